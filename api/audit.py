@@ -106,22 +106,22 @@ def install(app: Flask) -> None:
         if pending is not None and pending[1].is_written:
             is_written(pending[2])
         # looking through Flask's proxies is the slow part here
-        asked: Request = request._get_current_object()  # type: ignore[attr-defined]
-        who = principal()
-        changes = asked.method not in _SAFE and asked.endpoint is not None
+        http_request: Request = request._get_current_object()  # type: ignore[attr-defined]
+        caller = principal()
+        changes = http_request.method not in _SAFE and http_request.endpoint is not None
         is_refused = status in _REFUSED or g.get(_TURNED_AWAY, False)
         if not is_refused and (not changes or g.get(_WRITTEN) == status):
             return response
         # an unknown client must not push out entries either, whatever its requests get wrong
-        is_stranger = not who.name and status >= _WRONG
+        is_stranger = not caller.name and status >= _WRONG
         if is_refused or is_stranger:
-            left_out = refusals.count(network_of(asked.remote_addr or ""))
+            left_out = refusals.count(network_of(http_request.remote_addr or ""))
             if left_out is None:
                 return response
             if left_out:
                 note(left_out=left_out)
         result = "refused" if is_refused or is_stranger else "done" if status < _WRONG else "failed"
-        entry = _entry(asked, who, status, result)
+        entry = _entry(http_request, caller, status, result)
         if status == _AWAY:  # Redis has just kept this request waiting; it would once more
             services().audit.miss(entry, "Redis is unavailable")
         else:
@@ -129,17 +129,17 @@ def install(app: Flask) -> None:
         return response
 
 
-def _entry(asked: Request, who: Principal, status: int, result: str) -> AuditEntry:
+def _entry(http_request: Request, caller: Principal, status: int, result: str) -> AuditEntry:
     return AuditEntry(
-        who=who.name,
-        kind=who.kind,
-        address=asked.remote_addr or "",
-        method=asked.method[:20],
-        path=asked.path[:_MOST_PATH],
+        who=caller.name,
+        kind=caller.kind,
+        address=http_request.remote_addr or "",
+        method=http_request.method[:20],
+        path=http_request.path[:_MOST_PATH],
         status=status,
         result=result,
         request_id=request_id.current(),
-        credential=who.id,
+        credential=caller.id,
         details=g.get("audit_details", {}),
     )
 

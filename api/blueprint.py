@@ -96,11 +96,11 @@ def read_query(repeated: tuple[str, ...] = ()) -> dict[str, str]:
         unquote_to_bytes(request.query_string).decode("utf-8")  # werkzeug would leave wrong bytes quoted, as "%ff"
     except UnicodeDecodeError as error:
         raise InvalidInput.of("Query string", "It is not UTF-8; encode it in UTF-8, then quote it.") from error
-    found = {}
+    query = {}
     for name, values in request.args.lists():
         if len(values) > 1 and name not in repeated:
             raise InvalidInput.of(inside("", name), "This parameter is given twice; give it once.")
         if any(map(_CONTROL.search, values)):
             raise InvalidInput.of(inside("", name), "Control characters are not allowed here; remove them.")
-        found[name] = values[0]
-    return found
+        query[name] = values[0]
+    return query

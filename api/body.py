@@ -54,13 +54,13 @@ def _read() -> bytes:
 
 def read_all() -> bytes:
     """The request's body as it came. Raises werkzeug's ``RequestEntityTooLarge`` beyond its ``max_content_length``."""
-    asked: Request = request._get_current_object()  # type: ignore[attr-defined]
-    raw = asked.get_data(cache=False)
-    if asked.environ.get("CONTENT_LENGTH"):
+    http_request: Request = request._get_current_object()  # type: ignore[attr-defined]
+    raw = http_request.get_data(cache=False)
+    if http_request.environ.get("CONTENT_LENGTH"):
         return raw  # werkzeug refuses one beyond the limit
     # but a body without one is truncated there, as if it had ended
-    limit = asked.max_content_length
-    if limit is not None and len(raw) >= limit and asked.environ["wsgi.input"].read(1):
+    limit = http_request.max_content_length
+    if limit is not None and len(raw) >= limit and http_request.environ["wsgi.input"].read(1):
         raise RequestEntityTooLarge
     return raw
 

@@ -15,8 +15,8 @@ SECONDS = "JOBQUEUE_BODY_SECONDS"
 
 
 @contextmanager
-def bounded(what: str) -> Iterator[None]:
-    """Raise ``RequestTimeout`` (408) if the block, which reads ``what``, takes too long; the connection ends then.
+def bounded(subject: str) -> Iterator[None]:
+    """Raise ``RequestTimeout`` (408) if the block, which reads ``subject``, takes too long; the connection ends then.
 
     Under another server, such as a test's, the time is not limited.
     """
@@ -34,7 +34,7 @@ def bounded(what: str) -> Iterator[None]:
             raise
         cut(connection)
         raise RequestTimeout(
-            f"{what} took longer than {seconds:g} s; send it again over a faster connection."
+            f"{subject} took longer than {seconds:g} s; send it again over a faster connection."
         ) from None
 
 

@@ -23,17 +23,17 @@ def services() -> Services:
     """The use cases: the only thing behind the API. Those of a principal with permissions on some hosts only keep to
     these hosts.
     """
-    found: Services = current_app.extensions[_EXTENSION]
-    who: Principal | None = g.get("principal")
-    if who is None or not who.restricted:
-        return found
+    bag: Services = current_app.extensions[_EXTENSION]
+    caller: Principal | None = g.get("principal")
+    if caller is None or not caller.restricted:
+        return bag
     seen: Services | None = g.get("seen")
     if seen is None:
-        seen = g.seen = found.seen_by(who)
+        seen = g.seen = bag.seen_by(caller)
     return seen
 
 
 def principal() -> Principal:
     """The principal of this request's credentials; ``ANONYMOUS`` on routes that need none."""
-    found: Principal = g.get("principal", ANONYMOUS)
-    return found
+    caller: Principal = g.get("principal", ANONYMOUS)
+    return caller

@@ -114,7 +114,7 @@ def headers_of(error: errors.JobQueueError) -> Mapping[str, str]:
 
 def install(app: Flask) -> None:
     """Make every error of ``app``, expected or not, answer in the one shape."""
-    app.register_error_handler(errors.JobQueueError, _known)
+    app.register_error_handler(errors.JobQueueError, _error_answer)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _unexpected)
 
@@ -134,7 +134,7 @@ def _answer(
     return response
 
 
-def _known(error: errors.JobQueueError) -> Response:
+def _error_answer(error: errors.JobQueueError) -> Response:
     status = status_of(error)
     if status == 500:
         return _unexpected(error)

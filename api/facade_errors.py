@@ -20,5 +20,5 @@ def add(app: Flask, belongs: Callable[[str], bool], render: Render) -> None:
 def of_this_request() -> Render | None:
     """What renders this request's errors; None: the native API does."""
     path = request.path
-    known: list[tuple[Callable[[str], bool], Render]] = current_app.extensions.get(_EXTENSION, [])
-    return next((render for belongs, render in known if belongs(path)), None)
+    renderers: list[tuple[Callable[[str], bool], Render]] = current_app.extensions.get(_EXTENSION, [])
+    return next((render for belongs, render in renderers if belongs(path)), None)

@@ -20,26 +20,28 @@ class Run:
     job: Job
     name: str
     state: str
-    what: str
+    summary: str
     kind: str = ""
 
     @property
     def started(self) -> int:
         """Microseconds; 0 before it has started."""
-        return min((x.started for x in self.job.executions if x.started), default=0)
+        return min((execution.started for execution in self.job.executions if execution.started), default=0)
 
     @property
     def ended(self) -> int:
         """Microseconds; 0 before it has ended."""
-        return max((x.finished for x in self.job.executions), default=0) if self.job.status.is_final else 0
+        return (
+            max((execution.finished for execution in self.job.executions), default=0) if self.job.status.is_final else 0
+        )
 
 
 @dataclass(frozen=True)
 class RunList:
     """The runs of one facade: the jobs that ``filter`` picks, each as ``describe`` shows it.
 
-    ``name_column``, ``what_column`` and ``kind_column`` are the headings ('' leaves the column out); ``empty`` is the
-    sentence for an empty list.
+    ``name_column``, ``summary_column`` and ``kind_column`` are the headings ('' leaves the column out); ``empty`` is
+    the sentence for an empty list.
     """
 
     key: str
@@ -47,7 +49,7 @@ class RunList:
     filter: JobFilter
     describe: Callable[[Job], Run]
     name_column: str
-    what_column: str
+    summary_column: str
     empty: str
     kind_column: str = ""
 
@@ -57,7 +59,7 @@ def add(app: Flask, runs: RunList) -> None:
     app.extensions.setdefault(_EXTENSION, []).append(runs)
 
 
-def known() -> list[RunList]:
+def run_lists() -> list[RunList]:
     """The lists of this application, in the order of their facades."""
-    found: list[RunList] = current_app.extensions.get(_EXTENSION, [])
-    return found
+    lists: list[RunList] = current_app.extensions.get(_EXTENSION, [])
+    return lists

@@ -37,7 +37,7 @@ class _UnfitNumber(Exception):
     """Makes the caller of the fast decoder decode again with positions."""
 
 
-def check_size(body: bytes, what: str = "The body", most: int = MAX_VALUES) -> None:
+def check_size(body: bytes, subject: str = "The body", most: int = MAX_VALUES) -> None:
     """Raise ``InvalidInput`` if the JSON in ``body`` has more than ``most`` values; nothing is built to find out.
 
     A value is a member of an object, an element of a list, or the document itself; an empty object or list counts as
@@ -53,15 +53,15 @@ def check_size(body: bytes, what: str = "The body", most: int = MAX_VALUES) -> N
         if outside.count(b",") + outside.count(b"[") + outside.count(b"{") < most:
             return
     raise InvalidInput(
-        f"{what} holds more than {most} values; send less at once, put many values into one text or a file, or raise "
-        "JOBQUEUE_MAX_BODY_VALUES."
+        f"{subject} holds more than {most} values; send less at once, put many values into one text or a file, or "
+        "raise JOBQUEUE_MAX_BODY_VALUES."
     )
 
 
-def decode(body: bytes, what: str = "The body", most: int = MAX_VALUES) -> tuple[Any, bool]:
+def decode(body: bytes, subject: str = "The body", most: int = MAX_VALUES) -> tuple[Any, bool]:
     """Parse ``body`` as JSON: ``(value, suspect)``. A suspect value must pass ``check`` before it is used.
 
-    ``what`` is what messages call it, ``most`` the number of values that it may hold (``check_size``).
+    ``subject`` is what messages call it, ``most`` the number of values that it may hold (``check_size``).
 
     Raises ``InvalidInput`` for invalid JSON or UTF-8, too many values, excessive nesting, or duplicate keys
     in one object (parsers differ in which of the two they take, so it is refused rather than guessed).
@@ -69,11 +69,11 @@ def decode(body: bytes, what: str = "The body", most: int = MAX_VALUES) -> tuple
     Only a body with certain escapes can hold a NUL or a lone surrogate, and the decoder itself sees the large numbers.
     So the texts of an ordinary body are never walked.
     """
-    check_size(body, what, most)
+    check_size(body, subject, most)
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InvalidInput(f"{what} is not UTF-8: byte {error.start} is invalid.") from error
+        raise InvalidInput(f"{subject} is not UTF-8: byte {error.start} is invalid.") from error
     suspect = _ESCAPED.search(text) is not None
     try:
         try:
@@ -83,7 +83,7 @@ def decode(body: bytes, what: str = "The body", most: int = MAX_VALUES) -> tuple
             return _MARKING.decode(text), True
     except json.JSONDecodeError as error:
         raise InvalidInput(
-            f"{what} is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+            f"{subject} is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}."
         ) from error
     except RecursionError as error:
         raise _too_deep("") from error
@@ -95,12 +95,12 @@ def check(value: Any, name: str = "") -> None:
     if problem is None:
         return
     parts, sentence = problem
-    place = name
+    path = name
     for part in reversed(parts):
-        place = inside(place, part)
+        path = inside(path, part)
     if sentence == _TOO_DEEP:  # the whole way down would be longer than the message is worth
-        raise _too_deep(place)
-    raise InvalidInput(f"{place or 'The body'}: {sentence}", {place or "body": [sentence]})
+        raise _too_deep(path)
+    raise InvalidInput(f"{path or 'The body'}: {sentence}", {path or "body": [sentence]})
 
 
 def _is_deep(value: Any) -> bool:
@@ -143,24 +143,24 @@ def _text_problem(text: str) -> tuple[list[str | int], str] | None:
     match = _NOT_TEXT.search(text)
     if not match:
         return None
-    what = "a NUL character" if match[0] == "\x00" else "half of a surrogate pair"
-    return [], f"The text contains {what} (at character {match.start()}), which is not allowed; remove it."
+    character = "a NUL character" if match[0] == "\x00" else "half of a surrogate pair"
+    return [], f"The text contains {character} (at character {match.start()}), which is not allowed; remove it."
 
 
-def inside(place: str, part: str | int) -> str:
-    """``place`` with one step added: ``a.b``, ``a[0]``; ``a["b c"]``, cut and escaped, for other keys."""
+def inside(path: str, part: str | int) -> str:
+    """``path`` with one step added: ``a.b``, ``a[0]``; ``a["b c"]``, cut and escaped, for other keys."""
     if isinstance(part, int):
-        return f"{place}[{part}]"
+        return f"{path}[{part}]"
     if _PLAIN_KEY.fullmatch(part):
-        return f"{place}.{part}" if place else part
-    return f"{place}[{json.dumps(part[:_SHOWN])}]"
+        return f"{path}.{part}" if path else part
+    return f"{path}[{json.dumps(part[:_SHOWN])}]"
 
 
 _TOO_DEEP = f"Nested deeper than {MAX_DEPTH} levels; flatten it."
 
 
-def _too_deep(place: str) -> InvalidInput:
-    where = place[:_SHOWN] + "..." if len(place) > _SHOWN else place
+def _too_deep(path: str) -> InvalidInput:
+    where = path[:_SHOWN] + "..." if len(path) > _SHOWN else path
     return InvalidInput(f"{where or 'The body'}: {_TOO_DEEP}", {where or "body": [_TOO_DEEP]})
 
 

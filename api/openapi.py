@@ -103,9 +103,9 @@ def _add(document: Document, app: Flask, dialect: FacadeDocument) -> None:
 def _merge(shown: Document, other: Document) -> None:
     """Add the answers of ``other``, which serves the same path with names of another form."""
     for status, answer in other["responses"].items():
-        known = shown["responses"].setdefault(status, answer)
+        answer_known = shown["responses"].setdefault(status, answer)
         if "content" in answer:
-            known["content"] = {**answer["content"], **known.get("content", {})}
+            answer_known["content"] = {**answer["content"], **answer_known.get("content", {})}
 
 
 def _operation(endpoint: str, route: Route, dialect: FacadeDocument) -> Document:

@@ -7,13 +7,13 @@ from api.context import services
 from jobqueue.model.submission import Accepted, Submission
 
 
-def submit(wanted: Submission, status: int) -> Accepted:
+def submit(submission: Submission, status: int) -> Accepted:
     """Submit a job, for a request that is answered with ``status`` if the job is accepted and confirmed.
 
     Raises what ``JobSubmitter.one`` raises. The request's entry in the audit trail is written together with the job.
     """
-    audit.note(operation=wanted.operation, target=wanted.target)
-    accepted = services().submit.one(wanted, audit_entry=audit.entry_of(status))
+    audit.note(operation=submission.operation, target=submission.target)
+    accepted = services().submit.one(submission, audit_entry=audit.entry_of(status))
     if accepted.is_audited:
         audit.is_written(status)
     else:

@@ -47,8 +47,8 @@ def files_of(settings: Settings) -> tuple[Path, Path] | None:
 
 def context(certificate: Path, key: Path) -> ssl.SSLContext:
     """TLS 1.2 or newer with this certificate."""
-    found = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    found.minimum_version = ssl.TLSVersion.TLSv1_2
+    tls_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls_context.minimum_version = ssl.TLSVersion.TLSv1_2
     # an empty password, or OpenSSL would prompt for one at the terminal
-    found.load_cert_chain(certificate, key, password="")
-    return found
+    tls_context.load_cert_chain(certificate, key, password="")
+    return tls_context

@@ -22,10 +22,10 @@ def install(app: Flask) -> None:
 
 def _begin() -> None:
     # looking through Flask's proxies is the slow part here
-    asked: Request = request._get_current_object()  # type: ignore[attr-defined]
-    environ, identity = asked.environ, request_id.current()
+    http_request: Request = request._get_current_object()  # type: ignore[attr-defined]
+    environ, identity = http_request.environ, request_id.current()
     about = {"request_id": identity}
-    for name, value in (asked.view_args or {}).items():
+    for name, value in (http_request.view_args or {}).items():
         if name in ("job_id", "hostname"):
             about["agent" if name == "hostname" else name] = str(value)
     logs.bind(**about)
@@ -39,11 +39,11 @@ def _begin() -> None:
         carried["request_id"] = identity
     tracing.give(**carried)
     if tracing.is_on():
-        route = asked.url_rule.rule if asked.url_rule else ""
-        attributes: dict[str, Any] = {"http.request.method": asked.method, "jobqueue.request_id": identity}
+        route = http_request.url_rule.rule if http_request.url_rule else ""
+        attributes: dict[str, Any] = {"http.request.method": http_request.method, "jobqueue.request_id": identity}
         if route:
             attributes["http.route"] = route
-        g.span = tracing.begin(f"{asked.method} {route}".strip(), "SERVER", parent, attributes)
+        g.span = tracing.begin(f"{http_request.method} {route}".strip(), "SERVER", parent, attributes)
 
 
 def _end(response: Response) -> Response:

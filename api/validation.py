@@ -41,18 +41,18 @@ class StrictSchema(ma.Schema):
         if not isinstance(error.messages, dict):
             return
         unknown = [name for name, messages in error.messages.items() if messages == [_UNKNOWN]]
-        known = sorted(field.data_key or attribute for attribute, field in self.load_fields.items())
+        names = sorted(field.data_key or attribute for attribute, field in self.load_fields.items())
         for number, name in enumerate(unknown):
             # a longer name is not a typo
             is_compared = number < _MOST_COMPARED and len(str(name)) <= 40
-            near = difflib.get_close_matches(str(name), known, n=2) if is_compared else []
-            error.messages[name] = [_unknown_message(known, near)]
+            near = difflib.get_close_matches(str(name), names, n=2) if is_compared else []
+            error.messages[name] = [_unknown_message(names, near)]
 
 
-def _unknown_message(known: Sequence[str], near: Sequence[str] = ()) -> str:
+def _unknown_message(names: Sequence[str], near: Sequence[str] = ()) -> str:
     if near:
         return f"Unknown field; did you mean {' or '.join(near)}?"
-    return f"Unknown field; the known ones are {', '.join(known)}."
+    return f"Unknown field; the known ones are {', '.join(names)}."
 
 
 def load(schema: ma.Schema, data: Any, prefix: str = "", *, explains: bool = True) -> dict[str, Any]:
@@ -94,14 +94,14 @@ def invalid(messages: Any, prefix: str = "", count: int | None = None) -> Invali
     return InvalidInput(f"{name}: {texts[0]}{tail}", shown)
 
 
-def _flat(messages: Any, place: str) -> Iterator[tuple[str, list[str]]]:
+def _flat(messages: Any, path: str) -> Iterator[tuple[str, list[str]]]:
     if isinstance(messages, Mapping):
         for key, inner in messages.items():
             if key == ma.exceptions.SCHEMA:  # about the object itself
-                yield from _flat(inner, place)
+                yield from _flat(inner, path)
             else:
-                yield from _flat(inner, inside(place, key))
+                yield from _flat(inner, inside(path, key))
     elif isinstance(messages, Sequence) and not isinstance(messages, str):
-        yield place or "body", [str(message) for message in messages]
+        yield path or "body", [str(message) for message in messages]
     else:
-        yield place or "body", [str(messages)]
+        yield path or "body", [str(messages)]

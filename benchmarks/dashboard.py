@@ -23,7 +23,7 @@ from jobqueue.model.target import Target
 
 TITLE = "Pages of the dashboard"
 _JOBS = 100_000
-_AGENTS = 500
+_AGENTS = 10_000
 #: Seconds that a page may take.
 _WANTED = 0.3
 _ROUNDS = 15

@@ -1,5 +1,7 @@
 """What the steps of a fleet cost Redis: the number of calls and the time of one, for fleets of several sizes.
 
+Then the same number of agents is simulated live (``live_fleet.py``): waiting, all answering at once, after a restart.
+
 The bound is compared with the CPU time of a call; its slowest call, as Redis saw it, is shown beside: on a busy machine
 it includes the time of other processes.
 
@@ -15,6 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks import live_fleet
 from benchmarks.process import BenchmarkError
 from benchmarks.report import Report, Row
 from benchmarks.scale import Scale
@@ -36,6 +39,7 @@ def run(report: Report, scale: Scale) -> None:
         before = _figures(scale.before, agents) if scale.before else {}
         for step, found in ours.items():
             _add(report, f"{agents:,} agents: {step}", found, before.get(step, {}))
+        live_fleet.measure(report, agents, scale.idle_seconds)
 
 
 def _add(report: Report, what: str, found: dict[str, float], before: dict[str, float]) -> None:

@@ -48,8 +48,11 @@ class Fleet:
 
     @contextmanager
     def measured(self, step: str, times: int = 1) -> Iterator[None]:
-        """Note the slowest call of a step, and the time of all its calls divided by ``times``."""
-        self.redis.config_set("slowlog-log-slower-than", 0)
+        """Note the slowest call of a step, and the time of all its calls divided by ``times``.
+
+        The slowest call is not noted for steps that are measured many times: the slow log takes time, too.
+        """
+        self.redis.config_set("slowlog-log-slower-than", 0 if times <= _ANY_JOBS else -1)
         self.redis.config_set("slowlog-max-len", 200_000)
         self.redis.slowlog_reset()
         self.redis.config_resetstat()

@@ -30,6 +30,16 @@ _DOCUMENT = json.dumps({"operation": _OPERATION, "data": {}, "target": HOSTNAME}
 _FINISHED = 1000
 #: Requests to one server before the other one's turn.
 _BLOCK = 20
+#: Filters by several fields, and milliseconds of Redis that a page of each may take.
+_SEVERAL = (
+    f"operation={_OPERATION}&status=completed",
+    f"operation={_OPERATION}&target={HOSTNAME}",
+    f"hostname={HOSTNAME}&operation={_OPERATION}",
+    f"hostname={HOSTNAME}&operation={_OPERATION}&status=completed,failed",
+    f"operation={_OPERATION}&target={HOSTNAME}&status=processing",
+    f"operation=command.shell.execute&target={HOSTNAME}",
+)
+_MOST_REDIS_MS = 20.0
 
 
 def run(report: Report, scale: Scale) -> None:
@@ -53,6 +63,8 @@ def run(report: Report, scale: Scale) -> None:
             ("in the middle, by offset", "?offset={middle}", None),
         ):
             _compare(report, scale, places, title, query, most)
+        for query in _SEVERAL:
+            _cost(report, sites[-1][0], places[-1], query)
 
 
 def _compare(
@@ -89,6 +101,33 @@ def _compare(
             values={"ours": large, "peer": small},
         )
     )
+
+
+def _cost(report: Report, site: Site, place: tuple[str, Connection, int], query: str) -> None:
+    """What one page costs Redis: its CPU time, however long the request takes."""
+    url, connection, count = place
+    request = request_bytes(url, "GET", f"/job?{query}", headers=AUTHORIZATION)
+    page = json.loads(connection.ask(request, 200))
+    before = _redis_seconds(site)
+    for _ in range(_BLOCK):
+        connection.ask(request, 200)
+    each = (_redis_seconds(site) - before) * 1000 / _BLOCK
+    found = f"{'>= ' if page['is_least'] else ''}{page['total_items']:,}"
+    report.add(
+        Row(
+            f"Redis, {query}, {count:,} jobs",
+            f"{each:.2f} ms",
+            f"{found} found",
+            each / _MOST_REDIS_MS,
+            most=1.0,
+            values={"redis_ms": each, "total": page["total_items"], "is_least": page["is_least"]},
+        )
+    )
+
+
+def _redis_seconds(site: Site) -> float:
+    used = site.redis.info("cpu")
+    return float(used["used_cpu_user"] + used["used_cpu_sys"])
 
 
 def fill(site: Site, count: int) -> float:

@@ -43,7 +43,7 @@ FULL = Scale(
     latencies=300,
     idle_seconds=20.0,
     signals=1_000_000,
-    fleets=(100, 1_000, 3_000),
+    fleets=(100, 1_000, 3_000, 10_000),
 )
 QUICK = Scale(
     rounds=1,

@@ -44,12 +44,12 @@ def env_text(values: Mapping[str, str]) -> str:
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
 
 
-def _pair(line: str, place: str) -> tuple[str, str]:
+def _pair(line: str, location: str) -> tuple[str, str]:
     name, equals, value = line.partition("=")
     if not equals or not _NAME.fullmatch(name):
-        raise InvalidSettings(f"{place} is not of the form NAME=value.")
+        raise InvalidSettings(f"{location} is not of the form NAME=value.")
     try:
         words = shlex.split(value)
     except ValueError as error:
-        raise InvalidSettings(f"{place}: the value of {name} cannot be read ({error}).") from error
+        raise InvalidSettings(f"{location}: the value of {name} cannot be read ({error}).") from error
     return name, " ".join(words)

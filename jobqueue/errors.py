@@ -71,10 +71,10 @@ class PermissionDenied(JobQueueError):
     code = "permission_denied"
 
     @classmethod
-    def of(cls, who: str, permission: str) -> PermissionDenied:
-        """The error for one permission that ``who`` lacks."""
+    def of(cls, name: str, permission: str) -> PermissionDenied:
+        """The error for one permission that ``name`` lacks."""
         return cls(
-            f"{who or 'An unauthenticated caller'} lacks the permission {permission}; ask an administrator for a role "
+            f"{name or 'An unauthenticated caller'} lacks the permission {permission}; ask an administrator for a role "
             "that has it.",
             {"permission": permission},
         )

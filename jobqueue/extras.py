@@ -26,24 +26,24 @@ def lacking(extra: str) -> tuple[str, ...]:
     return tuple(module for module in MODULES[extra] if not _is_installed(module))
 
 
-def lack(what: str, extra: str, install: str | None = None) -> str | None:
-    """A sentence that says what ``what`` lacks and how to install it; None if nothing is missing.
+def lack(feature: str, extra: str, install: str | None = None) -> str | None:
+    """A sentence that says what ``feature`` lacks and how to install it; None if nothing is missing.
 
     ``install`` is the extra to install, where that is another one that holds ``extra``.
     """
     missing = lacking(extra)
     if not missing:
         return None
-    wanted = install or extra
+    option = install or extra
     return (
-        f"{what} needs {_listed(missing)}, not installed here: pip install 'jobqueue[{wanted}]' "
-        f"(in a clone: pip install '.[{wanted}]')."
+        f"{feature} needs {_listed(missing)}, not installed here: pip install 'jobqueue[{option}]' "
+        f"(in a clone: pip install '.[{option}]')."
     )
 
 
-def require(what: str, extra: str, install: str | None = None) -> None:
-    """Raise ``JobQueueError`` unless everything of ``extra`` is installed; ``what`` begins its sentence."""
-    sentence = lack(what, extra, install)
+def require(feature: str, extra: str, install: str | None = None) -> None:
+    """Raise ``JobQueueError`` unless everything of ``extra`` is installed; ``feature`` begins its sentence."""
+    sentence = lack(feature, extra, install)
     if sentence:
         raise JobQueueError(sentence)
 

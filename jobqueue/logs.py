@@ -65,11 +65,11 @@ class Annotate(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Lets every record pass."""
-        found = {**self._agent, **_bound.get()}
+        fields = {**self._agent, **_bound.get()}
         trace_id = tracing.trace_id()
         if trace_id:
-            found["trace_id"] = trace_id
-        for name, value in found.items():
+            fields["trace_id"] = trace_id
+        for name, value in fields.items():
             setattr(record, name, value)
         return True
 

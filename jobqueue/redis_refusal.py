@@ -65,8 +65,8 @@ class Refusal:
     @property
     def sentence(self) -> str:
         """A sentence for people, without the server's own text."""
-        what, why = CODES[self.code]
-        return f"Redis {what}: {why} ({self.code})"
+        meaning, why = CODES[self.code]
+        return f"Redis {meaning}: {why} ({self.code})"
 
     @property
     def is_elsewhere(self) -> bool:

@@ -31,8 +31,8 @@ def too_old(name: str, info: Info) -> str | None:
     version = tuple(int(part) for part in text.split(".")[:2] if part.isdecimal())
     if version >= MINIMUM:
         return None
-    wanted = ".".join(map(str, MINIMUM))
-    return f"{name} runs {product} {text or 'of unknown version'}; {wanted} or newer is needed."
+    minimum = ".".join(map(str, MINIMUM))
+    return f"{name} runs {product} {text or 'of unknown version'}; {minimum} or newer is needed."
 
 
 def is_cluster(name: str, info: Info) -> str | None:

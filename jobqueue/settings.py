@@ -309,25 +309,25 @@ def parse_labels(text: str) -> dict[str, str]:
 
 def _missing(values: Mapping[str, Any]) -> dict[str, str]:
     """Missing settings that another setting requires, by their names in the environment."""
-    given = {name for name, value in values.items() if value}
+    names = {name for name, value in values.items() if value}
     missing = {}
     for name, needed, why in _TOGETHER:
-        if name in given and needed not in given:
+        if name in names and needed not in names:
             missing[env_name(needed)] = f"{env_name(needed)} is missing: {why}"
     return missing
 
 
 def _unknown_names(environ: Mapping[str, str]) -> dict[str, str]:
-    known = [env_name(name) for name in _CHECKS]
+    names = [env_name(name) for name in _CHECKS]
     problems = {}
     for name in sorted(environ):
-        if name.startswith(PREFIX) and name not in known and not name.startswith(SECRET_PREFIX):
-            problems[name] = f"Unknown setting {name}; {_hint(name, known)}"
+        if name.startswith(PREFIX) and name not in names and not name.startswith(SECRET_PREFIX):
+            problems[name] = f"Unknown setting {name}; {_hint(name, names)}"
     return problems
 
 
-def _hint(name: str, known: list[str]) -> str:
-    word, words = name.removeprefix(PREFIX)[:_LONGEST_NAME], [env.removeprefix(PREFIX) for env in known]
+def _hint(name: str, names: list[str]) -> str:
+    word, words = name.removeprefix(PREFIX)[:_LONGEST_NAME], [env.removeprefix(PREFIX) for env in names]
     near = difflib.get_close_matches(word, words, n=3)
     if near:
         return f"did you mean {' or '.join(PREFIX + match for match in near)}?"
@@ -381,35 +381,35 @@ def _default_state_dir(environ: Mapping[str, str]) -> Path:
 
 def _number(least: float, most: float) -> Callable[[Any], float]:
     def check(value: Any) -> float:
-        wanted = f"a number from {least:g} to {most:g}"
+        expected = f"a number from {least:g} to {most:g}"
         try:
             number = float(value)
         except (TypeError, ValueError) as error:
-            raise ValueError(wanted) from error
+            raise ValueError(expected) from error
         if not math.isfinite(number) or not least <= number <= most:
-            raise ValueError(wanted)
+            raise ValueError(expected)
         return number
 
     return check
 
 
-def _whole(least: int, most: int) -> Callable[[Any], int]:
+def _integer(least: int, most: int) -> Callable[[Any], int]:
     def check(value: Any) -> int:
-        wanted = f"a whole number from {least} to {most}"
+        expected = f"a whole number from {least} to {most}"
         if not re.fullmatch(r"[+-]?[0-9]{1,19}", str(value).replace("_", "")):
-            raise ValueError(wanted)
+            raise ValueError(expected)
         number = int(value)
         if not least <= number <= most:
-            raise ValueError(wanted)
+            raise ValueError(expected)
         return number
 
     return check
 
 
-def _matching(pattern: re.Pattern[str], wanted: str) -> Callable[[Any], str]:
+def _matching(pattern: re.Pattern[str], expected: str) -> Callable[[Any], str]:
     def check(value: Any) -> str:
         if not pattern.fullmatch(str(value)):
-            raise ValueError(wanted)
+            raise ValueError(expected)
         return str(value)
 
     return check
@@ -432,14 +432,14 @@ def _broker_url(value: Any) -> str:
 
 
 def _http_url(value: Any) -> str:
-    wanted = "an address such as http://127.0.0.1:8080"
+    expected = "an address such as http://127.0.0.1:8080"
     try:
         parts = urlsplit(str(value))
         valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError as error:  # a port that is not a number, or a malformed IPv6 address
-        raise ValueError(wanted) from error
+        raise ValueError(expected) from error
     if not valid or parts.query or parts.fragment or parts.username:
-        raise ValueError(wanted)
+        raise ValueError(expected)
     return str(value).rstrip("/")
 
 
@@ -448,7 +448,7 @@ def _jwks(value: Any) -> str:
     text = str(value)
     if "://" not in text:
         return str(_folder(text))
-    wanted = "a file, or an https:// address (http:// for loopback only)"
+    expected = "a file, or an https:// address (http:// for loopback only)"
     try:
         parts = urlsplit(text)
         is_local = parts.hostname in ("localhost", "127.0.0.1", "::1")
@@ -456,9 +456,9 @@ def _jwks(value: Any) -> str:
             parts.hostname and parts.port != 0 and (parts.scheme == "https" or (parts.scheme == "http" and is_local))
         )
     except ValueError as error:
-        raise ValueError(wanted) from error
+        raise ValueError(expected) from error
     if not valid or parts.username or parts.fragment or not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError(wanted)
+        raise ValueError(expected)
     return text
 
 
@@ -502,25 +502,25 @@ def _hosts(value: Any) -> tuple[str, ...]:
     return hosts
 
 
-def _patterns(pattern: re.Pattern[str], wanted: str) -> Callable[[Any], tuple[str, ...]]:
+def _patterns(pattern: re.Pattern[str], expected: str) -> Callable[[Any], tuple[str, ...]]:
     def check(value: Any) -> tuple[str, ...]:
         names = value.split(",") if isinstance(value, str) else value
         patterns = tuple(name.strip() for name in names if name.strip())
         if not all(pattern.fullmatch(name) for name in patterns):
-            raise ValueError(wanted)
+            raise ValueError(expected)
         return patterns
 
     return check
 
 
 def _command(value: Any) -> str:
-    wanted = "a program with its arguments, as a shell would read them"
+    expected = "a program with its arguments, as a shell would read them"
     try:
         words = shlex.split(str(value))
     except ValueError as error:
-        raise ValueError(wanted) from error
+        raise ValueError(expected) from error
     if not words:
-        raise ValueError(wanted)
+        raise ValueError(expected)
     return str(value)
 
 
@@ -569,65 +569,65 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "labels": _labels,
     "lease_seconds": _number(0.1, 86_400),
     "heartbeat_seconds": _number(0.05, 3_600),
-    "job_ttl_seconds": _whole(1, 10 * 366 * 86_400),
-    "max_body_bytes": _whole(1024, 1024**3),
-    "max_job_bytes": _whole(1024, 1024**3),
-    "max_body_values": _whole(1000, 10_000_000),
+    "job_ttl_seconds": _integer(1, 10 * 366 * 86_400),
+    "max_body_bytes": _integer(1024, 1024**3),
+    "max_job_bytes": _integer(1024, 1024**3),
+    "max_body_values": _integer(1000, 10_000_000),
     "header_seconds": _number(0.1, 3_600),
     "body_seconds": _number(0.1, 3_600),
     "key_prefix": _matching(_KEY_PREFIX, "1 to 64 letters, digits or : . _ -"),
-    "concurrency": _whole(1, 1024),
+    "concurrency": _integer(1, 1024),
     "python_modules": _python_modules,
     "api_host": _matching(_LISTEN, "a host's name or IP address"),
-    "api_port": _whole(1, 65_535),
-    "api_workers": _whole(1, 256),
+    "api_port": _integer(1, 65_535),
+    "api_workers": _integer(1, 256),
     "log_level": _log_level,
     "log_format": _one_of(_LOG_FORMATS),
     "metrics_host": _matching(_LISTEN, "a host's name or IP address"),
-    "metrics_port": _whole(1, 65_535),
+    "metrics_port": _integer(1, 65_535),
     "traces": _one_of(_TRACES),
-    "max_output_bytes": _whole(1024, 1024**3),
-    "max_log_bytes": _whole(1024, 1024**3),
+    "max_output_bytes": _integer(1024, 1024**3),
+    "max_log_bytes": _integer(1024, 1024**3),
     "default_timeout_seconds": _number(0.001, 366 * 86_400),
     "cache_dir": _folder,
-    "max_cache_bytes": _whole(1024**2, 1024**5),
-    "max_package_bytes": _whole(1024, 512 * 1024**2),
-    "max_packages_bytes": _whole(1024, 1024**4),
-    "package_ttl_seconds": _whole(60, 10 * 366 * 86_400),
-    "max_unpacked_bytes": _whole(1024, 1024**4),
+    "max_cache_bytes": _integer(1024**2, 1024**5),
+    "max_package_bytes": _integer(1024, 512 * 1024**2),
+    "max_packages_bytes": _integer(1024, 1024**4),
+    "package_ttl_seconds": _integer(60, 10 * 366 * 86_400),
+    "max_unpacked_bytes": _integer(1024, 1024**4),
     "data_dir": _folder,
     "api_secret": _matching(_SECRET, "32 to 4096 visible ASCII characters without blanks"),
     "jwt_secret": _matching(_SECRET, "32 to 4096 visible ASCII characters without blanks"),
     "jwt_public_key": _folder,
     "jwt_jwks": _jwks,
-    "jwt_jwks_max_age_seconds": _whole(60, 366 * 86_400),
-    "approval_seconds": _whole(1, 30 * 86_400),
+    "jwt_jwks_max_age_seconds": _integer(60, 366 * 86_400),
+    "approval_seconds": _integer(1, 30 * 86_400),
     "jwt_issuer": _matching(_CLAIM, "1 to 256 visible ASCII characters"),
     "jwt_audience": _matching(_CLAIM, "1 to 256 visible ASCII characters"),
-    "login_failures": _whole(1, 1_000_000),
-    "login_window_seconds": _whole(1, 86_400),
+    "login_failures": _integer(1, 1_000_000),
+    "login_window_seconds": _integer(1, 86_400),
     "rate_limit": _number(0, 1_000_000),
-    "rate_burst": _whole(1, 1_000_000),
+    "rate_burst": _integer(1, 1_000_000),
     "tls_cert": _folder,
     "tls_key": _folder,
     "behind_proxy": _switch,
     "url_prefix": _url_prefix,
     "allowed_hosts": _hosts,
-    "audit_entries": _whole(100, 100_000_000),
+    "audit_entries": _integer(100, 100_000_000),
     "unrecorded_jobs": _one_of(_UNRECORDED_JOBS),
     "signing_key": _folder,
     "trusted_keys": _folder,
-    "signature_ttl_seconds": _whole(60, 366 * 86_400),
+    "signature_ttl_seconds": _integer(60, 366 * 86_400),
     "clock_skew_seconds": _number(0, 86_400),
     "lost_journal": _one_of(_LOST_JOURNAL),
     "join_token": _matching(_TOKEN, "a token of `jobqueue agent invite`"),
     "allow": _patterns(re.compile(r"[A-Za-z0-9_.*-]{1,100}"), "operations or patterns as node.*,file.status.get"),
     "policy": _folder,
     "pass_environment": _patterns(re.compile(r"[A-Za-z0-9_*]{1,100}"), "names or patterns as NAME,OTHER_*"),
-    "limit_memory_bytes": _whole(16 * 1024**2, 1024**5),
-    "limit_cpu_seconds": _whole(1, 10 * 366 * 86_400),
-    "limit_open_files": _whole(16, 1024**2),
-    "limit_processes": _whole(1, 1024**2),
+    "limit_memory_bytes": _integer(16 * 1024**2, 1024**5),
+    "limit_cpu_seconds": _integer(1, 10 * 366 * 86_400),
+    "limit_open_files": _integer(16, 1024**2),
+    "limit_processes": _integer(1, 1024**2),
     "secrets_dir": _folder,
     "secrets_command": _command,
 }

@@ -113,25 +113,25 @@ def begin(name: str, kind: str, parent: str | None, attributes: Mapping[str, Any
     from opentelemetry import context as contexts
     from opentelemetry.trace import SpanKind, set_span_in_context
 
-    found = _current.tracer.start_span(name, context=_context(parent), kind=SpanKind[kind], attributes=attributes)
-    return found, contexts.attach(set_span_in_context(found))
+    span = _current.tracer.start_span(name, context=_context(parent), kind=SpanKind[kind], attributes=attributes)
+    return span, contexts.attach(set_span_in_context(span))
 
 
 def end(begun: tuple[Span, Any]) -> None:
     """End a span that ``begin`` returned."""
     from opentelemetry import context as contexts
 
-    found, token = begun
-    found.end()
+    span, token = begun
+    span.end()
     contexts.detach(token)
 
 
-def fail(found: Span | None, message: str) -> None:
+def fail(span: Span | None, message: str) -> None:
     """Mark a span as failed."""
-    if found is not None:
+    if span is not None:
         from opentelemetry.trace import StatusCode
 
-        found.set_status(StatusCode.ERROR, message)
+        span.set_status(StatusCode.ERROR, message)
 
 
 def give(**carried: str) -> None:

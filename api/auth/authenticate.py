@@ -47,8 +47,10 @@ class Authenticator:
 
     def __call__(self, environ: Mapping[str, Any]) -> Principal:
         """Who sends the request with this WSGI environment; raises ``Unauthenticated``, ``TooManyRequests``."""
-        given = RequestCredentials.of(environ, self._sources)
-        principal = self._principal(given, environ) if given is not None else self._sessions.principal(environ)
+        credentials = RequestCredentials.of(environ, self._sources)
+        principal = (
+            self._principal(credentials, environ) if credentials is not None else self._sessions.principal(environ)
+        )
         if principal is None:
             raise Unauthenticated
         self._throttle.pace(principal)
@@ -59,61 +61,61 @@ class Authenticator:
 
         Nothing is counted, neither as a failure nor as a request. Raises ``LedgerUnavailable``.
         """
-        given = RequestCredentials.of(environ, self._sources)
-        if given is None:
+        credentials = RequestCredentials.of(environ, self._sources)
+        if credentials is None:
             return self._sessions.owner(environ)
-        if (admin := self._token.principal(given)) is not None:
+        if (admin := self._token.principal(credentials)) is not None:
             return admin
-        if given.secret.startswith(_KEY_PREFIX):
-            identity, _, secret = given.secret.removeprefix(_KEY_PREFIX).partition("_")
-            return self._verify.known(Kind.KEY, identity, secret.encode("latin-1"))
-        if given.is_basic:
-            return self._verify.known(Kind.USER, given.user, given.secret.encode("latin-1"))
+        if credentials.secret.startswith(_KEY_PREFIX):
+            identity, _, secret = credentials.secret.removeprefix(_KEY_PREFIX).partition("_")
+            return self._verify.verified(Kind.KEY, identity, secret.encode("latin-1"))
+        if credentials.is_basic:
+            return self._verify.verified(Kind.USER, credentials.user, credentials.secret.encode("latin-1"))
         try:
-            return self._web_tokens.principal(given.secret)
+            return self._web_tokens.principal(credentials.secret)
         except Unauthenticated:
             return None
 
-    def _principal(self, given: RequestCredentials, environ: Mapping[str, Any]) -> Principal:
-        if (admin := self._token.principal(given)) is not None:
+    def _principal(self, credentials: RequestCredentials, environ: Mapping[str, Any]) -> Principal:
+        if (admin := self._token.principal(credentials)) is not None:
             return admin
-        if given.secret.startswith(_KEY_PREFIX):
-            identity, _, secret = given.secret.removeprefix(_KEY_PREFIX).partition("_")
-            if (known := self._verify.known(Kind.KEY, identity, secret.encode("latin-1"))) is not None:
-                return known
+        if credentials.secret.startswith(_KEY_PREFIX):
+            identity, _, secret = credentials.secret.removeprefix(_KEY_PREFIX).partition("_")
+            if (verified := self._verify.verified(Kind.KEY, identity, secret.encode("latin-1"))) is not None:
+                return verified
             if self._verify.is_key_of_ours(identity, secret):
                 # 256 bits cannot be guessed: a failure here is a revoked key, and other clients must not suffer for it
-                return self._by_secret(Kind.KEY, identity, secret, given, None)
-        elif given.is_basic and given.user:
-            return self._by_secret(Kind.USER, given.user, given.secret, given, environ)
-        elif self._web_tokens.is_one(given.secret):
+                return self._by_secret(Kind.KEY, identity, secret, credentials, None)
+        elif credentials.is_basic and credentials.user:
+            return self._by_secret(Kind.USER, credentials.user, credentials.secret, credentials, environ)
+        elif self._web_tokens.is_one(credentials.secret):
             try:
-                return self._web_tokens.principal(given.secret)
+                return self._web_tokens.principal(credentials.secret)
             except Unauthenticated:
                 with self._throttle.attempt(environ):
                     raise
         with self._throttle.attempt(environ):
-            raise _refusal(given)
+            raise _refusal(credentials)
 
     def _by_secret(
-        self, kind: Kind, name: str, secret: str, given: RequestCredentials, environ: Mapping[str, Any] | None
+        self, kind: Kind, name: str, secret: str, credentials: RequestCredentials, environ: Mapping[str, Any] | None
     ) -> Principal:
         # WSGI hands headers over as latin-1: these are the bytes that were sent
         raw = secret.encode("latin-1")
-        known = self._verify.known(kind, name, raw)
-        if known is not None:
-            return known
+        verified = self._verify.verified(kind, name, raw)
+        if verified is not None:
+            return verified
         with self._throttle.attempt(environ, f"{kind}:{name}") as attempt:
             # invalid names are looked up too, so that they take as long as valid ones
             principal = self._verify.check(kind, name if is_name(name) else "?", raw)
             if principal is None:
-                raise _refusal(given)
+                raise _refusal(credentials)
             attempt.succeeded()
         return principal
 
 
-def _refusal(given: RequestCredentials) -> Unauthenticated:
+def _refusal(credentials: RequestCredentials) -> Unauthenticated:
     """The same for all that can be wrong: who guesses should not learn whether the name was right."""
-    if given.is_basic:
-        return Unauthenticated(f"The name or password is not valid; check those in {given.place}.")
-    return Unauthenticated(f"The token is not valid; check the one in {given.place}.")
+    if credentials.is_basic:
+        return Unauthenticated(f"The name or password is not valid; check those in {credentials.source}.")
+    return Unauthenticated(f"The token is not valid; check the one in {credentials.source}.")

@@ -81,9 +81,9 @@ def _require(principal: Principal, rule: str, endpoint: str) -> None:
         )
 
 
-def _is_about_the_route(asked: Request) -> bool:
+def _is_about_the_route(http_request: Request) -> bool:
     """Whether Flask itself answers: an OPTIONS request, which names the methods of a path and runs no view."""
-    return asked.method == "OPTIONS" and bool(getattr(asked.url_rule, "provide_automatic_options", False))
+    return http_request.method == "OPTIONS" and bool(getattr(http_request.url_rule, "provide_automatic_options", False))
 
 
 def install(app: Flask, authenticate: Authenticate, hosts: Hosts) -> Gate:
@@ -95,5 +95,5 @@ def install(app: Flask, authenticate: Authenticate, hosts: Hosts) -> Gate:
 
 def of(app: Flask) -> Gate:
     """The gate of ``app``."""
-    found: Gate = app.extensions[_EXTENSION]
-    return found
+    gate: Gate = app.extensions[_EXTENSION]
+    return gate

@@ -37,19 +37,19 @@ class Hosts:
 
         Browsers always send one.
         """
-        given = environ.get("HTTP_HOST")
-        if given is None or given in self._good:
+        host = environ.get("HTTP_HOST")
+        if host is None or host in self._good:
             return
-        if not self._takes_all and not self._is_ours(given):
+        if not self._takes_all and not self._is_ours(host):
             raise InvalidInput(
                 "The Host header is not a name of this API; use the API's own address, or add the name to "
                 "JOBQUEUE_ALLOWED_HOSTS."
             )
         if len(self._good) < _REMEMBERED:
-            self._good.add(given)
+            self._good.add(host)
 
-    def _is_ours(self, given: str) -> bool:
-        match = _HOST.fullmatch(given)
+    def _is_ours(self, host: str) -> bool:
+        match = _HOST.fullmatch(host)
         if match is None:
             return False
         name = _plain(match[1])

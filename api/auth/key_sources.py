@@ -174,10 +174,10 @@ class KeyAddress:
 
     def _load(self) -> None:
         try:
-            kept: Any = json.loads(self._store.read_bytes())
-            if kept["address"] == self._address:
-                self._keys = _parsed(json.dumps(kept["document"]).encode(), str(self._store))
-                self._fetched = min(float(kept["fetched"]), self._clock())
+            stored: Any = json.loads(self._store.read_bytes())
+            if stored["address"] == self._address:
+                self._keys = _parsed(json.dumps(stored["document"]).encode(), str(self._store))
+                self._fetched = min(float(stored["fetched"]), self._clock())
         except FileNotFoundError:
             return
         except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:

@@ -16,7 +16,7 @@ class RequestCredentials:
     """A secret and where it was found; ``user`` only with Basic. Not verified yet."""
 
     secret: str
-    place: str
+    source: str
     user: str = ""
     is_basic: bool = False
 
@@ -41,19 +41,19 @@ class RequestCredentials:
     @classmethod
     def of_header(cls, header: str, name: str) -> RequestCredentials | None:
         """Those in the text of a header (``name``, for messages): ``Bearer <secret>`` or ``Basic <base64>``."""
-        scheme, _, given = header.partition(" ")
+        scheme, _, rest = header.partition(" ")
         if scheme.lower() == "bearer":
-            return cls(given.strip(), f"{name}: Bearer")
-        return _basic(given, name) if scheme.lower() == "basic" else None
+            return cls(rest.strip(), f"{name}: Bearer")
+        return _basic(rest, name) if scheme.lower() == "basic" else None
 
 
-#: Finds the credentials in a WSGI environment; None if its place is empty.
+#: Finds the credentials in a WSGI environment; None if its source is empty.
 Source = Callable[[Mapping[str, str]], RequestCredentials | None]
 
 
-def _basic(given: str, name: str) -> RequestCredentials | None:
+def _basic(encoded: str, name: str) -> RequestCredentials | None:
     try:
-        user, colon, password = base64.b64decode(given.strip(), validate=True).decode("latin-1").partition(":")
+        user, colon, password = base64.b64decode(encoded.strip(), validate=True).decode("latin-1").partition(":")
     except (binascii.Error, ValueError):
         return None
     return RequestCredentials(password, f"{name}: Basic", user, is_basic=True) if colon else None

@@ -72,10 +72,10 @@ class Sessions:
             name, mark = principal.name, self._token_mark
         elif principal.kind in (Kind.KEY, Kind.USER):
             name = principal.id
-            found = self._verify.mark(Kind(principal.kind), name)
-            if found is None:
+            key_mark = self._verify.mark(Kind(principal.kind), name)
+            if key_mark is None:
                 raise PermissionDenied("These credentials have just been removed.")
-            mark = found
+            mark = key_mark
         else:
             raise PermissionDenied("Only a user, an API key or the admin token can begin a session.")
         content = {
@@ -172,8 +172,8 @@ class Sessions:
             raise PermissionDenied("The header Origin does not name this API: a session works from its own pages only.")
         if environ["REQUEST_METHOD"] in _SAFE:
             return  # a WebSocket: a page cannot set headers on it, and cannot forge its Origin
-        given = environ.get("HTTP_X_CSRF_TOKEN", "")
-        if not hmac.compare_digest(given.encode("latin-1"), self.csrf_token(value).encode()):
+        token = environ.get("HTTP_X_CSRF_TOKEN", "")
+        if not hmac.compare_digest(token.encode("latin-1"), self.csrf_token(value).encode()):
             raise PermissionDenied(f"The header {CSRF_HEADER} is missing or wrong; load the page again.")
 
 

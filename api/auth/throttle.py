@@ -57,8 +57,8 @@ class Throttle:
         """Raise ``TooManyRequests`` if this request of the principal comes too early."""
         if self._rate <= 0:
             return
-        who = f"{principal.kind}:{principal.id or principal.name}"
-        wait = self._limits.wait(who, self._rate, self._burst)
+        caller = f"{principal.kind}:{principal.id or principal.name}"
+        wait = self._limits.wait(caller, self._rate, self._burst)
         if wait > 0:
             sentence = f"{principal.name} may send {self._rate:g} requests per second; wait a moment."
             raise TooManyRequests(sentence, retry_after=wait)

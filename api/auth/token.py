@@ -19,11 +19,11 @@ class AdminToken:
     def __init__(self, token: str) -> None:
         self._expected = token.encode("latin-1")
 
-    def principal(self, given: RequestCredentials) -> Principal | None:
+    def principal(self, credentials: RequestCredentials) -> Principal | None:
         """Who brings it: under the name that Basic gives, else ``admin``; None if this is not the token."""
         # WSGI hands headers over as latin-1, so this encoding cannot fail
-        if not hmac.compare_digest(given.secret.encode("latin-1"), self._expected):
+        if not hmac.compare_digest(credentials.secret.encode("latin-1"), self._expected):
             return None
-        if given.user and is_name(given.user):
-            return Principal(given.user, _ADMIN.permissions, _ADMIN.roles, _ADMIN.kind)
+        if credentials.user and is_name(credentials.user):
+            return Principal(credentials.user, _ADMIN.permissions, _ADMIN.roles, _ADMIN.kind)
         return _ADMIN

@@ -58,9 +58,9 @@ class WebTokens:
         """The principal of a token; raises ``Unauthenticated`` with the reason, or ``IssuerUnavailable``."""
         version = self._source.version() if self._source else 0
         digest = hashlib.sha256(text.encode("latin-1")).digest()
-        known = self._known.get(digest)
-        if known is not None and time.time() < known[0] and version == known[1]:
-            claims = known[2]
+        cached = self._known.get(digest)
+        if cached is not None and time.time() < cached[0] and version == cached[1]:
+            claims = cached[2]
         else:
             self._known.pop(digest, None)
             claims = self._checked(text)
@@ -79,8 +79,10 @@ class WebTokens:
             header = jwt.get_unverified_header(text)
             algorithm, kid = header.get("alg"), header.get("kid")
             if not isinstance(algorithm, str) or algorithm not in self._algorithms():
-                taken = ", ".join(sorted(self._algorithms()))
-                raise Unauthenticated(f"The web token's algorithm is not accepted here; sign it with one of {taken}.")
+                algorithms = ", ".join(sorted(self._algorithms()))
+                raise Unauthenticated(
+                    f"The web token's algorithm is not accepted here; sign it with one of {algorithms}."
+                )
             return _read(self._claims(text, algorithm, kid if isinstance(kid, str) else None))
         except KeysUnavailable as error:
             raise IssuerUnavailable from error

@@ -70,8 +70,8 @@ class Access:
 
     def _is_our_form(self) -> bool:
         cookie = request.cookies.get(_FORM_COOKIE, "")
-        given = posted.form().get(FIELD, "")
-        is_right = hmac.compare_digest(given.encode(), self.sign_in_proof(cookie).encode())
+        token = posted.form().get(FIELD, "")
+        is_right = hmac.compare_digest(token.encode(), self.sign_in_proof(cookie).encode())
         return bool(cookie) and is_right and _is_own_origin()
 
 
@@ -95,8 +95,8 @@ def is_secure() -> bool:
 
 def new_form_cookie() -> str:
     """The value for a cookie that ties a form for signing in to a browser: the one it has, else a new one."""
-    found = request.cookies.get(_FORM_COOKIE, "")
-    return found if 20 <= len(found) <= _LONGEST and found.isascii() else secrets.token_urlsafe(24)
+    cookie = request.cookies.get(_FORM_COOKIE, "")
+    return cookie if 20 <= len(cookie) <= _LONGEST and cookie.isascii() else secrets.token_urlsafe(24)
 
 
 def set_form_cookie(response: Response, value: str) -> None:
@@ -122,6 +122,6 @@ def _take_proof() -> None:
         return
     if of_this_app().sessions.owner(environ) is None:
         return
-    given = posted.form().get(FIELD, "")
-    if len(given) <= _LONGEST and given.isascii():
-        environ[_HEADER] = given
+    token = posted.form().get(FIELD, "")
+    if len(token) <= _LONGEST and token.isascii():
+        environ[_HEADER] = token

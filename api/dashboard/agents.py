@@ -43,7 +43,7 @@ def agents() -> Response:
 @blueprint.get(f"{PREFIX}/agents/<hostname>")
 def agent(hostname: str) -> Response:
     """One agent and its newest jobs."""
-    return _one(services().agents.get(check_hostname(hostname)))
+    return _detail_page(services().agents.get(check_hostname(hostname)))
 
 
 @blueprint.post(f"{PREFIX}/agents/<hostname>/drain")
@@ -77,7 +77,7 @@ def _move(hostname: str, verb: str) -> Response:
     except Conflict as error:
         if not principal().may_somewhere("agent:read"):
             raise
-        return _one(services().agents.get(hostname), error.message, errors.status_of(error))
+        return _detail_page(services().agents.get(hostname), error.message, errors.status_of(error))
     back = f"{PREFIX}/agents/{hostname}" if posted.form().get("back") == "agent" else f"{PREFIX}/agents"
     return flask.make_response(flask.redirect(pages.link(f"{back}?done={verb}&host={hostname}"), 303))
 
@@ -86,7 +86,7 @@ def _list() -> Response:
     fleet, view, words = services().fleet(), query.text("view"), query.text("q")
     after, problem = query.text("after", 253), ""
     try:
-        page = _found(view, words, after)
+        page = _agent_page(view, words, after)
     except InvalidInput as error:
         problem, page = error.message, AgentPage((), 0)
     agents = sorted(page.items, key=lambda one: (one.live and not one.conditions, one.hostname))
@@ -106,11 +106,11 @@ def _list() -> Response:
     )
 
 
-def _found(view: str, words: str, after: str) -> AgentPage:
+def _agent_page(view: str, words: str, after: str) -> AgentPage:
     """One page of the agents in a view whose hostnames contain the words, or that have the labels among them."""
     labels = [word for word in words.split() if ":" in word]
     names = [word for word in words.split() if ":" not in word]
-    wanted = AgentFilter(
+    agent_filter = AgentFilter(
         hostname=f"*{'*'.join(names)}*" if names else "",
         labels=agent_query.label_pairs(labels),
         states=_STATES.get(view, ()),
@@ -120,8 +120,10 @@ def _found(view: str, words: str, after: str) -> AgentPage:
     )
     if view == "troubled":
         # the summary names them: there is no index of conditions
-        return services().agents.among([one.hostname for one in services().fleet().troubled if one.conditions], wanted)
-    return services().agents.page(wanted)
+        return services().agents.among(
+            [one.hostname for one in services().fleet().troubled if one.conditions], agent_filter
+        )
+    return services().agents.page(agent_filter)
 
 
 def _counts(fleet: FleetSummary) -> dict[str, int]:
@@ -136,15 +138,15 @@ def _counts(fleet: FleetSummary) -> dict[str, int]:
     }
 
 
-def _one(found: Agent, problem: str = "", status: int = 200) -> Response:
+def _detail_page(agent: Agent, problem: str = "", status: int = 200) -> Response:
     jobs = (
-        services().jobs.summaries(JobFilter(hostname=found.hostname, limit=_JOBS))
+        services().jobs.summaries(JobFilter(hostname=agent.hostname, limit=_JOBS))
         if principal().may_somewhere("job:read")
         else None
     )
-    fingerprint = fingerprint_of(found.public_key) or ""
+    fingerprint = fingerprint_of(agent.public_key) or ""
     return pages.render(
-        "agent.html", status, agent=found, fingerprint=fingerprint, problem=problem, done=_done(), jobs=jobs
+        "agent.html", status, agent=agent, fingerprint=fingerprint, problem=problem, done=_done(), jobs=jobs
     )
 
 

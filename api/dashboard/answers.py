@@ -102,19 +102,19 @@ def arrange(executions: Iterable[Execution]) -> Answers:
     for execution in ordered:
         counts[execution.state.value] = counts.get(execution.state.value, 0) + 1
     large = [group for group in groups if len(group.hosts) > 1]
-    whole = {id(group) for group in (groups if len(groups) <= _WHOLE else large[:_WHOLE])}
+    shown_whole = {id(group) for group in (groups if len(groups) <= _WHOLE else large[:_WHOLE])}
     return Answers(
-        tuple(_part(state, list(same), whole) for state, same in groupby(groups, key=lambda group: group.state)),
+        tuple(_part(state, list(same), shown_whole) for state, same in groupby(groups, key=lambda group: group.state)),
         tuple(Cell(host_of(execution), execution.state.value) for execution in ordered),
         tuple(counts.items()),
     )
 
 
-def _part(state: ExecutionState, groups: list[Group], whole: set[int]) -> Part:
+def _part(state: ExecutionState, groups: list[Group], shown_whole: set[int]) -> Part:
     return Part(
         state,
-        tuple(group for group in groups if id(group) in whole),
-        tuple(group for group in groups if id(group) not in whole),
+        tuple(group for group in groups if id(group) in shown_whole),
+        tuple(group for group in groups if id(group) not in shown_whole),
     )
 
 
@@ -152,12 +152,12 @@ def _common(same: list[Execution]) -> Any:
     data = same[0].data
     if len(same) == 1 or not isinstance(data, Mapping):
         return data
-    found = dict(data)
+    common = dict(data)
     for name in INCIDENTAL:
         values = [value for x in same if isinstance(value := x.data.get(name), (int, float))]
         if values and min(values) != max(values):
-            found[name] = f"{min(values):g} to {max(values):g}"
-    return found
+            common[name] = f"{min(values):g} to {max(values):g}"
+    return common
 
 
 def _cut(text: str) -> str:

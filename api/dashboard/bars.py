@@ -57,7 +57,7 @@ class Bars:
 
 def draw(job: Job, now: int, most: int | None = FEW) -> Bars:
     """Lay the timeline out, those that failed first, then those that took longest. ``now`` is in microseconds."""
-    end = max((x.finished for x in job.executions), default=0) if job.status.is_final else now
+    end = max((execution.finished for execution in job.executions), default=0) if job.status.is_final else now
     length = max(end - job.created, 1000)
 
     def urgency(execution: Execution) -> tuple[int, int, str]:

@@ -77,7 +77,7 @@ class Chart:
 
 def range_of(name: str) -> Range:
     """The range with this name; the first one for any other text."""
-    return next((known for known in RANGES if known.name == name), RANGES[0])
+    return next((name_ for name_ in RANGES if name_.name == name), RANGES[0])
 
 
 def draw(history: History, shown: Range) -> Chart:
@@ -128,8 +128,8 @@ def _ticks(spans: tuple[Span, ...], shown: Range) -> tuple[str, ...]:
     """Five times along the bottom."""
     if not spans:
         return ()
-    places = [round(part * (len(spans) - 1) / 4) for part in range(5)]
-    return tuple(_time(spans[place].start, shown) for place in places)
+    indexes = [round(part * (len(spans) - 1) / 4) for part in range(5)]
+    return tuple(_time(spans[index].start, shown) for index in indexes)
 
 
 def _time(at: int, shown: Range) -> str:

@@ -18,10 +18,10 @@ def given_of(terms: Concurrency | None) -> dict[str, str]:
     return {_PREFIX + name: str(value) for name, value in (terms.document() if terms else {}).items()}
 
 
-def terms_of(given: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+def terms_of(values: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
     """The terms as the API takes them, empty without any; and a sentence for each field that is wrong."""
     terms: dict[str, Any] = {
-        place.removeprefix(_PREFIX): text for place in NAMES if (text := given.get(place, "").strip())
+        name.removeprefix(_PREFIX): text for name in NAMES if (text := values.get(name, "").strip())
     }
     try:
         if "limit" in terms:

@@ -39,24 +39,24 @@ class Field:
         return PREFIX + self.name
 
 
-def fields_of(schema: Mapping[str, Any], given: Mapping[str, str]) -> list[Field]:
-    """The fields for a schema, required ones first, filled with the ``given`` values."""
+def fields_of(schema: Mapping[str, Any], values: Mapping[str, str]) -> list[Field]:
+    """The fields for a schema, required ones first, filled with the ``values`` values."""
     required = set(schema.get("required", ()))
     fields = [
-        _field(name, about, name in required, given.get(PREFIX + name, ""))
+        _field(name, about, name in required, values.get(PREFIX + name, ""))
         for name, about in schema.get("properties", {}).items()
     ]
     return sorted(fields, key=lambda field: not field.is_required)
 
 
-def data_of(schema: Mapping[str, Any], given: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+def data_of(schema: Mapping[str, Any], values: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
     """``(data, problems by field)``. Fields that were left empty are not in it, unless they are required texts."""
-    raw = given.get(RAW, "").strip()
+    raw = values.get(RAW, "").strip()
     if raw:
         return _raw(raw)
     data: dict[str, Any] = {}
     problems: dict[str, str] = {}
-    for field in fields_of(schema, given):
+    for field in fields_of(schema, values):
         text = field.value.replace("\r\n", "\n")
         if not text.strip() and not (field.is_required and field.kind in ("text", "long")):
             continue
@@ -69,14 +69,14 @@ def data_of(schema: Mapping[str, Any], given: Mapping[str, str]) -> tuple[dict[s
 
 def given_of(schema: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, str]:
     """What to write into the form for ``data``: into its fields, or as JSON where these cannot express it."""
-    given: dict[str, str] = {}
+    values: dict[str, str] = {}
     for field in fields_of(schema, {}):
         if field.name in data:
-            given[field.input_name] = _written(field, data[field.name])
-    made, problems = data_of(schema, given)
+            values[field.input_name] = _written(field, data[field.name])
+    made, problems = data_of(schema, values)
     if problems or made != data:
         return {RAW: json.dumps(data, indent=2, ensure_ascii=False)}
-    return given
+    return values
 
 
 def _written(field: Field, value: Any) -> str:

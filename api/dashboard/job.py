@@ -49,30 +49,30 @@ DONE = {
 def job(job_id: str) -> Response:
     """The page of a job."""
     try:
-        found = services().jobs.get(requests.job_id(job_id))
+        job = services().jobs.get(requests.job_id(job_id))
     except JobNotFound as error:
         if query.text("done") == "unconfirmed":
             raise JobNotFound(_NOT_STORED_YET.format(job_id)) from error
         raise
-    return _page(found)
+    return _page(job)
 
 
 @blueprint.get(f"{PREFIX}/jobs/<job_id>/output")
 def output(job_id: str) -> Response:
     """All that one of its executions printed, as plain text."""
-    found = requests.job_id(job_id)
+    job_id = requests.job_id(job_id)
     host = query.text("host") or None
     # the output of a program must never run as a page of the dashboard
     headers = {"Content-Security-Policy": "default-src 'none'; sandbox"}
     content_type = "text/plain; charset=utf-8"
     if host == ALL:
-        lines = flask.stream_with_context(_prefixed(services().output.everything(found)))
+        lines = flask.stream_with_context(_prefixed(services().output.everything(job_id)))
         return Response(lines, headers=headers, content_type=content_type)
-    page = services().output.page(found, host)
+    page = services().output.page(job_id, host)
     text = bytearray()
     while page.chunks:
         text += b"".join(chunk.data for chunk in page.chunks)
-        page = services().output.page(found, host, page.next_offset)
+        page = services().output.page(job_id, host, page.next_offset)
     return Response(bytes(text), headers=headers, content_type=content_type)
 
 
@@ -87,12 +87,12 @@ def _prefixed(output: Iterable[OutputPage]) -> Iterator[bytes]:
 @blueprint.post(f"{PREFIX}/jobs/<job_id>/retry")
 def retry(job_id: str) -> Response:
     """Submit it again: all of it, or only where it failed."""
-    found = requests.job_id(job_id)
+    job_id = requests.job_id(job_id)
     only = frozenset(FAILURES) if posted.form().get("only") == "failed" else None
     try:
-        accepted = services().retry(found, only=only, principal=principal())
+        accepted = services().retry(job_id, only=only, principal=principal())
     except JobQueueError as error:
-        return refused(found, error)
+        return refused(job_id, error)
     audit.note(job=accepted.job_id)
     return go(f"{PREFIX}/jobs/{accepted.job_id}?done={'retried' if accepted.is_confirmed else 'unconfirmed'}")
 
@@ -100,69 +100,71 @@ def retry(job_id: str) -> Response:
 @blueprint.post(f"{PREFIX}/jobs/<job_id>/cancel")
 def cancel(job_id: str) -> Response:
     """Stop it."""
-    found = requests.job_id(job_id)
+    job_id = requests.job_id(job_id)
     try:
-        services().jobs.cancel(found, f"by {principal()}")
+        services().jobs.cancel(job_id, f"by {principal()}")
     except JobQueueError as error:
-        return refused(found, error)
-    return go(f"{PREFIX}/jobs/{found}?done=cancelled")
+        return refused(job_id, error)
+    return go(f"{PREFIX}/jobs/{job_id}?done=cancelled")
 
 
 @blueprint.post(f"{PREFIX}/jobs/<job_id>/delete")
 def delete(job_id: str) -> Response:
     """Remove it and all of it."""
-    found = requests.job_id(job_id)
+    job_id = requests.job_id(job_id)
     try:
-        services().jobs.delete(found, principal())
+        services().jobs.delete(job_id, principal())
     except JobQueueError as error:
-        return refused(found, error)
+        return refused(job_id, error)
     return go(f"{PREFIX}/jobs?done=deleted")
 
 
-def _page(whole: Job, problem: str = "", status: int = 200) -> Response:
-    part = _part(whole)
-    found = part.job
-    arranged = answers.arrange(found.executions)
-    hosts = [answers.host_of(x) for x in found.executions]
-    wanted = query.text("host", 253)
-    can_follow_all = 1 < len(hosts) <= MAX_FOLLOWED_HOSTS and not whole.left_out
+def _page(job: Job, problem: str = "", status: int = 200) -> Response:
+    part = _part(job)
+    job = part.job
+    arranged = answers.arrange(job.executions)
+    hosts = [answers.host_of(execution) for execution in job.executions]
+    requested = query.text("host", 253)
+    can_follow_all = 1 < len(hosts) <= MAX_FOLLOWED_HOSTS and not job.left_out
     is_known = (
-        wanted in hosts or (wanted == ALL and can_follow_all) or bool(wanted and wanted != ALL and whole.left_out)
+        requested in hosts
+        or (requested == ALL and can_follow_all)
+        or bool(requested and requested != ALL and job.left_out)
     )
-    host = wanted if is_known else _talking(found)
+    host = requested if is_known else _talking(job)
     show_all = query.text("bars") == "all"
-    timeline = found.timeline
+    timeline = job.timeline
     return pages.render(
         "job.html",
         status,
-        job=found,
+        job=job,
         problem=problem,
-        paused_by=services().pauses.of_job(whole),
-        rollout=found.rollout_progress,
-        awaits_first=awaits_first_approval(whole),
-        lanes=lanes.draw(found.rollout_progress),
+        paused_by=services().pauses.of_job(job),
+        rollout=job.rollout_progress,
+        awaits_first=awaits_first_approval(job),
+        lanes=lanes.draw(job.rollout_progress),
         lane_width=lanes.WIDTH,
         done=DONE.get(query.text("done"), ""),
         answers=arranged,
-        is_single=(whole.total or len(whole.executions)) == 1,
-        agents=whole.total or len(whole.executions),
+        is_single=(job.total or len(job.executions)) == 1,
+        agents=job.total or len(job.executions),
         counts=part.counts or arranged.counts,
         part=part,
         query_with=query.with_changes,
         named=answers.NAMED,
-        bars=bars.draw(found, pages.now(), None if show_all else bars.FEW),
+        bars=bars.draw(job, pages.now(), None if show_all else bars.FEW),
         bars_width=bars.WIDTH,
         all_bars=query.with_changes(bars="all", done=None) + "#timeline",
         events=timeline[-_EVENTS:],
         events_left_out=max(0, len(timeline) - _EVENTS),
-        data=json.dumps(found.data, indent=2, ensure_ascii=False),
-        snippets=snippets(found, request.url_root.rstrip("/")),
+        data=json.dumps(job.data, indent=2, ensure_ascii=False),
+        snippets=snippets(job, request.url_root.rstrip("/")),
         hosts=sorted(host for host in hosts if host not in NO_HOST),
         output_host=host,
         all_hosts=ALL if can_follow_all else "",
-        can_retry=found.status.is_final,
-        retry_question=_retry_question(whole),
-        can_retry_failed=whole.is_broadcast and any(state in FAILURES for state, _ in part.counts or arranged.counts),
+        can_retry=job.status.is_final,
+        retry_question=_retry_question(job),
+        can_retry_failed=job.is_broadcast and any(state in FAILURES for state, _ in part.counts or arranged.counts),
     )
 
 
@@ -181,27 +183,27 @@ class _Part:
     before: str = ""
 
 
-def _part(whole: Job) -> _Part:
+def _part(job: Job) -> _Part:
     """All executions, or of a large job or by state a page of them."""
-    counts = tuple(sorted(((str(state), count) for state, count in whole.counts.items()), key=lambda one: rank(one[0])))
+    counts = tuple(sorted(((str(state), count) for state, count in job.counts.items()), key=lambda one: rank(one[0])))
     states = tuple(state for state in ExecutionState if state.value == query.text("state"))
-    if not whole.is_broadcast or not (whole.left_out or states):
-        return _Part(whole, counts)
-    first = query.number("first", 0, whole.total)
-    page = services().jobs.executions.page(whole.id, ExecutionFilter(states, first, MAX_LIMIT))
+    if not job.is_broadcast or not (job.left_out or states):
+        return _Part(job, counts)
+    first = query.number("first", 0, job.total)
+    page = services().jobs.executions.page(job.id, ExecutionFilter(states, first, MAX_LIMIT))
     following = query.with_changes(first=page.next_first, done=None) if page.next_first is not None else ""
     before = query.with_changes(first=None, done=None) if first else ""
-    shown = replace(whole, executions=page.items)
+    shown = replace(job, executions=page.items)
     return _Part(shown, counts, states[0].value if states else "", False, following, before)
 
 
-def _retry_question(found: Job) -> str:
+def _retry_question(job: Job) -> str:
     """Asked before a retry that touches several hosts, or one that has completed the job; empty for any other."""
-    agents = len(found.executions) + found.left_out
+    agents = len(job.executions) + job.left_out
     completed = (
-        found.counts.get(ExecutionState.COMPLETED, 0)
-        if found.left_out
-        else sum(x.state is ExecutionState.COMPLETED for x in found.executions)
+        job.counts.get(ExecutionState.COMPLETED, 0)
+        if job.left_out
+        else sum(execution.state is ExecutionState.COMPLETED for execution in job.executions)
     )
     if agents == 1:
         return "Run this job again, though it has completed?" if completed else ""
@@ -209,9 +211,13 @@ def _retry_question(found: Job) -> str:
     return f"Run this job again on {agents:,} agents{again}?"
 
 
-def _talking(found: Job) -> str:
+def _talking(job: Job) -> str:
     """The execution whose output is shown first: a failed one, else a running one, else any that has started."""
-    begun = [x for x in found.executions if x.hostname and (x.started or x.state is ExecutionState.STARTED)]
+    begun = [
+        execution
+        for execution in job.executions
+        if execution.hostname and (execution.started or execution.state is ExecutionState.STARTED)
+    ]
     return min(begun, key=lambda x: rank(x.state.value)).hostname if begun else ""
 
 

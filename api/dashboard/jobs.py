@@ -35,17 +35,17 @@ _query = JobQuery()
 @blueprint.get(f"{PREFIX}/jobs")
 def jobs() -> Response:
     """One page of the list; with ``q``, the job with that id or name, or the jobs that contain that text."""
-    wanted = query.text("q", _LONGEST_NAME)
+    words = query.text("q", _LONGEST_NAME)
     missing = ""
-    if wanted:
-        found, missing = _look_for(wanted)
-        if len(found) == 1:
-            return flask.make_response(flask.redirect(pages.link(f"{PREFIX}/jobs/{found[0]}"), 303))
-        if found:
-            return _several(wanted.lower())
-        matching = services().jobs.search(JobFilter(limit=_LIMIT), JobSearch(text=wanted))
+    if words:
+        job_page, missing = _look_for(words)
+        if len(job_page) == 1:
+            return flask.make_response(flask.redirect(pages.link(f"{PREFIX}/jobs/{job_page[0]}"), 303))
+        if job_page:
+            return _several(words.lower())
+        matching = services().jobs.search(JobFilter(limit=_LIMIT), JobSearch(text=words))
         if matching.items:
-            return _matching(wanted, matching)
+            return _matching(words, matching)
     filters = {name: query.text(name) for name in ("status", *FILTERS)}
     offset = query.number("offset", 0, _MOST_OFFSET)
     problem = ""
@@ -86,15 +86,15 @@ def _render(
     )
 
 
-def _look_for(wanted: str) -> tuple[list[str], str]:
+def _look_for(words: str) -> tuple[list[str], str]:
     """Ids of the matching jobs, and a message if none matches."""
     try:
-        return [services().jobs.find(wanted.lower() if _is_uuid(wanted) else wanted).id], ""
+        return [services().jobs.find(words.lower() if _is_uuid(words) else words).id], ""
     except JobNotFound:
-        unknown = f"No job has the id or the name “{wanted}”"
-    if not _BEGINNING.fullmatch(wanted):
+        unknown = f"No job has the id or the name “{words}”"
+    if not _BEGINNING.fullmatch(words):
         return [], f"{unknown}. Give the full id or name, or at least the first {_LEAST} characters of an id."
-    items, _, is_all = services().jobs.starting(wanted.lower(), _LIMIT)
+    items, _, is_all = services().jobs.starting(words.lower(), _LIMIT)
     among = (
         "no id starts with it"
         if is_all
@@ -108,17 +108,17 @@ def _several(beginning: str) -> Response:
     items, total, is_all = services().jobs.starting(beginning, _LIMIT)
     counts = services().jobs.counts()
     page = JobSummaryPage(items, total, counts)
-    place = "" if is_all else f" among the newest {LOOKED_THROUGH:,}"
-    return _render(page, dict.fromkeys(("status", *FILTERS), ""), note=f"{total:,} jobs begin with {beginning}{place}.")
+    scope = "" if is_all else f" among the newest {LOOKED_THROUGH:,}"
+    return _render(page, dict.fromkeys(("status", *FILTERS), ""), note=f"{total:,} jobs begin with {beginning}{scope}.")
 
 
-def _matching(wanted: str, found: JobPage) -> Response:
+def _matching(words: str, job_page: JobPage) -> Response:
     """The newest jobs in which a text is."""
-    items = services().jobs.heads([job.id for job in found.items])
+    items = services().jobs.heads([job.id for job in job_page.items])
     page = JobSummaryPage(items, len(items), services().jobs.counts())
-    more = ", and perhaps more: `jobqueue job list --q` continues" if found.is_least else ""
+    more = ", and perhaps more: `jobqueue job list --q` continues" if job_page.is_least else ""
     return _render(
-        page, dict.fromkeys(("status", *FILTERS), ""), note=f"Jobs that contain “{wanted}”: {len(items):,}{more}."
+        page, dict.fromkeys(("status", *FILTERS), ""), note=f"Jobs that contain “{words}”: {len(items):,}{more}."
     )
 
 
@@ -129,8 +129,8 @@ def _older(page: JobSummaryPage, offset: int) -> str:
 
 def _filter(filters: dict[str, str], offset: int) -> JobFilter:
     """The query that the API would read from the same parameters; raises ``InvalidInput``."""
-    given = {name: value for name, value in filters.items() if value}
-    loaded = validation.load(_query, {**given, "limit": str(_LIMIT), "offset": str(offset)})
+    filters_given = {name: value for name, value in filters.items() if value}
+    loaded = validation.load(_query, {**filters_given, "limit": str(_LIMIT), "offset": str(offset)})
     return requests.job_filter(loaded)
 
 

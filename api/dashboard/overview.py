@@ -25,22 +25,22 @@ _LATELY = 3600
 @blueprint.get("/")
 def overview() -> Response:
     """Counts, the chart, the newest jobs, agents that need attention, alerts: as far as the viewer may see them."""
-    who = principal()
+    caller = principal()
     values: dict[str, Any] = {"counts": {}, "chart": None, "newest": (), "agents": None, "alerts": (), "failing": None}
-    values |= {"pauses": services().pauses.all() if who.may("job:read") else ()}
-    if who.may_somewhere("job:read"):
+    values |= {"pauses": services().pauses.all() if caller.may("job:read") else ()}
+    if caller.may_somewhere("job:read"):
         page = services().jobs.summaries(JobFilter(limit=_NEWEST))
         values |= {
             "counts": mapping.status_counts(page.status_counts),
             "newest": page.items,
             "failing": services().jobs.failures(_LATELY),
         }
-    if who.may("job:read"):  # the chart counts the jobs of all hosts
+    if caller.may("job:read"):  # the chart counts the jobs of all hosts
         shown = chart.range_of(query.text("range"))
         values |= {"chart": chart.draw(services().jobs.history(shown.seconds, shown.spans), shown)}
-    if who.may("agent:read"):
+    if caller.may("agent:read"):
         values |= {"agents": _summary(services().fleet())}
-    if who.may("metrics:read"):
+    if caller.may("metrics:read"):
         values |= {
             "alerts": services().ledger.executions.alerts()[:_ALERTS],
             "maintained": services().ledger.is_maintained(),

@@ -82,19 +82,19 @@ def render(template: str, status: int = 200, **values: Any) -> Response:
 
 def body(template: str, **values: Any) -> str:
     """The text of a page."""
-    who = context.principal()
-    menu = [(path, title) for path, title, needed in MENU if _opens(who, path, needed)] if who.name else []
+    caller = context.principal()
+    menu = [(path, title) for path, title, needed in MENU if _opens(caller, path, needed)] if caller.name else []
     return (
         _environment()
         .get_template(template)
         .render(
-            who=who,
-            may=_may(who),
+            who=caller,
+            may=_may(caller),
             menu=menu,
             keys=KEYS,
             path=request.path,
             here=request.full_path.rstrip("?"),
-            proof=access.of_this_app().proof() if who.name else "",
+            proof=access.of_this_app().proof() if caller.name else "",
             now=now(),
             **values,
         )
@@ -143,9 +143,9 @@ def _asset(name: str) -> str:
     return link(assets.address_of(name))
 
 
-def _opens(who: Principal, path: str, needed: str) -> bool:
-    return not needed or who.may(needed) or (path in _OF_HOSTS and who.may_somewhere(needed))
+def _opens(caller: Principal, path: str, needed: str) -> bool:
+    return not needed or caller.may(needed) or (path in _OF_HOSTS and caller.may_somewhere(needed))
 
 
-def _may(who: Principal) -> Any:
-    return who.may_somewhere
+def _may(caller: Principal) -> Any:
+    return caller.may_somewhere

@@ -46,7 +46,7 @@ def _read() -> dict[str, str]:
         raise InvalidInput("The form is not in UTF-8.") from error
     except ValueError as error:  # too many
         raise InvalidInput(f"The form has more than {fields} fields.") from error
-    found: dict[str, str] = {}
+    form: dict[str, str] = {}
     for name, value in pairs:
-        found.setdefault(name, value)
-    return found
+        form.setdefault(name, value)
+    return form

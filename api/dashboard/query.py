@@ -14,12 +14,12 @@ def text(name: str, most: int = 300) -> str:
 
 def number(name: str, default: int, most: int) -> int:
     """A parameter from 0 to ``most``."""
-    found = request.args.get(name, "")
-    return min(int(found), most) if found.isascii() and found.isdecimal() and len(found) < 19 else default
+    text = request.args.get(name, "")
+    return min(int(text), most) if text.isascii() and text.isdecimal() and len(text) < 19 else default
 
 
 def with_changes(**changes: str | int | None) -> str:
     """This page's query with some parameters changed, or left out (None)."""
-    kept = {name: value for name, value in request.args.items() if value and name not in changes}
-    given = {name: str(value) for name, value in changes.items() if value is not None and value != ""}
-    return f"?{urlencode({**kept, **given})}" if kept or given else "?"
+    unchanged = {name: value for name, value in request.args.items() if value and name not in changes}
+    changed = {name: str(value) for name, value in changes.items() if value is not None and value != ""}
+    return f"?{urlencode({**unchanged, **changed})}" if unchanged or changed else "?"

@@ -35,25 +35,25 @@ def given_of(rollout: Rollout | None) -> dict[str, str]:
     return given
 
 
-def terms_of(given: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+def terms_of(values: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
     """The terms as the API takes them, empty without any; and a sentence for each field that is wrong."""
     terms: dict[str, Any] = {}
     problems: dict[str, str] = {}
-    for place in _TERMS:
-        text, name = given.get(place, "").strip(), place.removeprefix(_PREFIX)
+    for field in _TERMS:
+        text, name = values.get(field, "").strip(), field.removeprefix(_PREFIX)
         if not text:
             continue
         try:
             terms[name] = form.number_of(text) if name in _NUMBERS or (name in _AMOUNTS and "%" not in text) else text
         except ValueError as error:
-            problems[place] = str(error)
-    verify, wrong = _verification(given)
+            problems[field] = str(error)
+    verify, wrong = _verification(values)
     return (terms if verify is None else {**terms, "verify": verify}), problems | wrong
 
 
-def _verification(given: Mapping[str, str]) -> tuple[dict[str, Any] | None, dict[str, str]]:
+def _verification(values: Mapping[str, str]) -> tuple[dict[str, Any] | None, dict[str, str]]:
     """The terms of the verification, None without any; and a sentence for each field that is wrong."""
-    name, data, within = (given.get(place, "").strip() for place in (_VERIFY, _VERIFY_DATA, _VERIFY_WITHIN))
+    name, data, within = (values.get(field, "").strip() for field in (_VERIFY, _VERIFY_DATA, _VERIFY_WITHIN))
     if not name:
         wrong = {_VERIFY: "Give the operation that verifies each host, or no data and no time for it."}
         return None, wrong if data or within else {}

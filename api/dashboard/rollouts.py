@@ -30,13 +30,13 @@ def resume_rollout(job_id: str) -> Response:
 @blueprint.post(f"{PREFIX}/jobs/<job_id>/approve")
 def approve_batch(job_id: str) -> Response:
     """Open the next batch."""
-    found = requests.job_id(job_id)
+    job_id = requests.job_id(job_id)
     plan_hash = posted.form().get("plan_hash", "")[:_LONGEST_HASH] or None
     try:
-        services().approve(services().jobs, found, principal(), plan_hash)
+        services().approve(services().jobs, job_id, principal(), plan_hash)
     except JobQueueError as error:
-        return refused(found, error)
-    return go(f"{PREFIX}/jobs/{found}?done=approved")
+        return refused(job_id, error)
+    return go(f"{PREFIX}/jobs/{job_id}?done=approved")
 
 
 @blueprint.post(f"{PREFIX}/jobs/<job_id>/abort")
@@ -46,9 +46,9 @@ def abort_rollout(job_id: str) -> Response:
 
 
 def _steer(job_id: str, verb: str, done: str) -> Response:
-    found = requests.job_id(job_id)
+    job_id = requests.job_id(job_id)
     try:
-        services().jobs.steer(found, verb, f"by {principal()}")
+        services().jobs.steer(job_id, verb, f"by {principal()}")
     except JobQueueError as error:
-        return refused(found, error)
-    return go(f"{PREFIX}/jobs/{found}?done={done}")
+        return refused(job_id, error)
+    return go(f"{PREFIX}/jobs/{job_id}?done={done}")

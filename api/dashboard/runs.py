@@ -18,8 +18,8 @@ _MOST_OFFSET = 1_000_000_000
 @blueprint.get(f"{PREFIX}/runs")
 def runs() -> Response:
     """The runs of one facade; of the first one, unless the query names another."""
-    lists = facade_runs.known()
-    shown = next((one for one in lists if one.key == query.text("of")), lists[0])
+    lists = facade_runs.run_lists()
+    shown = next((run_list for run_list in lists if run_list.key == query.text("of")), lists[0])
     offset = query.number("offset", 0, _MOST_OFFSET)
     page = services().jobs.page(replace(shown.filter, limit=_LIMIT, offset=offset))
     rows = [shown.describe(job) for job in page.items]

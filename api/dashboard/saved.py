@@ -32,9 +32,9 @@ _PARAMETERS = "parameters."
 @blueprint.get(f"{PREFIX}/saved")
 def saved_jobs() -> Response:
     """One page of the list, by name."""
-    found, cursor = services().saved.page(query.text("after", 64), _PAGE)
+    saved, cursor = services().saved.page(query.text("after", 64), _PAGE)
     older = query.with_changes(after=cursor) if cursor else ""
-    return pages.render("saved_jobs.html", saved=found, older=older)
+    return pages.render("saved_jobs.html", saved=saved, older=older)
 
 
 @blueprint.get(f"{PREFIX}/saved/<name>")
@@ -46,30 +46,30 @@ def saved_job(name: str) -> Response:
 @blueprint.post(f"{PREFIX}/saved/<name>/run")
 def run_saved(name: str) -> Response:
     """Run it with the values of the form; show the form again with its errors if one is invalid."""
-    given = dict(posted.form())
-    found = services().saved.get(name)
+    posted_values = dict(posted.form())
+    saved = services().saved.get(name)
     audit.note(saved=name)
-    values, problems = form.data_of(_schema(found), given)
+    values, problems = form.data_of(_schema(saved), posted_values)
     if problems:
-        return _page(found, given, {form.PREFIX + field: why for field, why in problems.items()}, status=400)
+        return _page(saved, posted_values, {form.PREFIX + field: why for field, why in problems.items()}, status=400)
     values = {
-        field: {SECRET_KEY: value} if found.parameters[field].get(SECRET) else value for field, value in values.items()
+        field: {SECRET_KEY: value} if saved.parameters[field].get(SECRET) else value for field, value in values.items()
     }
     try:
-        wanted = services().saved.submission(
+        submission = services().saved.submission(
             name,
             values,
             principal(),
-            target=given.get(_TARGET, "").strip() or None,
-            version=found.version,
-            idempotency_key=_key_of(given),
+            target=posted_values.get(_TARGET, "").strip() or None,
+            version=saved.version,
+            idempotency_key=_key_of(posted_values),
         )
-        accepted = submitting.submit(wanted, _SEE_OTHER)
+        accepted = submitting.submit(submission, _SEE_OTHER)
     except JobQueueError as error:
         status = errors.status_of(error)
         if status in (404, 500, 503):
             raise
-        answer = _page(found, given, _problems(error), problem=error.message, status=status)
+        answer = _page(saved, posted_values, _problems(error), problem=error.message, status=status)
         answer.headers.update(errors.headers_of(error))
         return answer
     done = "repeated" if accepted.replayed else "submitted" if accepted.is_confirmed else "unconfirmed"
@@ -79,58 +79,58 @@ def run_saved(name: str) -> Response:
 @blueprint.post(f"{PREFIX}/jobs/<job_id>/save")
 def save_job(job_id: str) -> Response:
     """Save what a job was submitted with under a name that is not in use."""
-    found = requests.job_id(job_id)
+    job_id = requests.job_id(job_id)
     name = check_saved_name(posted.form().get("name", "").strip())
     principal().require("job:read")  # what is saved can be read
     try:
-        job = services().jobs.get(found)
+        job = services().jobs.get(job_id)
         services().saved.put(SavedJob(name, saved_fields(job)), principal(), expected=0)
     except JobQueueError as error:
-        return refused(found, error)
+        return refused(job_id, error)
     audit.note(saved=name)
     return go(f"{PREFIX}/saved/{name}?done=saved")
 
 
 def _page(
-    found: SavedJob,
-    given: Mapping[str, str],
+    saved: SavedJob,
+    values: Mapping[str, str],
     problems: Mapping[str, str] | None = None,
     *,
     problem: str = "",
     status: int = 200,
 ) -> Response:
     may_list = principal().may("job:read")
-    jobs = services().jobs.summaries(JobFilter(group=group_of(found.name), limit=_SHOWN_JOBS)) if may_list else None
-    fields = form.fields_of(_schema(found), given)
+    jobs = services().jobs.summaries(JobFilter(group=group_of(saved.name), limit=_SHOWN_JOBS)) if may_list else None
+    fields = form.fields_of(_schema(saved), values)
     return pages.render(
         "saved_job.html",
         status,
-        saved=found,
+        saved=saved,
         fields=fields,
-        target=given.get(_TARGET, ""),
+        target=values.get(_TARGET, ""),
         problems={"summary": problem or ("Some fields are invalid." if problems else ""), "fields": problems or {}},
         # a form that is sent twice makes one job
-        key=_key_of(given),
-        can_run=found.may_run(principal()),
+        key=_key_of(values),
+        can_run=saved.may_run(principal()),
         jobs=jobs,
-        versions=services().saved.versions(found.name),
+        versions=services().saved.versions(saved.name),
         done="The job was saved." if query.text("done") == "saved" else "",
     )
 
 
-def _key_of(given: Mapping[str, str]) -> str:
+def _key_of(values: Mapping[str, str]) -> str:
     """The idempotency key of the form; a new one for a form without."""
     try:
-        return check_name(given.get(_KEY, ""))
+        return check_name(values.get(_KEY, ""))
     except InvalidInput:
         return f"ui-{secrets.token_hex(16)}"
 
 
-def _schema(found: SavedJob) -> dict[str, Any]:
+def _schema(saved: SavedJob) -> dict[str, Any]:
     """The parameters as one JSON Schema, for the form. A secret is the text of its name."""
     return {
-        "properties": {name: _shown(schema) for name, schema in found.parameters.items()},
-        "required": [name for name, schema in found.parameters.items() if is_required(schema)],
+        "properties": {name: _shown(schema) for name, schema in saved.parameters.items()},
+        "required": [name for name, schema in saved.parameters.items() if is_required(schema)],
     }
 
 

@@ -48,7 +48,7 @@ def schedules() -> Response:
 @blueprint.get(f"{PREFIX}/schedules/<name>")
 def schedule(name: str) -> Response:
     """One schedule, its last results and its next times."""
-    return _one(services().schedules.get(name))
+    return _detail_page(services().schedules.get(name))
 
 
 @blueprint.post(f"{PREFIX}/schedules/<name>/pause")
@@ -116,7 +116,7 @@ def _refused(name: str, error: JobQueueError) -> Response:
     """The page of the schedule with what was wrong, for those who may see it."""
     if not principal().may("schedule:read"):
         raise error
-    return _one(services().schedules.get(name), error.message, errors.status_of(error))
+    return _detail_page(services().schedules.get(name), error.message, errors.status_of(error))
 
 
 def _saved_exists(view: ScheduleView) -> bool:
@@ -125,7 +125,7 @@ def _saved_exists(view: ScheduleView) -> bool:
     return isinstance(name, str) and services().saved.exists(name)
 
 
-def _one(view: ScheduleView, problem: str = "", status: int = 200) -> Response:
+def _detail_page(view: ScheduleView, problem: str = "", status: int = 200) -> Response:
     timing = view.schedule.timing
     zone = zone_of(timing.time_zone)
     return pages.render(

@@ -32,8 +32,8 @@ def begin() -> Response:
     """Check the credentials and start a session."""
     keeper = access.of_this_app()
     with keeper.counted():
-        given = posted.form()
-    next_, user, secret = given.get("next", ""), given.get("user", "").strip(), given.get("secret", "").strip()
+        form = posted.form()
+    next_, user, secret = form.get("next", ""), form.get("user", "").strip(), form.get("secret", "").strip()
     try:
         keeper.check_sign_in()
         principal = gate.of(current_app).authenticate(_credentials(user, secret))
@@ -59,13 +59,13 @@ def end() -> Response:
     return response
 
 
-def safe_next(given: str) -> str:
+def safe_next(address: str) -> str:
     """A page of the dashboard, or the API's documents, to go on with: nothing that leads anywhere else."""
-    path = given.partition("?")[0]
+    path = address.partition("?")[0]
     is_ours = belongs(path) or path in DOCUMENTS
-    if len(given) > _LONGEST_NEXT or _CONTROL.search(given) or not is_ours or "//" in path:
+    if len(address) > _LONGEST_NEXT or _CONTROL.search(address) or not is_ours or "//" in path:
         return _HOME
-    return _HOME if path.startswith((f"{PREFIX}/sign-", f"{PREFIX}/static")) else given
+    return _HOME if path.startswith((f"{PREFIX}/sign-", f"{PREFIX}/static")) else address
 
 
 def _credentials(user: str, secret: str) -> dict[str, Any]:

@@ -69,9 +69,9 @@ def choose() -> Response:
     again = query.text("job")
     if again:
         return _again(services().jobs.get(requests.job_id(again)))
-    wanted = query.text("operation")
-    if wanted:
-        return _form(_operation(wanted), {_TARGET: query.text("target") or ANY}, Problems())
+    operation_type = query.text("operation")
+    if operation_type:
+        return _form(_operation(operation_type), {_TARGET: query.text("target") or ANY}, Problems())
     infos = services().registry.infos()
     families = [(name, list(group)) for name, group in groupby(infos, key=lambda info: info.type.partition(".")[0])]
     # what takes words on a command line runs a command: the first choice of most people
@@ -82,27 +82,27 @@ def choose() -> Response:
 @blueprint.post(f"{PREFIX}/submit")
 def submit() -> Response:
     """Submit the form's job; show the form again with its errors if it is invalid."""
-    given = dict(posted.form())
-    info = _operation(given.get("operation", ""))
-    if given.get("do") == "preview":
-        return _form(info, given, Problems())
-    body, problems = _body(info, given)
+    values_given = dict(posted.form())
+    info = _operation(values_given.get("operation", ""))
+    if values_given.get("do") == "preview":
+        return _form(info, values_given, Problems())
+    body, problems = _body(info, values_given)
     if problems.fields:
-        return _form(info, given, problems, 400)
-    wanted = None
+        return _form(info, values_given, problems, 400)
+    submission = None
     try:
         limits.check(body)
-        wanted = requests.submission(validation.load(_request, body), principal=principal())
-        if given.get("do") == "plan":
-            return _form(info, given, Problems(), plan=services().plans.plan(wanted))
-        accepted = submitting.submit(wanted, _SEE_OTHER)
+        submission = requests.submission(validation.load(_request, body), principal=principal())
+        if values_given.get("do") == "plan":
+            return _form(info, values_given, Problems(), plan=services().plans.plan(submission))
+        accepted = submitting.submit(submission, _SEE_OTHER)
     except JobQueueError as error:
         status = errors.status_of(error)
         if status in (500, 503):
             raise
         # what was planned is shown anew, to be submitted with one more press
-        plan = _plan_again(wanted) if isinstance(error, PlanChanged) and wanted is not None else None
-        refusal = _form(info, given, _problems(error), status, plan=plan)
+        plan = _plan_again(submission) if isinstance(error, PlanChanged) and submission is not None else None
+        refusal = _form(info, values_given, _problems(error), status, plan=plan)
         refusal.headers.update(errors.headers_of(error))
         return refusal
     done = "repeated" if accepted.replayed else "submitted" if accepted.is_confirmed else "unconfirmed"
@@ -122,21 +122,21 @@ def _again(job: Job) -> Response:
     if not principal().may_somewhere("job:read"):
         raise PermissionDenied.of(principal().name, "job:read")
     info = _operation(job.operation)
-    given = form.given_of(info.schema, job.data) | {_TARGET: job.target}
+    values = form.given_of(info.schema, job.data) | {_TARGET: job.target}
     if job.retries:
-        given |= {
+        values |= {
             "max_attempts": str(job.retries.max_attempts),
             "backoff_seconds": f"{job.retries.backoff_seconds:g}",
         }
-    given |= rollout_form.given_of(job.rollout) | concurrency_form.given_of(job.concurrency)
-    given |= {
+    values |= rollout_form.given_of(job.rollout) | concurrency_form.given_of(job.concurrency)
+    values |= {
         "title": job.title or "",
         "description": job.description or "",
         "timeout_seconds": f"{job.timeout_seconds:g}" if job.timeout_seconds else "",
         "priority": str(job.priority) if job.priority != DEFAULT_PRIORITY else "",
         "tags": "\n".join(f"{key}={value}" for key, value in job.tags.items()),
     }
-    return _form(info, given, Problems())
+    return _form(info, values, Problems())
 
 
 @blueprint.get(f"{PREFIX}/reach")
@@ -150,26 +150,26 @@ def preview() -> Response:
 
 def _form(
     info: OperationInfo,
-    given: Mapping[str, str],
+    values: Mapping[str, str],
     problems: Problems,
     status: int = 200,
     plan: Plan | None = None,
 ) -> Response:
-    target = given.get(_TARGET, "").strip() or ANY
+    target = values.get(_TARGET, "").strip() or ANY
     return pages.render(
         "submit.html",
         status,
         operation=info,
-        fields=form.fields_of(info.schema, given),
-        given={name: given.get(name, "") for name in _NAMES},
-        has_options=any(given.get(name) for name in (*_OPTIONS, *concurrency_form.NAMES)),
-        has_rollout=any(given.get(name) for name in rollout_form.NAMES),
+        fields=form.fields_of(info.schema, values),
+        given={name: values.get(name, "") for name in _NAMES},
+        has_options=any(values.get(name) for name in (*_OPTIONS, *concurrency_form.NAMES)),
+        has_rollout=any(values.get(name) for name in rollout_form.NAMES),
         target=target,
         problems=problems,
         plan=plan,
         can_plan=principal().may_somewhere(SEE_AGENTS),
         # a form that is sent twice makes one job
-        key=given.get(_KEY) or f"ui-{secrets.token_urlsafe(18)}",
+        key=values.get(_KEY) or f"ui-{secrets.token_urlsafe(18)}",
         can_run=principal().may_somewhere(info.permission),
         **_reach_of(info.type, target),
         suggestions=_suggestions(target),
@@ -183,36 +183,36 @@ def _reach_of(operation: str, target: str) -> dict[str, Any]:
         return values
     try:
         parsed = targets.parsed(target)
-        found, values["reach_notes"] = services().plans.visible_preview(principal(), parsed, operation, "preview")
-        if not found.is_known:
+        preview, values["reach_notes"] = services().plans.visible_preview(principal(), parsed, operation, "preview")
+        if not preview.is_known:
             values["reach_hint"] = services().targets.explain(parsed)
     except (InvalidInput, PermissionDenied, JobNotFound) as error:
         return {**values, "reach_problem": error.message}
-    return {**values, "reach": found}
+    return {**values, "reach": preview}
 
 
 def _operation(name: str) -> OperationInfo:
-    found = next((info for info in services().registry.infos() if info.type == name), None)
-    if found is None:
+    info = next((info for info in services().registry.infos() if info.type == name), None)
+    if info is None:
         raise UnknownOperation(f"Unknown operation {name[:80]!r}; choose a listed one.")
-    return found
+    return info
 
 
-def _body(info: OperationInfo, given: Mapping[str, str]) -> tuple[dict[str, Any], Problems]:
+def _body(info: OperationInfo, values: Mapping[str, str]) -> tuple[dict[str, Any], Problems]:
     """The form as the body of a request to the API, which has the rules for it."""
-    data, wrong = form.data_of(info.schema, given)
+    data, wrong = form.data_of(info.schema, values)
     problems = Problems("", {(name if name == form.RAW else form.PREFIX + name): why for name, why in wrong.items()})
     body: dict[str, Any] = {
         "operation": {"type": info.type, "data": data},
-        "target_hostname": given.get(_TARGET, "").strip() or ANY,
+        "target_hostname": values.get(_TARGET, "").strip() or ANY,
     }
-    if given.get(_KEY):
-        body["idempotency_key"] = given[_KEY]
-    if given.get(_PLAN) and given.get("do") != "plan":
-        body[_PLAN] = given[_PLAN]
+    if values.get(_KEY):
+        body["idempotency_key"] = values[_KEY]
+    if values.get(_PLAN) and values.get("do") != "plan":
+        body[_PLAN] = values[_PLAN]
     retries: dict[str, Any] = {}
     for name in _OPTIONS:
-        text = given.get(name, "").strip()
+        text = values.get(name, "").strip()
         if not text:
             continue
         try:
@@ -222,11 +222,11 @@ def _body(info: OperationInfo, given: Mapping[str, str]) -> tuple[dict[str, Any]
             problems.fields[name] = str(error)
             continue
         (retries if name in ("max_attempts", "backoff_seconds") else body)[name] = value
-    terms, wrong_terms = rollout_form.terms_of(given)
+    terms, wrong_terms = rollout_form.terms_of(values)
     problems.fields |= wrong_terms
     if terms:
         body["rollout"] = terms
-    concurrency, wrong_terms = concurrency_form.terms_of(given)
+    concurrency, wrong_terms = concurrency_form.terms_of(values)
     problems.fields |= wrong_terms
     if concurrency:
         body["concurrency"] = concurrency
@@ -264,6 +264,6 @@ def _suggestions(target: str) -> list[str]:
         return []
     if target not in ("", ANY, ALL):
         return services().complete_target(target)
-    stored = [f"@{one.name}" for one in services().stored_targets.all()]
+    stored = [f"@{target.name}" for target in services().stored_targets.all()]
     labels = sorted({text for one in agents for pair in one.labels.items() for text in label_prefixes(*pair)})
-    return [ANY, ALL, *stored, *labels, *(one.hostname for one in agents)][:_SUGGESTED]
+    return [ANY, ALL, *stored, *labels, *(agent.hostname for agent in agents)][:_SUGGESTED]

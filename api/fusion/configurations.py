@@ -26,10 +26,10 @@ def list_configurations() -> Response:
 @blueprint.post("/configurations")
 def create() -> Response:
     """Store a new one."""
-    given = parse(read_object())
-    audit.note(configuration=given.id, type=given.type)
-    configurations().create(given, principal())
-    return _show(given.id)
+    configuration = parse(read_object())
+    audit.note(configuration=configuration.id, type=configuration.type)
+    configurations().create(configuration, principal())
+    return _show(configuration.id)
 
 
 @blueprint.get("/configurations/<config_id>")
@@ -45,9 +45,9 @@ def replace(config_id: str) -> Response:
     body = read_object()
     if body.get("id", config_id) != config_id:
         raise InvalidInput.of("id", f"Differs from the one in the path, {config_id!r}; an id cannot be changed.")
-    given = parse({"id": config_id, **body})
-    audit.note(configuration=config_id, type=given.type)
-    configurations().replace(given, principal())
+    configuration = parse({"id": config_id, **body})
+    audit.note(configuration=config_id, type=configuration.type)
+    configurations().replace(configuration, principal())
     return _show(config_id)
 
 

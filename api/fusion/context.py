@@ -10,8 +10,8 @@ from api.fusion.stored import StoredConfigurations
 
 def runs() -> Runs:
     """Runs that agents run."""
-    found = services()
-    return Runs(found.ledger, found.submit, found.registry)
+    bag = services()
+    return Runs(bag.ledger, bag.submit, bag.registry)
 
 
 def reports() -> Reports:
@@ -21,5 +21,5 @@ def reports() -> Reports:
 
 def configurations() -> StoredConfigurations:
     """Stored configurations."""
-    found = services()
-    return StoredConfigurations(found.ledger.configurations, found.registry)
+    bag = services()
+    return StoredConfigurations(bag.ledger.configurations, bag.registry)

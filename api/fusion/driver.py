@@ -27,13 +27,13 @@ def show(run_id: str) -> Response:
     if job.external_run is not None:
         raise NotFound(f"Run {run_id} was not run by an agent, so its log is not stored here.")
     # the first page before the response starts, so that its errors still have their own status
-    known = services()
-    return Response(_text(known, job.id, known.output.page(job.id)), content_type="text/plain; charset=utf-8")
+    bag = services()
+    return Response(_text(bag, job.id, bag.output.page(job.id)), content_type="text/plain; charset=utf-8")
 
 
-def _text(known: Services, job_id: str, page: OutputPage) -> Iterator[bytes]:
+def _text(bag: Services, job_id: str, page: OutputPage) -> Iterator[bytes]:
     if page.cut:
         yield f"[... {page.cut} bytes are no longer kept ...]\n".encode()
     while page.chunks:
         yield from (chunk.data for chunk in page.chunks)
-        page = known.output.page(job_id, None, page.next_offset)
+        page = bag.output.page(job_id, None, page.next_offset)

@@ -147,14 +147,14 @@ def _target(fields: Mapping[str, Any]) -> str:
 
 def _arguments(fields: Mapping[str, Any]) -> list[str]:
     """``submitArgs``: a line, a list of texts, or a list of {key, value}, whose empty values are left out."""
-    given = fields.get("submitArgs", [])
-    if isinstance(given, str):
+    arguments = fields.get("submitArgs", [])
+    if isinstance(arguments, str):
         try:
-            return shlex.split(given)
+            return shlex.split(arguments)
         except ValueError as error:
             raise _bad("submitArgs", f"Not a valid argument line: {error}.") from error
-    if isinstance(given, list) and all(isinstance(item, str) for item in given):
-        return list(given)
+    if isinstance(arguments, list) and all(isinstance(item, str) for item in arguments):
+        return list(arguments)
     return [text for pair in _pairs(fields, "submitArgs") for text in pair if text]
 
 
@@ -168,12 +168,12 @@ def _texts(fields: Mapping[str, Any], name: str) -> list[str]:
 
 def _pairs(fields: Mapping[str, Any], name: str) -> list[tuple[str, str]]:
     """A list of {key, value}, or an object."""
-    given = fields.get(name, [])
-    if isinstance(given, Mapping):
-        given = [{"key": key, "value": value} for key, value in given.items()]
-    if not isinstance(given, list) or not all(map(_is_pair, given)):
+    pairs = fields.get(name, [])
+    if isinstance(pairs, Mapping):
+        pairs = [{"key": key, "value": value} for key, value in pairs.items()]
+    if not isinstance(pairs, list) or not all(map(_is_pair, pairs)):
         raise _bad(name, "Must be a list of objects with key and value, both strings.")
-    return [(item["key"], item.get("value", "")) for item in given]
+    return [(item["key"], item.get("value", "")) for item in pairs]
 
 
 def _is_pair(item: Any) -> bool:

@@ -42,8 +42,8 @@ def list_runs() -> Response:
 @blueprint.get("/jobs/<name>")
 def show(name: str) -> Response:
     """A run by its id, or the newest one of a configuration."""
-    found = runs().status(requests.run_id(name), principal())
-    return json_response(mapping.idle(found) if isinstance(found, Configuration) else mapping.status(found))
+    status = runs().status(requests.run_id(name), principal())
+    return json_response(mapping.idle(status) if isinstance(status, Configuration) else mapping.status(status))
 
 
 @blueprint.delete("/jobs/<name>")

@@ -25,10 +25,10 @@ def status(job: Job) -> Document:
         config, result = job.external_run.reported.get(CONFIG, {}), job.external_run.reported.get(RESULT, {})
     else:
         config, result = job.data if job.request is None else job.request, _result(job, state)
-    found = _document(state, run_id_of(job), config, execution.hostname, result)
+    document = _document(state, run_id_of(job), config, execution.hostname, result)
     if state.is_final:
-        found |= _times(job, execution, job.external_run)
-    return found
+        document |= _times(job, execution, job.external_run)
+    return document
 
 
 def starting(started: Started) -> Document:

@@ -73,8 +73,8 @@ def _series_again(job: Job, stored: StoredConfigurations, config_id: str, princi
 
 
 def _reference(job: Job) -> str:
-    given = job.data.get("referenceTime")
-    return given if _is_time(given) else to_iso(job.executions[0].started)
+    reference = job.data.get("referenceTime")
+    return reference if _is_time(reference) else to_iso(job.executions[0].started)
 
 
 def _is_time(value: Any) -> TypeGuard[str]:

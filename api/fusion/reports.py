@@ -109,10 +109,10 @@ def _reported(status: Status) -> dict[str, Any]:
 def _note(status: Status) -> str:
     """The reason for its end, if the driver's result has one."""
     result = status.result or {}
-    said = next((result[name] for name in ("error", "message") if isinstance(result.get(name), str)), "")
+    message = next((result[name] for name in ("error", "message") if isinstance(result.get(name), str)), "")
     if status.state is RunState.ERROR:
-        return said or "the driver reported an error"
-    return said if status.state in (RunState.CANCELLED, RunState.SKIPPED) else ""
+        return message or "the driver reported an error"
+    return message if status.state in (RunState.CANCELLED, RunState.SKIPPED) else ""
 
 
 def _next(state: RunState) -> frozenset[RunState]:

@@ -104,8 +104,8 @@ def _action(body: Mapping[str, Any]) -> tuple[str, str | None]:
         raise InvalidInput.of(unknown[0], "Unknown field; an action has the fields action and comment.")
     action, comment = body.get("action"), body.get("comment")
     if action not in ACTIONS:
-        said = "Missing" if action is None else f"Unknown action {str(action)[:40]!r}"
-        raise InvalidInput.of("action", f"{said}; the actions are {', '.join(ACTIONS)}.")
+        problem = "Missing" if action is None else f"Unknown action {str(action)[:40]!r}"
+        raise InvalidInput.of("action", f"{problem}; the actions are {', '.join(ACTIONS)}.")
     if comment is not None and not isinstance(comment, str):
         raise InvalidInput.of("comment", "Must be a string.")
     return action, comment

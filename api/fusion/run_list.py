@@ -12,10 +12,10 @@ from jobqueue.model.job import Job
 def describe(job: Job) -> Run:
     """A run. Its configuration comes from the job's record: any caller can give a job any tags."""
     configuration = job.data if job.request is None else job.request
-    what, kind = (str(configuration.get(name, "")) for name in ("id", "type"))
+    parts, kind = (str(configuration.get(name, "")) for name in ("id", "type"))
     if job.external_run is not None and job.external_run.name:
-        what = f"{what} (reported by {job.submitted_by or 'a driver'})".strip()
-    return Run(job, run_id_of(job), run_state(job).value, what, kind)
+        parts = f"{parts} (reported by {job.submitted_by or 'a driver'})".strip()
+    return Run(job, run_id_of(job), run_state(job).value, parts, kind)
 
 
 RUNS = RunList(
@@ -24,7 +24,7 @@ RUNS = RunList(
     filter=JobFilter(group=ALL_RUNS),
     describe=describe,
     name_column="Run",
-    what_column="Configuration",
+    summary_column="Configuration",
     kind_column="Type",
     empty="No configuration was run yet.",
 )

@@ -99,5 +99,5 @@ def run_state(job: Job) -> RunState:
         return RunState(job.external_run.word)
     if job.status is JobStatus.SUBMITTED:
         return _S.STARTING
-    is_finishing = any(x.info.get("phase") == FINISHING_PHASE for x in job.executions)
+    is_finishing = any(execution.info.get("phase") == FINISHING_PHASE for execution in job.executions)
     return _S.FINISHING if is_finishing else _S.RUNNING

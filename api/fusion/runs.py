@@ -186,12 +186,12 @@ class Runs:
             active = [reported]
         return self._cancel(active, f"by {principal}")
 
-    def _cancel(self, active: list[Job], who: str) -> Job:
+    def _cancel(self, active: list[Job], actor: str) -> Job:
         """Cancel all of these; returns the newest one that had not ended."""
         cancelled: list[Job] = []
         for job in active:
             try:
-                self._jobs.cancel(job.id, who)
+                self._jobs.cancel(job.id, actor)
                 cancelled.append(job)
             except JobFinal:  # it has ended meanwhile
                 continue

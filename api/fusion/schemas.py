@@ -49,9 +49,9 @@ _schema = StatusRequest()
 def read_status(body: Mapping[str, Any]) -> Status:
     """A driver's report. Raises ``InvalidInput``."""
     # null: the driver does not know the value yet
-    given = {name: value for name, value in body.items() if value is not None}
-    loaded = validation.load(_schema, given)
-    if START in given and END in given and micros(given[END]) < micros(given[START]):
+    fields_given = {name: value for name, value in body.items() if value is not None}
+    loaded = validation.load(_schema, fields_given)
+    if START in fields_given and END in fields_given and micros(fields_given[END]) < micros(fields_given[START]):
         raise InvalidInput.of(END, "Is before startTime; swap them.")
     more = {START: loaded.get("start_time"), END: loaded.get("end_time"), "duration": loaded.get("duration")}
     return Status(

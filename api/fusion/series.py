@@ -113,9 +113,9 @@ def reported_group(name: str) -> str:
 
 def tags(config: Mapping[str, Any], kind: tuple[str, str] = RUN_TAG) -> dict[str, str]:
     """What fits into tags: a driver elsewhere may have any id and type."""
-    found = dict([kind])
+    pairs = dict([kind])
     for tag, name in ((CONFIGURATION_TAG, "id"), (TYPE_TAG, "type")):
         value = config.get(name)
         if isinstance(value, str) and len(value) <= _LONGEST_TAG and value.isprintable():
-            found[tag] = value
-    return found
+            pairs[tag] = value
+    return pairs

@@ -113,19 +113,19 @@ def _metrics(measures: Measures) -> Iterator[Metric]:
         yield rare
 
 
-def _schedules(found: Measures) -> Iterator[Metric]:
-    yield _gauge("jobqueue_schedules", "Schedules.", found.schedules)
+def _schedules(measures: Measures) -> Iterator[Metric]:
+    yield _gauge("jobqueue_schedules", "Schedules.", measures.schedules)
     yield _gauge(
         "jobqueue_schedules_overdue_seconds",
         "How late the schedule is that is most overdue.",
-        found.schedules_overdue_seconds,
+        measures.schedules_overdue_seconds,
     )
     times = CounterMetricFamily("jobqueue_schedule_times", "Times of schedules, by outcome.", labels=("outcome",))
     for outcome in Outcome:
-        times.add_metric((str(outcome),), found.schedule_results.get(str(outcome), 0))
+        times.add_metric((str(outcome),), measures.schedule_results.get(str(outcome), 0))
     yield times
     late = CounterMetricFamily("jobqueue_schedule_late_seconds", "How late schedules fired, all times together.")
-    late.add_metric((), found.schedule_results.get("late", 0) / 1e6)
+    late.add_metric((), measures.schedule_results.get("late", 0) / 1e6)
     yield late
 
 
@@ -151,8 +151,8 @@ def _apart(items: Iterable[_T], name: Callable[[_T], str]) -> tuple[list[_T], li
     """The queues or agents with a name, and the one that stands for all others."""
     named: list[_T] = []
     others: list[_T] = []
-    for one in items:
-        (others if name(one) == OTHER else named).append(one)
+    for item in items:
+        (others if name(item) == OTHER else named).append(item)
     return named, others
 
 
@@ -192,8 +192,8 @@ def _by_operation(name: str, text: str, counts: Mapping[str, int]) -> Metric:
     return counter
 
 
-def _distributions(name: str, text: str, found: Mapping[str, Distribution]) -> Metric:
+def _distributions(name: str, text: str, distributions: Mapping[str, Distribution]) -> Metric:
     histogram = HistogramMetricFamily(name, text, labels=("operation",))
-    for operation, distribution in sorted(found.items()):
+    for operation, distribution in sorted(distributions.items()):
         histogram.add_metric((operation,), distribution.cumulated, distribution.total_seconds)
     return histogram

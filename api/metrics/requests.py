@@ -62,9 +62,9 @@ def _begin() -> None:
 
 def _end(response: Response) -> Response:
     # looking through Flask's proxies is the slow part here
-    asked: Request = request._get_current_object()  # type: ignore[attr-defined]
-    method = asked.method if asked.method in _METHODS else "other"
-    answered, duration = _series(method, _route(asked), response.status_code)
+    http_request: Request = request._get_current_object()  # type: ignore[attr-defined]
+    method = http_request.method if http_request.method in _METHODS else "other"
+    answered, duration = _series(method, _route(http_request), response.status_code)
     answered.inc()
     duration.observe(time.perf_counter() - g.begun)
     return response
@@ -75,5 +75,5 @@ def _series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
     return REQUESTS.labels(method, route, str(status)), DURATION.labels(method, route)
 
 
-def _route(asked: Request) -> str:
-    return asked.url_rule.rule if asked.url_rule else UNMATCHED
+def _route(http_request: Request) -> str:
+    return http_request.url_rule.rule if http_request.url_rule else UNMATCHED

@@ -22,13 +22,13 @@ def user(credential: Credential) -> Document:
     return _credential(credential)
 
 
-def role(found: Role) -> Document:
+def role(role: Role) -> Document:
     """A role."""
     return {
-        "name": found.name,
-        "permissions": sorted(found.permissions),
-        "builtin": found.is_builtin,
-        "created": to_iso(found.created) if found.created else None,
+        "name": role.name,
+        "permissions": sorted(role.permissions),
+        "builtin": role.is_builtin,
+        "created": to_iso(role.created) if role.created else None,
     }
 
 

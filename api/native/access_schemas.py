@@ -24,11 +24,11 @@ def _length(least: int, most: int) -> validate.Length:
     return validate.Length(least, most, error="Must have {min} to {max} items or characters.")
 
 
-def _name(what: str) -> Text:
+def _name(subject: str) -> Text:
     return Text(
         required=True,
         validate=_length(1, _MOST_NAME),
-        metadata=about(f"{what}: letters, digits and . _ @ -.", example="deploy"),
+        metadata=about(f"{subject}: letters, digits and . _ @ -.", example="deploy"),
     )
 
 

@@ -39,8 +39,8 @@ def list_agents(loaded: dict[str, Any]) -> Response:
 
     At most 1,000 on a page; `next_cursor` is null at the end.
     """
-    wanted, of = agent_query.agent_filter(loaded, request.args.getlist("label"))
-    page = services().agents.page(wanted)
+    agent_filter, of = agent_query.agent_filter(loaded, request.args.getlist("label"))
+    page = services().agents.page(agent_filter)
     summary = loaded["view"] == "summary"
     return json_response(
         {
@@ -140,16 +140,16 @@ def accept_agent(loaded: dict[str, Any], hostname: str) -> Response:
 def revoke_agent(hostname: str) -> Response:
     """Take back that an agent was accepted
 
-    It gets no work any more, what it runs is given up, and its results are shown as revoked. Its Redis user is removed
-    if the API may do that; `redis_user.note` says what is left to do. To let the agent in again, accept it and give it
-    a Redis user, or make a new bundle.
+    It gets no further work, its running work is abandoned, and its results are shown as revoked. Its Redis user is
+    removed if the API may do that; `redis_user.note` says what is left to do. To let the agent in again, accept it and
+    give it a Redis user, or make a new bundle.
     """
     agent = services().enrolment.revoke(check_hostname(hostname), principal().name)
-    taken = services().redis_access.take(agent.hostname)
+    redis_user = services().redis_access.take(agent.hostname)
     return json_response(
         {
-            "message": f"Agent {agent.hostname} is revoked. {taken.note}",
+            "message": f"Agent {agent.hostname} is revoked. {redis_user.note}",
             **mapping.agent(agent),
-            "redis_user": {"name": taken.user, "removed": taken.is_removed, "note": taken.note},
+            "redis_user": {"name": redis_user.user, "removed": redis_user.is_removed, "note": redis_user.note},
         }
     )

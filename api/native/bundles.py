@@ -33,11 +33,16 @@ def make_bundle(loaded: dict[str, Any]) -> Response:
     It holds the address of Redis, the password of a Redis user for this agent alone, the trusted keys, a one-time
     invitation, and the operations that the host is to allow. Run `jobqueue agent join FILE` on the host.
     """
-    wanted = BundleRequest(**{**loaded, "allow": tuple(loaded["allow"])})
-    audit.note(hostname=wanted.hostname, allow=list(wanted.allow), seconds=wanted.seconds, replace=str(wanted.replace))
-    services().bundles.check(wanted)
+    bundle_request = BundleRequest(**{**loaded, "allow": tuple(loaded["allow"])})
+    audit.note(
+        hostname=bundle_request.hostname,
+        allow=list(bundle_request.allow),
+        seconds=bundle_request.seconds,
+        replace=str(bundle_request.replace),
+    )
+    services().bundles.check(bundle_request)
     audit.write_first(201)
-    made = services().bundles.make(wanted)
+    made = services().bundles.make(bundle_request)
     answer = {
         "bundle": made.text,
         "hostname": made.hostname,

@@ -57,5 +57,5 @@ class ConcurrencyTerms(fields.Dict):
         try:
             return Concurrency.read(value)
         except InvalidInput as error:
-            problems = {name.removeprefix("concurrency."): found for name, found in (error.details or {}).items()}
+            problems = {name.removeprefix("concurrency."): messages for name, messages in (error.details or {}).items()}
             raise ma.ValidationError(problems) from error

@@ -69,23 +69,23 @@ def get_job_events(job_id: str) -> Response:
     Its past timeline, then each new step (events `job`), and finally `end` with the job's status.
     """
     job_id, after = requests.job_id(job_id), _last_event_id()
-    found = services()
+    bag = services()
 
     def follow(behind: str | None) -> Iterator[list[JobEvent]]:
-        return found.events.follow_job(job_id, behind)
+        return bag.events.follow_job(job_id, behind)
 
     def to_the_end(turns: Iterator[list[sse.ServerEvent]]) -> Iterator[list[sse.ServerEvent]]:
         yield from turns
-        yield [sse.ServerEvent("end", _state(found.jobs.get(job_id)))]
+        yield [sse.ServerEvent("end", _state(bag.jobs.get(job_id)))]
 
     return sse.stream(to_the_end(_announced(follow, after, _each)))
 
 
 def _last_event_id() -> str | None:
-    given = request.headers.get("Last-Event-ID") or None
-    if given is not None:
-        event_position(given)
-    return given
+    event_id = request.headers.get("Last-Event-ID") or None
+    if event_id is not None:
+        event_position(event_id)
+    return event_id
 
 
 _Follow = Callable[[str | None], Iterator[list[JobEvent]]]
@@ -93,7 +93,7 @@ _Show = Callable[[list[JobEvent]], list[sse.ServerEvent]]
 
 
 def _announced(follow: _Follow, after: str | None, show: _Show) -> Iterator[list[sse.ServerEvent]]:
-    """Everything that is followed. Where some of it is missing, or the ledger is away, an event says so.
+    """The events that are followed. A further event reports that some are missing, or that the ledger is away.
 
     Where it begins is settled with the call, not with the first turn: what happens from now on is not missed.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from api.native import mapping
-from jobqueue.model.execution_page import AnswerGroup, AnswerGroups, ExecutionPage, who
+from jobqueue.model.execution_page import AnswerGroup, AnswerGroups, ExecutionPage, answering_agent
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.timestamps import to_iso
@@ -15,12 +15,12 @@ Document = dict[str, Any]
 NAMED = 100
 
 
-def page(found: ExecutionPage, states: tuple[ExecutionState, ...]) -> Document:
+def page(page: ExecutionPage, states: tuple[ExecutionState, ...]) -> Document:
     """One page; ``next_cursor`` is the place where the next one begins."""
     return {
-        **_head(found.job, states),
-        "items": [execution(x) for x in found.items],
-        "next_cursor": None if found.next_first is None else str(found.next_first),
+        **_head(page.job, states),
+        "items": [execution(item) for item in page.items],
+        "next_cursor": None if page.next_first is None else str(page.next_first),
     }
 
 
@@ -34,15 +34,15 @@ def groups(grouped: AnswerGroups, states: tuple[ExecutionState, ...]) -> Documen
     }
 
 
-def execution(found: Execution) -> Document:
+def execution(execution: Execution) -> Document:
     """One execution: how far it is, and its answer."""
     return {
-        "hostname": who(found),
-        **mapping.agent_state(found),
-        "attempt": found.attempt,
-        "started_at": _time(found.started),
-        "finished_at": _time(found.finished),
-        **_answer(found),
+        "hostname": answering_agent(execution),
+        **mapping.agent_state(execution),
+        "attempt": execution.attempt,
+        "started_at": _time(execution.started),
+        "finished_at": _time(execution.finished),
+        **_answer(execution),
     }
 
 
@@ -66,8 +66,8 @@ def _group(group: AnswerGroup) -> Document:
     }
 
 
-def _answer(found: Execution) -> Document:
-    return {name: value for name, value in mapping.response(found).items() if name not in ("status", "hostname")}
+def _answer(execution: Execution) -> Document:
+    return {name: value for name, value in mapping.response(execution).items() if name not in ("status", "hostname")}
 
 
 def _time(micros: int) -> str | None:

@@ -33,22 +33,22 @@ def list_executions(loaded: dict[str, Any], job_id: str) -> Response:
     states, group = loaded.get("state", ()), loaded.get("group", "")
     of = ("executions", job_id, ",".join(map(str, states)), group)
     limit = _limit(loaded.get("limit"), is_grouped=bool(group))
-    wanted = ExecutionFilter(states, _first(loaded.get("cursor"), of), limit)
+    execution_filter = ExecutionFilter(states, _first(loaded.get("cursor"), of), limit)
     reader = services().jobs.executions
     document = (
-        execution_mapping.groups(reader.groups(job_id, wanted), states)
+        execution_mapping.groups(reader.groups(job_id, execution_filter), states)
         if group
-        else execution_mapping.page(reader.page(job_id, wanted), states)
+        else execution_mapping.page(reader.page(job_id, execution_filter), states)
     )
     following = document["next_cursor"]
     return json_response(document | {"next_cursor": following and list_cursor.show(following, *of)})
 
 
 def _first(cursor: str | None, of: tuple[str, ...]) -> int:
-    place = "0" if cursor is None else list_cursor.read(cursor, *of)
-    if not place.isdecimal() or len(place) > 9:
+    position = "0" if cursor is None else list_cursor.read(cursor, *of)
+    if not position.isdecimal() or len(position) > 9:
         raise InvalidInput.of("cursor", "Is not a cursor of this list; pass `next_cursor` of its previous page.")
-    return int(place)
+    return int(position)
 
 
 def _limit(limit: int | None, *, is_grouped: bool) -> int:

@@ -81,8 +81,8 @@ def status() -> Response:
             "status_counts": mapping.status_counts(counts),
             "agents": mapping.agent_counts(agents, now),
             "counters": counters,
-            "pauses": [pause_mapping.pause(found) for found in pauses],
-            "alerts": [mapping.alert(found) for found in services().ledger.executions.alerts()[:_ALERTS]],
+            "pauses": [pause_mapping.pause(pause) for pause in pauses],
+            "alerts": [mapping.alert(alert) for alert in services().ledger.executions.alerts()[:_ALERTS]],
         }
     )
 

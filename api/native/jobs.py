@@ -72,8 +72,8 @@ _batch_request = BatchRequest()
 @blueprint.doc(parameters=[_KEY_HEADER], operationId="submitJob")
 def submit(loaded: dict[str, Any]) -> Response:
     """Submit a job"""
-    wanted = requests.submission(loaded, principal=principal(), header_key=_header_key())
-    return _accepted(submitting.submit(wanted, _CREATED))
+    submission = requests.submission(loaded, principal=principal(), header_key=_header_key())
+    return _accepted(submitting.submit(submission, _CREATED))
 
 
 @blueprint.route("/job/plan", methods=["POST"])
@@ -86,9 +86,9 @@ def plan_job(loaded: dict[str, Any]) -> Response:
     Takes the body of `POST /job` and runs nothing. The answer says which agents would take the job, which are left out
     and why, and whether the caller has the permissions. Needs `agent:read` in addition to `job:write`.
     """
-    wanted = requests.submission(loaded, principal=principal())
-    audit.note(operation=wanted.operation, target=wanted.target)
-    return json_response(mapping.plan(services().plans.plan(wanted)))
+    submission = requests.submission(loaded, principal=principal())
+    audit.note(operation=submission.operation, target=submission.target)
+    return json_response(mapping.plan(services().plans.plan(submission)))
 
 
 @blueprint.route("/job/batch", methods=["POST"])
@@ -127,8 +127,8 @@ def submit_batch() -> Response:
     ]
     accepted = sum(isinstance(result, Accepted) for result in results)
     is_confirmed = all(result.is_confirmed for result in results if isinstance(result, Accepted))
-    wanted = sorted({answer.operation for answer in answers if isinstance(answer, Submission)})
-    audit.note(operations=wanted, jobs=[result.job_id for result in results if isinstance(result, Accepted)])
+    operations = sorted({answer.operation for answer in answers if isinstance(answer, Submission)})
+    audit.note(operations=operations, jobs=[result.job_id for result in results if isinstance(result, Accepted)])
     audit.note(accepted=accepted, refused=len(results) - accepted)
     return json_response({"accepted": accepted, "items": documents}, _CREATED if is_confirmed else _NOT_CONFIRMED)
 
@@ -144,10 +144,10 @@ def list_jobs(loaded: dict[str, Any]) -> Response:
     `cursor`): a page may have fewer jobs than `limit`, even none, although `next_cursor` continues it. `total_items`
     then counts the jobs on the page.
     """
-    wanted, search = requests.job_filter(loaded), requests.job_search(loaded)
+    job_filter, search = requests.job_filter(loaded), requests.job_search(loaded)
     jobs = services().jobs
-    page = jobs.page(wanted) if search.is_empty else jobs.search(wanted, search)
-    return json_response(mapping.page(page, summary=wanted.summary))
+    page = jobs.page(job_filter) if search.is_empty else jobs.search(job_filter, search)
+    return json_response(mapping.page(page, summary=job_filter.summary))
 
 
 @blueprint.route("/job/<job_id>", methods=["GET"], parameters=[requests.JOB_ID])
@@ -206,10 +206,10 @@ def cancel_job(job_id: str) -> Response:
     return json_response(mapping.job(services().jobs.cancel(requests.job_id(job_id), f"by {principal()}")), 202)
 
 
-def _item(item: Any, place: str, budget: BatchBudget, *, suspect: bool) -> Submission | JobQueueError:
+def _item(item: Any, path: str, budget: BatchBudget, *, suspect: bool) -> Submission | JobQueueError:
     try:
         if not isinstance(item, dict):
-            raise InvalidInput.of(place, "Must be a JSON object.")
+            raise InvalidInput.of(path, "Must be a JSON object.")
         if suspect:
             limits.check(item)
         loaded = validation.load(_job_request, item, explains=budget.explains)

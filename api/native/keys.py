@@ -53,7 +53,7 @@ def list_keys() -> Response:
 def revoke_key(key_id: str) -> Response:
     """Revoke an API key
 
-    Within two seconds it opens nothing any more.
+    It stops working within two seconds.
     """
     services().credentials.revoke_key(key_id)
     return Response(status=204)

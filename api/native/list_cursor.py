@@ -10,9 +10,9 @@ from jobqueue.errors import InvalidInput
 _CURSOR = re.compile(r"([0-9a-f]{8})\.([-.0-9A-Za-z_]{1,253})", re.ASCII)
 
 
-def show(place: str, *of: str) -> str:
-    """The cursor for ``place`` of the list that ``of`` identifies: its kind, and its filters."""
-    return f"{_digest(of)}.{place}"
+def show(position: str, *of: str) -> str:
+    """The cursor for ``position`` of the list that ``of`` identifies: its kind, and its filters."""
+    return f"{_digest(of)}.{position}"
 
 
 def read(cursor: str, *of: str) -> str:

@@ -10,7 +10,7 @@ from api.native.fields import show_cursor
 from api.native.rollout_mapping import planned_batches, rollout
 from jobqueue.model.agent import Agent
 from jobqueue.model.alert import Alert
-from jobqueue.model.execution_page import who
+from jobqueue.model.execution_page import answering_agent
 from jobqueue.model.failure import FailureGroup, RecentFailures
 from jobqueue.model.filter import JobPage
 from jobqueue.model.fleet import FleetSummary
@@ -69,49 +69,51 @@ def plan(made: Plan) -> Document:
     }
 
 
-def job(found: Job, *, summary: bool = False) -> Document:
+def job(job: Job, *, summary: bool = False) -> Document:
     """A job; ``summary`` leaves out responses, agent_states and timeline."""
     document: Document = {
-        "id": found.id,
-        "status": found.status.value,
-        "created": to_iso(found.created),
-        "updated_at": to_iso(found.updated),
-        "operation": {"type": found.operation, "data": found.data},
-        "result": found.result,
-        "changed": found.changed,
-        "error": found.error,
-        "hostname": found.hostname,
-        "attempts": found.attempts,
-        "expected_agents": list(found.expected_agents),
-        "retried_as": list(found.retried_as),
-        "cancel_requested": found.cancel_requested,
-        "rollout": rollout(found),
-        **{field.shown_as: _shown(field, getattr(found, field.name)) for field in SHOWN},
-        "execution_counts": state_counts(found),
-        "executions_left_out": found.left_out,
-        "executions_url": links.path(f"/job/{found.id}/executions"),
+        "id": job.id,
+        "status": job.status.value,
+        "created": to_iso(job.created),
+        "updated_at": to_iso(job.updated),
+        "operation": {"type": job.operation, "data": job.data},
+        "result": job.result,
+        "changed": job.changed,
+        "error": job.error,
+        "hostname": job.hostname,
+        "attempts": job.attempts,
+        "expected_agents": list(job.expected_agents),
+        "retried_as": list(job.retried_as),
+        "cancel_requested": job.cancel_requested,
+        "rollout": rollout(job),
+        **{field.shown_as: _shown(field, getattr(job, field.name)) for field in SHOWN},
+        "execution_counts": state_counts(job),
+        "executions_left_out": job.left_out,
+        "executions_url": links.path(f"/job/{job.id}/executions"),
     }
     if not summary:
-        document["responses"] = {who(x): response(x) for x in found.executions if x.state.is_final}
-        document["agent_states"] = {who(x): agent_state(x) for x in found.executions}
-        document["timeline"] = [event(each) for each in found.timeline]
+        document["responses"] = {
+            answering_agent(execution): response(execution) for execution in job.executions if execution.state.is_final
+        }
+        document["agent_states"] = {answering_agent(execution): agent_state(execution) for execution in job.executions}
+        document["timeline"] = [event(each) for each in job.timeline]
     return document
 
 
-def page(found: JobPage, *, summary: bool) -> Document:
+def page(page: JobPage, *, summary: bool) -> Document:
     """One page of jobs."""
     return {
-        "total_items": found.total,
-        "is_least": found.is_least,
-        "status_counts": status_counts(found.status_counts),
-        "items": [job(item, summary=summary) for item in found.items],
-        "next_cursor": show_cursor(found.next_cursor),
+        "total_items": page.total,
+        "is_least": page.is_least,
+        "status_counts": status_counts(page.status_counts),
+        "items": [job(item, summary=summary) for item in page.items],
+        "next_cursor": show_cursor(page.next_cursor),
     }
 
 
-def state_counts(found: Job) -> dict[str, int]:
+def state_counts(job: Job) -> dict[str, int]:
     """The states in which executions of the job are, with their number."""
-    return {state.value: count for state, count in found.counts.items() if count}
+    return {state.value: count for state, count in job.counts.items() if count}
 
 
 def status_counts(counts: Mapping[JobStatus, int]) -> dict[str, int]:
@@ -119,32 +121,32 @@ def status_counts(counts: Mapping[JobStatus, int]) -> dict[str, int]:
     return {status.value: counts.get(status, 0) for status in JobStatus}
 
 
-def agent(found: Agent) -> Document:
+def agent(agent: Agent) -> Document:
     """An agent."""
     return {
-        "hostname": found.hostname,
-        "status": found.status,
-        "state": found.state.value,
-        "labels": dict(found.labels),
-        "facts": dict(found.facts),
-        "load": list(found.load),
-        "memory": dict(found.memory),
-        "running": found.running,
-        "queue_length": found.queue_length,
-        "concurrency": found.concurrency,
-        "last_heartbeat": _time(found.last_heartbeat),
-        "started_at": _time(found.started_at),
-        "version": found.version,
-        "operations": list(found.operations),
-        "conditions": list(found.conditions),
-        "fingerprint": fingerprint_of(found.public_key),
-        "timeline": [{"timestamp": to_iso(step.at), "state": step.state.value} for step in found.timeline],
+        "hostname": agent.hostname,
+        "status": agent.status,
+        "state": agent.state.value,
+        "labels": dict(agent.labels),
+        "facts": dict(agent.facts),
+        "load": list(agent.load),
+        "memory": dict(agent.memory),
+        "running": agent.running,
+        "queue_length": agent.queue_length,
+        "concurrency": agent.concurrency,
+        "last_heartbeat": _time(agent.last_heartbeat),
+        "started_at": _time(agent.started_at),
+        "version": agent.version,
+        "operations": list(agent.operations),
+        "conditions": list(agent.conditions),
+        "fingerprint": fingerprint_of(agent.public_key),
+        "timeline": [{"timestamp": to_iso(step.at), "state": step.state.value} for step in agent.timeline],
     }
 
 
-def agent_summary(found: Agent) -> Document:
+def agent_summary(reported: Agent) -> Document:
     """An agent without what is long."""
-    return {name: value for name, value in agent(found).items() if name not in AGENT_DETAILS}
+    return {name: value for name, value in agent(reported).items() if name not in AGENT_DETAILS}
 
 
 def agent_counts(summary: FleetSummary, now: int) -> Document:
@@ -159,20 +161,20 @@ def agent_counts(summary: FleetSummary, now: int) -> Document:
     }
 
 
-def alert(found: Alert) -> Document:
+def alert(alert: Alert) -> Document:
     """An alert as JSON."""
     return {
-        "timestamp": to_iso(found.at),
-        "kind": found.kind,
-        "job_id": found.job_id,
-        "hostname": found.hostname,
-        "message": found.message,
+        "timestamp": to_iso(alert.at),
+        "kind": alert.kind,
+        "job_id": alert.job_id,
+        "hostname": alert.hostname,
+        "message": alert.message,
     }
 
 
-def failures(found: RecentFailures) -> Document:
+def failures(failures: RecentFailures) -> Document:
     """Groups of recent failures as JSON."""
-    return {"items": [_failure_group(group) for group in found.groups], "complete": found.is_complete}
+    return {"items": [_failure_group(group) for group in failures.groups], "complete": failures.is_complete}
 
 
 def _failure_group(group: FailureGroup) -> Document:
@@ -243,12 +245,12 @@ def agent_state(execution: Execution) -> Document:
     return document
 
 
-def event(found: Event) -> Document:
+def event(event: Event) -> Document:
     """A step of a timeline."""
     return {
-        "timestamp": to_iso(found.at),
-        "event": found.event,
-        "hostname": found.hostname,
-        "message": found.message,
-        "error": found.error,
+        "timestamp": to_iso(event.at),
+        "event": event.event,
+        "hostname": event.hostname,
+        "message": event.message,
+        "error": event.error,
     }

@@ -71,8 +71,8 @@ class _Sink:
         """Nothing to close."""
 
     def take(self) -> bytes:
-        taken, self._written = bytes(self._written), bytearray()
-        return taken
+        data, self._written = bytes(self._written), bytearray()
+        return data
 
 
 def _archive(pages: Iterator[OutputPage]) -> Iterator[bytes]:

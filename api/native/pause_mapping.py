@@ -9,25 +9,25 @@ from jobqueue.model.timestamps import to_iso
 from jobqueue.services.pauses import ActivePause
 
 
-def paused_by(found: Pause) -> dict[str, Any]:
+def paused_by(pause: Pause) -> dict[str, Any]:
     """A pause, as a job shows it."""
     return {
-        "id": found.id,
-        "what": found.what,
-        "reason": found.reason,
-        "created_by": found.created_by,
-        "until": None if found.until is None else to_iso(found.until),
+        "id": pause.id,
+        "what": pause.what,
+        "reason": pause.reason,
+        "created_by": pause.created_by,
+        "until": None if pause.until is None else to_iso(pause.until),
     }
 
 
-def pause(found: ActivePause) -> dict[str, Any]:
+def pause(active: ActivePause) -> dict[str, Any]:
     """A pause with all that is known of it."""
-    pause = found.pause
+    pause = active.pause
     return {
         **paused_by(pause),
         "kind": pause.kind.value,
         "value": pause.value,
         "created": to_iso(pause.created),
         "hosts": pause.hosts,
-        "held_back": found.held_back,
+        "held_back": active.held_back,
     }

@@ -38,8 +38,8 @@ class PauseRequest(StrictSchema):
         """Exactly one of the four."""
         given = [kind for kind in _KINDS if kind in data]
         if len(given) != 1:
-            found = f"not {' and '.join(sorted(given))}" if given else "none is given"
-            raise ma.ValidationError(f"Give exactly one of {', '.join(_KINDS)}; {found}.", "everything")
+            kinds_given = f"not {' and '.join(sorted(given))}" if given else "none is given"
+            raise ma.ValidationError(f"Give exactly one of {', '.join(_KINDS)}; {kinds_given}.", "everything")
 
 
 class PausedBy(ma.Schema):

@@ -17,7 +17,7 @@ from jobqueue.model.pause import PauseKind
 from jobqueue.services.pauses import ActivePause
 from jobqueue.services.pauses import PauseRequest as Wanted
 
-blueprint = Blueprint("pause", __name__, description="Pauses: nothing new starts there, and what runs goes on.")
+blueprint = Blueprint("pause", __name__, description="Pauses: no new execution starts there; running ones continue.")
 
 _ID = {"in": "path", "name": "pause_id", "required": True, "schema": {"type": "string", "pattern": "^[0-9a-f]{8}$"}}
 
@@ -27,8 +27,8 @@ _ID = {"in": "path", "name": "pause_id", "required": True, "schema": {"type": "s
 @blueprint.doc(operationId="listPauses")
 def list_pauses() -> Response:
     """List all pauses"""
-    found = [pause_mapping.pause(one) for one in services().pauses.all()]
-    return json_response({"pauses": found, "total": len(found)})
+    items = [pause_mapping.pause(pause) for pause in services().pauses.all()]
+    return json_response({"pauses": items, "total": len(items)})
 
 
 @blueprint.route("/pause", methods=["POST"])
@@ -39,7 +39,7 @@ def list_pauses() -> Response:
 def add_pause(loaded: dict[str, Any]) -> Response:
     """Pause an operation, a tag, hosts or everything
 
-    Nothing new starts there; what runs goes on. Jobs are accepted, and wait in their order.
+    No new execution starts there; running ones continue. Jobs are accepted, and wait in their order.
     """
     kind = next(kind for kind in PauseKind if kind.value in loaded)
     value = "" if kind is PauseKind.EVERYTHING else loaded[kind.value]

@@ -29,10 +29,10 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 
 def job_id(text: str) -> str:
     """A job's id from a path, in lower case. Raises ``InvalidInput`` for an invalid UUID."""
-    found = text.lower() if len(text) == 36 else ""
-    if not _UUID.fullmatch(found):
+    job_id = text.lower() if len(text) == 36 else ""
+    if not _UUID.fullmatch(job_id):
         raise InvalidInput.of("job_id", "Must be a UUID, as in 123e4567-e89b-12d3-a456-426614174000.")
-    return found
+    return job_id
 
 
 def target_of(loaded: Mapping[str, Any]) -> str | None:
@@ -55,14 +55,14 @@ def submission(loaded: Mapping[str, Any], *, principal: Principal, header_key: s
     key = _key(loaded.get("idempotency_key"), header_key)
     check_times(loaded, has_key=bool(key))
     target = target_of(loaded)
-    given = {field.name: loaded[field.name] for field in FIELDS if field.name in loaded}
-    given |= {
+    terms = {field.name: loaded[field.name] for field in FIELDS if field.name in loaded}
+    terms |= {
         "operation": loaded["operation"]["type"],
         "data": loaded["operation"]["data"],
         "target": ANY if target is None else target,
         "retries": _policy(loaded["retries"]) if "retries" in loaded else None,
     }
-    return Submission(**given, idempotency_key=key, plan_hash=loaded.get("plan_hash"), principal=principal)
+    return Submission(**terms, idempotency_key=key, plan_hash=loaded.get("plan_hash"), principal=principal)
 
 
 def check_times(loaded: Mapping[str, Any], *, has_key: bool | None = None) -> None:
@@ -117,11 +117,11 @@ def _well_formed(field: str, parse: Callable[[str], _T], text: str) -> _T:
         raise InvalidTarget(error.message, {field: [error.message]}) from error
 
 
-def _policy(given: Mapping[str, Any]) -> RetryPolicy:
-    policy = RetryPolicy(**given)
+def _policy(terms: Mapping[str, Any]) -> RetryPolicy:
+    policy = RetryPolicy(**terms)
     if policy.backoff_max_seconds >= policy.backoff_seconds:
         return policy
-    if "backoff_max_seconds" in given:
+    if "backoff_max_seconds" in terms:
         raise InvalidInput.of("retries.backoff_max_seconds", "Must not be less than backoff_seconds.")
     return replace(policy, backoff_max_seconds=policy.backoff_seconds)
 

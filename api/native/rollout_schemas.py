@@ -92,7 +92,7 @@ class RolloutTerms(fields.Dict):
         try:
             return Rollout.read(value)
         except InvalidInput as error:
-            problems = {name.removeprefix("rollout."): found for name, found in (error.details or {}).items()}
+            problems = {name.removeprefix("rollout."): messages for name, messages in (error.details or {}).items()}
             raise ma.ValidationError(problems) from error
 
 

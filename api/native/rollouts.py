@@ -22,7 +22,7 @@ from jobqueue.ledger.rollouts import ABORT, PAUSE, RESUME
 @blueprint.alt_response(409, schema=ErrorAnswer, description="It has no rollout, is paused already, or holds nothing.")
 @blueprint.doc(operationId="pauseRollout")
 def pause_rollout(job_id: str) -> Response:
-    """Pause a rollout: what has been opened goes on, and no further batch is opened"""
+    """Pause a rollout: opened executions continue, and no further batch is opened"""
     return _steer(job_id, PAUSE)
 
 
@@ -48,8 +48,8 @@ def approve_batch(loaded: dict[str, Any], job_id: str) -> Response:
     A job that exceeds a limit of its submitter's grants opens nothing before another principal approves the `plan_hash`
     of its `approval`.
     """
-    found = requests.job_id(job_id)
-    job = services().approve(services().jobs, found, principal(), loaded.get("plan_hash"))
+    job_id = requests.job_id(job_id)
+    job = services().approve(services().jobs, job_id, principal(), loaded.get("plan_hash"))
     audit.note(**({"plan_hash": loaded["plan_hash"]} if "plan_hash" in loaded else {}))
     return json_response(mapping.job(job))
 
@@ -57,13 +57,13 @@ def approve_batch(loaded: dict[str, Any], job_id: str) -> Response:
 @blueprint.route("/job/<job_id>/abort", methods=["POST"], parameters=[requests.JOB_ID])
 @blueprint.response(200, JobAnswer)
 @blueprint.alt_response(404, schema=ErrorAnswer, description="No job has this id.")
-@blueprint.alt_response(409, schema=ErrorAnswer, description="It has no rollout, or holds nothing any more.")
+@blueprint.alt_response(409, schema=ErrorAnswer, description="It has no rollout, or no longer holds anything.")
 @blueprint.doc(operationId="abortRollout")
 def abort_rollout(job_id: str) -> Response:
-    """End a rollout: what is held is cancelled, and what has been opened goes on"""
+    """End a rollout: held executions are cancelled, and opened ones continue"""
     return _steer(job_id, ABORT)
 
 
 def _steer(job_id: str, verb: str) -> Response:
-    found = requests.job_id(job_id)
-    return json_response(mapping.job(services().jobs.steer(found, verb, f"by {principal()}")))
+    job_id = requests.job_id(job_id)
+    return json_response(mapping.job(services().jobs.steer(job_id, verb, f"by {principal()}")))

@@ -56,8 +56,8 @@ _changed = blueprint.alt_response(
 @blueprint.doc(operationId="listSavedJobs")
 def list_saved(loaded: dict[str, Any]) -> Response:
     """List saved jobs, by name"""
-    found, cursor = services().saved.page(loaded["cursor"], loaded["limit"])
-    return json_response({"saved": [saved_job(one) for one in found], "next_cursor": cursor})
+    page, cursor = services().saved.page(loaded["cursor"], loaded["limit"])
+    return json_response({"saved": [saved_job(one) for one in page], "next_cursor": cursor})
 
 
 @blueprint.route("/saved/<name>", methods=["GET"], parameters=[_NAME])
@@ -85,8 +85,8 @@ def put_saved(loaded: dict[str, Any], query: dict[str, Any], name: str) -> Respo
     none may become part of code unquoted.
     """
     expected = expected_version(request.headers.get("If-Match"), loaded.get("version"))
-    wanted = parsed(name, loaded, principal())
-    done = services().saved.put(wanted, principal(), expected=expected, is_dry_run=query["dry_run"])
+    saved = parsed(name, loaded, principal())
+    done = services().saved.put(saved, principal(), expected=expected, is_dry_run=query["dry_run"])
     return _stored(done, is_dry_run=query["dry_run"])
 
 
@@ -112,7 +112,7 @@ def delete_saved(name: str) -> Response:
 def list_versions(name: str) -> Response:
     """List the kept versions of a saved job, newest first"""
     versions = services().saved.versions(name)
-    return json_response({"name": name, "versions": [saved_job(one) for one in versions]})
+    return json_response({"name": name, "versions": [saved_job(version) for version in versions]})
 
 
 @blueprint.route("/saved/<name>/diff", methods=["GET"], parameters=[_NAME])
@@ -159,8 +159,8 @@ def run_saved(loaded: dict[str, Any], name: str) -> Response:
 
     It runs with the rights of the caller, who also needs `job:write` and the permission of its operation.
     """
-    wanted = _submission(name, loaded)
-    accepted = submitting.submit(wanted, 201)
+    submission = _submission(name, loaded)
+    accepted = submitting.submit(submission, 201)
     status = 200 if accepted.replayed else 201 if accepted.is_confirmed else 202
     return json_response(mapping.accepted(accepted), status, {"Location": links.path(f"/job/{accepted.job_id}")})
 
@@ -175,9 +175,9 @@ def plan_saved(loaded: dict[str, Any], name: str) -> Response:
 
     Takes the body of `POST /saved/{name}/run` and runs nothing. Needs `agent:read` in addition.
     """
-    wanted = _submission(name, loaded)
-    document = mapping.plan(services().plans.plan(wanted))
-    return json_response({**document, "data": wanted.data, "saved": wanted.saved})
+    submission = _submission(name, loaded)
+    document = mapping.plan(services().plans.plan(submission))
+    return json_response({**document, "data": submission.data, "saved": submission.saved})
 
 
 def _submission(name: str, loaded: dict[str, Any]) -> Submission:
@@ -187,7 +187,7 @@ def _submission(name: str, loaded: dict[str, Any]) -> Submission:
         key: loaded[key] for key in ("not_before", "expires_at", "plan_hash", "idempotency_key") if key in loaded
     }
     requests.check_times(options)
-    wanted = services().saved.submission(
+    submission = services().saved.submission(
         name,
         loaded["parameters"],
         principal(),
@@ -195,8 +195,8 @@ def _submission(name: str, loaded: dict[str, Any]) -> Submission:
         version=loaded.get("version"),
         **options,
     )
-    audit.note(version=wanted.saved["version"] if wanted.saved else 0)
-    return wanted
+    audit.note(version=submission.saved["version"] if submission.saved else 0)
+    return submission
 
 
 def _stored(done: Put, *, is_dry_run: bool) -> Response:

@@ -15,36 +15,39 @@ from jobqueue.model.timestamps import to_iso
 from jobqueue.services.saved.manager import SAVED_FIELDS, saved_fields
 
 Document = dict[str, Any]
-#: Fields of the answer that do not stand for themselves.
+#: Fields that the answer shows within ``operation``.
 _OPERATION = ("operation", "data")
 _NO_OPTION: Document = {"priority": DEFAULT_PRIORITY, "tags": {}}
 
 
-def saved_job(found: SavedJob) -> Document:
+def saved_job(saved: SavedJob) -> Document:
     """A saved job."""
     options = {
-        one.shown_as: found.job.get(one.name, _NO_OPTION.get(one.name))
-        for one in SAVED_FIELDS
-        if one.name not in _OPERATION
+        field.shown_as: saved.job.get(field.name, _NO_OPTION.get(field.name))
+        for field in SAVED_FIELDS
+        if field.name not in _OPERATION
     }
     return {
-        "name": found.name,
-        "version": found.version,
-        "changed": to_iso(found.changed),
-        "changed_by": found.changed_by,
-        "managed_by": found.managed_by,
-        "operation": {"type": found.job["operation"], "data": found.job["data"]},
+        "name": saved.name,
+        "version": saved.version,
+        "changed": to_iso(saved.changed),
+        "changed_by": saved.changed_by,
+        "managed_by": saved.managed_by,
+        "operation": {"type": saved.job["operation"], "data": saved.job["data"]},
         **options,
-        "parameters": found.content["parameters"],
-        "target_override": found.target_override,
-        "run_by": list(found.run_by),
-        "edit_by": list(found.edit_by),
+        "parameters": saved.content["parameters"],
+        "target_override": saved.target_override,
+        "run_by": list(saved.run_by),
+        "edit_by": list(saved.edit_by),
     }
 
 
-def changes(found: Iterable[Change]) -> list[Document]:
+def changes(differences: Iterable[Change]) -> list[Document]:
     """The fields that differ."""
-    return [{"field": one.field, "before": one.before, "after": one.after} for one in found]
+    return [
+        {"field": difference.field, "before": difference.before, "after": difference.after}
+        for difference in differences
+    ]
 
 
 def parsed(name: str, loaded: Mapping[str, Any], principal: Principal) -> SavedJob:

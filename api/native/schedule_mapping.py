@@ -63,7 +63,9 @@ def schedule_document(view: ScheduleView) -> dict[str, Any]:
         "starts": _time(timing.starts),
         "ends": _time(timing.ends),
         "jitter": show_duration(timing.jitter),
-        "blackouts": [{"cron": one.cron, "duration": show_duration(one.duration)} for one in schedule.blackouts],
+        "blackouts": [
+            {"cron": blackout.cron, "duration": show_duration(blackout.duration)} for blackout in schedule.blackouts
+        ],
         "job": dict(schedule.content),
         "overlap": str(schedule.overlap),
         "catch_up": NEVER if schedule.catch_up is None else show_duration(schedule.catch_up),
@@ -83,9 +85,9 @@ def schedule_document(view: ScheduleView) -> dict[str, Any]:
 def declared_document(schedule: Schedule) -> dict[str, Any]:
     """What a caller sets of a schedule, without what is empty."""
     shown = schedule_document(ScheduleView(schedule, Progress()))
-    found = {name: shown[name] for name in _DECLARED}
-    found["paused"] = schedule.pause and schedule.pause.reason
-    return {name: value for name, value in found.items() if value not in (None, "", [])}
+    fields = {name: shown[name] for name in _DECLARED}
+    fields["paused"] = schedule.pause and schedule.pause.reason
+    return {name: value for name, value in fields.items() if value not in (None, "", [])}
 
 
 def preview_document(time_zone: str, times: list[int]) -> dict[str, Any]:

@@ -55,8 +55,8 @@ def _require_own_page(environ: Mapping[str, str]) -> None:
     """
     own = (environ["wsgi.url_scheme"], environ.get("HTTP_HOST", "").lower())
     for name in ("HTTP_ORIGIN", "HTTP_REFERER"):
-        given = environ.get(name)
-        if given is not None and _origin(given) != own:
+        address = environ.get(name)
+        if address is not None and _origin(address) != own:
             raise PermissionDenied(
                 f"The cookie {_COOKIE} counts for programs and for pages of this API only: the request comes from "
                 f"another site. Send the header {_HEADER_NAME} instead."

@@ -17,9 +17,9 @@ def text(job: Job) -> str:
     """The command of a command, else the operation and its data."""
     if job.operation == ENTRYPOINT:
         return str(job.data.get("entrypoint", ""))
-    known = _COMMANDS.get(job.operation)
-    found = known.command_line(job.data) if known else None
-    line = " ".join((found or _any(job)).split("\n"))
+    family = _COMMANDS.get(job.operation)
+    command = family.command_line(job.data) if family else None
+    line = " ".join((command or _any(job)).split("\n"))
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
 
 

@@ -30,20 +30,20 @@ _SHOWN = 200
 @blueprint.post("/api/jobs/")
 def submit() -> Response:
     """Ray's submission."""
-    wanted = requests.submission(without_slash=False)
-    _submit(wanted)
-    if wanted.origin == mapping.YUANRONG:
-        return json_response({"submission_id": wanted.alias})
+    submission = requests.submission(without_slash=False)
+    _submit(submission)
+    if submission.origin == mapping.YUANRONG:
+        return json_response({"submission_id": submission.alias})
     # Ray's server gives the one name under both keys, and its client takes no other keys
-    return json_response({"job_id": wanted.alias, "submission_id": wanted.alias})
+    return json_response({"job_id": submission.alias, "submission_id": submission.alias})
 
 
 @blueprint.post("/api/jobs")
 def submit_yuanrong() -> Response:
     """openYuanrong's submission."""
-    wanted = requests.submission(without_slash=True)
-    _submit(wanted)
-    return json_response({"submission_id": wanted.alias})
+    submission = requests.submission(without_slash=True)
+    _submit(submission)
+    return json_response({"submission_id": submission.alias})
 
 
 @blueprint.get("/api/jobs/<name>")
@@ -102,13 +102,13 @@ def gone(name: str) -> Iterator[None]:
         raise JobNotFound(f"Job {name[:_SHOWN]} does not exist") from error
 
 
-def _submit(wanted: Submission) -> Accepted:
-    audit.note(name=wanted.alias or "")
+def _submit(submission: Submission) -> Accepted:
+    audit.note(name=submission.alias or "")
     try:
-        return submitting.submit(wanted, 200)
+        return submitting.submit(submission, 200)
     except AliasTaken as error:
         raise SubmissionIdTaken(
-            f"Job with submission_id {wanted.alias} already exists. Please use a different submission_id.",
+            f"Job with submission_id {submission.alias} already exists. Please use a different submission_id.",
             error.details,
         ) from error
 

@@ -44,33 +44,33 @@ def list_jobs_yuanrong() -> Response:
 
 def _answer(show: Callable[[Job], mapping.Document]) -> Response:
     loaded = validation.load(_query, read_query())
-    wanted, status = _wanted(loaded)
+    job_filter, status = _job_filter(loaded)
     # one more than asked for: whether there is a next page
-    found = list(islice(_matching(wanted, status), loaded["offset"], loaded["offset"] + loaded["limit"] + 1))
-    jobs, more = found[: loaded["limit"]], found[loaded["limit"] :]
+    matching = list(islice(_matching(job_filter, status), loaded["offset"], loaded["offset"] + loaded["limit"] + 1))
+    jobs, more = matching[: loaded["limit"]], matching[loaded["limit"] :]
     headers = {CURSOR_HEADER: str(show_cursor(jobs[-1].created))} if more else {}
     return json_response([show(job) for job in jobs], 200, headers)
 
 
-def _wanted(loaded: dict[str, Any]) -> tuple[JobFilter, RayStatus | None]:
+def _job_filter(loaded: dict[str, Any]) -> tuple[JobFilter, RayStatus | None]:
     status = RayStatus(loaded["status"]) if "status" in loaded else None
     own = {name: value for name, value in loaded.items() if name != "status"}
     return replace(job_filter({**own, "view": "full"}), offset=0), status
 
 
-def _matching(wanted: JobFilter, status: RayStatus | None) -> Iterator[Job]:
+def _matching(job_filter: JobFilter, status: RayStatus | None) -> Iterator[Job]:
     """All jobs that match, newest first, fetched page by page: no request holds the ledger or this process for long."""
     if status is None:
-        return _pages(wanted)
-    sources = [_pages(replace(wanted, status=source)) for source in SOURCES[status]]
+        return _pages(job_filter)
+    sources = [_pages(replace(job_filter, status=source)) for source in SOURCES[status]]
     merged = heapq.merge(*sources, key=lambda job: job.created, reverse=True)
     return (job for job in _once(merged) if status_of(job) is status)
 
 
-def _pages(wanted: JobFilter) -> Iterator[Job]:
-    cursor = wanted.cursor
+def _pages(job_filter: JobFilter) -> Iterator[Job]:
+    cursor = job_filter.cursor
     while True:
-        page = services().jobs.page(replace(wanted, cursor=cursor, limit=MAX_LIMIT))
+        page = services().jobs.page(replace(job_filter, cursor=cursor, limit=MAX_LIMIT))
         yield from page.items
         if page.next_cursor is None:
             return

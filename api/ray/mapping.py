@@ -76,7 +76,7 @@ def listed(job: Job) -> Document:
 
 def _driver(job: Job) -> Execution | None:
     """The execution that stands for the job: the first that an agent has taken up."""
-    return next((x for x in job.executions if x.hostname and x.started), None)
+    return next((execution for execution in job.executions if execution.hostname and execution.started), None)
 
 
 def _driver_info(job: Job, execution: Execution | None) -> Document:
@@ -92,10 +92,10 @@ def _driver_info(job: Job, execution: Execution | None) -> Document:
 
 def _started(job: Job) -> int:
     """Milliseconds. Ray gives a time before anything has started, too: that of the submission."""
-    return min((x.started for x in job.executions if x.started), default=job.created) // 1000
+    return min((execution.started for execution in job.executions if execution.started), default=job.created) // 1000
 
 
 def _ended(job: Job) -> int | None:
     if not job.status.is_final:
         return None
-    return (max((x.finished for x in job.executions), default=0) or job.updated) // 1000
+    return (max((execution.finished for execution in job.executions), default=0) or job.updated) // 1000

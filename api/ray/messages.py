@@ -45,7 +45,7 @@ def message(job: Job) -> str:
         return f"{text} It is being stopped."
     if status is RayStatus.PENDING:
         return f"{text}{_reason(job)}"
-    if skipped := next((x for x in job.executions if x.state is ExecutionState.SKIPPED), None):
+    if skipped := next((execution for execution in job.executions if execution.state is ExecutionState.SKIPPED), None):
         return f"{text} It was skipped on {skipped.hostname}: {_note(skipped)}."
     return text
 
@@ -117,7 +117,7 @@ def _of_setup(failure: Mapping[str, Any], message: str) -> str:
 
 
 def _first_failed(job: Job) -> Execution | None:
-    return next((x for x in job.executions if x.state in FAILURES), None)
+    return next((execution for execution in job.executions if execution.state in FAILURES), None)
 
 
 def _reason(job: Job) -> str:

@@ -17,7 +17,6 @@ from jobqueue.errors import InvalidInput
 from jobqueue.model.needs import HOSTNAME_LABEL, Needs
 from jobqueue.model.selector import Selector
 from jobqueue.model.submission import Submission
-from jobqueue.services.placement import candidates
 
 _schema = SubmitRequest()
 #: Characters of a field's name that an error repeats.
@@ -32,15 +31,15 @@ def submission(*, without_slash: bool) -> Submission:
     agent meets waits for one that does.
     """
     # Ray's server drops what is null, so that newer clients can name options which it does not know yet
-    given = {name: value for name, value in read_object().items() if value is not None}
-    is_yuanrong = without_slash or yuanrong.is_spoken() or yuanrong.is_submission(given)
+    fields = {name: value for name, value in read_object().items() if value is not None}
+    is_yuanrong = without_slash or yuanrong.is_spoken() or yuanrong.is_submission(fields)
     if is_yuanrong:
         yuanrong.speak()
-    loaded = validation.load(_yuanrong_schema, given) if is_yuanrong else _loaded(given)
+    loaded = validation.load(_yuanrong_schema, fields) if is_yuanrong else _loaded(fields)
     if is_yuanrong:
         loaded["runtime_env"] = yuanrong.runtime_env(loaded["runtime_env"])
     needs = _needs(loaded)
-    hosts = candidates(services().agents.all(), ENTRYPOINT, needs) if needs.are_any else ()
+    hosts = services().placement(ENTRYPOINT, needs) if needs.are_any else ()
     return Submission(
         operation=ENTRYPOINT,
         data=_data(loaded, needs),
@@ -53,11 +52,11 @@ def submission(*, without_slash: bool) -> Submission:
     )
 
 
-def _loaded(given: Mapping[str, Any]) -> dict[str, Any]:
+def _loaded(fields: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        return validation.load(_schema, given)
+        return validation.load(_schema, fields)
     except InvalidInput as error:
-        unknown = sorted(given.keys() - _schema.fields.keys())
+        unknown = sorted(fields.keys() - _schema.fields.keys())
         if not unknown:
             raise
         # scripts recognise an unknown field by the wording of Ray's server
@@ -66,11 +65,11 @@ def _loaded(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _name(loaded: Mapping[str, Any], *, is_yuanrong: bool) -> str:
-    given, older = loaded.get("submission_id"), loaded.get("job_id")
-    if given is not None and older is not None and given != older:
+    names, older = loaded.get("submission_id"), loaded.get("job_id")
+    if names is not None and older is not None and names != older:
         sentence = "Differs from submission_id, of which it is the former name; give submission_id only."
         raise InvalidInput.of("job_id", sentence)
-    name: str | None = given if given is not None else older
+    name: str | None = names if names is not None else older
     if name is not None:
         return yuanrong.checked_id(name) if is_yuanrong else submission_id.check(name)
     return yuanrong.new_id() if is_yuanrong else submission_id.new()

@@ -20,7 +20,7 @@ RUNS = RunList(
     filter=JobFilter(operation=ENTRYPOINT),
     describe=describe,
     name_column="Submission id",
-    what_column="Entrypoint",
+    summary_column="Entrypoint",
     empty=(
         "Nothing was submitted through Ray's Jobs API yet. A Ray client that is pointed at this server shows up here."
     ),

@@ -66,8 +66,8 @@ class Resources(Data):
         return resources
 
 
-def _fault(name: str, asked: Any) -> str | None:
-    if isinstance(asked, bool) or not isinstance(asked, (int, float)) or not 0 <= asked <= MOST_OF_A_RESOURCE:
+def _fault(name: str, amount: Any) -> str | None:
+    if isinstance(amount, bool) or not isinstance(amount, (int, float)) or not 0 <= amount <= MOST_OF_A_RESOURCE:
         return f"Must be a number from 0 to {MOST_OF_A_RESOURCE:,}."
     if name in ("CPU", "GPU", "memory") or not _RESOURCE_NAME.fullmatch(name):
         return (

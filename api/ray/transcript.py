@@ -43,7 +43,7 @@ def _parts(job: Job) -> list[tuple[Execution, str | None, str]]:
     """(execution, hostname, heading); a job on one agent needs neither of the last two."""
     if len(job.executions) == 1:
         return [(job.executions[0], None, "")]
-    return [(x, x.hostname, f"==> {x.hostname} <==\n") for x in job.executions]
+    return [(execution, execution.hostname, f"==> {execution.hostname} <==\n") for execution in job.executions]
 
 
 def _first_line(job: Job) -> str:
@@ -59,7 +59,7 @@ def _has_run_by_now(job_id: str, host: str | None) -> bool:
         executions = services().jobs.get(job_id).executions
     except JobNotFound:  # it was deleted
         return False
-    return any(_has_run(x) for x in executions if host in (None, x.hostname))
+    return any(_has_run(execution) for execution in executions if host in (None, execution.hostname))
 
 
 def _has_run(execution: Execution) -> bool:

@@ -37,9 +37,9 @@ def is_submission(body: Mapping[str, Any]) -> bool:
         return True
     environment = body.get("runtime_env")
     if isinstance(environment, Mapping):
-        place = environment.get("working_dir")
+        location = environment.get("working_dir")
         # Ray's client uploads a folder and sends its URI, and parses pip itself
-        is_path = isinstance(place, str) and place.startswith("/")
+        is_path = isinstance(location, str) and location.startswith("/")
         return is_path or "envVars" in environment or isinstance(environment.get("pip"), str)
     # Ray's client always sends runtime_env, KubeRay's sends no metadata that are empty
     return environment is None and body.get("metadata") == {}
@@ -78,12 +78,12 @@ def checked_id(text: str) -> str:
     raise InvalidInput.of("submission_id", sentence)
 
 
-def runtime_env(given: Mapping[str, Any]) -> dict[str, Any]:
+def runtime_env(variables: Mapping[str, Any]) -> dict[str, Any]:
     """Its runtime environment with the working directory as a URI: it names one on the host by its path."""
-    document = dict(given)
-    place = document.get("working_dir")
-    if isinstance(place, str) and place.startswith("/"):
-        document["working_dir"] = f"file://{_quoted(place)}"
+    document = dict(variables)
+    location = document.get("working_dir")
+    if isinstance(location, str) and location.startswith("/"):
+        document["working_dir"] = f"file://{_quoted(location)}"
     return document
 
 

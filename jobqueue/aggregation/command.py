@@ -17,11 +17,11 @@ from jobqueue.extras import require
 from jobqueue.settings import Settings
 
 _COLUMNS = (
-    Column("NAME", whole=True),
-    Column("ROWS", whole=True, right=True),
-    Column("BYTES", whole=True, right=True),
-    Column("COLUMNS", whole=True, right=True),
-    Column("CHANGED", whole=True),
+    Column("NAME", uncut=True),
+    Column("ROWS", uncut=True, right=True),
+    Column("BYTES", uncut=True, right=True),
+    Column("COLUMNS", uncut=True, right=True),
+    Column("CHANGED", uncut=True),
 )
 
 

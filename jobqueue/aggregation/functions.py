@@ -44,8 +44,8 @@ def time_decay(call: exp.Anonymous) -> exp.Expression:
             "time_decay takes a count, a time, a half-life such as '30 days', a reference time, a weight."
         )
     defaults = [exp.Literal.string(_DEFAULT_HALF_LIFE), exp.column("ref_time"), _double(1.0)]
-    given: list[exp.Expression] = [*arguments, *defaults[len(arguments) - 2 :]]
-    count, moment, half_life, reference, weight = given
+    values: list[exp.Expression] = [*arguments, *defaults[len(arguments) - 2 :]]
+    count, moment, half_life, reference, weight = values
     age = exp.Sub(this=_micros(reference), expression=_micros(moment))
     lives = exp.Div(this=exp.paren(age), expression=_double(_span(_text(half_life, "the half-life of time_decay"))))
     decay = spark("pow", _double(0.5), lives)

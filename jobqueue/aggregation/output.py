@@ -80,11 +80,11 @@ class Output:
 
         ``replaces_mine``: they take the place of all rows of this configuration; otherwise of those with their ids.
         """
-        kept = self._old(mine=False) if replaces_mine else [self._existing] if self._existing else []
+        remaining = self._old(mine=False) if replaces_mine else [self._existing] if self._existing else []
         new = _all_of([rows])
         if self._config.use_natural_key and "id" in self._columns:
-            kept = [f"SELECT * FROM ({query}) WHERE id IS NULL OR id NOT IN ({_ids(new)})" for query in kept]
-        return self._write([*kept, new], path)
+            remaining = [f"SELECT * FROM ({query}) WHERE id IS NULL OR id NOT IN ({_ids(new)})" for query in remaining]
+        return self._write([*remaining, new], path)
 
     def _old(self, *, mine: bool) -> list[str]:
         """The existing rows: of this configuration or without one, or those of the other configurations."""
@@ -100,14 +100,14 @@ class Output:
         """The rows with an id, and with what they are and whose."""
         source = _all_of(files)
         columns = database.schema(self._connection, source)
-        given = {name.lower() for name in columns}
+        selected = {name.lower() for name in columns}
         parts = [database.identifier(name) for name in columns if name.lower() not in ("id", _TYPE, _OWNER)]
-        if self._config.use_natural_key and "id" in given:
+        if self._config.use_natural_key and "id" in selected:
             parts.insert(0, f"coalesce(CAST(id AS VARCHAR), {_RANDOM}) AS id")
         else:
             parts.insert(0, f"{_RANDOM} AS id")
-        known = f"coalesce({_TYPE}, {database.literal(self._aggr_type)})"
-        parts.append(f"{known if _TYPE in given else database.literal(self._aggr_type)} AS {_TYPE}")
+        stamp = f"coalesce({_TYPE}, {database.literal(self._aggr_type)})"
+        parts.append(f"{stamp if _TYPE in selected else database.literal(self._aggr_type)} AS {_TYPE}")
         owner = database.literal(self._config.id) if self._config.id else "CAST(NULL AS VARCHAR)"
         parts.append(f"{owner} AS {_OWNER}")
         return database.select(parts, f"({source})")

@@ -67,23 +67,22 @@ class Query:
 
 
 def prepare(
-    text: str, values: Mapping[str, str], own: Collection[str], known: Collection[str] | None, what: str
+    text: str, values: Mapping[str, str], own: Collection[str], collections: Collection[str] | None, what: str
 ) -> Query:
     """Make a query of what a user wrote.
 
     ``values`` are the parameters. ``own`` are the run's collections, whose names may have hyphens anywhere in the SQL;
-    those of all ``known`` collections may have them behind FROM and JOIN. ``known`` None: which collections there are
-    is not known here, so that every name may be one. ``what`` names the SQL in errors. Raises
-    ``InvalidInput``.
+    those of ``collections``, which are all, may have them behind FROM and JOIN; None: which collections exist is
+    unknown here, so that every name may be one. ``what`` names the SQL in errors. Raises ``InvalidInput``.
     """
     if len(text) > _LONGEST:
         raise InvalidInput(f"{what}: is longer than {_LONGEST} characters.")
     filled = fill_in(text, values)
-    names = _TABLE.findall(filled) if known is None else known
+    names = _TABLE.findall(filled) if collections is None else collections
     shown = _without_hyphens(filled, own, names)
     try:
         tree = _parse(shown)
-        tables = _tables(tree, None if known is None else {table_key(name) for name in (*own, *known)})
+        tables = _tables(tree, None if collections is None else {table_key(name) for name in (*own, *collections)})
         written = _written_out(tree)
         Relations(None).query(written)
         return Query(shown, written, tables, _columns(tree))
@@ -100,14 +99,14 @@ def trusted(text: str) -> Query:
     return Query(text, _parse(text), frozenset())
 
 
-def _without_hyphens(text: str, own: Collection[str], known: Collection[str]) -> str:
+def _without_hyphens(text: str, own: Collection[str], collections: Collection[str]) -> str:
     def replace(match: re.Match[str]) -> str:
         name = match[0]
         if match["skip"] is not None:
             return name
         is_table = _BEFORE_TABLE.search(text, max(0, match.start() - 40), match.start()) is not None
         is_prefix = text[match.end() : match.end() + 1] == "."
-        if name in own or (name in known and (is_table or is_prefix)):
+        if name in own or (name in collections and (is_table or is_prefix)):
             return table_name(name)
         return name
 
@@ -123,7 +122,7 @@ def _parse(text: str) -> exp.Query:
     return trees[0]
 
 
-def _tables(tree: exp.Query, known: Collection[str] | None) -> frozenset[str]:
+def _tables(tree: exp.Query, collections: Collection[str] | None) -> frozenset[str]:
     tables = set()
     for table in tree.find_all(exp.Table):
         if isinstance(table.this, exp.Anonymous):
@@ -132,9 +131,9 @@ def _tables(tree: exp.Query, known: Collection[str] | None) -> frozenset[str]:
             raise InvalidInput(f"{table.sql(_DIALECT)[:200]} is not the name of a collection.")
         key = table_key(table.name)
         table.this.set("this", table_name(table.name))
-        if known is not None and key in known:
+        if collections is not None and key in collections:
             tables.add(key)
-        elif known is not None and not _is_of_the_query(table):
+        elif collections is not None and not _is_of_the_query(table):
             raise InvalidInput(f"unknown collection {table.name[:200]!r}.")
     return frozenset(tables)
 
@@ -173,9 +172,9 @@ def _columns(tree: exp.Query) -> dict[str, frozenset[str]]:
         # a bare name is the only table's, unless this SELECT gives something that name
         only = next(iter(scope.sources.values())) if len(scope.sources) == 1 else None
         selects = scope.expression.selects if isinstance(scope.expression, exp.Query) else []
-        given = {select.alias.lower() for select in selects if isinstance(select, exp.Alias)}
+        aliases = {select.alias.lower() for select in selects if isinstance(select, exp.Alias)}
         for column in scope.columns:
-            bare = only if column.name.lower() not in given else None
+            bare = only if column.name.lower() not in aliases else None
             source: exp.Expression | Scope | None = scope.sources.get(column.table) if column.table else bare
             if isinstance(source, exp.Table):
                 columns.setdefault(table_key(source.name), set()).add(column.name)

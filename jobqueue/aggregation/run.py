@@ -130,17 +130,17 @@ class _Run:
     ) -> list[Path]:
         """Run one query of the user's. ``combined``: what stands for the output collection, by its key."""
         own = table_key(self._config.input_collection)
-        known = {key: transaction.snapshot(self._known[key]) for key in query.tables if key not in combined}
-        files = {f"raw-{key}": path for key, path in {**known, **combined}.items() if key in query.tables}
+        snapshots = {key: transaction.snapshot(self._known[key]) for key in query.tables if key not in combined}
+        files = {f"raw-{key}": path for key, path in {**snapshots, **combined}.items() if key in query.tables}
         views: list[View] = []
         for key in sorted(query.tables):
-            table, wanted = f"raw-{key}", query.columns.get(key, frozenset())
+            table, view = f"raw-{key}", query.columns.get(key, frozenset())
             if key in combined:
-                views.append(View(key, source.view_of_output(files[table], table, wanted)))
+                views.append(View(key, source.view_of_output(files[table], table, view)))
             elif key == own:
-                views += [View(SPARK_INPUT, source.view(table, wanted)), View(key, self._spark_sql)]
+                views += [View(SPARK_INPUT, source.view(table, view)), View(key, self._spark_sql)]
             else:
-                views.append(View(key, view_of(connection, files[table], table, wanted)))
+                views.append(View(key, view_of(connection, files[table], table, view)))
         folder = transaction.scratch / uuid.uuid4().hex
         folder.mkdir()
         return self._engine.select(files, views, query, folder)

@@ -34,17 +34,17 @@ class Source:
         self._condition = self._window(config)
         self.described = self._in_words() if self._condition else "in all"
 
-    def view(self, table: str, wanted: Collection[str]) -> Query:
+    def view(self, table: str, columns: Collection[str]) -> Query:
         """The rows, with ``ref_time`` and ``catchup_timestamp_tdt``, from the engine's ``table`` of the file."""
         times = {
             "ref_time": _spark_time(self._ref_time),
             "catchup_timestamp_tdt": _spark_time(self._since or _BEGINNING),
         }
-        return view_of(self._connection, self._file, table, wanted, times, self._condition)
+        return view_of(self._connection, self._file, table, columns, times, self._condition)
 
-    def view_of_output(self, file: Path, table: str, wanted: Collection[str]) -> Query:
+    def view_of_output(self, file: Path, table: str, columns: Collection[str]) -> Query:
         """The rows of an output collection, with ``ref_time``."""
-        return view_of(self._connection, file, table, wanted, {"ref_time": _spark_time(self._ref_time)})
+        return view_of(self._connection, file, table, columns, {"ref_time": _spark_time(self._ref_time)})
 
     def count(self) -> int:
         """How many rows there are."""
@@ -85,19 +85,19 @@ def view_of(
     connection: duckdb.DuckDBPyConnection,
     file: Path,
     table: str,
-    wanted: Collection[str],
+    used_columns: Collection[str],
     added: dict[str, str] | None = None,
     condition: str = "",
 ) -> Query:
     """The rows of a Parquet file, which is the engine's ``table``, with the ``added`` columns (name -> Spark's SQL).
 
-    Missing columns among ``wanted`` whose names have a type suffix (``count_i``) are added as nulls: a Solr field
+    Missing columns among ``used_columns`` whose names have a type suffix (``count_i``) are added as nulls: a Solr field
     exists even if no document has it.
     """
     added = added or {}
     columns = database.schema(connection, database.select(["*"], database.parquet(file)))
     there = {name.lower() for name in (*columns, *added)}
-    missing = {name: kind for name in sorted(wanted) if name.lower() not in there and (kind := field_type(name))}
+    missing = {name: kind for name in sorted(used_columns) if name.lower() not in there and (kind := field_type(name))}
     parts = [
         *(_spark_name(name) for name in columns if name.lower() not in added),
         *(f"{value} AS {_spark_name(name)}" for name, value in added.items()),

@@ -15,9 +15,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 COLUMNS = (
     Column("ROLES"),
     Column("PERMISSIONS"),
-    Column("EXPIRES", whole=True),
-    Column("LAST USED", whole=True),
-    Column("DISABLED", whole=True),
+    Column("EXPIRES", uncut=True),
+    Column("LAST USED", uncut=True),
+    Column("DISABLED", uncut=True),
 )
 
 

@@ -23,7 +23,7 @@ _Candidates = Iterable[tuple[Any, str]]
 _Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 
-def _asked(find: Callable[[Client], _Candidates]) -> _Complete:
+def _completer(find: Callable[[Client], _Candidates]) -> _Complete:
     """Those of what ``find`` gives (value and help) that begin as the word does."""
 
     @wraps(find)
@@ -39,28 +39,28 @@ def _asked(find: Callable[[Client], _Candidates]) -> _Complete:
     return complete
 
 
-@_asked
+@_completer
 def job_ids_like(client: Client) -> _Candidates:
     """The newest jobs."""
     for job in client.jobs(limit=_JOBS, view="summary")["items"]:
         yield job["id"], f"{job.get('status')} {(job.get('operation') or {}).get('type')}"
 
 
-@_asked
+@_completer
 def hostnames_like(client: Client) -> _Candidates:
     """The agents."""
     for agent in client.agents(view="summary")["agents"]:
         yield agent["hostname"], f"{agent.get('status')} {agent.get('state')}"
 
 
-@_asked
+@_completer
 def operations_like(client: Client) -> _Candidates:
     """The operations."""
     for operation in client.operations()["operations"]:
         yield operation["type"], operation.get("summary") or ""
 
 
-@_asked
+@_completer
 def targets_like(client: Client) -> _Candidates:
     """Everything that a job can be for."""
     yield ANY, "any one free agent"

@@ -37,12 +37,12 @@ def concurrency_options(command: _F) -> _F:
 
 def take_concurrency(options: dict[str, Any]) -> dict[str, Any] | None:
     """Take the options of a concurrency key out of ``options``; the terms, or None. Raises ``UsageError``."""
-    given = {field: value for name, field in _FIELDS.items() if (value := options.pop(name)) is not None}
-    if not given:
+    terms = {field: value for name, field in _FIELDS.items() if (value := options.pop(name)) is not None}
+    if not terms:
         return None
-    if "key" not in given:
+    if "key" not in terms:
         raise click.UsageError("--concurrency-limit and --concurrency-policy need --concurrency-key.")
     try:
-        return Concurrency.read(given).document()
+        return Concurrency.read(terms).document()
     except InvalidInput as error:
         raise click.UsageError(error.message.removeprefix("concurrency.")) from error

@@ -81,7 +81,11 @@ def sentence(error: JobQueueError) -> str:
     text = error.message
     # the message already has one sentence for each setting
     details = [] if isinstance(error, InvalidSettings) else _details(error.details or {})
-    more = [f"{path}: {said}" if path else said for path, said in details if not _says(text, path, said, len(details))]
+    more = [
+        f"{path}: {message}" if path else message
+        for path, message in details
+        if not _says(text, path, message, len(details))
+    ]
     if more:
         text += f" ({'; '.join(more)})"
     text += _HINTS.get(type(error), "")
@@ -108,9 +112,9 @@ def _ended_in_order(ctx: click.Context, invoke: Callable[[click.Context], Any]) 
         ctx.exit(EXIT_INTERRUPTED)
 
 
-def _says(text: str, path: str, said: str, count: int) -> bool:
+def _says(text: str, path: str, message: str, count: int) -> bool:
     """Whether the message says a detail itself; where there are several, the same words may be meant for another."""
-    return f"{path}: {said}" in text or (count == 1 and said.lower() in text.lower())
+    return f"{path}: {message}" in text or (count == 1 and message.lower() in text.lower())
 
 
 def _details(value: Any, path: str = "") -> list[tuple[str, str]]:

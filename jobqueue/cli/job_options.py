@@ -12,6 +12,7 @@ from jobqueue.cli.candidates import targets_like
 from jobqueue.cli.parameters import data_option, data_pair, duration, pair
 from jobqueue.cli.rollout import rollout_options
 from jobqueue.cli.saved_run import saved_name
+from jobqueue.cli.submission import different_tags
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -66,6 +67,16 @@ class JobOptions:
     def take(cls, options: dict[str, Any]) -> JobOptions:
         """Take the options of a job out of ``options``."""
         return cls(**{field.name: options.pop(field.name) for field in fields(cls)})
+
+    @property
+    def terms(self) -> dict[str, Any]:
+        """The terms of the job as the client takes them. Raises ``UsageError`` for two tags with the same key."""
+        return {"title": self.title, "tags": different_tags(self.tags), "timeout_seconds": self.timeout}
+
+    @property
+    def own_of_saved(self) -> dict[str, Any]:
+        """The values of the options that a saved job has itself, by the option."""
+        return {"-d": self.pairs, "--title": self.title, "--tag": self.tags, "--timeout": self.timeout}
 
     def saved_name(self, words: Sequence[str], usage: str) -> str | None:
         """The name of the saved job that the words mean, or None. Raises ``UsageError`` for -p without one."""

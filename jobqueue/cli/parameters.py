@@ -92,11 +92,11 @@ def states(text: str) -> str:
     return _several(text, [state.value for state in ExecutionState])
 
 
-def _several(text: str, known: list[str]) -> str:
+def _several(text: str, allowed: list[str]) -> str:
     names = [name.strip() for name in text.split(",")]
     for name in names:
-        if name not in known:
-            raise click.BadParameter(f"{name!r} is not one of {', '.join(known)}.")
+        if name not in allowed:
+            raise click.BadParameter(f"{name!r} is not one of {', '.join(allowed)}.")
     return ",".join(names)
 
 

@@ -88,14 +88,14 @@ def rollout_options(command: _F) -> _F:
 
 def take_rollout(options: dict[str, Any]) -> dict[str, Any] | None:
     """Take the options of a rollout out of ``options``; the terms, or None without any. Raises ``UsageError``."""
-    given = {field: value for name, field in _FIELDS.items() if (value := options.pop(name)) is not None}
+    terms = {field: value for name, field in _FIELDS.items() if (value := options.pop(name)) is not None}
     verify = _take_verification(options)
     if verify is not None:
-        given["verify"] = verify
-    if not given:
+        terms["verify"] = verify
+    if not terms:
         return None
     try:
-        return Rollout.read(given).document()
+        return Rollout.read(terms).document()
     except InvalidInput as error:
         raise click.UsageError(error.message.removeprefix("rollout.")) from error
 

@@ -39,7 +39,7 @@ def add_arguments(
     A list gets the words, a text the line that a shell reads as these words. Raises ``UsageError`` where the operation
     takes no words, or where ``data`` has the field.
     """
-    takers = {str(found["type"]): found for found in catalogue if found.get("positional")}
+    takers = {str(entry["type"]): entry for entry in catalogue if entry.get("positional")}
     if operation not in takers:
         raise click.UsageError(
             f"Only {' and '.join(takers) or 'newer APIs'} take arguments; give data with -d key=value or --data."

@@ -52,12 +52,12 @@ def work_of(
         raise click.UsageError("Give a shell command, an operation, or --script FILE.")
     if not as_shell and _OPERATION.fullmatch(words[0]):
         catalogue = client.operations()["operations"]
-        known = {str(operation["type"]): operation for operation in catalogue}
-        if words[0] in known:
+        by_type = {str(operation["type"]): operation for operation in catalogue}
+        if words[0] in by_type:
             if words[1:]:
                 add_arguments(data, words[1:], words[0], catalogue)
-            return Work(words[0], data, bool(known[words[0]].get("changes")), f"The operation {words[0]}")
-        _refuse_misspelt(words, known)
+            return Work(words[0], data, bool(by_type[words[0]].get("changes")), f"The operation {words[0]}")
+        _refuse_misspelt(words, by_type)
     if "command" in data:
         raise click.UsageError("The command is given twice: as words, and with -d command.")
     data["command"] = words[0] if len(words) == 1 else shlex.join(words)
@@ -84,8 +84,8 @@ def target_of(targets: Sequence[str], work: Work) -> str:
 
 
 def _script(name: str, words: Sequence[str], data: dict[str, Any]) -> Work:
-    for field, given in (("script", True), ("args", bool(words))):
-        if given and field in data:
+    for field, is_given in (("script", True), ("args", bool(words))):
+        if is_given and field in data:
             raise click.UsageError(f"The script's {field} is given twice: on the command line, and with -d {field}.")
     data["script"] = local_text(name)
     if not data["script"].strip():
@@ -96,10 +96,10 @@ def _script(name: str, words: Sequence[str], data: dict[str, Any]) -> Work:
     return Work(operation, data, changes=True, label="A script")
 
 
-def _refuse_misspelt(words: Sequence[str], known: Mapping[str, Any]) -> None:
+def _refuse_misspelt(words: Sequence[str], by_type: Mapping[str, Any]) -> None:
     """Raise ``UsageError`` for what looks like an operation, and is none."""
     if words[0].count(".") < _DOTS_OF_AN_OPERATION:
         return
-    similar = get_close_matches(words[0], known, n=3)
+    similar = get_close_matches(words[0], by_type, n=3)
     hint = f" Did you mean {' or '.join(similar)}?" if similar else " `jobqueue operation list` shows all."
     raise click.UsageError(f"There is no operation {words[0]!r}.{hint} If it is a shell command, add --shell.")

@@ -44,9 +44,9 @@ def resolve(
         raise InvalidInput(f"An address and the context {context[:80]!r} were given; give one of them.")
     if url is not None and token is not None:
         return Address(check_url(url), _checked_token(token))
-    found = None if url is not None else _context(environ, context)
-    if found is not None:
-        return _of_context(found, token, environ, is_argument=context is not None)
+    chosen = None if url is not None else _context(environ, context)
+    if chosen is not None:
+        return _of_context(chosen, token, environ, is_argument=context is not None)
     settings = Settings.from_env(environ, **_not_asked_for(url, token, environ))
     address = check_url(url if url is not None else settings.url)
     if token is None:

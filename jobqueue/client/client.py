@@ -779,9 +779,11 @@ def _path(collection: str, name: str, verb: str = "") -> str:
 
 def _terms(terms: Mapping[str, Any]) -> dict[str, Any]:
     """The terms of a schedule as JSON, without those that are None."""
-    given = {name: value for name, value in terms.items() if value is not None}
-    times: dict[str, Any] = {name: _time(given[name]) for name in ("at", "anchor", "starts", "ends") if name in given}
-    return {**given, **times}
+    terms_given = {name: value for name, value in terms.items() if value is not None}
+    times: dict[str, Any] = {
+        name: _time(terms_given[name]) for name in ("at", "anchor", "starts", "ends") if name in terms_given
+    }
+    return {**terms_given, **times}
 
 
 def _time(moment: datetime | str | None) -> str | None:

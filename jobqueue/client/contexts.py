@@ -69,20 +69,20 @@ class Context:
 
     def _token_of_command(self) -> str:
         argv = shlex.split(self.token_command)
-        what = f"The command for the token of context {self.name!r} ({argv[0]})"
+        subject = f"The command for the token of context {self.name!r} ({argv[0]})"
         try:
             done = subprocess.run(argv, capture_output=True, timeout=COMMAND_SECONDS, check=False)
         except subprocess.TimeoutExpired as error:
-            raise InvalidInput(f"{what} did not end within {COMMAND_SECONDS:g} s.") from error
+            raise InvalidInput(f"{subject} did not end within {COMMAND_SECONDS:g} s.") from error
         except OSError as error:
-            raise InvalidInput(f"{what} cannot be run: {error.strerror}.") from error
+            raise InvalidInput(f"{subject} cannot be run: {error.strerror}.") from error
         if done.returncode:
             lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
             reason = f": {lines[-1][:_MOST_SHOWN]}" if lines else ""
-            raise InvalidInput(f"{what} ended with exit code {done.returncode}{reason}")
+            raise InvalidInput(f"{subject} ended with exit code {done.returncode}{reason}")
         text = done.stdout[:_TOKEN_LIMIT].decode("utf-8", "replace").strip()
         if not text:
-            raise InvalidInput(f"{what} printed nothing.")
+            raise InvalidInput(f"{subject} printed nothing.")
         return text
 
 
@@ -194,16 +194,16 @@ def _parsed(document: Mapping[str, Any], path: Path) -> tuple[dict[str, Context]
 
 
 def _context(name: str, values: Any, path: Path) -> Context:
-    place = f"Context {name[:80]!r} in {path}"
+    subject = f"Context {name[:80]!r} in {path}"
     check_name(name)
     if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
-        raise InvalidInput(f"{place} must have texts only: {', '.join(_FIELDS)}.")
+        raise InvalidInput(f"{subject} must have texts only: {', '.join(_FIELDS)}.")
     unknown = values.keys() - set(_FIELDS)
     if unknown or not values.get("url"):
         wrong = f"does not know {', '.join(sorted(unknown))}" if unknown else "has no url"
-        raise InvalidInput(f"{place} {wrong}; it may have {', '.join(_FIELDS)}.")
+        raise InvalidInput(f"{subject} {wrong}; it may have {', '.join(_FIELDS)}.")
     if values.get("token_file") and values.get("token_command"):
-        raise InvalidInput(f"{place} has a token_file and a token_command; keep one of them.")
+        raise InvalidInput(f"{subject} has a token_file and a token_command; keep one of them.")
     if values.get("token_command"):
         check_command(values["token_command"])
     return Context(name, **values)

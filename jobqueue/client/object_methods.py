@@ -62,7 +62,7 @@ class ObjectMethods:
     ) -> Job:
         """Submit a job with any operation."""
         answer = self._calls.submit(operation, data, on, **options)
-        known = {
+        fields = {
             "id": answer["job_id"],
             "status": answer.get("status"),
             "created": answer.get("timestamp"),
@@ -71,7 +71,7 @@ class ObjectMethods:
             "title": options.get("title"),
             "tags": dict(options.get("tags") or {}),
         }
-        return Job.of(known, self._calls)
+        return Job.of(fields, self._calls)
 
     def run_saved(
         self, name: str, parameters: Mapping[str, Any] | None = None, *, on: str | None = None, **options: Any

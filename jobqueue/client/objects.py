@@ -78,9 +78,9 @@ class Result:
 
     def _field(self, name: str) -> Any:
         """Failed operations give their output in ``details``."""
-        for place in (self.data, self.raw.get("details")):
-            if isinstance(place, Mapping) and place.get(name) is not None:
-                return place[name]
+        for source in (self.data, self.raw.get("details")):
+            if isinstance(source, Mapping) and source.get(name) is not None:
+                return source[name]
         return None
 
 

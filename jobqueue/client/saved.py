@@ -101,8 +101,8 @@ class SavedJobs:
 
 def body_of(saved: Mapping[str, Any]) -> Document:
     """A saved job, as the API shows it, as the body that stores it."""
-    kept = {name: value for name, value in saved.items() if name not in _COMPUTED and value not in (None, [], {}, "")}
-    return {name: value for name, value in kept.items() if not (name == "target_override" and value is False)}
+    body = {name: value for name, value in saved.items() if name not in _COMPUTED and value not in (None, [], {}, "")}
+    return {name: value for name, value in body.items() if not (name == "target_override" and value is False)}
 
 
 def _path(name: str, verb: str = "") -> str:

@@ -37,6 +37,6 @@ def read_events(chunks: Iterable[bytes]) -> Iterator[ServerEvent]:
 def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
     rest = b""
     for chunk in chunks:
-        *whole, rest = (rest + chunk).split(b"\n")
-        for line in whole:
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
             yield line.removesuffix(b"\r").decode("utf-8", "replace")

@@ -138,11 +138,11 @@ class Transport:
 
     def _no_answer(self, error: HTTPError) -> Exception:
         """The exception for a failed connection."""
-        what = "Check the address (JOBQUEUE_URL, if no other was given), and that the API runs."
+        hint = "Check the address (JOBQUEUE_URL, if no other was given), and that the API runs."
         if isinstance(error, (NewConnectionError, ConnectTimeoutError)):
             cause = error.__cause__
             reason = (cause.strerror if isinstance(cause, OSError) else None) or "no answer"
-            failure = ConnectionFailed(f"Cannot reach the jobqueue API at {self.url} ({reason}). {what}", url=self.url)
+            failure = ConnectionFailed(f"Cannot reach the jobqueue API at {self.url} ({reason}). {hint}", url=self.url)
             return _Again(failure, not_done=True) if isinstance(error, NewConnectionError) else failure
         if isinstance(error, HttpTimeout):
             return ConnectionFailed(

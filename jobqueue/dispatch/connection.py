@@ -26,8 +26,8 @@ class ReconnectingConnection(Connection):  # type: ignore[misc]
 
     def get_transport_cls(self) -> type:
         """The transport; for Redis, the one that tolerates refusals and filters an agent's messages."""
-        found: type = super().get_transport_cls()
-        return SIEVED.get(found, found)
+        transport: type = super().get_transport_cls()
+        return SIEVED.get(transport, transport)
 
 
 class Amqp(AMQP):  # type: ignore[misc]

@@ -44,8 +44,8 @@ class LongWait:
     @contextmanager
     def conn_or_acquire(self, client: Any = None) -> Iterator[Any]:
         """A client for one step; an agent has such a step when it connects, and keeps no connection for it."""
-        with super().conn_or_acquire(client) as found:  # type: ignore[misc]
-            yield found
+        with super().conn_or_acquire(client) as connection:  # type: ignore[misc]
+            yield connection
         if client is None and self.message_filter is not None:  # type: ignore[attr-defined]
             self.pool.disconnect(inuse_connections=False)  # type: ignore[attr-defined]
 

@@ -63,9 +63,9 @@ class MessageParser:
             return b"%b%d%b" % (raw[:start], next(self._numbers), raw[end:])
         if len(raw) > LONGEST:
             raise ForeignMessage(f"it has {len(raw)} bytes")
-        whole = _object(raw, "it")
-        properties = _member(whole, "properties", dict)
-        body = _member(whole, "body", str)
+        message = _object(raw, "it")
+        properties = _member(message, "properties", dict)
+        body = _member(message, "body", str)
         encoding = properties.get("body_encoding")
         if encoding == "base64":
             try:
@@ -79,8 +79,8 @@ class MessageParser:
             raise ForeignMessage("its priority is not a number from 0 to 9")
         if not isinstance(properties.get("delivery_info"), dict) or not isinstance(properties.get("delivery_tag"), str):
             raise ForeignMessage("its delivery_info or delivery_tag has the wrong type")
-        headers = _member(whole, "headers", dict)
-        task = self.task(queue, headers, whole.get("content-type"), whole.get("content-encoding"), body)
+        headers = _member(message, "headers", dict)
+        task = self.task(queue, headers, message.get("content-type"), message.get("content-encoding"), body)
         text = self._template.replace("@TASK@", task.id).replace("@JOB@", task.job_id).replace("@SLOT@", task.slot)
         text = text.replace("@QUEUE@", queue).replace("@PRIORITY@", str(priority))
         spread = spread_of(headers.get("origin"))
@@ -139,22 +139,22 @@ def _job_id(content: Any, slot: str) -> str:
     return str(arguments[0])
 
 
-def _object(raw: bytes, what: str) -> dict[str, Any]:
-    document = _json(raw, what)
+def _object(raw: bytes, subject: str) -> dict[str, Any]:
+    document = _json(raw, subject)
     if not isinstance(document, dict):
-        raise ForeignMessage(f"{what} is not a JSON object")
+        raise ForeignMessage(f"{subject} is not a JSON object")
     return document
 
 
-def _json(raw: bytes | str, what: str) -> Any:
+def _json(raw: bytes | str, subject: str) -> Any:
     try:
         return json.loads(raw if isinstance(raw, str) else str(raw, "utf-8"))
     except (ValueError, RecursionError):
-        raise ForeignMessage(f"{what} is not JSON") from None
+        raise ForeignMessage(f"{subject} is not JSON") from None
 
 
-def _member(whole: Mapping[str, Any], name: str, kind: type) -> Any:
-    member = whole.get(name)
+def _member(message: Mapping[str, Any], name: str, kind: type) -> Any:
+    member = message.get(name)
     if not isinstance(member, kind):
         raise ForeignMessage(f"its {name} has the wrong type")
     return member

@@ -15,6 +15,7 @@ from redis.exceptions import ResponseError
 
 from jobqueue.dispatch.long_wait import WAIT_SECONDS, LongWait
 from jobqueue.redis_clients_limit import set_up
+from jobqueue.redis_driver import driver_options
 from jobqueue.redis_refusal import refusal_of
 
 #: Name of the transport option with the filter: (queue, raw message) -> the message to process, None to drop it.
@@ -50,7 +51,7 @@ class _Patient:
 
     def _connparams(self, asynchronous: bool = False) -> Any:
         parameters = super()._connparams(asynchronous)  # type: ignore[misc]
-        return {**parameters, "connection_class": _patient(parameters["connection_class"])}
+        return {**parameters, **driver_options(), "connection_class": _patient(parameters["connection_class"])}
 
 
 class _Channel(Protocol):

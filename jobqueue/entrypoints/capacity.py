@@ -50,49 +50,49 @@ class Capacity:
         wait. Raises ``OperationFailed`` at once if the request exceeds the host's total.
         """
         resources = resources or {}
-        wanted = {_CPUS: round(cpus * _PARTS), _MEMORY: memory}
-        wanted |= {f"resource {name}": round(asked * _PARTS) for name, (asked, _) in resources.items()}
-        if not any(wanted.values()):
+        amounts = {_CPUS: round(cpus * _PARTS), _MEMORY: memory}
+        amounts |= {f"resource {name}": round(amount * _PARTS) for name, (amount, _) in resources.items()}
+        if not any(amounts.values()):
             yield
             return
         self._check_possible(cpus, memory, resources)
         with self._changed:
             for name, (_, declared) in resources.items():
                 self._free.setdefault(f"resource {name}", round(declared * _PARTS))
-        self._take(wanted, check, waits)
+        self._take(amounts, check, waits)
         try:
             yield
         finally:
             with self._changed:
-                self._give(wanted, 1)
+                self._give(amounts, 1)
                 self._changed.notify_all()
 
     def _check_possible(self, cpus: float, memory: int, resources: Mapping[str, tuple[float, float]]) -> None:
-        for what, is_too_much in (
+        for need, is_too_much in (
             (f"{cpus:g} CPUs", cpus > self.cpus),
             (f"{memory} bytes of memory", memory > self.memory),
-            *((f"{asked:g} of the resource {name}", asked > has) for name, (asked, has) in resources.items()),
+            *((f"{amount:g} of the resource {name}", amount > has) for name, (amount, has) in resources.items()),
         ):
             if is_too_much:
                 declared = "".join(f", {has:g} of {name}" for name, (_, has) in resources.items())
                 message = (
-                    f"The entrypoint needs {what}, but this host has {self.cpus:g} CPUs and {self.memory} bytes"
+                    f"The entrypoint needs {need}, but this host has {self.cpus:g} CPUs and {self.memory} bytes"
                     f"{declared}."
                 )
                 raise failed(UNSCHEDULABLE, message)
 
-    def _take(self, wanted: Mapping[str, int], check: Callable[[], None], waits: Callable[[], None]) -> None:
+    def _take(self, amounts: Mapping[str, int], check: Callable[[], None], waits: Callable[[], None]) -> None:
         ticket = object()
         with self._changed:
             self._queue.append(ticket)
-            if self._take_if_first(ticket, wanted):
+            if self._take_if_first(ticket, amounts):
                 return
         try:
             waits()
             while True:
                 check()
                 with self._changed:
-                    if self._take_if_first(ticket, wanted):
+                    if self._take_if_first(ticket, amounts):
                         return
                     self._changed.wait(_TICK_SECONDS)
         except BaseException:
@@ -102,13 +102,13 @@ class Capacity:
             raise
 
     def _give(self, amounts: Mapping[str, int], sign: int) -> None:
-        for name, asked in amounts.items():
-            self._free[name] += sign * asked
+        for name, amount in amounts.items():
+            self._free[name] += sign * amount
 
-    def _take_if_first(self, ticket: object, wanted: Mapping[str, int]) -> bool:
-        if self._queue[0] is not ticket or any(asked > self._free[name] for name, asked in wanted.items()):
+    def _take_if_first(self, ticket: object, amounts: Mapping[str, int]) -> bool:
+        if self._queue[0] is not ticket or any(amount > self._free[name] for name, amount in amounts.items()):
             return False
-        self._give(wanted, -1)
+        self._give(amounts, -1)
         self._queue.popleft()
         self._changed.notify_all()
         return True

@@ -44,7 +44,7 @@ class Environment:
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _StoredEnvironment:
     key: str
     size: int
     used: float
@@ -75,9 +75,9 @@ class Environments:
     def evict(self) -> int:
         """Remove the least recently used until the rest fits; those in use are kept. Returns the bytes left."""
         self._clean()
-        kept = sorted(self._kept(), key=lambda environment: environment.used)
-        total = sum(environment.size for environment in kept)
-        for environment in kept:
+        environments = sorted(self._stored(), key=lambda environment: environment.used)
+        total = sum(environment.size for environment in environments)
+        for environment in environments:
             if total <= self._max_bytes:
                 break
             if self._remove(environment.key):
@@ -157,10 +157,12 @@ class Environments:
         # the interpreter is a link to the host's, which may be gone after an upgrade
         return (folder / _DONE).is_file() and (folder / _VENV / "bin" / "python").exists()
 
-    def _kept(self) -> Iterator[_Kept]:
+    def _stored(self) -> Iterator[_StoredEnvironment]:
         for path in self._folder.glob(f"*/{_DONE}"):
             try:
-                yield _Kept(path.parent.name, int(json.loads(path.read_text())["size"]), path.stat().st_mtime)
+                yield _StoredEnvironment(
+                    path.parent.name, int(json.loads(path.read_text())["size"]), path.stat().st_mtime
+                )
             except (OSError, ValueError, KeyError):
                 continue  # removed since
 

@@ -69,14 +69,14 @@ class JobVariables:
     skips_pips_files: bool = False
 
     @classmethod
-    def of(cls, asked: Mapping[str, str]) -> JobVariables:
+    def of(cls, requested: Mapping[str, str]) -> JobVariables:
         """Select from all variables of a job. Those that pip and uv do not read are left out."""
-        settings, arguments = uv_settings_of_job(asked)
-        variables = {name: asked[name] for name in CONNECTIONS if asked.get(name)} | settings
+        settings, arguments = uv_settings_of_job(requested)
+        variables = {name: requested[name] for name in CONNECTIONS if requested.get(name)} | settings
         lines: list[str] = []
         options: list[str] = []
         unheeded: list[str] = []
-        for name, value in asked.items():
+        for name, value in requested.items():
             if name.startswith("PIP_"):
                 option = _option(name, value)
                 if option is None:
@@ -91,7 +91,7 @@ class JobVariables:
                     unheeded.append(name)
                 else:
                     variables[name] = value
-        skips = asked.get("PIP_CONFIG_FILE") == os.devnull
+        skips = requested.get("PIP_CONFIG_FILE") == os.devnull
         return cls(variables, tuple(arguments), tuple(lines), tuple(options), tuple(unheeded), skips)
 
     def over(self, host: Mapping[str, str]) -> dict[str, str]:

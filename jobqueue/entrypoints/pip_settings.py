@@ -92,6 +92,6 @@ def _uv_files(environ: Mapping[str, str]) -> Iterator[Path]:
     yield _UV_OF_HOST
 
 
-def _is_there(place: str) -> bool:
+def _is_there(location: str) -> bool:
     """pip ignores missing folders; uv would fail."""
-    return "://" in place or Path(place).expanduser().exists()
+    return "://" in location or Path(location).expanduser().exists()

@@ -104,17 +104,17 @@ class _Reader:
 
     def options(self, options: Iterable[str], folder: Path | None = None) -> list[str]:
         """Options with absolute paths."""
-        found: list[str] = []
+        arguments: list[str] = []
         previous = ""
         for word in map(self._filled, options):
             if previous == FIND_LINKS and "://" not in word:
-                place = self._path(word, folder or self.working_dir)
-                self._digests[str(place)] = _listing(place, self._is_own(place))
-                found.append(str(place))
+                path = self._path(word, folder or self.working_dir)
+                self._digests[str(path)] = _listing(path, self._is_own(path))
+                arguments.append(str(path))
             else:
-                found.append(word)
+                arguments.append(word)
             previous = word
-        return found
+        return arguments
 
     def digested(self, words: Iterable[str]) -> list[str]:
         """``words`` with each path replaced by its content's digest, because paths may differ next time."""
@@ -131,18 +131,18 @@ class _Reader:
     def _resolved(self, line: str, folder: Path | None) -> str:
         """``line`` with an absolute path, if it has one."""
         prefix = (_NAMED.match(line) or re.match("", line))[0]  # type: ignore[index]
-        place = line[len(prefix) :]
-        is_url = place.startswith("file:")
+        location = line[len(prefix) :]
+        is_url = location.startswith("file:")
         if not is_url and (
-            "://" in place or prefix or not (place.startswith((".", "/", "~")) or _ARCHIVE.search(place))
+            "://" in location or prefix or not (location.startswith((".", "/", "~")) or _ARCHIVE.search(location))
         ):
             return line
-        ending = _ARCHIVE.search(place)
+        ending = _ARCHIVE.search(location)
         if ending is None:
             raise setup_failed(
                 f"{line!r} is not a wheel or source archive; folders cannot be installed, so build a wheel."
             )
-        name, rest = place[: ending.end()], place[ending.end() :]
+        name, rest = location[: ending.end()], location[ending.end() :]
         path = self._path(unquote(urlsplit(name).path) if is_url else name, folder)
         made = f"{prefix}{path.as_uri()}{rest}" if prefix else f"{path}{rest}"
         self._digests[made] = f"{prefix}{path.name}{rest}:{_digest(path)}"
@@ -213,8 +213,8 @@ def _real_python(program: str, version: str) -> str | None:
     except (OSError, subprocess.SubprocessError, UnicodeError) as error:
         logger.info("%s cannot be used: %s", program, error)
         return None
-    said, _, path = done.stdout.strip().partition(" ")
-    return path if said == version and Path(path).is_file() else None
+    answer, _, path = done.stdout.strip().partition(" ")
+    return path if answer == version and Path(path).is_file() else None
 
 
 def _identity(python: str) -> list[str]:

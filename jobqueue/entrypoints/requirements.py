@@ -105,16 +105,16 @@ def _from_line(value: str, key: str) -> Requirements | None:
     _check_size([value], key)
     line = PipLine.parse(value, key)
     lines, options = translate(line.words, key)
-    for found in lines:
-        if not found.startswith("-"):
-            _check(found, key)
+    for requirement in lines:
+        if not requirement.startswith("-"):
+            _check(requirement, key)
     return _requirements(lines, options, line.check, line.python)
 
 
 def _requirements(lines: Iterable[str], options: Iterable[str], check: bool, python: str = "") -> Requirements | None:
     unique = tuple(dict.fromkeys(lines))
-    wanted = [line for line in unique if not line.startswith("-c ")]
-    return Requirements(unique, tuple(options), check, python) if wanted else None
+    requirement_lines = [line for line in unique if not line.startswith("-c ")]
+    return Requirements(unique, tuple(options), check, python) if requirement_lines else None
 
 
 def _version(tool: str, value: Any, key: str) -> str:
@@ -124,14 +124,14 @@ def _version(tool: str, value: Any, key: str) -> str:
     name = f"{key}['{tool}_version']"
     if not isinstance(value, str) or len(value) > _MAX_VERSION:
         raise InvalidInput(f"{name} must be a version specifier in a string, such as '==23.3.2'.")
-    asked = f"{tool}{value.strip()}"
+    requirement = f"{tool}{value.strip()}"
     sentence = f"{name} {value!r} is not a version specifier such as '==23.3.2'."
     try:
-        if Requirement(asked).name != tool:
+        if Requirement(requirement).name != tool:
             raise InvalidInput(sentence)
     except InvalidRequirement as error:
         raise InvalidInput(sentence) from error
-    return asked
+    return requirement
 
 
 def _texts(value: Any, key: str) -> list[str]:
@@ -163,15 +163,15 @@ def _words(line: str, key: str) -> list[str]:
 def _logical(texts: Iterable[str]) -> list[str]:
     """Lines without comments and blanks, those that end in a backslash joined with the next."""
     logical: list[str] = []
-    held = ""
+    continued = ""
     for text in texts:
         for raw in text.splitlines():
-            line = held + _COMMENT.sub("", raw).strip()
-            held = line[:-1].rstrip() + " " if line.endswith("\\") else ""
-            if line and not held:
+            line = continued + _COMMENT.sub("", raw).strip()
+            continued = line[:-1].rstrip() + " " if line.endswith("\\") else ""
+            if line and not continued:
                 logical.append(line)
-    if held.strip():
-        logical.append(held.strip())
+    if continued.strip():
+        logical.append(continued.strip())
     return logical
 
 

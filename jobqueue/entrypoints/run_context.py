@@ -30,7 +30,7 @@ class ToolResult(Protocol):
 class Environ(Protocol):
     """Decides which variables of the agent a child process inherits."""
 
-    def environ(self, own: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    def environ(self, own: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
         """The child's environment."""
 
 

@@ -64,16 +64,16 @@ class RuntimeEnv:
         """
         if not isinstance(raw, Mapping):
             raise InvalidInput("runtime_env must be an object.")
-        given = {key: value for key, value in raw.items() if value is not None}
-        for key, value in given.items():
+        fields = {key: value for key, value in raw.items() if value is not None}
+        for key, value in fields.items():
             _check_known(key, value)
-        _check_excludes(given.get("excludes", []))
+        _check_excludes(fields.get("excludes", []))
         return cls(
-            env_vars=_variables(given),
-            working_dir=_working_dir(given.get("working_dir")),
-            py_modules=_modules(given.get("py_modules", [])),
-            requirements=_requirements(given),
-            setup_seconds=_setup_seconds(given.get("config", {})),
+            env_vars=_variables(fields),
+            working_dir=_working_dir(fields.get("working_dir")),
+            py_modules=_modules(fields.get("py_modules", [])),
+            requirements=_requirements(fields),
+            setup_seconds=_setup_seconds(fields.get("config", {})),
         )
 
     @property
@@ -95,15 +95,15 @@ def _check_known(key: Any, value: Any) -> None:
         raise InvalidInput(f"runtime_env['{key}'] is not supported: {_REFUSED[key]}.")
     if key in _READERS or str(key).startswith(_NOTE):
         return
-    known = ", ".join(sorted(_READERS))
-    raise InvalidInput(f"runtime_env has no key {str(key)[:100]!r}; it may have {known}.")
+    names = ", ".join(sorted(_READERS))
+    raise InvalidInput(f"runtime_env has no key {str(key)[:100]!r}; it may have {names}.")
 
 
-def _variables(given: Mapping[str, Any]) -> dict[str, str]:
-    if "env_vars" in given and "envVars" in given:
+def _variables(fields: Mapping[str, Any]) -> dict[str, str]:
+    if "env_vars" in fields and "envVars" in fields:
         raise InvalidInput("runtime_env has both 'env_vars' and 'envVars'; give one of them.")
-    key = "envVars" if "envVars" in given else "env_vars"
-    variables = given.get(key, {})
+    key = "envVars" if "envVars" in fields else "env_vars"
+    variables = fields.get(key, {})
     if key == "envVars" and isinstance(variables, str):
         if len(variables) > _MAX_VARIABLES_TEXT:
             raise InvalidInput(f"runtime_env['envVars'] is too large: at most {_MAX_VARIABLES_TEXT} characters.")
@@ -141,11 +141,11 @@ def _modules(value: Any) -> tuple[Location, ...]:
     return tuple(Location.parse(uri, f"runtime_env['py_modules'][{index}]", FORMATS) for index, uri in enumerate(value))
 
 
-def _requirements(given: Mapping[str, Any]) -> Requirements | None:
-    asked = [key for key in ("pip", "uv") if given.get(key) not in _EMPTY]
-    if len(asked) == 2:
+def _requirements(fields: Mapping[str, Any]) -> Requirements | None:
+    tools = [key for key in ("pip", "uv") if fields.get(key) not in _EMPTY]
+    if len(tools) == 2:
         raise InvalidInput("runtime_env has both 'pip' and 'uv'; give one of them.")
-    return Requirements.parse(asked[0], given[asked[0]]) if asked else None
+    return Requirements.parse(tools[0], fields[tools[0]]) if tools else None
 
 
 def _setup_seconds(config: Any) -> float | None:

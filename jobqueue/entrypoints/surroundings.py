@@ -46,22 +46,22 @@ class Surroundings:
 
 @contextlib.contextmanager
 def surround(
-    wanted: RuntimeEnv, pins: Mapping[str, str], context: RunContext, settings: Settings
+    runtime_env: RuntimeEnv, pins: Mapping[str, str], context: RunContext, settings: Settings
 ) -> Iterator[Surroundings]:
-    """Set up the ``wanted`` environment while the block runs. ``pins``: digests (sha256) of packages by name.
+    """Set up the ``runtime_env`` environment while the block runs. ``pins``: digests (sha256) of packages by name.
 
     Raises ``OperationFailed`` with the details of a set-up failure, and what ``context.check`` raises.
     """
     with ExitStack() as stack:
         try:
-            surroundings = _Making(wanted, pins, context, settings, stack).make()
+            surroundings = _Making(runtime_env, pins, context, settings, stack).make()
         except OperationTimedOut:
             raise
         except OperationFailed as error:
             raise _worded(error) from error
         except OSError as error:  # the disk cannot be read or written
-            what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-            raise setup_failed(f"The runtime environment could not be set up: {what}") from error
+            problem = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+            raise setup_failed(f"The runtime environment could not be set up: {problem}") from error
         yield surroundings
 
 
@@ -69,14 +69,19 @@ class _Making:
     """One set-up; ``stack`` cleans it up."""
 
     def __init__(
-        self, wanted: RuntimeEnv, pins: Mapping[str, str], context: RunContext, settings: Settings, stack: ExitStack
+        self,
+        runtime_env: RuntimeEnv,
+        pins: Mapping[str, str],
+        context: RunContext,
+        settings: Settings,
+        stack: ExitStack,
     ) -> None:
-        self._wanted = wanted
+        self._wanted = runtime_env
         self._pins = pins
         self._context = context
         self._settings = settings
         self._stack = stack
-        self._setup = Setup(context, wanted.setup_seconds)
+        self._setup = Setup(context, runtime_env.setup_seconds)
 
     def make(self) -> Surroundings:
         if self._wanted.needs_setup:
@@ -84,8 +89,8 @@ class _Making:
         workspace = self._stack.enter_context(open_workspace(self._settings.cache_dir / "runs"))
         cwd = self._working_dir(workspace)
         modules = [
-            self._module(place, workspace.path / "modules" / str(index))
-            for index, place in enumerate(self._wanted.py_modules)
+            self._module(location, workspace.path / "modules" / str(index))
+            for index, location in enumerate(self._wanted.py_modules)
         ]
         environment = self._environment(self._wanted.requirements, cwd) if self._wanted.requirements else None
         own_path = [cwd, *modules] if self._wanted.working_dir else modules
@@ -102,41 +107,41 @@ class _Making:
         )
 
     def _working_dir(self, workspace: Workspace) -> Path:
-        place = self._wanted.working_dir
-        if place is not None and place.path is not None and place.path.is_dir():
-            return place.path  # a folder of the host is used as it is
+        location = self._wanted.working_dir
+        if location is not None and location.path is not None and location.path.is_dir():
+            return location.path  # a folder of the host is used as it is
         folder = workspace.folder("work")
-        if place is not None:
-            self._unpack(place, folder, unpack)
+        if location is not None:
+            self._unpack(location, folder, unpack)
         return folder
 
-    def _module(self, place: Location, folder: Path) -> Path:
+    def _module(self, location: Location, folder: Path) -> Path:
         """The folder for PYTHONPATH."""
         folder.mkdir(parents=True)
-        if place.path is not None and place.path.is_dir():
+        if location.path is not None and location.path.is_dir():
             # the folder is the module: exposed alone, without its siblings
-            (folder / place.path.name).symlink_to(place.path, target_is_directory=True)
+            (folder / location.path.name).symlink_to(location.path, target_is_directory=True)
             return folder
-        is_wheel = (place.package or str(place.path)).endswith(WHEEL)
-        self._unpack(place, folder, unpack_wheel if is_wheel else unpack)
+        is_wheel = (location.package or str(location.path)).endswith(WHEEL)
+        self._unpack(location, folder, unpack_wheel if is_wheel else unpack)
         return folder
 
     def _unpack(
-        self, place: Location, folder: Path, how: Callable[[Path, Path, UnpackingLimits, Callable[[], None]], None]
+        self, location: Location, folder: Path, how: Callable[[Path, Path, UnpackingLimits, Callable[[], None]], None]
     ) -> None:
         limits = UnpackingLimits(self._settings.max_unpacked_bytes)
         self._setup.check()
-        if place.path is not None:
-            if not place.path.is_file():
-                raise setup_failed(f"{place.path} does not exist on this host, or is neither a file nor a folder.")
-            how(place.path, folder, limits, self._setup.check)
+        if location.path is not None:
+            if not location.path.is_file():
+                raise setup_failed(f"{location.path} does not exist on this host, or is neither a file nor a folder.")
+            how(location.path, folder, limits, self._setup.check)
             return
         if self._context.packages is None:
-            raise setup_failed(f"This agent has no access to uploaded packages such as {place.package}.")
-        pin = self._pins.get(place.package)
+            raise setup_failed(f"This agent has no access to uploaded packages such as {location.package}.")
+        pin = self._pins.get(location.package)
         if pin is None:  # otherwise an attacker with write access to Redis could choose the code
-            raise setup_failed(f"The job lacks the checksum of the package {place.package}; submit it again.")
-        with self._context.packages.open(place.package, pin) as archive:
+            raise setup_failed(f"The job lacks the checksum of the package {location.package}; submit it again.")
+        with self._context.packages.open(location.package, pin) as archive:
             self._setup.check()
             how(archive, folder, limits, self._setup.check)
 
@@ -185,7 +190,7 @@ def _bin(environment: Environment | None, workspace: Workspace) -> Path:
 
 
 def _variables(
-    asked: Mapping[str, str],
+    variables: Mapping[str, str],
     first: Path,
     environment: Environment | None,
     own_path: list[Path],
@@ -202,17 +207,17 @@ def _variables(
     if environment is not None:
         made["VIRTUAL_ENV"] = str(environment.path)
     seen.update(made)
-    made.update(_resolved(asked, seen))
-    if "PYTHONPATH" in asked and python_path and not made["PYTHONPATH"].startswith(python_path):
+    made.update(_resolved(variables, seen))
+    if "PYTHONPATH" in variables and python_path and not made["PYTHONPATH"].startswith(python_path):
         made["PYTHONPATH"] = os.pathsep.join((python_path, made["PYTHONPATH"]))
     return made
 
 
-def _resolved(asked: Mapping[str, str], inherited: Mapping[str, str]) -> dict[str, str]:
+def _resolved(variables: Mapping[str, str], inherited: Mapping[str, str]) -> dict[str, str]:
     """The requested variables with their references resolved."""
     seen = dict(inherited)
     resolved: dict[str, str] = {}
-    for name, text in asked.items():
+    for name, text in variables.items():
         seen[name] = resolved[name] = _REFERENCE.sub(lambda reference: _looked_up(reference, seen), text)
     return resolved
 

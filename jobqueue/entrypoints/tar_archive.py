@@ -112,9 +112,9 @@ def unpack_tar(archive: Path, target: Path, limits: UnpackingLimits, check: Call
     try:
         with archive.open("rb") as file:
             stream = _Stream(_decompressed(file), limits.within(size) + _FRAME_BYTES * limits.entries, check)
-            with tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r:") as found:
-                for member in found:
-                    _unpack_member(found, member, unpacking)
+            with tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r:") as tar:
+                for member in tar:
+                    _unpack_member(tar, member, unpacking)
             if any(stream.last_block):  # tarfile takes garbage between files for the end
                 raise OperationFailed("The archive is broken: unexpected data between its files.")
             stream.drain()

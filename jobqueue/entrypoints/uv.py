@@ -67,12 +67,12 @@ class Uv:
         if not self._has_cache:  # beside the environment, so that files are linked rather than copied; removed below
             env["UV_CACHE_DIR"] = str(cache)
 
-        def run(what: str, *arguments: str) -> None:
+        def run(purpose: str, *arguments: str) -> None:
             result = setup.run([binary, *arguments], env=env, cwd=str(folder), pass_fds=[fd])
             if result.exit_code:
-                said = _words(result.stderr.text() or result.stdout.text())
-                message = f"{what} (uv exited with {result.exit_code}): {said}{_in_pips_words(said)}"
-                raise setup_failed(message, output=said)
+                output = _words(result.stderr.text() or result.stdout.text())
+                message = f"{purpose} (uv exited with {result.exit_code}): {output}{_in_pips_words(output)}"
+                raise setup_failed(message, output=output)
 
         python = str(venv / "bin" / "python")
         run("The environment could not be created", "venv", "--quiet", "--python", recipe.python, str(venv))
@@ -107,9 +107,9 @@ def _words(text: str) -> str:
     return excerpt.end("\n".join(lines), _MAX_OUTPUT_CHARACTERS)
 
 
-def _in_pips_words(said: str) -> str:
+def _in_pips_words(message: str) -> str:
     """pip's sentence for a package that no index has, which scripts look for, if uv reports that; else empty."""
-    match = _NOT_FOUND.search(" ".join(said.split()))
+    match = _NOT_FOUND.search(" ".join(message.split()))
     return f"\nNo matching distribution found for {match[1] or match[2]}" if match else ""
 
 

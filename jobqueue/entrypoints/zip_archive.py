@@ -45,10 +45,10 @@ def unpack_zip(archive: Path, target: Path, limits: UnpackingLimits, check: Call
     unpacking = Unpacking(target, limits, archive.stat().st_size, check)
     _count_records(archive, limits)
     try:
-        with zipfile.ZipFile(archive) as found:
-            _check_count(archive, found)
-            for member in found.infolist():
-                _unpack_member(found, member, unpacking)
+        with zipfile.ZipFile(archive) as opened:
+            _check_count(archive, opened)
+            for member in opened.infolist():
+                _unpack_member(opened, member, unpacking)
     except _BROKEN as error:
         raise OperationFailed(
             f"The archive is broken, or of a kind that is not supported: {_reason(error)}."
@@ -76,14 +76,14 @@ def _unpack_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, unpacking:
         raise OperationFailed(f"The archive contains {name[:200]!r}, which is neither file, folder nor link.")
 
 
-def _check_count(archive: Path, found: zipfile.ZipFile) -> None:
+def _check_count(archive: Path, opened: zipfile.ZipFile) -> None:
     """Verify that the number of entries matches the archive's end record: a damaged archive may hide some."""
     with archive.open("rb") as file:
-        file.seek(-_END.size - len(found.comment), os.SEEK_END)
+        file.seek(-_END.size - len(opened.comment), os.SEEK_END)
         signature, count = _END.unpack(file.read(_END.size))
     if signature != MAGIC[1]:
         raise OperationFailed("The archive is broken: unexpected data after its end.")
-    if count not in (len(found.infolist()), _SEE_ELSEWHERE):
+    if count not in (len(opened.infolist()), _SEE_ELSEWHERE):
         raise OperationFailed(f"The archive is broken: it should hold {count} entries.")
 
 

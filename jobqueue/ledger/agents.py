@@ -248,41 +248,41 @@ class Agents:
 
         It does after an upgrade from a version without it, or if it was damaged. Short calls.
         """
-        for what in ("add", "remove"):
+        for change in ("add", "remove"):
             with translated_errors(), self._client.pipeline(transaction=False) as pipe:
                 pipe.zcard(self._keys.kind("agents"))
                 pipe.zcard(self._keys.kind("hostnames"))
-                known, listed = pipe.execute(raise_on_error=False)
-            if known == listed:
+                answers, listed = pipe.execute(raise_on_error=False)
+            if answers == listed:
                 return
             cursor = "0"
             for _ in range(MAX_AGENTS // _NAMES):  # a damaged cursor must not make this endless
-                cursor = str(self._scripts.call("align_hostnames", what, cursor, _NAMES))
+                cursor = str(self._scripts.call("align_hostnames", change, cursor, _NAMES))
                 if cursor == "0":
                     break
 
-    def page(self, wanted: AgentFilter) -> AgentPage:
+    def page(self, agent_filter: AgentFilter) -> AgentPage:
         """One page, by hostname. No call grows with the fleet.
 
         ``total`` counts all matches among the first ``MAX_LOOKED_AT`` hostnames; in a larger fleet, a filtered page
         counts those behind ``wanted.after`` and is ``is_least``.
         """
         self.align()
-        known = self.count()
-        if wanted.is_all:
-            hosts = self._names(wanted.after, wanted.limit + 1)
-            return self._page(hosts, wanted.limit, known)
-        is_counted = known <= MAX_LOOKED_AT
-        after = "" if is_counted else wanted.after
+        total = self.count()
+        if agent_filter.is_all:
+            hosts = self._names(agent_filter.after, agent_filter.limit + 1)
+            return self._page(hosts, agent_filter.limit, total)
+        is_counted = total <= MAX_LOOKED_AT
+        after = "" if is_counted else agent_filter.after
         matching: list[str] = []
         for _ in range(-(-MAX_LOOKED_AT // _NAMES)):
             names = self._names(after, _NAMES)
-            matching += self._matching(names, wanted)
+            matching += self._matching(names, agent_filter)
             after = names[-1] if len(names) == _NAMES else ""
             if not after:
                 break
-        behind = [host for host in matching if host > wanted.after]
-        page = self._page(behind, wanted.limit, len(matching))
+        behind = [host for host in matching if host > agent_filter.after]
+        page = self._page(behind, agent_filter.limit, len(matching))
         if is_counted:
             return page
         # the search continues behind the hostnames that were looked at
@@ -294,10 +294,10 @@ class Agents:
         items = tuple(agent for part in _parts(shown) for agent in self._read(part))
         return AgentPage(items, total, next_after=shown[-1] if len(hosts) > limit else None)
 
-    def among(self, hostnames: list[str], wanted: AgentFilter) -> AgentPage:
+    def among(self, hostnames: list[str], agent_filter: AgentFilter) -> AgentPage:
         """One page of these few hostnames."""
-        matching = [host for host in self._matching(sorted(hostnames), wanted) if host > wanted.after]
-        return self._page(matching, wanted.limit, len(matching))
+        matching = [host for host in self._matching(sorted(hostnames), agent_filter) if host > agent_filter.after]
+        return self._page(matching, agent_filter.limit, len(matching))
 
     def _names(self, after: str, limit: int) -> list[str]:
         with translated_errors():
@@ -306,24 +306,24 @@ class Agents:
             )
         return [str(name) for name in names]
 
-    def _matching(self, names: list[str], wanted: AgentFilter) -> list[str]:
+    def _matching(self, names: list[str], agent_filter: AgentFilter) -> list[str]:
         """Those of a few hostnames that match."""
-        if wanted.hostname:
-            names = [name for name in names if matches(wanted.hostname, name)]
-        if not names or (not wanted.labels and not wanted.states and wanted.is_live is None):
+        if agent_filter.hostname:
+            names = [name for name in names if matches(agent_filter.hostname, name)]
+        if not names or (not agent_filter.labels and not agent_filter.states and agent_filter.is_live is None):
             return names
         with translated_errors(), self._client.pipeline(transaction=False) as pipe:
-            for key, value in wanted.labels:
+            for key, value in agent_filter.labels:
                 pipe.smismember(self._keys.kind("label") + f"{key}:{value}", names)
             pipe.time()
             pipe.smismember(self._keys.kind("barred"), names)
             pipe.zmscore(self._keys.kind("agents"), names)
-            for name in names if wanted.states else ():
+            for name in names if agent_filter.states else ():
                 pipe.hget(self._keys.agent(name), "state")
             answers = pipe.execute()
         labelled, ((seconds, micros), barred, live_until, *states) = (
-            answers[: len(wanted.labels)],
-            answers[len(wanted.labels) :],
+            answers[: len(agent_filter.labels)],
+            answers[len(agent_filter.labels) :],
         )
         now = int(self._now() or seconds * 1_000_000 + micros)
         hostnames = []
@@ -332,8 +332,8 @@ class Agents:
             is_live = float(live_until[number] or 0) > now
             if (
                 all(members[number] for members in labelled)
-                and (not wanted.states or state in wanted.states)
-                and wanted.is_live in (None, is_live)
+                and (not agent_filter.states or state in agent_filter.states)
+                and agent_filter.is_live in (None, is_live)
             ):
                 hostnames.append(name)
         return hostnames
@@ -419,13 +419,13 @@ def _agent(
         facts=decoding.object_of(info["facts"]),
         operations=decoding.texts(info["operations"]),
         version=decoding.text(info["version"]),
-        concurrency=decoding.whole(info["concurrency"]),
-        started_at=decoding.whole(fields["started"]),
-        last_heartbeat=decoding.whole(fields["beat"]),
-        queue_length=decoding.whole(waiting),
+        concurrency=decoding.integer(info["concurrency"]),
+        started_at=decoding.integer(fields["started"]),
+        last_heartbeat=decoding.integer(fields["beat"]),
+        queue_length=decoding.integer(waiting),
         load=tuple(map(decoding.number, vitals.get("load", ()))),
         memory={name: decoding.number(size) for name, size in decoding.object_of(vitals.get("memory", {})).items()},
-        running=decoding.whole(vitals.get("running", 0)) if live else 0,
+        running=decoding.integer(vitals.get("running", 0)) if live else 0,
         conditions=decoding.texts(vitals.get("conditions", ())),
         public_key=str(info.get("public_key", "")),
         joining=str(info.get("joining", "")),
@@ -435,4 +435,4 @@ def _agent(
 
 def _event(line: str) -> AgentEvent:
     at, state = line.split("|")
-    return AgentEvent(decoding.whole(at), AgentState(state))
+    return AgentEvent(decoding.integer(at), AgentState(state))

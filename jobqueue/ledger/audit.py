@@ -149,7 +149,7 @@ class Audit:
         """
         try:
             with translated_errors():
-                number = _whole(str(self._client.hget(self._keys.kind("audit_head"), "broken") or ""))
+                number = _integer(str(self._client.hget(self._keys.kind("audit_head"), "broken") or ""))
             entries = self.after(number - 1, 1) if number else []
         except RecordAltered:
             return False  # the trail cannot be written either, which ``trouble`` reports
@@ -200,7 +200,7 @@ class Audit:
                 head = self._client.hgetall(self._keys.kind("audit_head"))
         except RecordAltered:
             return self._seen
-        number = _whole(str(head.get("number", "")))
+        number = _integer(str(head.get("number", "")))
         return (number, str(head.get("link", ""))) if number is not None and number <= _HIGHEST else self._seen
 
     def _newest_sealed(self, key: str) -> tuple[int, str] | None:
@@ -291,7 +291,7 @@ class Audit:
             )
         if trouble:
             problems.append(f"The trail cannot be written: {trouble}.")
-        number, link = _whole(str(head.get("number", "0"))), str(head.get("link", ""))
+        number, link = _integer(str(head.get("number", "0"))), str(head.get("link", ""))
         if number is None:
             problems.append("The trail's head is not a number: it was altered in Redis.")
             number = -1
@@ -347,7 +347,7 @@ def unavailable(why: str) -> AuditUnavailable | LedgerRefuses:
     )
 
 
-def _whole(text: str) -> int | None:
+def _integer(text: str) -> int | None:
     return int(text) if re.fullmatch(r"[0-9]{1,16}", text) else None
 
 

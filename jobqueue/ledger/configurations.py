@@ -105,6 +105,6 @@ class Configurations:
 def _update(line: str) -> Update:
     at, _, user = line.partition("|")
     try:
-        return Update(user, decoding.whole(at))
+        return Update(user, decoding.integer(at))
     except ValueError:  # not written by the API
         return Update("?", 0)

@@ -18,6 +18,7 @@ from redis.sentinel import MasterNotFoundError, Sentinel
 from jobqueue.errors import JobQueueError, LedgerRefuses, LedgerUnavailable, RecordAltered
 from jobqueue.ledger.server_error import is_denial, is_wrong_type
 from jobqueue.redis_clients_limit import TOO_MANY_CLIENTS
+from jobqueue.redis_driver import driver_options
 from jobqueue.redis_refusal import refusal_of
 from jobqueue.redis_url import RedisUrl
 
@@ -107,6 +108,7 @@ def connect(url: str) -> redis.Redis:
         "max_connections": MAX_CONNECTIONS,
         # an unresponsive Redis stays so for a while: fail fast, and let the caller retry
         "retry": Retry(ExponentialWithJitterBackoff(cap=0.2, base=0.02), 2, supported_errors=(RedisConnectionError,)),
+        **driver_options(),
     }
     if address.scheme != "unix":
         options["socket_keepalive"] = True
@@ -120,6 +122,7 @@ def connect(url: str) -> redis.Redis:
             "password": address.sentinel_password,
             # redis-py's default would pause before it tries the next Sentinel
             "retry": Retry(NoBackoff(), 0),
+            **driver_options(),
         },
         db=address.db,
         username=address.username,

@@ -35,29 +35,29 @@ class Credentials:
     # --- keys and users -----------------------------------------------------------------------------------------------
     def add(self, credential: Credential) -> None:
         """Store a new credential. Raises ``NameTaken``, and ``Conflict`` if there are too many."""
-        place = _place(credential.kind, credential.name)
+        record_name = _record_name(credential.kind, credential.name)
         granted = {"roles": list(credential.roles), "permissions": list(credential.permissions)}
         details = {str(credential.kind): credential.name, **granted}
-        answer = _stored(self._credentials, place, "", _text(credential), **details)
+        answer = _stored(self._credentials, record_name, "", _text(credential), **details)
         if answer == "changed":
             raise NameTaken(f"The {credential.kind} {credential.name!r} already exists.")
 
     def change(self, kind: Kind, name: str, **changes: Any) -> Credential:
         """Change fields of a credential, and return it. Raises ``CredentialNotFound``, ``RecordChanged``."""
-        place = _place(kind, name)
+        record_name = _record_name(kind, name)
         sealed, before = self._must_get(kind, name)
         after = replace(before, **changes)
-        if _stored(self._credentials, place, sealed, _text(after)) == "changed":
+        if _stored(self._credentials, record_name, sealed, _text(after)) == "changed":
             raise RecordChanged
         return after
 
     def remove(self, kind: Kind, name: str) -> None:
         """Remove a credential. Raises ``CredentialNotFound``. Also removes a record with a broken seal."""
-        place = _place(kind, name)
-        sealed = self._credentials.get(place)
+        record_name = _record_name(kind, name)
+        sealed = self._credentials.get(record_name)
         if sealed is None:
             raise _unknown(kind, name)
-        self._credentials.remove(place, sealed)
+        self._credentials.remove(record_name, sealed)
 
     def get(self, kind: Kind, name: str) -> Credential:
         """One credential, as it is now. Raises ``CredentialNotFound``."""
@@ -65,12 +65,12 @@ class Credentials:
 
     def look_up(self, kind: Kind, name: str) -> tuple[Credential | None, dict[str, Role]]:
         """One credential, or None, and all custom roles: together they determine its permissions."""
-        place = _place(kind, name)
+        record_name = _record_name(kind, name)
         with translated_errors(), self._client.pipeline(transaction=False) as pipe:
-            pipe.hget(self._credentials.key, place)
+            pipe.hget(self._credentials.key, record_name)
             pipe.hgetall(self._roles.key)
             sealed, roles = pipe.execute()
-        return self._parsed(place, sealed), self._custom(roles)
+        return self._parsed(record_name, sealed), self._custom(roles)
 
     def all(self, kind: Kind) -> list[Credential]:
         """All credentials of one kind, by name."""
@@ -79,16 +79,16 @@ class Credentials:
             pipe.hgetall(self._keys.kind("used"))
             records, used = pipe.execute()
         credentials, last = [], decoding.numbers_of(used)
-        for place in sorted(records):
-            credential = self._parsed(place, records[place]) if place.startswith(f"{kind}:") else None
+        for record_name in sorted(records):
+            credential = self._parsed(record_name, records[record_name]) if record_name.startswith(f"{kind}:") else None
             if credential is not None:
-                credentials.append(replace(credential, last_used=_when(last.get(place))))
+                credentials.append(replace(credential, last_used=_when(last.get(record_name))))
         return credentials
 
     def used(self, kind: Kind, name: str, at: int) -> None:
         """Record when a credential was last used (microseconds)."""
         with translated_errors():
-            self._client.hset(self._keys.kind("used"), _place(kind, name), str(at))
+            self._client.hset(self._keys.kind("used"), _record_name(kind, name), str(at))
 
     # --- sessions -----------------------------------------------------------------------------------------------------
     def end_session(self, session_id: str, until: int) -> None:
@@ -127,15 +127,15 @@ class Credentials:
 
     # ------------------------------------------------------------------------------------------------------------------
     def _must_get(self, kind: Kind, name: str) -> tuple[str, Credential]:
-        place = _place(kind, name)
-        sealed = self._credentials.get(place)
-        credential = self._parsed(place, sealed)
+        record_name = _record_name(kind, name)
+        sealed = self._credentials.get(record_name)
+        credential = self._parsed(record_name, sealed)
         if sealed is None or credential is None:
             raise _unknown(kind, name)
         return sealed, credential
 
-    def _parsed(self, place: str, sealed: str | None) -> Credential | None:
-        text = self._credentials.open(place, sealed)
+    def _parsed(self, record_name: str, sealed: str | None) -> Credential | None:
+        text = self._credentials.open(record_name, sealed)
         if text is None:
             return None
         fields = json.loads(text)
@@ -171,7 +171,7 @@ def _when(micros: int | None) -> int | None:
     return micros if micros is not None and 0 <= micros <= decoding.LATEST else None
 
 
-def _place(kind: Kind, name: str) -> str:
+def _record_name(kind: Kind, name: str) -> str:
     return f"{kind}:{name}"
 
 

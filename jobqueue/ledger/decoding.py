@@ -25,7 +25,7 @@ LATEST = 9_000_000_000_000_000
 _DEEPEST = 200
 
 
-def whole(text: Any, most: int = LATEST) -> int:
+def integer(text: Any, most: int = LATEST) -> int:
     """A non-negative integer: 0 to ``most``."""
     integer = int(text) if isinstance(text, int) or str(text).isdecimal() else -1
     if isinstance(text, bool) or not 0 <= integer <= most or len(str(text)) > 20:
@@ -140,8 +140,8 @@ def _depth(value: Any) -> int:
 _DECODERS: dict[Kind, Callable[[Any], Any]] = {
     Kind.TEXT: text,
     Kind.NUMBER: number,
-    Kind.DIGIT: partial(whole, most=9),
-    Kind.TIME: whole,
+    Kind.DIGIT: partial(integer, most=9),
+    Kind.TIME: integer,
     Kind.TEXTS: texts,
     Kind.PAIRS: pairs_of_texts,
     Kind.OBJECT: object_of,

@@ -102,8 +102,8 @@ class Doctor:
                     continue
                 if self._repairs:
                     self._client.zadd(queues, {slot: 0}, nx=True)
-            yield self._found(
-                "queue", queues, f"executions wait for {slot[:253]!r}, which the reconciler does not look at"
+            yield self._damage(
+                "queue", queues, f"executions wait for {slot[:253]!r}, which the reconciler does not examine"
             )
 
     def _parked(self) -> Iterator[Damage]:
@@ -116,7 +116,7 @@ class Doctor:
                     continue
                 if self._repairs:
                     self._client.zadd(returning, {reason: 0})
-            yield self._found("parked", key, "executions are held back by a pause or a line that does not exist")
+            yield self._damage("parked", key, "executions are held back by a pause or a line that does not exist")
 
     def _is_in_line(self, reason: str) -> bool:
         """Whether executions that are parked for this reason wait for a concurrency key."""
@@ -137,11 +137,11 @@ class Doctor:
                     continue
                 if self._repairs:
                     self._client.zadd(lines, {name: 0})
-            yield self._found("line", key, "waits for a concurrency key, and maintenance would skip it")
+            yield self._damage("line", key, "waits for a concurrency key, and maintenance would skip it")
         for key in self._scan("holders"):
             name = key.removeprefix(self._keys.kind("holders"))
             for member in self._ledger.executions.stale_holders(name, repairs=self._repairs):
-                yield self._found("holder", key, f"{member[:300]!r} has ended, or does not exist")
+                yield self._damage("holder", key, f"{member[:300]!r} has ended, or does not exist")
 
     def _removals(self) -> Iterator[Damage]:
         removals = self._keys.kind("removals")
@@ -152,13 +152,13 @@ class Doctor:
                     continue
                 if self._repairs:
                     self._client.zadd(removals, {job_id: 1})
-            yield self._found("removal", key, "is of a deleted job whose removal does not go on")
+            yield self._damage("removal", key, "belongs to a deleted job whose removal has stopped")
 
     def _names(self) -> Iterator[Damage]:
         for key in self._scan("idem", "alias", "exclusive", "reported"):
             yield from self._name(key)
 
-    def _found(self, kind: str, key: str, text: str) -> Damage:
+    def _damage(self, kind: str, key: str, text: str) -> Damage:
         return Damage(kind, key, text, self._repairs)
 
     def _scan(self, *kinds: str) -> Iterator[str]:
@@ -181,12 +181,12 @@ class Doctor:
 
     def _types(self) -> Iterator[Damage]:
         for key in self._scan():
-            known = self._kind_of(key)
-            if known is None or known[1] == "any":
+            kind_of_key = self._kind_of(key)
+            if kind_of_key is None or kind_of_key[1] == "any":
                 continue
             with translated_errors():
                 kind = self._client.type(key)
-            if kind in (known[1], "none"):
+            if kind in (kind_of_key[1], "none"):
                 continue
             self._has_wrong_types = True
             if self._repairs:
@@ -194,7 +194,7 @@ class Doctor:
                 self._ledger.executions.alert(
                     RECORDS_ALTERED, "", "", f"The key {key[:200]} held a {kind}: moved aside."
                 )
-            yield self._found("type", key, f"holds a {kind} in place of a {known[1]}")
+            yield self._damage("type", key, f"holds a {kind} in place of a {kind_of_key[1]}")
         barred, revoked = self._keys.kind("barred"), self._keys.kind("revoked")
         with translated_errors():
             is_lost = not self._client.exists(barred) and self._client.exists(self._keys.kind("spoiled") + barred)
@@ -202,7 +202,7 @@ class Doctor:
         if hosts:
             if self._repairs:
                 self._client.sadd(barred, *hosts)
-            yield self._found(
+            yield self._damage(
                 "barred", barred, "was lost: agents that were ever revoked stay barred until they are accepted"
             )
 
@@ -221,7 +221,7 @@ class Doctor:
         if int(last.partition("-")[0]) * 1000 > self._ledger.time() + _AHEAD:
             if self._repairs:
                 self._set_aside(key)
-            yield self._found("stream", key, f"its last id {last} is in the future: soon no more entries can be added")
+            yield self._damage("stream", key, f"its last id {last} is in the future: soon no more entries can be added")
 
     def _counters(self) -> Iterator[Damage]:
         states, words = set(map(str, ExecutionState)), {"submitted": 2, "retried": 2, "ended": 3, "wait": 3, "run": 3}
@@ -236,7 +236,7 @@ class Doctor:
                     continue
                 if self._repairs:
                     self._client.hdel(key, name)
-                yield self._found(
+                yield self._damage(
                     "counter", key, f"{name[:100]!r} holds {value[:40]!r}, which is not a counter of the ledger"
                 )
 
@@ -251,29 +251,29 @@ class Doctor:
 
     def _agents(self) -> Iterator[Damage]:
         agents = self._keys.kind("agents")
-        known = {key.removeprefix(self._keys.kind("agent")) for key in self._scan("agent")}
+        hostnames = {key.removeprefix(self._keys.kind("agent")) for key in self._scan("agent")}
         with translated_errors():
             listed = dict(self._client.zscan_iter(agents, count=_STEP))
         far = self._ledger.time() + _AHEAD
-        for host in sorted(map(str, listed.keys() | known)):
-            if host not in known:
+        for host in sorted(map(str, listed.keys() | hostnames)):
+            if host not in hostnames:
                 if self._repairs:
                     self._client.zrem(agents, host)
-                yield self._found("agent", agents, f"{host[:253]!r} is listed without a record")
+                yield self._damage("agent", agents, f"{host[:253]!r} is listed without a record")
             elif host not in listed or not 0 <= listed[host] <= far:
                 if self._repairs:
                     self._client.zadd(agents, {host: 0})
                     self._client.sadd(self._keys.kind("arrivals"), host)
-                yield self._found(
+                yield self._damage(
                     "agent", agents, f"{host[:253]!r} has a record but is not listed, or listed with an invalid time"
                 )
         for kind in ("label", "offers"):
-            yield from self._memberships(kind, known)
-        yield from self._takers(known)
+            yield from self._memberships(kind, hostnames)
+        yield from self._takers(hostnames)
 
-    def _memberships(self, kind: str, known: set[str]) -> Iterator[Damage]:
+    def _memberships(self, kind: str, hostnames: set[str]) -> Iterator[Damage]:
         field = "labels" if kind == "label" else "offers"
-        for host in sorted(known):
+        for host in sorted(hostnames):
             with translated_errors():
                 names = self._client.hget(self._keys.kind("roster") + host, field) or ""
             for name in filter(None, names.split("\n")):
@@ -281,7 +281,7 @@ class Doctor:
                 if not self._client.sismember(key, host):
                     if self._repairs:
                         self._client.sadd(key, host)
-                    yield self._found(kind, key, f"agent {host!r} is missing")
+                    yield self._damage(kind, key, f"agent {host!r} is missing")
         for key in list(self._scan(kind)):
             name = key.removeprefix(self._keys.kind(kind))
             for host in set(self._client.sscan_iter(key, count=_STEP)):
@@ -289,30 +289,30 @@ class Doctor:
                 if name not in names.split("\n"):
                     if self._repairs:
                         self._client.srem(key, host)
-                    yield self._found(kind, key, f"{host[:253]!r} does not belong here")
+                    yield self._damage(kind, key, f"{host[:253]!r} does not belong here")
 
-    def _takers(self, known: set[str]) -> Iterator[Damage]:
+    def _takers(self, hostnames: set[str]) -> Iterator[Damage]:
         """Agents that take work and are not listed as such, or the reverse."""
         start = self._keys.kind("takers")
         listed = {(host, key) for key in self._scan("takers") for host, _ in self._client.zscan_iter(key, count=_STEP)}
-        wanted: set[tuple[str, str]] = set()
-        for host in sorted(known):
+        expected: set[tuple[str, str]] = set()
+        for host in sorted(hostnames):
             with translated_errors():
                 is_away = any(self._client.sismember(self._keys.kind(kind), host) for kind in ("away", "barred"))
                 operations = self._client.hget(self._keys.kind("roster") + host, "offers")
             if operations is None or is_away:
                 continue
             profile = hashlib.sha1(operations.encode(), usedforsecurity=False).hexdigest()
-            wanted.add((host, start + profile))
+            expected.add((host, start + profile))
             yield from self._profile(profile, set(filter(None, operations.split("\n"))))
-        for host, key in sorted(listed - wanted):
+        for host, key in sorted(listed - expected):
             if self._repairs:
                 self._client.zrem(key, host)
-            yield self._found("takers", key, f"{host[:253]!r} takes no work, or supports other operations")
-        for host, key in sorted(wanted - listed):
+            yield self._damage("takers", key, f"{host[:253]!r} takes no work, or supports other operations")
+        for host, key in sorted(expected - listed):
             if self._repairs:
                 self._client.sadd(self._keys.kind("arrivals"), host)
-            yield self._found("takers", key, f"agent {host!r} takes work and is missing")
+            yield self._damage("takers", key, f"agent {host!r} takes work and is missing")
 
     def _profile(self, profile: str, operations: set[str]) -> Iterator[Damage]:
         key, profiles = self._keys.kind("profile") + profile, self._keys.kind("profiles")
@@ -328,23 +328,23 @@ class Doctor:
                 self._client.sadd(profiles, profile)
                 if operations:
                     self._client.sadd(key, *operations)
-        yield self._found("profile", key, "does not list the operations of its agents")
+        yield self._damage("profile", key, "does not list the operations of its agents")
 
     def _orphan(self, key: str) -> Iterator[Damage]:
         kind, _ = self._kind_of(key) or ("", "")
         rest = key.removeprefix(self._keys.kind(kind))
         slot, _, job_id = rest.rpartition(":") if kind in ("exec", "out", "log") else ("", "", rest)
         try:
-            found = self._ledger.scripts.call("remove_orphan", key, job_id, slot, "1" if self._repairs else "")
+            outcome = self._ledger.scripts.call("remove_orphan", key, job_id, slot, "1" if self._repairs else "")
         except RecordAltered:
             return  # the job's own record is damaged, which is reported with the job
-        if found:
-            yield self._found("orphan", key, "belongs to no existing job or execution")
+        if outcome:
+            yield self._damage("orphan", key, "belongs to no existing job or execution")
 
     def _job(self, job_id: str) -> Iterator[Damage]:
         key = self._keys.job(job_id)
-        for what in self._ledger.jobs.examine(job_id, self._lease, repairs=self._repairs):
-            yield self._found("job", key, _TEXTS[what])
+        for fault in self._ledger.jobs.examine(job_id, self._lease, repairs=self._repairs):
+            yield self._damage("job", key, _TEXTS[fault])
         try:
             self._ledger.jobs.get(job_id)
         except JobNotFound:
@@ -352,7 +352,7 @@ class Doctor:
         except RecordAltered:
             if self._repairs:
                 self._ledger.jobs.announce_again(job_id)
-            yield self._found("job", key, "it cannot be read")
+            yield self._damage("job", key, "it cannot be read")
 
     def _members(self) -> Iterator[Damage]:
         sets = [(self._keys.kind(kind), "execution", "") for kind in ("due", "leases")]
@@ -369,7 +369,7 @@ class Doctor:
                     "remove_dangling", key, cursor, of, slot, "1" if self._repairs else ""
                 )
                 for member in members:
-                    yield self._found("member", key, f"{member[:80]!r} leads nowhere")
+                    yield self._damage("member", key, f"{member[:80]!r} leads nowhere")
                 if cursor == "0":
                     break
 
@@ -382,4 +382,4 @@ class Doctor:
                 return
             if self._repairs:
                 self._client.delete(key)
-        yield self._found("name", key, f"leads to job {job_id[:40]!r}, which does not exist")
+        yield self._damage("name", key, f"refers to job {job_id[:40]!r}, which does not exist")

@@ -37,8 +37,8 @@ class Events:
     def holds(self, news_id: str) -> bool:
         """Whether all entries after this one are still in the stream.
 
-        The oldest are removed first, so they are as long as this one is. ``START`` is no entry: without it, a stream
-        with fewer entries than it keeps has lost none.
+        The oldest are removed first, so they are as long as this one is. ``START`` is not an entry: without it,
+        a stream with fewer entries than it keeps has lost none.
         """
         with translated_errors():
             if news_id == START:
@@ -65,7 +65,7 @@ def _news(entry_id: str, fields: dict[str, str]) -> JobEvent:
     try:
         job_id, status, at, events, hostname, note = fields["v"].split("|", 5)
         steps = tuple(
-            Event(decoding.whole(at), event, hostname, note) for event in events.split(",") if event in EVENTS
+            Event(decoding.integer(at), event, hostname, note) for event in events.split(",") if event in EVENTS
         )
         return JobEvent(entry_id, job_id, JobStatus(status), steps)
     except decoding.FAULTS:

@@ -145,9 +145,9 @@ class Executions:
         """The newest alerts, newest first."""
         return [_alert(line) for line in self._scripts.call("alert", self._now(), "", "", "", "")]
 
-    def renew(self, hostname: str, held: list[Grant]) -> list[Renewal]:
+    def renew(self, hostname: str, grants: list[Grant]) -> list[Renewal]:
         """Renew the leases of all executions of an agent; returns for each whether to continue."""
-        pairs = [text for grant in held for text in (grant.job_id, grant.token)]
+        pairs = [text for grant in grants for text in (grant.job_id, grant.token)]
         return [Renewal(answer) for answer in self._scripts.call("renew", self._now(), hostname, self._lease, *pairs)]
 
     def promote(self, limit: int, template: str) -> list[Due]:
@@ -186,7 +186,7 @@ class Executions:
         return [due for answer in self._scripts.call_many("reconcile", calls) for due in due_of(answer)]
 
     def stale_queues(self, older_than_seconds: float, limit: int) -> tuple[list[str], bool]:
-        """Slots in which executions have waited for so long, among at most ``limit``; whether more are to be looked at.
+        """Slots in which executions have waited for so long, among at most ``limit``; whether more are to be examined.
 
         Each is returned once per such time span.
         """
@@ -195,7 +195,7 @@ class Executions:
         return slots, looked_at == limit
 
     def watch_queues(self, slots: Sequence[str]) -> None:
-        """Have ``stale_queues`` look at these slots again: after an upgrade, or a loss of keys."""
+        """Have ``stale_queues`` examine these slots again: after an upgrade, or a loss of keys."""
         self._scripts.call_many(
             "watch_queues", [tuple(slots[first : first + 1000]) for first in range(0, len(slots), 1000)]
         )
@@ -215,7 +215,7 @@ class Executions:
     def expire_slice(self, limit: int) -> tuple[int, bool]:
         """Look at ``limit`` executions of jobs whose deadline has passed, and expire those that have not started.
 
-        Returns how many expired, and whether there may be more to look at.
+        Returns how many expired, and whether there may be more to examine.
         """
         expired, more = self._scripts.call("expire", self._now(), limit)
         return int(expired), bool(more)
@@ -226,7 +226,7 @@ def _alert(line: str) -> Alert:
     at, _, text = line.partition("|")
     try:
         fields = decoding.pairs_of_texts(decoding.parsed(text))
-        return Alert(decoding.whole(at), **fields)
+        return Alert(decoding.integer(at), **fields)
     except decoding.FAULTS:
         shown = repr(line[: _LONGEST_ALERT // 4])
         return Alert(0, RECORDS_ALTERED, "", "", f"Unreadable alert, altered in Redis: {shown}")

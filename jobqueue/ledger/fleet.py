@@ -54,7 +54,7 @@ class Fleet:
         try:
             return _summary(decoding.parsed_object(text))
         except decoding.FAULTS:
-            self._alarm("fleet", "The summary of all agents in Redis (fleet) cannot be read; it is made anew.")
+            self._alarm("fleet", "The summary of all agents in Redis (fleet) cannot be read; it will be replaced.")
             return None
 
     def _row(self, hostname: str, fields: list[Any]) -> AgentRow | None:
@@ -64,11 +64,11 @@ class Fleet:
                 hostname,
                 bool(live),
                 decoding.text(state),
-                decoding.whole(beat),
-                decoding.whole(running),
-                decoding.whole(concurrency),
-                decoding.whole(waiting),
-                decoding.whole(oldest or 0),
+                decoding.integer(beat),
+                decoding.integer(running),
+                decoding.integer(concurrency),
+                decoding.integer(waiting),
+                decoding.integer(oldest or 0),
                 decoding.texts(conditions),
             )
         except decoding.FAULTS:  # reading the agent itself raises the alarm
@@ -85,28 +85,30 @@ def _document(summary: FleetSummary) -> dict[str, Any]:
         "waiting": summary.waiting,
         "afflicted": summary.afflicted,
         "troubled": [[one.hostname, one.live, one.state, list(one.conditions)] for one in summary.troubled],
-        "backlogs": [[one.queue, one.waiting, one.oldest_seconds] for one in summary.backlogs],
-        "pulses": [[one.hostname, one.live, one.state, one.running, one.age_seconds] for one in summary.pulses],
+        "backlogs": [[backlog.queue, backlog.waiting, backlog.oldest_seconds] for backlog in summary.backlogs],
+        "pulses": [
+            [pulse.hostname, pulse.live, pulse.state, pulse.running, pulse.age_seconds] for pulse in summary.pulses
+        ],
     }
 
 
 def _summary(fields: dict[str, Any]) -> FleetSummary:
-    whole, text, number = decoding.whole, decoding.text, decoding.number
+    integer, text, number = decoding.integer, decoding.text, decoding.number
     return FleetSummary(
-        at=whole(fields["at"]),
-        states={(text(state), bool(live)): whole(count) for state, live, count in fields["states"]},
-        conditions={name: whole(count) for name, count in decoding.object_of(fields["conditions"]).items()},
-        running=whole(fields["running"]),
-        room=whole(fields["room"]),
-        waiting=whole(fields["waiting"]),
-        afflicted=whole(fields["afflicted"]),
+        at=integer(fields["at"]),
+        states={(text(state), bool(live)): integer(count) for state, live, count in fields["states"]},
+        conditions={name: integer(count) for name, count in decoding.object_of(fields["conditions"]).items()},
+        running=integer(fields["running"]),
+        room=integer(fields["room"]),
+        waiting=integer(fields["waiting"]),
+        afflicted=integer(fields["afflicted"]),
         troubled=tuple(
             TroubledAgent(text(host), bool(live), text(state), decoding.texts(conditions))
             for host, live, state, conditions in fields["troubled"]
         ),
-        backlogs=tuple(Backlog(text(queue), whole(count), number(age)) for queue, count, age in fields["backlogs"]),
+        backlogs=tuple(Backlog(text(queue), integer(count), number(age)) for queue, count, age in fields["backlogs"]),
         pulses=tuple(
-            Pulse(text(host), bool(live), text(state), whole(running), number(age))
+            Pulse(text(host), bool(live), text(state), integer(running), number(age))
             for host, live, state, running, age in fields["pulses"]
         ),
     )

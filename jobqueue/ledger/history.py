@@ -32,9 +32,9 @@ class Counting:
                 pipe.zcount(self._keys.kind("finished"), start, end)
             counts = pipe.execute()
         width = len(JobStatus) + 1
-        found = []
+        counted = []
         for number, start in enumerate(starts):
             *by_status, ended = counts[number * width : (number + 1) * width]
             submitted = {status: int(count) for status, count in zip(JobStatus, by_status, strict=True) if count}
-            found.append(Span(start, submitted, int(ended)))
-        return History(seconds, tuple(found))
+            counted.append(Span(start, submitted, int(ended)))
+        return History(seconds, tuple(counted))

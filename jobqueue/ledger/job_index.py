@@ -67,11 +67,11 @@ class _Search:
         """The creation time down to which every match is known; None once all are."""
         return max((walk.reached for walk in self.walks if not walk.is_done), default=None)
 
-    def found(self) -> list[tuple[int, str]]:
+    def known_matches(self) -> list[tuple[int, str]]:
         """The matches down to the frontier, newest first."""
         frontier = self.frontier
-        known = ((created, job_id) for job_id, created in self.matches.items())
-        return sorted((pair for pair in known if frontier is None or pair[0] >= frontier), reverse=True)
+        newest_first = ((created, job_id) for job_id, created in self.matches.items())
+        return sorted((pair for pair in newest_first if frontier is None or pair[0] >= frontier), reverse=True)
 
 
 class JobIndex:
@@ -85,20 +85,22 @@ class JobIndex:
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
 
-    def find(self, wanted: JobFilter, *, counts_all: bool) -> FoundJobs:
+    def find(self, job_filter: JobFilter, *, counts_all: bool) -> FoundJobs:
         """One page. Raises ``InvalidInput`` for an offset that reaches behind what one listing examines.
 
         By status, or by final statuses and one other dimension, or by one dimension alone, one call finds the page, and
         ``total`` is exact. Any other filter examines at most ``LOOKED_AT`` index entries. Unless ``counts_all``, it
         counts the matches on the page and one more only.
         """
-        statuses = tuple(map(str, wanted.statuses))
-        named = _named(wanted)
-        if wanted.hostname is None and (not named or (len(named) == 1 and _are_indexed(statuses))):
-            return self._list(wanted, _with_statuses(named[0] if named else "all:", statuses))
-        if wanted.hostname is not None and not named and set(statuses) == set(_STATUSES):
-            return self._list(wanted, [*_with_statuses(f"host:{wanted.hostname}", statuses), _broadcasts(wanted)])
-        return self._intersect(wanted, statuses, counts_all=counts_all)
+        statuses = tuple(map(str, job_filter.statuses))
+        named = _named(job_filter)
+        if job_filter.hostname is None and (not named or (len(named) == 1 and _are_indexed(statuses))):
+            return self._list(job_filter, _with_statuses(named[0] if named else "all:", statuses))
+        if job_filter.hostname is not None and not named and set(statuses) == set(_STATUSES):
+            return self._list(
+                job_filter, [*_with_statuses(f"host:{job_filter.hostname}", statuses), _broadcasts(job_filter)]
+            )
+        return self._intersect(job_filter, statuses, counts_all=counts_all)
 
     def starting(self, prefix: str) -> tuple[list[str], bool]:
         """Ids that begin with ``prefix`` among the newest ``LOOKED_THROUGH`` jobs; and whether that was all."""
@@ -116,27 +118,29 @@ class JobIndex:
         """The number of jobs in each index."""
         return list(self._scripts.call("count_indexes", *indexes))
 
-    def _list(self, wanted: JobFilter, indexes: Sequence[str]) -> FoundJobs:
-        low = wanted.created_after if wanted.created_after is not None else "-inf"
-        high = wanted.created_before if wanted.created_before is not None else "+inf"
-        cursor = wanted.cursor if wanted.cursor is not None else ""
-        total, ids, last = self._scripts.call("list_jobs", low, high, cursor, wanted.offset, wanted.limit, *indexes)
-        return FoundJobs(ids, total, cursor=int(last) if last and len(ids) == wanted.limit else None)
+    def _list(self, job_filter: JobFilter, indexes: Sequence[str]) -> FoundJobs:
+        low = job_filter.created_after if job_filter.created_after is not None else "-inf"
+        high = job_filter.created_before if job_filter.created_before is not None else "+inf"
+        cursor = job_filter.cursor if job_filter.cursor is not None else ""
+        total, ids, last = self._scripts.call(
+            "list_jobs", low, high, cursor, job_filter.offset, job_filter.limit, *indexes
+        )
+        return FoundJobs(ids, total, cursor=int(last) if last and len(ids) == job_filter.limit else None)
 
-    def _intersect(self, wanted: JobFilter, statuses: tuple[str, ...], *, counts_all: bool) -> FoundJobs:
-        low = _FIRST if wanted.created_after is None else wanted.created_after
-        top = _LAST if wanted.created_before is None else wanted.created_before
-        high = top if wanted.cursor is None else min(top, wanted.cursor - 1)
-        plan = self._plan(wanted, statuses)
-        reach = wanted.offset + wanted.limit
+    def _intersect(self, job_filter: JobFilter, statuses: tuple[str, ...], *, counts_all: bool) -> FoundJobs:
+        low = _FIRST if job_filter.created_after is None else job_filter.created_after
+        top = _LAST if job_filter.created_before is None else job_filter.created_before
+        high = top if job_filter.cursor is None else min(top, job_filter.cursor - 1)
+        plan = self._plan(job_filter, statuses)
+        reach = job_filter.offset + job_filter.limit
         behind = _Search([_Walk(index, others, high + 1) for index, others in plan])
         budget = self._walk(behind, low, LOOKED_AT, None if counts_all else reach)
-        pairs = behind.found()
-        if wanted.offset and len(pairs) < reach and behind.frontier is not None:
+        pairs = behind.known_matches()
+        if job_filter.offset and len(pairs) < reach and behind.frontier is not None:
             raise InvalidInput.of(
                 "offset",
-                f"{wanted.offset} is too far for this filter: one request examines {LOOKED_AT} jobs. Leave it out, and "
-                "pass next_cursor of each page to get the next one.",
+                f"{job_filter.offset} is too far for this filter: one request examines {LOOKED_AT} jobs. Leave it out, "
+                "and pass next_cursor of each page to get the next one.",
             )
         before = 0
         is_counted = behind.frontier is None
@@ -144,12 +148,12 @@ class JobIndex:
             ahead = _Search([_Walk(index, others, top + 1) for index, others in plan])
             self._walk(ahead, max(low, high + 1), budget, None)
             before, is_counted = len(ahead.matches), is_counted and ahead.frontier is None
-        page = pairs[wanted.offset : reach]
-        cursor = page[-1][0] if len(page) == wanted.limit else behind.frontier
+        page = pairs[job_filter.offset : reach]
+        cursor = page[-1][0] if len(page) == job_filter.limit else behind.frontier
         return FoundJobs(
             [job_id for _, job_id in page],
             before + len(behind.matches if counts_all else pairs),
-            not is_counted if counts_all else len(pairs) > wanted.offset + len(page) or behind.frontier is not None,
+            not is_counted if counts_all else len(pairs) > job_filter.offset + len(page) or behind.frontier is not None,
             cursor,
         )
 
@@ -157,7 +161,7 @@ class JobIndex:
         """Walk down to ``low``, or until more than ``enough`` matches are known; returns what is left of the budget."""
         while budget > 0:
             frontier = search.frontier
-            if frontier is None or (enough is not None and len(search.found()) > enough):
+            if frontier is None or (enough is not None and len(search.known_matches()) > enough):
                 break
             walk = next(walk for walk in search.walks if not walk.is_done and walk.reached == frontier)
             start, step = f"({walk.reached}", min(SCAN_STEP, budget)
@@ -168,13 +172,13 @@ class JobIndex:
             budget -= max(1, looked_at)
         return budget
 
-    def _plan(self, wanted: JobFilter, statuses: tuple[str, ...]) -> _Plan:
+    def _plan(self, job_filter: JobFilter, statuses: tuple[str, ...]) -> _Plan:
         """The indexes to walk, each with the alternatives of others that must hold: the smallest is walked."""
-        named = _named(wanted)
-        if wanted.hostname is None:
+        named = _named(job_filter)
+        if job_filter.hostname is None:
             return self._by_status(named, statuses)
-        alone = self._by_status([f"host:{wanted.hostname}", *named], statuses)
-        broadcasts = _broadcasts(wanted)
+        alone = self._by_status([f"host:{job_filter.hostname}", *named], statuses)
+        broadcasts = _broadcasts(job_filter)
         groups = self._by_status(named, statuses)
         sizes = self.sizes([broadcasts, *(index for index, _ in groups)])
         if sizes[0] == 0:
@@ -201,26 +205,26 @@ class JobIndex:
             if sizes[f"{first}|{status}"]
         ]
         if running:
-            kept = [[name for name in _with_statuses(dim, _UNFINISHED) if sizes[name]] for dim in dimensions]
+            lists = [[name for name in _with_statuses(dim, _UNFINISHED) if sizes[name]] for dim in dimensions]
             # each is a choice of indexes that hold all jobs of one condition
             choices = sorted(
-                [*kept, *([name] for name in exact)], key=lambda indexes: sum(sizes[name] for name in indexes)
+                [*lists, *([name] for name in exact)], key=lambda indexes: sum(sizes[name] for name in indexes)
             )
             walks += [(index, tuple(product(*choices[1:]))) for index in choices[0]]
         return walks
 
 
-def _named(wanted: JobFilter) -> list[str]:
+def _named(job_filter: JobFilter) -> list[str]:
     """The dimensions that the filter names, besides status, time and host."""
     named = []
-    if wanted.operation is not None:
-        named.append(f"op:{wanted.operation}")
-    if wanted.target is not None:
-        named.append(f"target:{wanted.target}")
-    if wanted.tag is not None:
-        named.append(f"tag:{wanted.tag[0]}:{wanted.tag[1]}")
-    if wanted.group is not None:
-        named.append(f"group:{wanted.group}")
+    if job_filter.operation is not None:
+        named.append(f"op:{job_filter.operation}")
+    if job_filter.target is not None:
+        named.append(f"target:{job_filter.target}")
+    if job_filter.tag is not None:
+        named.append(f"tag:{job_filter.tag[0]}:{job_filter.tag[1]}")
+    if job_filter.group is not None:
+        named.append(f"group:{job_filter.group}")
     return named
 
 
@@ -233,5 +237,5 @@ def _with_statuses(dimension: str, statuses: Sequence[str]) -> list[str]:
     return [f"{dimension}|{status}" for status in statuses]
 
 
-def _broadcasts(wanted: JobFilter) -> str:
-    return f"broadcast:{wanted.hostname}|"
+def _broadcasts(job_filter: JobFilter) -> str:
+    return f"broadcast:{job_filter.hostname}|"

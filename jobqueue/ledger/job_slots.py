@@ -33,17 +33,17 @@ class JobSlots:
     def names(self, job_id: str, total: int) -> tuple[str, ...]:
         """The slots of a broadcast with ``total`` executions, in their order."""
         with self._lock:
-            kept = self._kept.get(job_id)
-            if kept is not None and len(kept) == total:
+            cached = self._kept.get(job_id)
+            if cached is not None and len(cached) == total:
                 self._kept.move_to_end(job_id)
-                return kept
-        found: list[str] = []
+                return cached
+        slots: list[str] = []
         for first in range(0, total, NAMED):
             part = self._scripts.call("list_slots", job_id, first, NAMED)
-            found += (sys.intern(str(slot)) for slot in part)
+            slots += (sys.intern(str(slot)) for slot in part)
             if len(part) < NAMED:
                 break
-        names = tuple(found)
+        names = tuple(slots)
         if len(names) == total:
             self._keep(job_id, names)
         return names
@@ -62,26 +62,26 @@ class JobSlots:
         answer = self._scripts.call("read_slots", job_id, _READ_BYTES, *slots[:READ])
         if not answer:
             raise JobNotFound.of(job_id)
-        raw, held = answer
+        raw, holder = answer
         try:
-            return records.executions(raw, {"fanout": "1"} | dict(zip(held[::2], held[1::2], strict=True)))
+            return records.executions(raw, {"fanout": "1"} | dict(zip(holder[::2], holder[1::2], strict=True)))
         except decoding.FAULTS as error:
             sentence = f"The record of job {job_id[:64]} cannot be read: it was altered in Redis."
             raise RecordAltered(sentence, {"job_id": job_id}) from error
 
     def states(self, job_id: str, slots: Sequence[str]) -> list[ExecutionState]:
         """The states of the executions in these slots. Raises ``JobNotFound``, ``RecordAltered``."""
-        found: list[ExecutionState] = []
+        states: list[ExecutionState] = []
         for first in range(0, len(slots), LOOKED_AT):
             answer = self._scripts.call("list_states", job_id, *slots[first : first + LOOKED_AT])
             if not answer:
                 raise JobNotFound.of(job_id)
             try:
-                found += map(ExecutionState, answer)
+                states += map(ExecutionState, answer)
             except ValueError as error:
                 sentence = f"The record of job {job_id[:64]} cannot be read: it was altered in Redis."
                 raise RecordAltered(sentence, {"job_id": job_id}) from error
-        return found
+        return states
 
     def _keep(self, job_id: str, names: tuple[str, ...]) -> None:
         with self._lock:

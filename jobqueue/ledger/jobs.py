@@ -131,7 +131,7 @@ class Stored:
 class ExecutionPart:
     """Some executions of a broadcast, each with its place (from 1).
 
-    ``looked_at`` is the place up to which all were looked at, ``total`` the last place.
+    ``looked_at`` is the number of the last execution examined, ``total`` that of the last one.
     """
 
     executions: tuple[Execution, ...]
@@ -264,9 +264,9 @@ class Jobs:
             return _outcome(job, answer)
         # another job answers under this idempotency key: only if its seal shows that the API stored it
         _, job_id, created, mark = answer
-        place, text = _key_record(job, job_id)
+        key_record, text = _key_record(job, job_id)
         # an older record does not name the submitter; the digest includes it
-        if self._seal.holds(mark, place, text) or self._seal.holds(
+        if self._seal.holds(mark, key_record, text) or self._seal.holds(
             mark, f"idempotency|{job.submission.idempotency_key}", text
         ):
             return Stored(Accepted(job_id, int(created), replayed=True))
@@ -274,7 +274,7 @@ class Jobs:
             f"The record of the idempotency key {job.submission.idempotency_key!r} was not stored by this API: it "
             "was changed in Redis, or JOBQUEUE_API_SECRET has changed. Nothing was submitted; use a new key."
         )
-        self._alarm(place, sentence)
+        self._alarm(key_record, sentence)
         return RecordAltered(sentence)
 
     def _created(self, job: NewJob, created: str, unsent: list[str], number: str = "", link: str = "") -> Stored:
@@ -303,18 +303,18 @@ class Jobs:
             executions += part[: most - len(executions)]
             if len(executions) >= most:
                 break
-        names = tuple(x.slot for x in executions)
+        names = tuple(execution.slot for execution in executions)
         return replace(job, executions=tuple(executions), expected_agents=max(job.expected_agents, names, key=len))
 
     def parts(self, job: Job) -> Iterator[tuple[Execution, ...]]:
         """The executions that were not read with the job, in parts. Raises ``JobNotFound``, ``RecordAltered``."""
-        place = len(job.executions)
-        while place < job.total:
-            part = self.executions(job.id, place, _READ_STEP, ())
-            if part.looked_at == place:
+        position = len(job.executions)
+        while position < job.total:
+            part = self.executions(job.id, position, _READ_STEP, ())
+            if part.looked_at == position:
                 return
             yield part.executions
-            place = part.looked_at
+            position = part.looked_at
 
     def executions(self, job_id: str, first: int, most: int, states: tuple[ExecutionState, ...]) -> ExecutionPart:
         """At most ``most`` of a broadcast's executions behind the ``first`` ones, of all or of those in ``states``.
@@ -328,12 +328,12 @@ class Jobs:
         answer = self._scripts.call("read_executions", job_id, first, looks, most, _READ_BYTES, *map(str, states))
         if not answer:
             raise JobNotFound.of(job_id)
-        looked_at, total, raw, places, held = answer
+        looked_at, total, raw, numbers, held = answer
         try:
             executions = records.executions(raw, {"fanout": "1"} | decoding.pairs(held))
         except decoding.FAULTS as error:
             raise RecordAltered(self._unreadable(job_id), {"job_id": job_id}) from error
-        return ExecutionPart(executions, tuple(places), looked_at, total)
+        return ExecutionPart(executions, tuple(numbers), looked_at, total)
 
     def find(self, name: str) -> str:
         """The id of the job with this alias, or with this id; raises ``JobNotFound``."""
@@ -400,14 +400,14 @@ class Jobs:
         self._alarm(f"job|{job_id}", sentence)
         return sentence
 
-    def cancel(self, job_id: str, who: str) -> bool:
+    def cancel(self, job_id: str, actor: str) -> bool:
         """Cancel a job; returns whether all of its executions have stopped. Raises ``JobNotFound``, ``JobFinal``."""
-        answer = self._cancel_slice(job_id, who)
+        answer = self._cancel_slice(job_id, actor)
         try:
             while answer == "more":
-                answer = self._cancel_slice(job_id, who)
+                answer = self._cancel_slice(job_id, actor)
         except LedgerUnavailable as error:
-            # none of its executions starts any more, and maintenance ends the others
+            # no further execution of it starts, and maintenance ends the others
             logger.warning("Job %s is cancelled, and maintenance ends its executions: %s", job_id, error)
             return False
         if answer == "unknown":
@@ -416,9 +416,9 @@ class Jobs:
             raise JobFinal(f"Job {job_id} has already ended; it cannot be cancelled.")
         return bool(answer == "cancelled")
 
-    def _cancel_slice(self, job_id: str, who: str, *, goes_on: bool = False) -> str:
+    def _cancel_slice(self, job_id: str, actor: str, *, goes_on: bool = False) -> str:
         most = "1" if goes_on else ""
-        return str(self._scripts.call("cancel_job", self._now(), job_id, who, SLICE, most))
+        return str(self._scripts.call("cancel_job", self._now(), job_id, actor, SLICE, most))
 
     def finish_slices(self, limit: int) -> int:
         """Take up to ``limit`` slices of cancels and removals of broadcasts that are not complete; returns how many.
@@ -426,22 +426,22 @@ class Jobs:
         Those who began them may have died.
         """
         cancels, removals = self._scripts.call("list_unfinished", limit)
-        taken = 0
+        finished = 0
         for job_id in cancels:
             answer = "more"
-            while answer == "more" and taken < limit:
+            while answer == "more" and finished < limit:
                 answer = self._cancel_slice(job_id, "", goes_on=True)
-                taken += 1
+                finished += 1
         for job_id in removals:
-            if taken < limit:
-                taken += self._remove_executions(job_id, limit - taken)
-        return taken
+            if finished < limit:
+                finished += self._remove_executions(job_id, limit - finished)
+        return finished
 
     def _remove_executions(self, job_id: str, limit: int) -> int:
         """Remove the records of a deleted broadcast's executions, in at most ``limit`` slices; returns how many."""
-        for taken in range(1, limit + 1):
+        for number in range(1, limit + 1):
             if self._scripts.call("remove_executions", job_id, SLICE) == "done":
-                return taken
+                return number
         return limit
 
     def _deleted(self, job_id: str, forced: str, limit: int = _MOST_SLICES) -> tuple[str, int]:
@@ -545,28 +545,28 @@ class Jobs:
         sizes = self._index.sizes([f"all:|{status}" for status in JobStatus])
         return dict(zip(JobStatus, sizes, strict=True))
 
-    def page(self, wanted: JobFilter) -> JobPage:
+    def page(self, job_filter: JobFilter) -> JobPage:
         """One page, newest first; of each job the first executions, or with ``wanted.summary`` none of a broadcast.
 
         By status and at most one other dimension, the cost does not depend on the number of stored jobs. By several
         dimensions, it is bounded (``JobIndex.find``). Raises ``InvalidInput`` for an offset beyond that bound.
         """
-        page = self._index.find(wanted, counts_all=True)
+        page = self._index.find(job_filter, counts_all=True)
         return JobPage(
-            items=tuple(self.get_many(page.ids, 0 if wanted.summary else LISTED_EXECUTIONS)),
+            items=tuple(self.get_many(page.ids, 0 if job_filter.summary else LISTED_EXECUTIONS)),
             total=page.total,
             status_counts=self.counts(),
             next_cursor=page.cursor,
             is_least=page.is_least,
         )
 
-    def summaries(self, wanted: JobFilter) -> JobSummaryPage:
+    def summaries(self, job_filter: JobFilter) -> JobSummaryPage:
         """The same page without executions: the cost does not depend on how many agents the jobs have.
 
         By several dimensions, not all matches are counted: ``total`` is at least the number of matches up to the end of
         the page, plus one if there are more.
         """
-        page = self._index.find(wanted, counts_all=False)
+        page = self._index.find(job_filter, counts_all=False)
         return JobSummaryPage(
             items=self.heads(page.ids),
             total=page.total,
@@ -626,8 +626,8 @@ def _away(hostname: str, state: str) -> str:
     elif state == AgentState.REVOKED:
         reason = f"{name} was revoked; `jobqueue agent accept {hostname} FINGERPRINT` accepts it again"
     else:
-        what = "draining" if state == AgentState.DRAINING else "cordoned"
-        reason = f"{name} is {what}: `jobqueue agent undrain {hostname}` sends it work again"
+        state_text = "draining" if state == AgentState.DRAINING else "cordoned"
+        reason = f"{name} is {state_text}: `jobqueue agent undrain {hostname}` sends it work again"
     return f"{reason}. Or choose another target."
 
 
@@ -652,7 +652,7 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
     if code == "unrecorded":
         return unavailable(rest[0])
     if code in ("alias_taken", "held", "busy"):
-        return _taken(job, code, rest[0])
+        return _conflict_of(job, code, rest[0])
     target = job.target
     if code == "unknown_target":
         return job.unmatched or _unknown_target(target, rest)
@@ -678,7 +678,7 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
     raise AssertionError(f"create_jobs.lua answered {json.dumps(answer)}")
 
 
-def _taken(job: NewJob, code: str, holder: str) -> JobQueueError:
+def _conflict_of(job: NewJob, code: str, holder: str) -> JobQueueError:
     """Another job has the name that this one wants."""
     if code == "alias_taken":
         sentence = f"The name {job.submission.alias!r} belongs to job {holder}; choose another one."

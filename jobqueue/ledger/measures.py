@@ -53,7 +53,7 @@ def read(ledger: Ledger, operations: Iterable[str], fleet: Callable[[], FleetSum
     shared = Backlog(ANY, int(waiting), max(0.0, (now - oldest[0][1]) / 1e6) if oldest else 0.0)
     counts = _Counts(measured)
     if counts.is_altered:
-        ledger.alarm("measured", "Counters in Redis (measured) are not as the ledger counts; they are left out.")
+        ledger.alarm("measured", "Counters in Redis (measured) have unknown names or invalid values; they are ignored.")
     return Measures(
         jobs=_jobs(ledger, sorted(operations)),
         submitted=counts.of("submitted"),
@@ -108,12 +108,12 @@ def _parts(items: list[str], size: int) -> Iterator[list[str]]:
 
 
 def _is_ours(name: tuple[str, ...]) -> bool:
-    what = name[0]
-    if what in ("submitted", "retried", "schedule"):
+    kind = name[0]
+    if kind in ("submitted", "retried", "schedule"):
         return len(name) == 2
-    if what == "ended":
+    if kind == "ended":
         return len(name) == 3 and name[2] in set(ExecutionState)
-    return what in ("wait", "run") and len(name) == 3 and (name[2] == "sum" or name[2].isdecimal())
+    return kind in ("wait", "run") and len(name) == 3 and (name[2] == "sum" or name[2].isdecimal())
 
 
 class _Counts:
@@ -125,20 +125,20 @@ class _Counts:
         self._fields = {name: count for name, count in values.items() if _is_ours(name)}
         self.is_altered = len(self._fields) < len(measured)
 
-    def of(self, what: str) -> dict[str, int]:
+    def of(self, kind: str) -> dict[str, int]:
         """By operation."""
-        return {name[1]: count for name, count in self._fields.items() if name[0] == what}
+        return {name[1]: count for name, count in self._fields.items() if name[0] == kind}
 
     def ended(self) -> dict[tuple[str, ExecutionState], int]:
         """By operation and state."""
         fields = self._fields.items()
         return {(name[1], ExecutionState(name[2])): count for name, count in fields if name[0] == "ended"}
 
-    def distributions(self, what: str) -> dict[str, Distribution]:
+    def distributions(self, kind: str) -> dict[str, Distribution]:
         """By operation."""
         distributions = {}
-        for operation in sorted(self.of(what)):
-            counts = [self._fields.get((what, operation, str(bucket)), 0) for bucket in range(1, len(BUCKETS) + 2)]
-            micros = self._fields.get((what, operation, "sum"), 0)
+        for operation in sorted(self.of(kind)):
+            counts = [self._fields.get((kind, operation, str(bucket)), 0) for bucket in range(1, len(BUCKETS) + 2)]
+            micros = self._fields.get((kind, operation, "sum"), 0)
             distributions[operation] = Distribution(tuple(counts), micros / 1e6)
         return distributions

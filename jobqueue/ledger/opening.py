@@ -21,7 +21,7 @@ def rest_of(fields: Mapping[str, str]) -> Rest:
     if "rest" not in fields:
         return ExecutionState.SUBMITTED, 0, ""
     state, at, reason = fields["rest"].split("|", 2)
-    return ExecutionState(state), decoding.whole(at), reason
+    return ExecutionState(state), decoding.integer(at), reason
 
 
 def held_execution(slot: str, rest: Rest, holder: str) -> Execution:
@@ -33,18 +33,18 @@ def held_execution(slot: str, rest: Rest, holder: str) -> Execution:
 
 def events(fields: Mapping[str, str]) -> tuple[Event, ...]:
     """The steps of the job's batches, and the joint end of what it held."""
-    found = []
+    timeline = []
     for number, (opened, ended, _) in enumerate(_ends(fields), 1):
-        found.append(Event(opened, "batch_opened", API_HOST, str(number)))
+        timeline.append(Event(opened, "batch_opened", API_HOST, str(number)))
         if ended:
-            found.append(Event(ended, "batch_ended", API_HOST, str(number)))
+            timeline.append(Event(ended, "batch_ended", API_HOST, str(number)))
     stopped, reason = _timed(fields, "stopped")
     if stopped and not reason.startswith("aborted "):
-        found.append(Event(stopped, "stopped", API_HOST, reason))
+        timeline.append(Event(stopped, "stopped", API_HOST, reason))
     state, at, reason = rest_of(fields)
     if state.is_final:
-        found.append(Event(at, state.value, API_HOST, reason))
-    return tuple(found)
+        timeline.append(Event(at, state.value, API_HOST, reason))
+    return tuple(timeline)
 
 
 def progress(fields: Mapping[str, str]) -> RolloutProgress | None:
@@ -52,8 +52,8 @@ def progress(fields: Mapping[str, str]) -> RolloutProgress | None:
     terms = fields.get("rollout", "").split("|")
     if len(terms) != 6:
         return None
-    canary, batch, max_failures = (decoding.whole(term) for term in terms[:3])
-    counts = {state: decoding.whole(fields.get(f"n.{state}", 0)) for state in ExecutionState}
+    canary, batch, max_failures = (decoding.integer(term) for term in terms[:3])
+    counts = {state: decoding.integer(fields.get(f"n.{state}", 0)) for state in ExecutionState}
     hosts = sum(counts.values())
     if batch < 1 or (hosts - canary) > batch * MAX_BATCHES:
         raise ValueError("its rollout has more batches than one can have")
@@ -64,15 +64,15 @@ def progress(fields: Mapping[str, str]) -> RolloutProgress | None:
         canary=canary,
         batch=batch,
         max_failures=max_failures,
-        opened=decoding.whole(fields["opened"]),
-        gate=decoding.whole(fields["gate"]),
-        opens=decoding.whole(fields.get("opens", 0)),
+        opened=decoding.integer(fields["opened"]),
+        gate=decoding.integer(fields["gate"]),
+        opens=decoding.integer(fields.get("opens", 0)),
         ends=_ends(fields),
         counts=counts,
         now_running=not JobStatus(fields["status"]).is_final,
         rest=state if state.is_final else None,
-        paused=decoding.whole(fields.get("paused", 0)),
-        awaits=decoding.whole(fields.get("awaits", 0)),
+        paused=decoding.integer(fields.get("paused", 0)),
+        awaits=decoding.integer(fields.get("awaits", 0)),
         stopped=stopped,
         stopped_because=reason,
     ).progress()
@@ -80,18 +80,18 @@ def progress(fields: Mapping[str, str]) -> RolloutProgress | None:
 
 def _timed(fields: Mapping[str, str], name: str) -> tuple[int, str]:
     at, _, text = fields.get(name, "0|").partition("|")
-    return decoding.whole(at), text
+    return decoding.integer(at), text
 
 
 def _ends(fields: Mapping[str, str]) -> tuple[tuple[int, int, tuple[int, ...]], ...]:
-    found = []
+    batches = []
     for number in itertools.count(1):
         line = fields.get(f"b{number}")
         if line is None:
             break
         opened, ended, *counts = line.split("|")
-        totals = tuple(decoding.whole(count) for count in counts[0].split(",")) if counts else ()
+        totals = tuple(decoding.integer(count) for count in counts[0].split(",")) if counts else ()
         if totals and len(totals) != len(COUNTED):
-            raise ValueError("the counts of a batch are not those of every state")
-        found.append((decoding.whole(opened), decoding.whole(ended or 0), totals))
-    return tuple(found)
+            raise ValueError("a batch does not have one count for each state")
+        batches.append((decoding.integer(opened), decoding.integer(ended or 0), totals))
+    return tuple(batches)

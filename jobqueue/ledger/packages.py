@@ -74,9 +74,9 @@ class Packages:
 
     def is_ours(self, package: PackageInfo) -> bool:
         """Whether the API wrote this record; only the API can check this. A foreign record raises the alarm."""
-        if self._seal.holds(package.seal, _place(package.name), _sealed(package.size, package.sha256)):
+        if self._seal.holds(package.seal, _location(package.name), _sealed(package.size, package.sha256)):
             return True
-        self._alarm(_place(package.name), altered(package.name))
+        self._alarm(_location(package.name), altered(package.name))
         return False
 
     def store(self, name: str, stream: Iterable[bytes], expected_size: int | None = None) -> PackageInfo:
@@ -91,18 +91,18 @@ class Packages:
         check_package_name(name)
         if expected_size is not None and expected_size > self.max_bytes:
             raise self._too_large()
-        known = self.pin([name]).get(name)
-        if known and self.is_ours(known):
+        existing = self.pin([name]).get(name)
+        if existing and self.is_ours(existing):
             digest, size = hashlib.sha256(), 0
             for piece in self._bounded(stream):
                 digest.update(piece)
                 size += len(piece)
             _check_size(size, expected_size)
-            _check_same(known, digest.hexdigest())
-            return known
+            _check_same(existing, digest.hexdigest())
+            return existing
         upload = secrets.token_hex(16)
         try:
-            return self._upload(upload, name, stream, expected_size, instead_of=known.upload if known else "")
+            return self._upload(upload, name, stream, expected_size, instead_of=existing.upload if existing else "")
         except BaseException:
             self._drop(upload)
             raise
@@ -141,7 +141,7 @@ class Packages:
             self._stage(upload, number, piece)
         _check_size(size, expected_size)
         sha256 = digest.hexdigest()
-        mark = self._seal.mark(_place(name), _sealed(size, sha256))
+        mark = self._seal.mark(_location(name), _sealed(size, sha256))
         record = self._scripts.call(
             "commit_upload", self._now(), upload, name, size, sha256, self._keep, mark, instead_of
         )
@@ -189,14 +189,14 @@ class Packages:
 
 def _joined(stream: Iterable[bytes]) -> Iterator[bytes]:
     """The same bytes in pieces of ``PIECE_BYTES``, the last one shorter."""
-    held = bytearray()
+    buffer = bytearray()
     for part in stream:
-        held += part
-        while len(held) >= PIECE_BYTES:
-            yield bytes(held[:PIECE_BYTES])
-            del held[:PIECE_BYTES]
-    if held:
-        yield bytes(held)
+        buffer += part
+        while len(buffer) >= PIECE_BYTES:
+            yield bytes(buffer[:PIECE_BYTES])
+            del buffer[:PIECE_BYTES]
+    if buffer:
+        yield bytes(buffer)
 
 
 def _check_size(size: int, expected: int | None) -> None:
@@ -230,7 +230,7 @@ def altered(name: str) -> str:
     )
 
 
-def _place(name: str) -> str:
+def _location(name: str) -> str:
     return f"package|{name}"
 
 
@@ -241,10 +241,10 @@ def _sealed(size: int, sha256: str) -> str:
 def _info(name: str, record: list[Any]) -> PackageInfo:
     size, sha256, stored_at, kept_until, upload, seal = record
     return PackageInfo(
-        name, _whole(size), sha256 or "", _whole(stored_at), _whole(kept_until), upload or "", seal or ""
+        name, _integer(size), sha256 or "", _integer(stored_at), _integer(kept_until), upload or "", seal or ""
     )
 
 
-def _whole(text: str | None) -> int:
+def _integer(text: str | None) -> int:
     """A number of a record; 0 for an invalid one, which the API did not write."""
     return int(text) if text and text.isdecimal() and len(text) < 20 else 0

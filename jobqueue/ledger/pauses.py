@@ -52,8 +52,8 @@ class Pauses:
         """All pauses, the oldest first. One whose time has passed is listed until maintenance ends it."""
         answer: Any = self._scripts.command("HGETALL", self._keys.kind(_KIND))
         records = answer if isinstance(answer, dict) else decoding.pairs(answer)  # a list in Redis' older protocol
-        found = (self._parsed(str(pause_id), str(text)) for pause_id, text in records.items())
-        return sorted((pause for pause in found if pause is not None), key=lambda pause: (pause.created, pause.id))
+        parsed = (self._parsed(str(pause_id), str(text)) for pause_id, text in records.items())
+        return sorted((pause for pause in parsed if pause is not None), key=lambda pause: (pause.created, pause.id))
 
     def held_back(self, pauses: Iterable[Pause]) -> list[int]:
         """For each pause, the number of executions that it has kept from starting so far."""
@@ -79,17 +79,17 @@ class Pauses:
     def _parsed(self, pause_id: str, text: str) -> Pause | None:
         try:
             kind, until, length, rest = text.split("|", 3)
-            size = decoding.whole(length)
+            size = decoding.integer(length)
             about = decoding.pairs_of_texts(decoding.parsed(rest.encode()[size:].decode()))
             return Pause(
                 id=pause_id,
                 kind=PauseKind(kind),
                 value=rest.encode()[:size].decode(),
                 reason=about["reason"],
-                until=decoding.whole(until) if until else None,
-                created=decoding.whole(about["created"]),
+                until=decoding.integer(until) if until else None,
+                created=decoding.integer(about["created"]),
                 created_by=about["created_by"],
-                hosts=decoding.whole(about["hosts"]),
+                hosts=decoding.integer(about["hosts"]),
             )
         except decoding.FAULTS:
             self._alarm(f"{_KIND}|{pause_id[:80]}", f"The pause {pause_id[:80]!r} in Redis cannot be read.")

@@ -42,10 +42,10 @@ class RateLimits:
         micros = self._scripts.call("rate_limit", self._now(), _digest(principal), 1_000_000 / per_second, burst)
         return int(micros) / 1_000_000
 
-    def spend(self, who: str, hosts: int, most_per_hour: int) -> Charge | None:
+    def spend(self, caller: str, hosts: int, most_per_hour: int) -> Charge | None:
         """Count the hosts of a job against an hourly limit; None, and nothing is counted, if they exceed it."""
-        minute = int(self._scripts.call("spend_hosts", self._now(), _digest(who), hosts, most_per_hour))
-        return Charge(who, hosts, minute) if minute else None
+        minute = int(self._scripts.call("spend_hosts", self._now(), _digest(caller), hosts, most_per_hour))
+        return Charge(caller, hosts, minute) if minute else None
 
     def refund(self, charges: Iterable[Charge]) -> None:
         """Take back what was counted for a job that was refused afterwards."""
@@ -56,8 +56,8 @@ class RateLimits:
         pairs: list[str | int] = []
         for name, most in allowed.items():
             pairs += [_digest(name), most]
-        found: int = self._scripts.call("login_attempt", verb, round(window_seconds * 1000), *pairs)
-        return found
+        count: int = self._scripts.call("login_attempt", verb, round(window_seconds * 1000), *pairs)
+        return count
 
 
 def _digest(text: str) -> str:

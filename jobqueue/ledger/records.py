@@ -28,20 +28,20 @@ def job(job_id: str, answer: list[Any]) -> Job:
     doc, fields = decoding.parsed_object(document), decoding.pairs(flat)
     external_run = _external_run(fields, driver_report, doc)
     is_broadcast = "fanout" in fields
-    found = executions(raw, fields)
-    if not total or not (found or is_broadcast):
+    decoded = executions(raw, fields)
+    if not total or not (decoded or is_broadcast):
         raise ValueError("it has no executions")
     if external_run is not None:
-        found = tuple(_driven(x, fields.get("host", ""), external_run) for x in found)
+        decoded = tuple(_driven(x, fields.get("host", ""), external_run) for x in decoded)
     requested = _requested(doc, fields)
     if external_run is not None:
         requested["data"] = decoding.object_of(external_run.reported.get(CONFIG, {}))
     return Job(
         id=job_id,
         status=JobStatus(fields["status"]),
-        created=decoding.whole(fields["created"]),
-        updated=decoding.whole(fields["updated"]),
-        executions=found,
+        created=decoding.integer(fields["created"]),
+        updated=decoding.integer(fields["updated"]),
+        executions=decoded,
         events=(*_events(fields), *opening.events(fields)),
         rollout_progress=opening.progress(fields),
         expected_agents=tuple(slot for slot in slots if slot not in (*NO_HOST, EXTERNAL_SLOT)),
@@ -50,8 +50,10 @@ def job(job_id: str, answer: list[Any]) -> Job:
         cancel_requested="cancel" in fields,
         is_broadcast=is_broadcast,
         document=document,
-        counts={state: count for state in ExecutionState if (count := decoding.whole(fields.get(f"n.{state}", 0))) > 0},
-        total=decoding.whole(total),
+        counts={
+            state: count for state in ExecutionState if (count := decoding.integer(fields.get(f"n.{state}", 0))) > 0
+        },
+        total=decoding.integer(total),
         **requested,
     )
 
@@ -82,11 +84,11 @@ def _requested(doc: Mapping[str, Any], fields: Mapping[str, str]) -> dict[str, A
 def unreadable(job_id: str, fields: Mapping[str, str], error: str) -> Job:
     """The placeholder for an unreadable job in lists: its readable fields, and the ``error``."""
     status = fields.get("status")
-    known = JobStatus(status) if status in set(JobStatus) else JobStatus.FAILED
-    state = ExecutionState.FAILED if known.is_final else ExecutionState.SUBMITTED
+    shown_status = JobStatus(status) if status in set(JobStatus) else JobStatus.FAILED
+    state = ExecutionState.FAILED if shown_status.is_final else ExecutionState.SUBMITTED
     return Job(
         id=job_id,
-        status=known,
+        status=shown_status,
         created=_or_never(fields.get("created")),
         updated=_or_never(fields.get("updated")),
         operation=fields.get("op", "?"),
@@ -114,7 +116,7 @@ def unreadable_summary(job_id: str, row: list[Any]) -> JobSummary:
 
 def _or_never(text: str | None) -> int:
     try:
-        return decoding.whole(text)
+        return decoding.integer(text)
     except ValueError:
         return 0
 
@@ -126,8 +128,8 @@ def job_summary(job_id: str, row: list[Any]) -> JobSummary:
     return JobSummary(
         id=job_id,
         status=JobStatus(status),
-        created=decoding.whole(created),
-        updated=decoding.whole(updated),
+        created=decoding.integer(created),
+        updated=decoding.integer(updated),
         counts={
             state: number for state, count in zip(ExecutionState, counts, strict=True) if (number := _count(count or 0))
         },
@@ -140,7 +142,7 @@ def job_summary(job_id: str, row: list[Any]) -> JobSummary:
 
 
 def _count(value: Any) -> int:
-    return decoding.whole(value)
+    return decoding.integer(value)
 
 
 def _execution(slot: str, fields: Mapping[str, str], out: str | None) -> Execution:
@@ -152,7 +154,7 @@ def _execution(slot: str, fields: Mapping[str, str], out: str | None) -> Executi
         slot=slot,
         hostname="" if slot in NO_HOST else slot,
         state=state,
-        attempt=decoding.whole(fields["attempt"]),
+        attempt=decoding.integer(fields["attempt"]),
         started=_started(events),
         finished=last.at if last and last.event in _FINAL_EVENTS else 0,
         error=last.error if last else None,
@@ -221,9 +223,9 @@ def _started(events: tuple[Event, ...]) -> int:
 
 def _events(fields: Mapping[str, str]) -> tuple[Event, ...]:
     events = []
-    for number in range(1, decoding.whole(fields.get("events", 0)) + 1):
+    for number in range(1, decoding.integer(fields.get("events", 0)) + 1):
         at, event, host, note = fields[f"e{number}"].split("|", 3)
         if event not in EVENTS:
             raise ValueError("unknown timeline event")
-        events.append(Event(decoding.whole(at), event, host, note))
+        events.append(Event(decoding.integer(at), event, host, note))
     return tuple(events)

@@ -37,15 +37,15 @@ class Rollouts:
         Returns ``MORE`` if the next can be opened at once, ``CANCEL`` if the rollout stopped and what was opened must
         be cancelled, else ""; and the executions whose messages the caller must send.
         """
-        what, flat = self._scripts.call("open_slice", self._now(), job_id, staging.OPENED, template)
-        return what, due_of(flat)
+        answer, flat = self._scripts.call("open_slice", self._now(), job_id, staging.OPENED, template)
+        return answer, due_of(flat)
 
     def open_all(self, job_id: str, template: str) -> Iterator[str]:
         """Open what may be opened now; returns the slots whose messages the caller must send."""
-        what = MORE
+        answer = MORE
         try:
-            while what == MORE:
-                what, due = self.open(job_id, template)
+            while answer == MORE:
+                answer, due = self.open(job_id, template)
                 yield from (each.slot for each in due)
         except LedgerUnavailable as error:
             # the job is accepted: an error now would make its caller submit it twice; maintenance opens the others
@@ -55,15 +55,15 @@ class Rollouts:
         """Ids of the jobs whose next executions may be opened."""
         return list(self._scripts.call("list_opening", self._now(), limit))
 
-    def steer(self, job_id: str, verb: str, who: str) -> None:
+    def steer(self, job_id: str, verb: str, actor: str) -> None:
         """``PAUSE``, ``RESUME``, ``APPROVE`` or ``ABORT`` a rollout.
 
         Raises ``JobNotFound``, ``JobFinal``; ``Conflict`` if that cannot be done now.
         """
-        answer = self._scripts.call("steer_rollout", self._now(), job_id, verb, who)
+        answer = self._scripts.call("steer_rollout", self._now(), job_id, verb, actor)
         if answer == "unknown":
             raise JobNotFound.of(job_id)
         if answer == "final":
-            raise JobFinal(f"Job {job_id} has ended already; its rollout cannot be changed any more.")
+            raise JobFinal(f"Job {job_id} has ended already; its rollout can no longer be changed.")
         if answer != "done":
             raise Conflict(f"Job {job_id}: {_REFUSALS[answer]}")

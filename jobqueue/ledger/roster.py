@@ -65,11 +65,11 @@ class Roster:
 
         With ``is_fresh``, they are read anew. Raises ``LedgerUnavailable``.
         """
-        asked = self._monotonic()
+        now = self._monotonic()
         with self._reading:
             if self._kept is not None:
                 read, until, fleet = self._kept
-                if read > asked or (not is_fresh and asked < until):
+                if read > now or (not is_fresh and now < until):
                     return fleet
             began = self._monotonic()
             fleet = Fleet(self._read())
@@ -116,10 +116,10 @@ class Roster:
 
     def _info(self, hostname: str, fields: list[str | None]) -> _Info | None:
         text = fields[0] or ""
-        known = self._infos.get(hostname)
+        cached = self._infos.get(hostname)
         digest = hash(text)
-        if known is not None and known.digest == digest:
-            return known
+        if cached is not None and cached.digest == digest:
+            return cached
         try:
             info = decoding.parsed_object(text)
             operations = tuple(sorted(set(decoding.texts(info["operations"]))))

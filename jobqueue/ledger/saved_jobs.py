@@ -36,13 +36,13 @@ class SavedJobs:
         shown = names[:limit]
         with translated_errors():
             texts = self._client.mget([self._keys.saved(name) for name in shown]) if shown else []
-        found = []
+        saved_jobs = []
         for name, text in zip(shown, texts, strict=True):
             try:
-                found += [self._opened(name, str(text))] if text is not None else []
+                saved_jobs += [self._opened(name, str(text))] if text is not None else []
             except RecordAltered:  # the alarm has been raised; the others are intact
                 continue
-        return found, shown[-1] if len(names) > limit else None
+        return saved_jobs, shown[-1] if len(names) > limit else None
 
     def get(self, name: str) -> SavedJob:
         """One saved job. Raises ``SavedJobNotFound``, ``RecordAltered``."""

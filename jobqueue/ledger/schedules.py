@@ -90,37 +90,37 @@ class Schedules:
         """Those of the schedules that exist, with so many of their newest results."""
         if not names:
             return []
-        _, *found = self._scripts.call("read_schedules", results, "", *names)
-        return [self._view(*one) for one in found]
+        _, *records = self._scripts.call("read_schedules", results, "", *names)
+        return [self._view(*record) for record in records]
 
     def page(self, behind: str, limit: int, results: int) -> tuple[list[ScheduleView], int, str | None]:
         """Schedules by name, behind a name; how many there are in all, and the name behind which the next page begins.
 
         Altered ones are left out, with an alert.
         """
-        total, *found = self._scripts.call("read_schedules", results, limit, behind)
-        views = (self._view(*one) for one in found)
+        total, *records = self._scripts.call("read_schedules", results, limit, behind)
+        views = (self._view(*record) for record in records)
         intact = [view for view in views if isinstance(view, ScheduleView)]
-        return intact, int(total), str(found[-1][0]) if len(found) == limit else None
+        return intact, int(total), str(records[-1][0]) if len(records) == limit else None
 
     def serial(self, name: str) -> str:
         """The serial number of a schedule, also of an altered one, which can be removed with it."""
-        found = self._scripts.command("HGET", self._keys.kind("schedule") + name, "serial")
-        if found is None:
+        serial = self._scripts.command("HGET", self._keys.kind("schedule") + name, "serial")
+        if serial is None:
             raise _unknown(name)
-        return str(found)
+        return str(serial)
 
-    def take(self, who: str, lease_seconds: float, most: int) -> Taken | None:
+    def take(self, holder: str, lease_seconds: float, most: int) -> Taken | None:
         """The schedules that are due, at most ``most``, for the one process that fires them; None for the others."""
-        answer = self._scripts.call("take_schedules", self._now(), who, int(lease_seconds * 1000), most)
+        answer = self._scripts.call("take_schedules", self._now(), holder, int(lease_seconds * 1000), most)
         if not answer:
             return None
         now, first, due, ahead = answer
         return Taken(int(now), int(float(first)) if first else None, tuple(map(str, due)), tuple(map(str, ahead)))
 
-    def give_up(self, who: str) -> None:
+    def give_up(self, holder: str) -> None:
         """Let another process fire schedules."""
-        self._scripts.call("take_schedules", self._now(), who, 0, 0)
+        self._scripts.call("take_schedules", self._now(), holder, 0, 0)
 
     def shelve(self, name: str) -> None:
         """Fire an altered schedule no more; it stays listed under its name until it is deleted."""
@@ -191,7 +191,7 @@ def _line(text: str) -> str:
 def _time(text: Any) -> int | None:
     """A time of the schedule's hash; None for none, and for what the ledger cannot have written."""
     try:
-        return decoding.whole(text) if text else None
+        return decoding.integer(text) if text else None
     except decoding.FAULTS:
         return None
 
@@ -199,8 +199,8 @@ def _time(text: Any) -> int | None:
 def _result(line: str) -> Result | None:
     try:
         begin, end, at, outcome, count, job_id, reason = str(line).split("|", 6)
-        times = (decoding.whole(begin), decoding.whole(end), decoding.whole(at))
-        return Result(*times, Outcome(outcome), decoding.whole(count), job_id, reason)
+        times = (decoding.integer(begin), decoding.integer(end), decoding.integer(at))
+        return Result(*times, Outcome(outcome), decoding.integer(count), job_id, reason)
     except decoding.FAULTS:  # not written by the ledger
         return None
 

@@ -66,6 +66,8 @@ CREATE_ARGUMENTS = (
 )
 #: Hosts of a job that one call creates and opens; the hosts of a larger one are staged first.
 LARGE_JOB = 500
+#: Field `fanout` of a broadcast, whose hosts have indexes of their own (``lua/include/index.lua``).
+FANNED_OUT = "2"
 #: Seconds for which a damaged key is retained.
 SPOILED_SECONDS = 7 * 86_400
 
@@ -147,6 +149,7 @@ def _tables(large_job: int) -> dict[str, str]:
         "JOB_ARGUMENTS": _lua_list([*CREATE_ARGUMENTS, *(field.name for field in ARGUMENTS)]),
         "JOB_STORED": _lua_list(name for field in STORED for name in (field.name, field.stored)),
         "JOB_LISTED": _lua_list(field.stored for field in LISTED),
+        "FANNED_OUT": f"'{FANNED_OUT}'",
         "LARGE_JOB": str(large_job),
         "MOST_BATCHES": str(MAX_BATCHES),
         "KEPT_RESULTS": str(KEPT_RESULTS),
@@ -158,8 +161,7 @@ def _tables(large_job: int) -> dict[str, str]:
 def source(verb: str, keys: Keys) -> str:
     """The complete Lua source of one verb."""
     text = _text(_FILES[verb])
-    include = _INCLUDE.search(text)
-    names = include.group(1).split() if include else []
+    names = [name for line in _INCLUDE.findall(text) for name in line.split()]
     return complete("\n".join([*map(_included, names), text]), keys)
 
 

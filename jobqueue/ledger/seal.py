@@ -32,23 +32,23 @@ class Seal:
         """The seal of an installation: its API secret, else its token. Without either, every seal is rejected."""
         return cls(settings.api_secret or settings.token or secrets.token_bytes(32))
 
-    def mark(self, place: str, text: str) -> str:
-        """The seal of ``text`` in ``place``: 64 hexadecimal digits."""
+    def mark(self, location: str, text: str) -> str:
+        """The seal of ``text`` in ``location``: 64 hexadecimal digits."""
         # the length separates "a" + "bc" from "ab" + "c"
-        content = f"{len(place)}|{place}|{text}".encode()
+        content = f"{len(location)}|{location}|{text}".encode()
         return hmac.new(self._key, content, hashlib.sha256).hexdigest()
 
-    def holds(self, mark: str, place: str, text: str) -> bool:
-        """Whether ``mark`` is the seal of ``text`` in ``place``, in constant time."""
-        return hmac.compare_digest(mark.encode(), self.mark(place, text).encode())
+    def holds(self, mark: str, location: str, text: str) -> bool:
+        """Whether ``mark`` is the seal of ``text`` in ``location``, in constant time."""
+        return hmac.compare_digest(mark.encode(), self.mark(location, text).encode())
 
-    def close(self, place: str, text: str) -> str:
+    def close(self, location: str, text: str) -> str:
         """``text``, preceded by its seal."""
-        return f"{self.mark(place, text)}{text}"
+        return f"{self.mark(location, text)}{text}"
 
-    def open(self, place: str, sealed: str) -> str:
+    def open(self, location: str, sealed: str) -> str:
         """The text without its seal; raises ``BrokenSeal``."""
         mark, text = sealed[:64], sealed[64:]
-        if not self.holds(mark, place, text):
-            raise BrokenSeal(f"The record {place!r} in Redis was not written by this API (JOBQUEUE_API_SECRET).")
+        if not self.holds(mark, location, text):
+            raise BrokenSeal(f"The record {location!r} in Redis was not written by this API (JOBQUEUE_API_SECRET).")
         return text

@@ -48,15 +48,15 @@ class SealedRecords:
 
     def open(self, name: str, sealed: str) -> str:
         """The text of a record. Raises ``RecordAltered``, with an alert, if the API did not write it."""
-        place = f"{self._kind}|{name}"
+        location = f"{self._kind}|{name}"
         try:
-            return self._seal.open(place, sealed)
+            return self._seal.open(location, sealed)
         except BrokenSeal as error:
             sentence = (
                 f"The {self._noun} {name!r} was not stored by this API: it was altered in Redis, or "
                 f"JOBQUEUE_API_SECRET has changed. {self._remedy}"
             )
-            self._alarm(place, sentence)
+            self._alarm(location, sentence)
             raise RecordAltered(sentence, {self._id_field: name}) from error
 
 
@@ -97,11 +97,11 @@ class SealedHash:
         """The text of a record; None if there is none, or if the API did not write it, which raises the alarm."""
         if sealed is None:
             return None
-        place = f"{self.kind}|{name}"
+        location = f"{self.kind}|{name}"
         try:
-            return self._storage.seal.open(place, sealed)
+            return self._storage.seal.open(location, sealed)
         except BrokenSeal as error:
-            self._storage.alarm(place, f"{error.message} It is ignored.")
+            self._storage.alarm(location, f"{error.message} It is ignored.")
             return None
 
     def _change(self, name: str, before: str, after: str, **details: Any) -> str:

@@ -41,7 +41,7 @@ class Watch:
             for kind in ("stats", "measured"):
                 if types[kind] == "hash" and client.hlen(keys.kind(kind)) > _MOST_COUNTERS:
                     damaged[kind] = "held more counters than the ledger has"
-            for kind, what in damaged.items():
+            for kind, damage in damaged.items():
                 aside = keys.kind("spoiled") + keys.kind(kind)
                 client.rename(keys.kind(kind), aside)
                 client.expire(aside, SPOILED_SECONDS)
@@ -49,7 +49,7 @@ class Watch:
                     RECORDS_ALTERED,
                     "",
                     "",
-                    f"The key {keys.kind(kind)} {what}. It was moved to {aside} and replaced by an empty one; "
+                    f"The key {keys.kind(kind)} {damage}. It was moved to {aside} and replaced by an empty one; "
                     "`jobqueue doctor --repair` restores what other records contain.",
                 )
         return len(damaged)

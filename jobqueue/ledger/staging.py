@@ -79,9 +79,9 @@ class Staging:
 def _value(info: Any, key: str) -> str:
     """The host's value of a label, or else of a fact such as ``os.name``; empty if it has none, or cannot be read."""
     try:
-        known = json.loads(info or "{}")
-        labels = known.get("labels") or {}
-        value = labels[key] if key in labels else _fact(known.get("facts") or {}, key.split("."))
+        fields = json.loads(info or "{}")
+        labels = fields.get("labels") or {}
+        value = labels[key] if key in labels else _fact(fields.get("facts") or {}, key.split("."))
     except (ValueError, AttributeError, TypeError):
         return ""
     return str(value) if isinstance(value, (str, int, float)) else ""

@@ -26,13 +26,13 @@ class TamperAlarm:
         self._clock = clock
         self._raised: OrderedDict[str, float] = OrderedDict()
 
-    def __call__(self, place: str, sentence: str) -> None:
-        """Report that the API did not write the record in ``place``; ``sentence`` is the message for a person."""
+    def __call__(self, location: str, sentence: str) -> None:
+        """Report that the API did not write the record in ``location``; ``sentence`` is the message for a person."""
         now = self._clock()
-        if now - self._raised.get(place, float("-inf")) < QUIET_SECONDS:
+        if now - self._raised.get(location, float("-inf")) < QUIET_SECONDS:
             return
-        self._raised[place] = now
-        self._raised.move_to_end(place)
+        self._raised[location] = now
+        self._raised.move_to_end(location)
         while len(self._raised) > _MOST_PLACES:
             self._raised.popitem(last=False)
         logger.error("SECURITY: %s", sentence)

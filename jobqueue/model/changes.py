@@ -25,8 +25,8 @@ class Change:
         old, new = _text(self.before), _text(self.after)
         if len(old) <= 1 and len(new) <= 1:
             return [f"- {self.field}: {line}" for line in old] + [f"+ {self.field}: {line}" for line in new]
-        found = list(difflib.unified_diff(old, new, lineterm="", n=_CONTEXT))[2:]
-        return [f"  {self.field}:", *(f"    {line}" for line in found)]
+        lines = list(difflib.unified_diff(old, new, lineterm="", n=_CONTEXT))[2:]
+        return [f"  {self.field}:", *(f"    {line}" for line in lines)]
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:

@@ -35,23 +35,23 @@ class Concurrency:
     policy: str = WAIT
 
     @classmethod
-    def read(cls, given: Mapping[str, Any]) -> Concurrency:
+    def read(cls, terms: Mapping[str, Any]) -> Concurrency:
         """The terms as a caller gives them. Raises ``InvalidInput``, which names the field."""
         names = [field.name for field in fields(cls)]
-        for name, value in given.items():
+        for name, value in terms.items():
             if name not in names:
                 raise _invalid(name[:80], f"Unknown field; concurrency has {', '.join(names)}.")
             if value is None:
                 raise _invalid(name, "May not be null; leave it out.")
-        if "key" not in given:
+        if "key" not in terms:
             raise _invalid("key", "Missing; give a key, such as deploy-web.")
-        _check_key(given["key"])
-        limit = given.get("limit", 1)
+        _check_key(terms["key"])
+        limit = terms.get("limit", 1)
         if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= MAX_LIMIT:
             raise _invalid("limit", f"Must be a whole number from 1 to {MAX_LIMIT}.")
-        if given.get("policy", WAIT) not in POLICIES:
+        if terms.get("policy", WAIT) not in POLICIES:
             raise _invalid("policy", f"Must be {', '.join(POLICIES[:-1])} or {POLICIES[-1]}.")
-        made = cls(**given)
+        made = cls(**terms)
         if made.is_per_execution and made.policy != WAIT:
             raise _invalid(
                 "policy", f"A key with a placeholder can only {WAIT}: its executions find a place one by one."

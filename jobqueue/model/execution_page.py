@@ -66,7 +66,7 @@ class AnswerGroups:
     next_first: int | None = None
 
 
-def who(execution: Execution) -> str:
+def answering_agent(execution: Execution) -> str:
     """The agent's hostname; ``_any`` until an agent has claimed the execution."""
     return execution.hostname or execution.slot
 

@@ -72,9 +72,9 @@ class FleetSummary:
 
     def count(self, *states: AgentState, live: bool | None = None) -> int:
         """The number of agents in one of these states; with ``live``, only those that are live, or that are not."""
-        wanted = {state.value for state in states}
+        names = {state.value for state in states}
         return sum(
-            count for (state, is_live), count in self.states.items() if state in wanted and live in (None, is_live)
+            count for (state, is_live), count in self.states.items() if state in names and live in (None, is_live)
         )
 
 

@@ -99,8 +99,8 @@ def parse_grant(text: str) -> Grant:
     if len(text) > MAX_GRANT:
         raise InvalidInput(f"The grant {text[:40]!r}... has {len(text)} characters, at most {MAX_GRANT} are allowed.")
     rest, limits = text, ""
-    while (found := _LIMIT.search(rest)) is not None:
-        rest, limits = rest[: found.start()], found[0] + limits
+    while (limit := _LIMIT.search(rest)) is not None:
+        rest, limits = rest[: limit.start()], limit[0] + limits
     permission, at, target = rest.partition(_AT)
     if permission != EVERYTHING and not _PERMISSION.fullmatch(permission):
         raise InvalidInput(

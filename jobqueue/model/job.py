@@ -91,7 +91,7 @@ class Job(JobFields):
     def attempts(self) -> int:
         """The highest number of attempts of any execution so far; of those that were not read, one."""
         first = int(any(count for state, count in self.counts.items() if state is not ExecutionState.SUBMITTED))
-        return max((x.attempt for x in self.executions), default=first)
+        return max((execution.attempt for execution in self.executions), default=first)
 
     @property
     def timeline(self) -> list[Event]:
@@ -107,7 +107,11 @@ class Job(JobFields):
         """
         if not self.status.is_final:
             return None
-        answers = [x.changed for x in self.executions if x.state is ExecutionState.COMPLETED or x.changed is not None]
+        answers = [
+            execution.changed
+            for execution in self.executions
+            if execution.state is ExecutionState.COMPLETED or execution.changed is not None
+        ]
         if not answers or (self.left_out and not any(answers)):
             return None
         return any(answers)
@@ -128,7 +132,7 @@ class Job(JobFields):
     @property
     def error(self) -> str | None:
         """The error: the execution's own, or for a broadcast a summary over its agents."""
-        failed = [x for x in self.executions if x.state in FAILURES]
+        failed = [execution for execution in self.executions if execution.state in FAILURES]
         if not self.is_broadcast:
             return self.executions[0].error
         number = sum(self.counts.get(state, 0) for state in FAILURES) if self.left_out else len(failed)

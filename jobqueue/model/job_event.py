@@ -24,7 +24,7 @@ class JobEvent:
     events: tuple[Event, ...]
 
     @property
-    def place(self) -> tuple[int, int]:
+    def position(self) -> tuple[int, int]:
         """``id`` as a comparable position."""
         return event_position(self.id)
 

@@ -236,13 +236,13 @@ def _described(one: dataclasses.Field[Any]) -> JobField:
 
 
 #: The table, in the order of the fields.
-FIELDS: tuple[JobField, ...] = tuple(_described(one) for one in dataclasses.fields(JobFields))
-SIGNED = tuple(one for one in FIELDS if one.is_signed)
-STORED = tuple(one for one in FIELDS if one.stored)
-ARGUMENTS = tuple(one for one in FIELDS if one.stored or one.is_argument)
-LISTED = tuple(one for one in FIELDS if one.is_listed)
-SHOWN = tuple(one for one in FIELDS if one.is_shown)
-RENEWED = tuple(one for one in FIELDS if one.is_renewed)
+FIELDS: tuple[JobField, ...] = tuple(_described(field) for field in dataclasses.fields(JobFields))
+SIGNED = tuple(field for field in FIELDS if field.is_signed)
+STORED = tuple(field for field in FIELDS if field.stored)
+ARGUMENTS = tuple(field for field in FIELDS if field.stored or field.is_argument)
+LISTED = tuple(field for field in FIELDS if field.is_listed)
+SHOWN = tuple(field for field in FIELDS if field.is_shown)
+RENEWED = tuple(field for field in FIELDS if field.is_renewed)
 
 
 def document_of(job: JobFields) -> dict[str, Any]:

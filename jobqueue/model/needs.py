@@ -31,9 +31,9 @@ class Needs:
 
     def fit(self, hostname: str, labels: Mapping[str, str], cpus: object, memory: object) -> bool:
         """Whether a host meets the needs, regardless of its load. A fact that is not a number counts as 0."""
-        known = {HOSTNAME_LABEL: hostname, **labels}
+        all_labels = {HOSTNAME_LABEL: hostname, **labels}
         return (
-            all(selector.matches(known) for selector in self.selectors)
+            all(selector.matches(all_labels) for selector in self.selectors)
             and self.num_cpus <= amount(cpus)
             and self.memory <= amount(memory)
             and all(wanted <= declared(labels, name) for name, wanted in self.resources)

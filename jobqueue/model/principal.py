@@ -100,9 +100,9 @@ def check_name(text: str, field: str = "name") -> str:
     return text
 
 
-def check_permissions(given: Iterable[str], field: str = "permissions") -> tuple[str, ...]:
+def check_permissions(texts: Iterable[str], field: str = "permissions") -> tuple[str, ...]:
     """Permissions without duplicates, sorted; raises ``InvalidInput`` that names an invalid one."""
-    unique = sorted(set(given))
+    unique = sorted(set(texts))
     if len(unique) > MAX_PERMISSIONS:
         raise InvalidInput(f"{field}: At most {MAX_PERMISSIONS} permissions.", {field: ["Too many."]})
     for text in unique:

@@ -51,20 +51,20 @@ class Rollout:
     verify: Verification | None = None
 
     @classmethod
-    def read(cls, given: Mapping[str, Any]) -> Rollout:
+    def read(cls, terms: Mapping[str, Any]) -> Rollout:
         """The terms as a caller gives them. Raises ``InvalidInput``, which names the field."""
         names = [field.name for field in fields(cls)]
-        for name, value in given.items():
+        for name, value in terms.items():
             if name not in names:
                 raise _invalid(name[:80], f"Unknown field; a rollout has {', '.join(names)}.")
             if value is None:
                 raise _invalid(name, "May not be null; leave it out.")
             if name in _CHECKS:
                 _CHECKS[name](name, value)
-        if not given.keys() & {"canary", "batch", "rate"}:
+        if not terms.keys() & {"canary", "batch", "rate"}:
             raise _invalid("batch", "Missing: give batch, canary or rate, such as batch: 10%.")
-        verify = Verification.read(given["verify"]) if "verify" in given else None
-        return cls(**{**given, "verify": verify})
+        verify = Verification.read(terms["verify"]) if "verify" in terms else None
+        return cls(**{**terms, "verify": verify})
 
     def document(self) -> dict[str, Any]:
         """The terms in JSON form, without defaults."""

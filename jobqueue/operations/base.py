@@ -96,13 +96,13 @@ class Operation:
 
         Raises ``InvalidOperationData``, its details ``{field: [messages]}`` with dotted names for inner fields.
         """
-        given = dict(data)
-        quick = self._quick.load(given)
+        fields_given = dict(data)
+        quick = self._quick.load(fields_given)
         if quick is not None:
             return quick
-        self._refuse_many_unknown(given)
+        self._refuse_many_unknown(fields_given)
         try:
-            loaded: dict[str, Any] = self._loader.load(given)
+            loaded: dict[str, Any] = self._loader.load(fields_given)
         except marshmallow.ValidationError as error:
             raise invalid_data(self.type, flat_messages(error.messages)) from None
         return loaded
@@ -116,14 +116,14 @@ class Operation:
     def _refuse_many_unknown(self, data: Mapping[str, Any]) -> None:
         unknown = many_unknown(self._loader, data, MAX_PROBLEMS)
         if unknown:
-            known = f"Unknown field; the known ones are {', '.join(unknown.known) or 'none'}."
+            problem = f"Unknown field; the known ones are {', '.join(unknown.known) or 'none'}."
             names = (".".join(map(str, (*unknown.way, name))) for name in unknown.names)
-            raise invalid_data(self.type, {name: [known] for name in names}, unknown.count)
+            raise invalid_data(self.type, {name: [problem] for name in names}, unknown.count)
 
     @property
     def field_names(self) -> frozenset[str]:
         """The names of the fields that the data may have."""
-        return frozenset(known.data_key or key for key, known in self._loader.load_fields.items())
+        return frozenset(attribute.data_key or key for key, attribute in self._loader.load_fields.items())
 
     def command_line(self, data: Mapping[str, Any]) -> str | None:
         """The positional field of ``data`` as one line for a person; None without one."""
@@ -192,8 +192,8 @@ def operation(
     return decorate
 
 
-def _is_schema_class(thing: Any) -> bool:
-    return inspect.isclass(thing) and issubclass(thing, marshmallow.Schema)
+def _is_schema_class(value: Any) -> bool:
+    return inspect.isclass(value) and issubclass(value, marshmallow.Schema)
 
 
 def invalid_data(type: str, messages: Mapping[str, list[str]], count: int | None = None) -> InvalidOperationData:
@@ -203,13 +203,16 @@ def invalid_data(type: str, messages: Mapping[str, list[str]], count: int | None
     """
     first = islice(messages.items(), MAX_PROBLEMS)
     details = {brief(name, 200): [brief(text, 500) for text in texts] for name, texts in first}
-    shown = [f"{name}: {_said(texts)}" if name else _said(texts) for name, texts in list(details.items())[:3]]
+    shown = [
+        f"{name}: {_joined_messages(texts)}" if name else _joined_messages(texts)
+        for name, texts in list(details.items())[:3]
+    ]
     left = (len(messages) if count is None else count) - len(shown)
     more = f" (and {left} more)" if left > 0 else ""
     sentence = f"The data does not fit {type}: {'; '.join(shown)}{more}"
     return InvalidOperationData(sentence if sentence.endswith("?") else f"{sentence}.", details)
 
 
-def _said(texts: Sequence[str]) -> str:
+def _joined_messages(texts: Sequence[str]) -> str:
     """Join sentences into a part of a sentence."""
     return " ".join(texts).rstrip(".")

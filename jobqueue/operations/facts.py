@@ -92,9 +92,9 @@ def resolve_facts(data: Any, facts: Mapping[str, Any]) -> Any:
 
 
 def _resolve_text(text: str, facts: Mapping[str, Any]) -> Any:
-    whole = _REFERENCE.fullmatch(text)
-    if whole and not whole[1]:
-        return _fact(whole[2] or whole[3], facts)
+    reference = _REFERENCE.fullmatch(text)
+    if reference and not reference[1]:
+        return _fact(reference[2] or reference[3], facts)
 
     def replace(match: re.Match[str]) -> str:
         if match[1]:

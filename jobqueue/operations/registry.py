@@ -66,7 +66,7 @@ class Registry:
         operations have the same type: which one runs must not be left to chance.
         """
         operations = [operation for family in _FAMILIES for operation in _operations_of(_family(family))]
-        known = {id(operation) for operation in operations}
+        identities = {id(operation) for operation in operations}
         own, problems = _own_plugins()
         others = entry_points(group=GROUP) if plugins is None else plugins
         for plugin in (*own, *(plugin for plugin in others if plugin not in own)):
@@ -81,15 +81,15 @@ class Registry:
                 _log.warning("%s", problems[-1], exc_info=True)
                 continue
             # the same object may be reached twice: imported by a module, or named by two entry points
-            fresh = [operation for operation in loaded if id(operation) not in known]
-            known.update(id(operation) for operation in fresh)
+            fresh = [operation for operation in loaded if id(operation) not in identities]
+            identities.update(id(operation) for operation in fresh)
             operations.extend(replace(operation, plugin=_origin(plugin)) for operation in fresh)
         absent = {
-            one.type: Absent(why, one.permission)
-            for one in operations
-            if one.extra and (why := lack(f"Operation {one.type}", one.extra))
+            operation.type: Absent(why, operation.permission)
+            for operation in operations
+            if operation.extra and (why := lack(f"Operation {operation.type}", operation.extra))
         }
-        return cls((one for one in operations if one.type not in absent), problems, absent)
+        return cls((operation for operation in operations if operation.type not in absent), problems, absent)
 
     def get(self, type: str, *, compares: bool = True) -> Operation:
         """The operation; raises ``UnknownOperation``, whose message names similar types (which takes time)."""
@@ -101,8 +101,8 @@ class Registry:
 
     def permission(self, type: str) -> str | None:
         """The permission to run it, also if it is absent; None for an unknown type."""
-        known = self._operations.get(type) or self.absent.get(type)
-        return known.permission if known else None
+        operation = self._operations.get(type) or self.absent.get(type)
+        return operation.permission if operation else None
 
     def validate(self, type: str, data: Mapping[str, Any] | None, *, explains: bool = True) -> dict[str, Any]:
         """Check ``data`` (None: no data) and give it back, as JSON and unaltered, ready to be stored.
@@ -158,7 +158,7 @@ class Registry:
         other = self._operations.setdefault(operation.type, operation)
         if other is not operation:
             raise InvalidSettings(
-                f"Operation {operation.type} is defined twice: by {_place(other)} and by {_place(operation)}."
+                f"Operation {operation.type} is defined twice: by {_location(other)} and by {_location(operation)}."
             )
 
     def _unknown(self, type: str, compares: bool) -> str:
@@ -182,12 +182,12 @@ def _own_plugins() -> tuple[tuple[EntryPoint, ...], list[str]]:
         return (), [problem]
 
 
-def _operations_of(thing: Any) -> list[Operation]:
+def _operations_of(exported: Any) -> list[Operation]:
     """Every operation of a module, an iterable, or the one operation itself."""
-    if isinstance(thing, Operation):
-        return [thing]
-    things = vars(thing).values() if isinstance(thing, ModuleType) else thing
-    unique = {id(item): item for item in things if isinstance(item, Operation)}
+    if isinstance(exported, Operation):
+        return [exported]
+    values = vars(exported).values() if isinstance(exported, ModuleType) else exported
+    unique = {id(item): item for item in values if isinstance(item, Operation)}
     return list(unique.values())
 
 
@@ -197,7 +197,7 @@ def _origin(plugin: EntryPoint) -> str:
     return f"{plugin.dist.name} {plugin.dist.version}" if plugin.dist else f"{plugin.name} ({plugin.value})"
 
 
-def _place(operation: Operation) -> str:
+def _location(operation: Operation) -> str:
     where = f"{getattr(operation.run, '__module__', '?')}.{getattr(operation.run, '__qualname__', '?')}"
     return f"{where} of {operation.plugin}" if operation.plugin != BUILTIN else where
 

@@ -142,7 +142,7 @@ class Entries(fields.Dict):
 
 
 def _tried(
-    field: fields.Field[Any] | None, what: str, value: Any, problems: dict[str, Any], options: dict[str, Any]
+    field: fields.Field[Any] | None, name: str, value: Any, problems: dict[str, Any], options: dict[str, Any]
 ) -> Any:
     """``value`` as loaded by ``field``. Errors go into ``problems``, as in marshmallow."""
     if field is None:
@@ -150,7 +150,7 @@ def _tried(
     try:
         return field.deserialize(value, **options)
     except ValidationError as error:
-        problems[what] = error.messages
+        problems[name] = error.messages
         return None
 
 
@@ -191,12 +191,12 @@ def timeout_field() -> Number:
 def flat_messages(messages: Any, prefix: str = "") -> dict[str, list[str]]:
     """Marshmallow's nested messages as ``{"argv.0": ["Not a valid string."]}``; "" names the data as a whole."""
     if isinstance(messages, Mapping):
-        found: dict[str, list[str]] = {}
+        flat: dict[str, list[str]] = {}
         for key, inner in messages.items():
             name = prefix if key == SCHEMA else f"{prefix}.{key}" if prefix else str(key)
             for field, texts in flat_messages(inner, name).items():
-                found.setdefault(field, []).extend(texts)
-        return found
+                flat.setdefault(field, []).extend(texts)
+        return flat
     texts = messages if isinstance(messages, list) else [messages]
     return {prefix: [str(text) for text in texts]}
 

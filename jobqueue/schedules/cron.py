@@ -50,11 +50,11 @@ class Cron:
         times = CronSim(self._expression, local(moment, self._zone))
         for _ in range(_MOST_REPEATED):
             try:
-                found = to_micros(next(times).astimezone(UTC))
+                time = to_micros(next(times).astimezone(UTC))
             except (StopIteration, OverflowError):
                 return None
-            if found > moment:
-                return found
+            if time > moment:
+                return time
         return None
 
 
@@ -63,8 +63,8 @@ def _checked(expression: str, field: str) -> str:
     words = expression.strip()
     if words.startswith("@"):
         if words.lower() not in SHORT_FORMS:
-            known = ", ".join(SHORT_FORMS)
-            raise InvalidInput.of(field, f"Unknown short form {words[:80]!r}; the known ones are {known}.")
+            short_forms = ", ".join(SHORT_FORMS)
+            raise InvalidInput.of(field, f"Unknown short form {words[:80]!r}; the known ones are {short_forms}.")
         return SHORT_FORMS[words.lower()]
     count = len(words.split())
     if len(words) > MAX_EXPRESSION:

@@ -57,9 +57,9 @@ class Recurrence:
         last = max(wall, begin) + ahead
         rule = self._rule if self._is_counted else self._rule.replace(dtstart=begin, until=last)
         for candidate in rule.xafter(wall - _MARGIN, inc=True):
-            found = instant(candidate, self._zone)
-            if found > moment:
-                return found
+            time = instant(candidate, self._zone)
+            if time > moment:
+                return time
         return None
 
     def _nearest(self, wall: datetime) -> datetime:
@@ -73,10 +73,10 @@ class Recurrence:
 
 def _parts(text: str, field: str) -> dict[str, str]:
     """The parts of a rule, which must not cost more than a schedule may."""
-    found = _TEXT.fullmatch(text.strip()) if len(text) <= MAX_RULE else None
-    if found is None:
+    match = _TEXT.fullmatch(text.strip()) if len(text) <= MAX_RULE else None
+    if match is None:
         raise InvalidInput.of(field, f"{text[:80]!r} is not a recurrence rule such as FREQ=MONTHLY;BYDAY=-1FR.")
-    pairs = [part.upper().partition("=")[::2] for part in found[1].split(";")]
+    pairs = [part.upper().partition("=")[::2] for part in match[1].split(";")]
     parts = dict(pairs)
     if len(parts) < len(pairs):
         raise InvalidInput.of(field, "A part is given twice.")

@@ -44,23 +44,23 @@ class Times:
         """The first time after ``moment``."""
         if self._starts is not None:
             moment = max(moment, self._starts - 1)
-        found = self._trigger.after(moment)
-        return None if found is None or (self._ends is not None and found > self._ends) else found
+        time = self._trigger.after(moment)
+        return None if time is None or (self._ends is not None and time > self._ends) else time
 
     def newest(self, begin: int, end: int) -> int:
         """The newest time from ``begin``, which is a time, to ``end``."""
-        found = begin
+        newest = begin
         for doubling in range(_DOUBLINGS):
             first = end - _FIRST_STEP * 2**doubling
             if first <= begin:
                 break
             following = self.after(first)
             if following is not None and following <= end:
-                found = following
+                newest = following
                 break
-        while (following := self.after(found)) is not None and following <= end:
-            found = following
-        return found
+        while (following := self.after(newest)) is not None and following <= end:
+            newest = following
+        return newest
 
     def count(self, begin: int, end: int, most: int) -> int:
         """How many times there are from ``begin``, which is a time, to before ``end``; at most ``most``."""
@@ -110,8 +110,8 @@ def times_of(timing: Timing, blackouts: tuple[Blackout, ...], uid: str) -> Times
 def _trigger(timing: Timing) -> Trigger:
     named = [kind for kind in _KINDS if getattr(timing, kind) is not None]
     if len(named) != 1:
-        given = f"{' and '.join(named)} are given" if named else "none is given"
-        raise InvalidInput.of("cron" if not named else named[1], f"Give one of cron, every, at and rrule; {given}.")
+        problem = f"{' and '.join(named)} are given" if named else "none is given"
+        raise InvalidInput.of("cron" if not named else named[1], f"Give one of cron, every, at and rrule; {problem}.")
     zone = zone_of(timing.time_zone)
     if timing.starts is not None and timing.ends is not None and timing.ends < timing.starts:
         raise InvalidInput.of("ends", "Must not be before starts.")

@@ -44,10 +44,10 @@ def held(
 class Approvals:
     """Approves batches; the first one of a job that exceeds its submitter's limits only for another principal."""
 
-    def __init__(self, targets: TargetResolver, whole: Jobs) -> None:
-        """``whole`` reads jobs as they are: those that a principal sees in part do not show that they wait."""
+    def __init__(self, targets: TargetResolver, all_jobs: Jobs) -> None:
+        """``all_jobs`` reads jobs as they are: those that a principal sees in part do not show that they wait."""
         self._targets = targets
-        self._whole = whole
+        self._all_jobs = all_jobs
 
     def __call__(self, jobs: JobManager, job_id: str, principal: Principal, plan_hash: str | None) -> Job:
         """Open the batch that waits. ``plan_hash`` is that of the job's ``approval``, which the principal has seen.
@@ -56,7 +56,7 @@ class Approvals:
         hosts now), ``PermissionDenied`` for the submitter, ``InvalidInput`` without the hash.
         """
         jobs.head(job_id)  # it must be visible
-        job = self._whole.get(job_id, 0)
+        job = self._all_jobs.get(job_id, 0)
         if awaits_first_approval(job):
             self._check(job, dict(job.approval or {}), principal, plan_hash)
         return jobs.steer(job_id, APPROVE, f"by {principal}", is_checked=True)
@@ -67,7 +67,7 @@ class Approvals:
                 f"Job {job.id} was submitted by {principal.name}, so another principal must approve it."
             )
         if plan_hash is None:
-            sentence = "Is required: the approval.plan_hash of the job, which identifies what is approved."
+            sentence = "Required: the approval.plan_hash of the job, which identifies the approved plan."
             raise InvalidInput.of("plan_hash", sentence)
         if plan_hash != approval.get("plan_hash"):
             raise PlanChanged(f"This is not the plan_hash of job {job.id}; read the job, and approve what it shows.")

@@ -80,13 +80,13 @@ class BlastRadius:
     def _limited(self, grants: tuple[Grant, ...], hosts: Sequence[str]) -> list[tuple[Grant, int]]:
         """The grants with limits, and how many of the hosts only they name."""
         fleet = self._scopes.fleet()
-        bits = fleet.set_of(fleet.places[host] for host in hosts if host in fleet.places)
+        bits = fleet.set_of(fleet.positions[host] for host in hosts if host in fleet.positions)
         for grant in grants:
             if not grant.has_limits:
                 bits &= ~self._scopes.bits(grant.target, fleet)
-        found = []
+        limits = []
         for grant in grants:
             number = (bits & self._scopes.bits(grant.target, fleet)).bit_count() if grant.has_limits else 0
             if number:
-                found.append((grant, number))
-        return found
+                limits.append((grant, number))
+        return limits

@@ -149,9 +149,9 @@ class BundleMaker:
                 _REDIS_URL, "A unix socket cannot be reached from another host; give a redis:// address."
             )
         own = {
-            _files(RedisUrl.parse(known)).get(_CA)
-            for known in (self._settings.redis_url, self._settings.agent_redis_url)
-            if known
+            _files(RedisUrl.parse(url)).get(_CA)
+            for url in (self._settings.redis_url, self._settings.agent_redis_url)
+            if url
         }
         for name, path in _files(address).items():
             if name != _CA or path not in own:

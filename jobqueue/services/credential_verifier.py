@@ -57,32 +57,32 @@ class CredentialVerifier:
         self._roles: dict[str, Role] = {}
         self._roles_read = float("-inf")
 
-    def known(self, kind: Kind, name: str, secret: bytes) -> Principal | None:
+    def verified(self, kind: Kind, name: str, secret: bytes) -> Principal | None:
         """The principal, if the secret was verified before and is unchanged. Raises ``LedgerUnavailable``."""
-        place = self._place(kind, name, secret)
-        known = self._known.get(place)
-        if known is None:
+        digest = self._digest_of(kind, name, secret)
+        entry = self._known.get(digest)
+        if entry is None:
             return None
         now = time.monotonic()
-        age = now - known.read
-        if age >= STALE_SECONDS or (age >= FRESH_SECONDS and not known.is_being_read):
-            known.is_being_read = True
+        age = now - entry.read
+        if age >= STALE_SECONDS or (age >= FRESH_SECONDS and not entry.is_being_read):
+            entry.is_being_read = True
             try:
-                if not self._refresh(known, kind, name, now):
-                    self._known.pop(place, None)
+                if not self._refresh(entry, kind, name, now):
+                    self._known.pop(digest, None)
                     return None
             finally:
-                known.is_being_read = False
-        if known.expires is not None and time.time() * 1_000_000 >= known.expires:
-            self._known.pop(place, None)
+                entry.is_being_read = False
+        if entry.expires is not None and time.time() * 1_000_000 >= entry.expires:
+            self._known.pop(digest, None)
             return None
-        return known.principal
+        return entry.principal
 
     def check(self, kind: Kind, name: str, secret: bytes) -> Principal | None:
         """The principal, by the record and argon2; None for a wrong secret or, just as slowly, an unknown name."""
-        place = self._place(kind, name, secret)
-        with self._locks[place[0] % _STRIPES]:  # of many requests with one new key, one computes
-            if (principal := self.known(kind, name, secret)) is not None:
+        digest = self._digest_of(kind, name, secret)
+        with self._locks[digest[0] % _STRIPES]:  # of many requests with one new key, one computes
+            if (principal := self.verified(kind, name, secret)) is not None:
                 return principal
             now = time.monotonic()
             record, roles = self._credentials.look_up(kind, name)
@@ -90,12 +90,12 @@ class CredentialVerifier:
             if record is None or not is_right or not record.is_good(time.time_ns() // 1000):
                 return None
             self._note_roles(roles, now)
-            known = _Known(principal_of(record, roles), record.digest, record.expires, now)
-            self._known[place] = known
+            entry = _Known(principal_of(record, roles), record.digest, record.expires, now)
+            self._known[digest] = entry
             while len(self._known) > _MOST:
                 self._known.popitem(last=False)
-            self._note_use(known, kind, name, now)
-            return known.principal
+            self._note_use(entry, kind, name, now)
+            return entry.principal
 
     def is_key_of_ours(self, identity: str, secret: str) -> bool:
         """Whether this API created the key, even if it was revoked since; fast. Proves nothing else."""
@@ -110,20 +110,20 @@ class CredentialVerifier:
 
     def resume(self, kind: Kind, name: str, mark: str) -> Principal | None:
         """The principal of a session bound to the secret behind ``mark``; None if that secret is no longer valid."""
-        place = self._place(kind, name, f"session {mark}".encode())
-        known = self._known.get(place)
+        digest = self._digest_of(kind, name, f"session {mark}".encode())
+        entry = self._known.get(digest)
         now = time.monotonic()
-        if known is not None and now - known.read < FRESH_SECONDS:
-            return known.principal
+        if entry is not None and now - entry.read < FRESH_SECONDS:
+            return entry.principal
         record, roles = self._credentials.look_up(kind, name)
         self._note_roles(roles, now)
         is_good = record is not None and record.is_good(time.time_ns() // 1000)
         if record is None or not is_good or not hmac.compare_digest(_mark(record), mark):
-            self._known.pop(place, None)
+            self._known.pop(digest, None)
             return None
-        known = _Known(principal_of(record, roles), record.digest, record.expires, now)
-        self._known[place] = known
-        return known.principal
+        entry = _Known(principal_of(record, roles), record.digest, record.expires, now)
+        self._known[digest] = entry
+        return entry.principal
 
     def end_session(self, session_id: str, until: int) -> None:
         """End a session before its expiry at ``until`` (seconds). Raises ``LedgerUnavailable``."""
@@ -146,10 +146,10 @@ class CredentialVerifier:
     def granted(self, roles: Iterable[str], permissions: Iterable[str]) -> frozenset[str]:
         """The permissions granted by these roles (built-in or custom) and permissions. Unknown roles grant nothing."""
         now = time.monotonic()
-        wanted = tuple(roles)
-        if now - self._roles_read >= FRESH_SECONDS and not BUILTIN.keys() >= set(wanted):
+        names = tuple(roles)
+        if now - self._roles_read >= FRESH_SECONDS and not BUILTIN.keys() >= set(names):
             self._note_roles({n: r for n, r in self._credentials.roles().items() if not r.is_builtin}, now)
-        return _granted(wanted, permissions, self._roles)
+        return _granted(names, permissions, self._roles)
 
     def forget(self) -> None:
         """Clear the cache."""
@@ -157,19 +157,19 @@ class CredentialVerifier:
         self._sessions.clear()
         self._roles_read = float("-inf")
 
-    def _refresh(self, known: _Known, kind: Kind, name: str, now: float) -> bool:
+    def _refresh(self, entry: _Known, kind: Kind, name: str, now: float) -> bool:
         record, roles = self._credentials.look_up(kind, name)
         self._note_roles(roles, now)
-        if record is None or record.digest != known.digest or not record.is_good(time.time_ns() // 1000):
+        if record is None or record.digest != entry.digest or not record.is_good(time.time_ns() // 1000):
             return False
-        known.principal, known.expires, known.read = principal_of(record, roles), record.expires, now
-        self._note_use(known, kind, name, now)
+        entry.principal, entry.expires, entry.read = principal_of(record, roles), record.expires, now
+        self._note_use(entry, kind, name, now)
         return True
 
-    def _note_use(self, known: _Known, kind: Kind, name: str, now: float) -> None:
-        if now - known.noted < _NOTE_SECONDS:
+    def _note_use(self, entry: _Known, kind: Kind, name: str, now: float) -> None:
+        if now - entry.noted < _NOTE_SECONDS:
             return
-        known.noted = now
+        entry.noted = now
         try:
             self._credentials.used(kind, name, time.time_ns() // 1000)
         except LedgerUnavailable as error:  # optional; whether Redis is available is checked elsewhere
@@ -178,7 +178,7 @@ class CredentialVerifier:
     def _note_roles(self, roles: Mapping[str, Role], now: float) -> None:
         self._roles, self._roles_read = dict(roles), now
 
-    def _place(self, kind: Kind, name: str, secret: bytes) -> bytes:
+    def _digest_of(self, kind: Kind, name: str, secret: bytes) -> bytes:
         content = f"{kind.value}|{len(name)}|{name}|".encode("utf-8", "surrogatepass") + secret
         return hashlib.blake2b(content, key=self._key, digest_size=32).digest()
 

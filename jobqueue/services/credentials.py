@@ -151,7 +151,7 @@ class CredentialManager:
         for text in (parse_grant(one).permission for one in checked):
             near = [] if text in known else difflib.get_close_matches(text, sorted(known), n=1, cutoff=_NEAR)
             if near:
-                sentence = f"Nothing needs the permission {text!r}. Did you mean {near[0]}?"
+                sentence = f"Unknown permission {text!r}. Did you mean {near[0]}?"
                 raise InvalidInput.of("permissions", sentence)
         if any(parse_grant(one).target is not None for one in checked):
             grants.refuse_doubtful(checked, self._fleet())
@@ -169,25 +169,27 @@ class CredentialManager:
     ) -> Credential:
         if expires is not None and expires <= _now():
             raise InvalidInput("expires_at: Is in the past; give a later time.", {"expires_at": ["in the past"]})
-        wanted = tuple(sorted(set(roles)))
-        known = self._credentials.roles()
-        unknown = [role for role in wanted if role not in known]
-        if unknown or len(wanted) > MAX_ROLES:
+        role_names = tuple(sorted(set(roles)))
+        all_roles = self._credentials.roles()
+        unknown = [role for role in role_names if role not in all_roles]
+        if unknown or len(role_names) > MAX_ROLES:
             sentence = (
                 f"Unknown role {unknown[0][:80]!r}; `jobqueue role list` shows all." if unknown else "Too many roles."
             )
             raise InvalidInput.of("roles", sentence)
         direct = self._meant(permissions)
-        if not wanted and not direct:
+        if not role_names and not direct:
             sentence = "Give roles, permissions or both; a credential without any would be useless."
             raise InvalidInput.of("roles", sentence)
-        for permission in sorted({*direct, *(granted for role in wanted for granted in known[role].permissions)}):
+        for permission in sorted(
+            {*direct, *(granted for role in role_names for granted in all_roles[role].permissions)}
+        ):
             grants.require(by, permission)
         return Credential(
             kind=kind,
             name=name,
             digest=hash_secret(secret),
-            roles=wanted,
+            roles=role_names,
             permissions=direct,
             created=_now(),
             created_by=by.name,

@@ -193,5 +193,5 @@ class AgentAdmitter:
                 self._enrolment.redeem()
             except JobQueueError as error:
                 logger.debug("Agents cannot be accepted at present: %s", error)
-            except Exception:  # without this thread no agent would be accepted any more
+            except Exception:  # without this thread, agents would no longer be accepted
                 logger.exception("Agents cannot be accepted at present")

@@ -38,7 +38,7 @@ class EventFeed:
         self._job = read
         self._came = threading.Condition()
         self._recent: list[JobEvent] = []
-        self._places: list[tuple[int, int]] = []
+        self._positions: list[tuple[int, int]] = []
         self._last = START
         self._followers = 0
         self._reader: threading.Thread | None = None
@@ -66,22 +66,22 @@ class EventFeed:
         turns = self.follow(after or position)
         if after is not None:
             return self._of_job(turns, job, event_position(position), set())
-        known = {_mark(event) for event in job.timeline}
+        marks = {_mark(event) for event in job.timeline}
         begin = [JobEvent(position, job.id, job.status, tuple(job.timeline))]
         if job.status.is_final:
             return iter([begin])
-        return chain([begin], self._of_job(turns, job, event_position(position), known))
+        return chain([begin], self._of_job(turns, job, event_position(position), marks))
 
     @staticmethod
     def _of_job(
-        turns: Iterator[list[JobEvent]], job: Job, read_at: tuple[int, int], known: set[tuple[int, str, str]]
+        turns: Iterator[list[JobEvent]], job: Job, read_at: tuple[int, int], marks: set[tuple[int, str, str]]
     ) -> Iterator[list[JobEvent]]:
         for turn in turns:
-            mine = [news for news in turn if news.job_id == job.id and not known.issuperset(map(_mark, news.events))]
+            mine = [news for news in turn if news.job_id == job.id and not marks.issuperset(map(_mark, news.events))]
             yield mine
             if mine and mine[-1].status.is_final:
                 return
-            if job.status.is_final and (not turn or turn[-1].place >= read_at):
+            if job.status.is_final and (not turn or turn[-1].position >= read_at):
                 return
 
     def position(self) -> str:
@@ -104,24 +104,25 @@ class EventFeed:
         finally:
             self._leave()
 
-    def _behind(self, position: str, seconds: float) -> list[JobEvent] | None:
-        """Events after ``position``, waiting for them; None if they are not in memory."""
-        place = event_position(position)
+    def _behind(self, event_id: str, seconds: float) -> list[JobEvent] | None:
+        """Events after ``event_id``, waiting for them; None if they are not in memory."""
+        position = event_position(event_id)
         with self._came:
-            if not self._reaches(place):
+            if not self._reaches(position):
                 return None
-            self._came.wait_for(lambda: self._newest() != place, timeout=seconds)
-            if not self._reaches(place):
+            self._came.wait_for(lambda: self._newest() != position, timeout=seconds)
+            if not self._reaches(position):
                 return None
-            first = bisect_right(self._places, place)
+            first = bisect_right(self._positions, position)
             return self._recent[first : first + _TURN]
 
-    def _reaches(self, place: tuple[int, int]) -> bool:
-        """Whether all events after ``place`` are in memory. They are not if ``place`` is ahead of the reader: an entry
-        that it has not read yet, or one of a stream that was recreated.
+    def _reaches(self, position: tuple[int, int]) -> bool:
+        """Whether all events after ``position`` are in memory.
+
+        They are not if it is ahead of the reader: an entry not read yet, or one of a stream that was recreated.
         """
         newest = self._newest()
-        return (self._places[0] if self._places else newest) <= place <= newest
+        return (self._positions[0] if self._positions else newest) <= position <= newest
 
     def _newest(self) -> tuple[int, int]:
         return event_position(self._last)
@@ -139,7 +140,7 @@ class EventFeed:
         with self._came:
             self._followers += 1
             if self._reader is None:
-                self._recent, self._places, self._last = [], [], newest
+                self._recent, self._positions, self._last = [], [], newest
                 self._reader = threading.Thread(target=self._read, name="feed", daemon=True)
                 self._reader.start()
 
@@ -171,18 +172,18 @@ class EventFeed:
             if event_position(newest) < self._newest():
                 # the stream was recreated, or Redis lost its end: no entry will follow the last one
                 with self._came:
-                    self._recent, self._places, self._last = [], [], newest
+                    self._recent, self._positions, self._last = [], [], newest
                     self._came.notify_all()
             elif news:
                 with self._came:
                     if has_gap:  # followers behind it get `gap`: what they saw last is not in memory
-                        self._recent, self._places = [], []
+                        self._recent, self._positions = [], []
                     self._last = news[-1].id
                     self._recent += news
-                    self._places += [one.place for one in news]
+                    self._positions += [one.position for one in news]
                     if len(self._recent) > 2 * _RECENT:
                         del self._recent[:-_RECENT]
-                        del self._places[:-_RECENT]
+                        del self._positions[:-_RECENT]
                     self._came.notify_all()
 
 

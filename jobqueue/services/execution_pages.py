@@ -12,12 +12,12 @@ from jobqueue.model.execution_page import (
     AnswerGroups,
     ExecutionFilter,
     ExecutionPage,
+    answering_agent,
     content_key,
-    who,
 )
 from jobqueue.model.job import Execution, Job
 
-#: Executions that are looked at for one page, and those that are read and verified for one page of groups.
+#: Executions that are examined for one page, and those that are read and verified for one page of groups.
 LOOKED_AT = 10_000
 GROUPED = 1_000
 #: A page ends once its answers have this many bytes; one execution always fits.
@@ -31,56 +31,62 @@ class ExecutionReader:
         self._jobs = jobs
         self._verify = verify
 
-    def page(self, job_id: str, wanted: ExecutionFilter) -> ExecutionPage:
+    def page(self, job_id: str, execution_filter: ExecutionFilter) -> ExecutionPage:
         """One page, by hostname. Raises ``JobNotFound``, ``RecordAltered``."""
         job = self._jobs.get(job_id, 0)
         items: list[Execution] = []
-        place, size = wanted.first, 0
-        for part in self._parts(job, wanted, wanted.limit):
+        position, size = execution_filter.first, 0
+        for part in self._parts(job, execution_filter, execution_filter.limit):
             items += part.executions
-            place = part.looked_at
-            size += sum(len(x.out) for x in part.executions)
+            position = part.looked_at
+            size += sum(len(execution.out) for execution in part.executions)
             if size >= PAGE_BYTES:
                 break
         verified = self._verified(job, tuple(items))
-        return ExecutionPage(job, verified, place - wanted.first, place if place < job.total else None)
+        return ExecutionPage(
+            job, verified, position - execution_filter.first, position if position < job.total else None
+        )
 
-    def groups(self, job_id: str, wanted: ExecutionFilter) -> AnswerGroups:
+    def groups(self, job_id: str, execution_filter: ExecutionFilter) -> AnswerGroups:
         """Equal answers together, of at most ``GROUPED`` executions and in at most ``wanted.limit`` groups.
 
         Raises ``JobNotFound``, ``RecordAltered``.
         """
         job = self._jobs.get(job_id, 0)
-        groups = _Groups(wanted.limit)
-        place = wanted.first
-        for part in self._parts(job, wanted, GROUPED):
+        groups = _Groups(execution_filter.limit)
+        position = execution_filter.first
+        for part in self._parts(job, execution_filter, GROUPED):
             added = groups.add(self._verified(job, part.executions))
             if added < len(part.executions):
                 # the next page begins with the answer that fits no more
-                place = part.places[added] - 1
+                position = part.places[added] - 1
                 break
-            place = part.looked_at
-        following = place if place < job.total else None
-        is_least = bool(wanted.first or following is not None)
-        return AnswerGroups(job, groups.ordered(), place - wanted.first, is_least, following)
+            position = part.looked_at
+        following = position if position < job.total else None
+        is_least = bool(execution_filter.first or following is not None)
+        return AnswerGroups(job, groups.ordered(), position - execution_filter.first, is_least, following)
 
     def _verified(self, job: Job, executions: tuple[Execution, ...]) -> tuple[Execution, ...]:
         return self._verify(replace(job, executions=executions)).executions if executions else ()
 
-    def _parts(self, job: Job, wanted: ExecutionFilter, most: int) -> Iterator[ExecutionPart]:
+    def _parts(self, job: Job, execution_filter: ExecutionFilter, most: int) -> Iterator[ExecutionPart]:
         """Parts with at most ``most`` executions together."""
         if not job.is_broadcast:
-            if not wanted.first:
-                matching = tuple(x for x in job.executions if not wanted.states or x.state in wanted.states)
+            if not execution_filter.first:
+                matching = tuple(
+                    execution
+                    for execution in job.executions
+                    if not execution_filter.states or execution.state in execution_filter.states
+                )
                 yield ExecutionPart(matching, (1,) * len(matching), 1, 1)
             return
-        place = wanted.first
-        while most > 0 and place < min(job.total, wanted.first + LOOKED_AT):
-            part = self._jobs.executions(job.id, place, most, wanted.states)
-            if part.looked_at == place:
+        position = execution_filter.first
+        while most > 0 and position < min(job.total, execution_filter.first + LOOKED_AT):
+            part = self._jobs.executions(job.id, position, most, execution_filter.states)
+            if part.looked_at == position:
                 return
             yield part
-            place = part.looked_at
+            position = part.looked_at
             most -= len(part.executions)
 
 
@@ -102,7 +108,7 @@ class _Groups:
                 if self._answers and (len(self._answers) >= self._limit or size > PAGE_BYTES):
                     return number
                 self._answers[key], self._bytes = execution, size
-            self._hostnames.setdefault(key, []).append(who(execution))
+            self._hostnames.setdefault(key, []).append(answering_agent(execution))
         return len(executions)
 
     def ordered(self) -> tuple[AnswerGroup, ...]:

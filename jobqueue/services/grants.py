@@ -13,19 +13,19 @@ from jobqueue.targets.fleet import Fleet
 _EVERY_HOST = "_all"
 
 
-def spelled(given: Iterable[str], field: str = "permissions") -> tuple[str, ...]:
+def spelled(permissions: Iterable[str], field: str = "permissions") -> tuple[str, ...]:
     """Grants in their canonical spelling, without duplicates, sorted. Raises ``InvalidInput`` that names the field."""
-    found = []
-    for text in check_permissions(given, field):
+    texts = []
+    for text in check_permissions(permissions, field):
         try:
-            found.append(_spelled(parse_grant(text)))
+            texts.append(_spelled(parse_grant(text)))
         except InvalidTarget as error:
             raise InvalidInput.of(field, f"{text[:80]!r}: {error.message}") from error
-        if len(found[-1]) > MAX_GRANT:
+        if len(texts[-1]) > MAX_GRANT:
             raise InvalidInput.of(
-                field, f"{text[:80]!r} has {len(found[-1])} characters, at most {MAX_GRANT} are allowed."
+                field, f"{text[:80]!r} has {len(texts[-1])} characters, at most {MAX_GRANT} are allowed."
             )
-    return tuple(sorted(set(found)))
+    return tuple(sorted(set(texts)))
 
 
 def refuse_doubtful(grants: Iterable[str], fleet: Fleet, field: str = "permissions") -> None:
@@ -36,14 +36,14 @@ def refuse_doubtful(grants: Iterable[str], fleet: Fleet, field: str = "permissio
         target = parse_grant(text).target
         for key in scopes.doubtful_keys(target, fleet) if target else ():
             hint = suggestions.for_key(fleet, key)
-            sentence = f"{text[:80]!r} would hold on every host: no agent has a label or fact {key[:80]!r}.{hint}"
+            sentence = f"{text[:80]!r} would apply to every host: no agent has a label or fact {key[:80]!r}.{hint}"
             raise InvalidInput.of(field, sentence)
 
 
 def require(by: Principal, text: str) -> None:
     """Raise ``PermissionDenied`` unless a principal may hand on this grant: its own, or a narrower one."""
-    wanted = parse_grant(text)
-    if by.may(wanted.permission) or any(_is_within(wanted, held) for held in by.restricted):
+    needed = parse_grant(text)
+    if by.may(needed.permission) or any(_is_within(needed, grant) for grant in by.restricted):
         return
     raise PermissionDenied.of(by.name, text)
 
@@ -57,20 +57,22 @@ def _spelled(grant: Grant) -> str:
     return str(replace(grant, target=None if target == _EVERY_HOST else target))
 
 
-def _is_within(wanted: Grant, held: Grant) -> bool:
+def _is_within(needed: Grant, grant: Grant) -> bool:
     from jobqueue.targets import scopes
 
-    if not held.covers(wanted.permission):
+    if not grant.covers(needed.permission):
         return False
-    if held.target is not None and (wanted.target is None or not scopes.is_within(wanted.target, held.target)):
+    if grant.target is not None and (needed.target is None or not scopes.is_within(needed.target, grant.target)):
         return False
-    if held.max_hosts is not None and not _is_lower(wanted, held):
+    if grant.max_hosts is not None and not _is_lower(needed, grant):
         return False
     # each credential has an hour's count of its own: a second one would double it
-    return held.max_hosts_per_hour is None
+    return grant.max_hosts_per_hour is None
 
 
-def _is_lower(wanted: Grant, held: Grant) -> bool:
-    if wanted.max_hosts is None or held.max_hosts is None:
+def _is_lower(needed: Grant, grant: Grant) -> bool:
+    if needed.max_hosts is None or grant.max_hosts is None:
         return False
-    return wanted.max_hosts.is_percent == held.max_hosts.is_percent and wanted.max_hosts.amount <= held.max_hosts.amount
+    return (
+        needed.max_hosts.is_percent == grant.max_hosts.is_percent and needed.max_hosts.amount <= grant.max_hosts.amount
+    )

@@ -61,35 +61,35 @@ class JobManager:
         """The job with this alias or id, as ``get``. Raises ``JobNotFound``, ``RecordAltered``."""
         return self._verify(self._jobs.named(name, SHOWN_EXECUTIONS))
 
-    def page(self, wanted: JobFilter) -> JobPage:
+    def page(self, job_filter: JobFilter) -> JobPage:
         """One page of jobs, newest first, each with its first executions; not verified."""
-        return self._jobs.page(wanted)
+        return self._jobs.page(job_filter)
 
-    def search(self, wanted: JobFilter, search: JobSearch) -> JobPage:
+    def search(self, job_filter: JobFilter, search: JobSearch) -> JobPage:
         """One page of those jobs that also match ``search``, newest first; not verified.
 
         Examines at most ``SEARCHED_JOBS`` jobs of the filter; ``next_cursor`` continues behind them, so that a page may
         be short, or empty. ``total`` counts the matches on the page; ``is_least``: there may be others.
         """
         jobs: list[Job] = []
-        cursor = wanted.cursor
+        cursor = job_filter.cursor
         page = JobPage((), 0, {})
         for _ in range(SEARCHED_JOBS // MAX_LIMIT):
-            page = self._jobs.page(replace(wanted, limit=MAX_LIMIT, offset=0, cursor=cursor))
+            page = self._jobs.page(replace(job_filter, limit=MAX_LIMIT, offset=0, cursor=cursor))
             for job in page.items:
                 if search.matches(job):
                     jobs.append(job)
-                if len(jobs) == wanted.limit:
+                if len(jobs) == job_filter.limit:
                     return replace(page, items=tuple(jobs), total=len(jobs), next_cursor=job.created, is_least=True)
             cursor = page.next_cursor
             if cursor is None:
                 break
-        is_least = cursor is not None or wanted.cursor is not None
+        is_least = cursor is not None or job_filter.cursor is not None
         return replace(page, items=tuple(jobs), total=len(jobs), next_cursor=cursor, is_least=is_least)
 
-    def summaries(self, wanted: JobFilter) -> JobSummaryPage:
+    def summaries(self, job_filter: JobFilter) -> JobSummaryPage:
         """The same page, with summaries only."""
-        return self._jobs.summaries(wanted)
+        return self._jobs.summaries(job_filter)
 
     def starting(self, prefix: str, most: int) -> tuple[tuple[JobSummary, ...], int, bool]:
         """The newest ``most`` jobs whose ids begin with ``prefix``, the number of all such jobs, and whether the search
@@ -114,12 +114,12 @@ class JobManager:
         failures, is_complete = self._ledger.failures.since(self._ledger.time() - within_seconds * 1_000_000)
         return RecentFailures(group_failures(failures), is_complete)
 
-    def cancel(self, job_id: str, who: str = "on request") -> Job:
+    def cancel(self, job_id: str, actor: str = "on request") -> Job:
         """Cancel, and return the job as it is now. Raises ``JobNotFound``, ``JobFinal``."""
-        self._jobs.cancel(job_id, who)
+        self._jobs.cancel(job_id, actor)
         return self.get(job_id)
 
-    def steer(self, job_id: str, verb: str, who: str = "on request", *, is_checked: bool = False) -> Job:
+    def steer(self, job_id: str, verb: str, actor: str = "on request", *, is_checked: bool = False) -> Job:
         """Pause, resume, approve or abort a rollout, and return the job as it is now.
 
         ``is_checked``: the approver of a job that waits for its first approval was checked (``Approvals``).
@@ -127,7 +127,7 @@ class JobManager:
         """
         if verb == APPROVE and not is_checked and awaits_first_approval(self._ledger.jobs.get(job_id, 0)):
             raise Conflict(f"Job {job_id} waits for an approval of its plan, which names its plan_hash.")
-        self._ledger.rollouts.steer(job_id, verb, who)
+        self._ledger.rollouts.steer(job_id, verb, actor)
         return self.get(job_id)
 
     def delete(self, job_id: str, principal: Principal = ANONYMOUS) -> None:

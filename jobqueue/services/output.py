@@ -63,8 +63,8 @@ class OutputReader:
         job = self._jobs.get(job_id)
         if len(job.executions) + job.left_out == 1:
             return None
-        wanted = [x for x in job.executions if not only_failed or x.state in FAILURES]
-        behind = sorted((x for x in wanted if _host(x) > after), key=_host)
+        executions = [execution for execution in job.executions if not only_failed or execution.state in FAILURES]
+        behind = sorted((execution for execution in executions if _host(execution) > after), key=_host)
         pages: list[OutputPage] = []
         size = 0
         for execution in behind[:limit]:
@@ -74,7 +74,7 @@ class OutputReader:
             if size >= _FULL_PAGE_BYTES:
                 break
         more = len(behind) > len(pages)
-        return HostOutputs(tuple(pages), len(wanted), pages[-1].hostname if more and pages else None)
+        return HostOutputs(tuple(pages), len(executions), pages[-1].hostname if more and pages else None)
 
     def everything(self, job_id: str, *, only_failed: bool = False) -> Iterator[OutputPage]:
         """All output that is available now, host by host in order of hostnames; of each host at least one page.
@@ -82,8 +82,8 @@ class OutputReader:
         Raises ``JobNotFound``, before the first page.
         """
         job = self._jobs.get(job_id)
-        wanted = [x for x in job.executions if not only_failed or x.state in FAILURES]
-        return self._everything(job_id, [x.slot for x in sorted(wanted, key=_host)])
+        executions = [execution for execution in job.executions if not only_failed or execution.state in FAILURES]
+        return self._everything(job_id, [execution.slot for execution in sorted(executions, key=_host)])
 
     def _everything(self, job_id: str, slots: list[str]) -> Iterator[OutputPage]:
         for slot in slots:
@@ -110,7 +110,7 @@ class OutputReader:
                 "?hostname=, or read the output without following it."
             )
             raise InvalidInput(sentence, {"hostname": [f"required for more than {MAX_FOLLOWED_HOSTS} hosts"]})
-        return self._follow_hosts(job_id, [x.slot for x in sorted(job.executions, key=_host)])
+        return self._follow_hosts(job_id, [execution.slot for execution in sorted(job.executions, key=_host)])
 
     def _follow_hosts(self, job_id: str, slots: list[str]) -> Iterator[OutputPage | None]:
         offsets = dict.fromkeys(slots, 0)

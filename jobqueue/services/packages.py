@@ -20,13 +20,13 @@ class PackageResolver:
 
     def __call__(self, names: Iterable[str]) -> dict[str, str]:
         """Each name's sha256 (hex). Raises ``InvalidInput`` that names missing packages, ``RecordAltered``."""
-        wanted = [check_package_name(name) for name in dict.fromkeys(names)]
-        packages = self._packages.pin(wanted)
-        missing = [name for name in wanted if name not in packages]
+        unique = [check_package_name(name) for name in dict.fromkeys(names)]
+        packages = self._packages.pin(unique)
+        missing = [name for name in unique if name not in packages]
         if missing:
-            what = f"The package {missing[0]} is" if len(missing) == 1 else f"The packages {_list(missing)} are"
+            subject = f"The package {missing[0]} is" if len(missing) == 1 else f"The packages {_list(missing)} are"
             sentence = (
-                f"{what} not stored: never uploaded, or removed because no job used it for a long time. Upload it, "
+                f"{subject} not stored: never uploaded, or removed because no job used it for a long time. Upload it, "
                 "then submit again."
             )
             raise InvalidInput(sentence, {"runtime_env": [sentence]})

@@ -1,4 +1,4 @@
-"""Pausing operations, tags, hosts or everything: nothing new starts there, and what runs goes on."""
+"""Pausing operations, tags, hosts or everything: no new execution starts there; running ones continue."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class PauseManager:
 
     def all(self) -> list[ActivePause]:
         """The pauses that have not ended, the oldest first."""
-        found = self.active()
-        return [ActivePause(*pair) for pair in zip(found, self._ledger.pauses.held_back(found), strict=True)]
+        pauses = self.active()
+        return [ActivePause(*pair) for pair in zip(pauses, self._ledger.pauses.held_back(pauses), strict=True)]
 
     def active(self) -> list[Pause]:
         """The same without counts."""
@@ -59,9 +59,9 @@ class PauseManager:
         now = self._ledger.time()
         return [pause for pause in pauses if pause.until is None or pause.until > now]
 
-    def add(self, wanted: PauseRequest, principal: Principal) -> Pause:
+    def add(self, request: PauseRequest, principal: Principal) -> Pause:
         """Begin a pause; see ``prepared`` for what is refused. Raises ``Conflict`` if there are too many pauses."""
-        pause, hosts = self.prepared(wanted, principal)
+        pause, hosts = self.prepared(request, principal)
         self._ledger.pauses.add(pause, hosts)
         return pause
 
@@ -72,7 +72,7 @@ class PauseManager:
         """
         reason = wanted.reason.strip()
         if not reason:
-            raise InvalidInput.of("reason", "Must say why, for those who find their jobs waiting.")
+            raise InvalidInput.of("reason", "Required: the reason is shown to users whose jobs wait.")
         now = self._ledger.time()
         if wanted.until is not None and wanted.until <= now:
             raise InvalidInput.of("until", "Must be in the future; leave it out for a pause without an end.")
@@ -95,7 +95,7 @@ class PauseManager:
 
     def of_job(self, job: Job) -> list[Pause]:
         """The pauses that keep executions of this job from starting."""
-        waiting = [x for x in job.executions if x.state is ExecutionState.SUBMITTED]
+        waiting = [execution for execution in job.executions if execution.state is ExecutionState.SUBMITTED]
         if job.status.is_final or not (waiting or job.left_out):
             return []
         tags = frozenset(f"{key}:{value}" for key, value in job.tags.items())
@@ -107,7 +107,7 @@ class PauseManager:
     def _check_operation(self, name: str) -> None:
         if not name.endswith(_FAMILY):
             self._registry.get(name)
-        elif not any(one.startswith(name[:-1]) for one in self._registry.types()):
+        elif not any(type_.startswith(name[:-1]) for type_ in self._registry.types()):
             raise InvalidInput.of(
                 "operation", f"No operation begins with {name[:-1]!r}; see `jobqueue operation list`."
             )
@@ -123,5 +123,7 @@ class PauseManager:
         if not hosts:
             raise UnknownTarget(f"No agent matches the target {target.text[:200]!r}.")
         if len(hosts) > MAX_HOSTS:
-            raise InvalidInput.of("target", f"Names {len(hosts)} hosts; the most are {MAX_HOSTS}. Pause everything.")
+            raise InvalidInput.of(
+                "target", f"Names {len(hosts)} hosts; at most {MAX_HOSTS} are allowed. Pause everything instead."
+            )
         return hosts

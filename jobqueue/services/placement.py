@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import random
+from collections.abc import Callable, Iterable
 
-from jobqueue.model.agent import Agent, AgentState
 from jobqueue.model.needs import Needs
+from jobqueue.targets.fleet import Fleet
+from jobqueue.targets.host import Host
+
+#: Hosts from which the ledger chooses: neither its calls nor a job's document grow with the fleet.
+CHOICE = 50
+_draw = random.Random()  # noqa: S311 - spreads load, no secret
 
 
-def candidates(agents: Iterable[Agent], operation: str, needs: Needs) -> tuple[str, ...]:
-    """Hostnames of the agents that take work, support ``operation`` and meet ``needs``."""
-    return tuple(
-        agent.hostname
-        for agent in agents
-        if agent.live and agent.state is AgentState.READY and operation in agent.operations and _fits(agent, needs)
-    )
+class Placement:
+    """Chooses among the agents as the registry was read a moment ago."""
+
+    def __init__(self, fleet: Callable[[], Fleet]) -> None:
+        self._fleet = fleet
+
+    def __call__(self, operation: str, needs: Needs) -> tuple[str, ...]:
+        """See ``candidates``. Raises ``LedgerUnavailable``."""
+        return candidates(self._fleet().hosts, operation, needs)
 
 
-def _fits(agent: Agent, needs: Needs) -> bool:
-    memory = agent.facts.get("memory")
-    total = memory.get("total") if isinstance(memory, dict) else None
-    return needs.fit(agent.hostname, agent.labels, agent.facts.get("cpus"), total)
+def candidates(hosts: Iterable[Host], operation: str, needs: Needs) -> tuple[str, ...]:
+    """Hostnames of agents that take work, support ``operation`` and meet ``needs``; ``CHOICE`` at random of more."""
+    fitting = [
+        host.hostname for host in hosts if host.takes_work and operation in host.operations and _fits(host, needs)
+    ]
+    if len(fitting) <= CHOICE:
+        return tuple(fitting)
+    return tuple(fitting[place] for place in sorted(_draw.sample(range(len(fitting)), CHOICE)))
+
+
+def _fits(host: Host, needs: Needs) -> bool:
+    return needs.fit(host.hostname, host.labels, _fact(host, "cpus"), _fact(host, "memory.total"))
+
+
+def _fact(host: Host, name: str) -> object:
+    values = host.facts.get(name, ())
+    return values[0] if len(values) == 1 else None

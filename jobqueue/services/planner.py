@@ -242,7 +242,7 @@ def _hash(submission: Submission, target: Target, seed: str, members: Iterable[s
 def _changed(before: list[str] | None, now: list[str]) -> PlanChanged:
     again = "Plan again, and submit with the new plan_hash."
     if before is None:
-        return PlanChanged(f"The plan is not known: it is older than an hour, or plan_hash is wrong. {again}")
+        return PlanChanged(f"Unknown plan: it is older than an hour, or plan_hash is wrong. {again}")
     added, removed = sorted(set(now) - set(before)), sorted(set(before) - set(now))
     if not added and not removed:
         return PlanChanged(

@@ -41,10 +41,15 @@ class ResultVerifier:
         """The job; executions have ``authenticity`` where it can be determined. Raises ``LedgerUnavailable``."""
         if job.external_run is not None or not job.is_readable:
             return job
-        self._learn({_key_id(x) for x in job.executions if x.signature})
-        if any(x.signature for x in job.executions):
+        self._learn({_key_id(execution) for execution in job.executions if execution.signature})
+        if any(execution.signature for execution in job.executions):
             self._look()
-        return replace(job, executions=tuple(replace(x, authenticity=self._judge(job, x)) for x in job.executions))
+        return replace(
+            job,
+            executions=tuple(
+                replace(execution, authenticity=self._judge(job, execution)) for execution in job.executions
+            ),
+        )
 
     def faults(self, job: Job) -> list[tuple[str, str]]:
         """Hostname and fault of every result that its agent did not sign."""
@@ -53,31 +58,35 @@ class ResultVerifier:
             FORGED: "its signature is not its agent's",
             REVOKED: "its agent was revoked",
         }
-        return [(x.hostname or x.slot, words[x.authenticity]) for x in self(job).executions if x.authenticity in words]
+        return [
+            (execution.hostname or execution.slot, words[execution.authenticity])
+            for execution in self(job).executions
+            if execution.authenticity in words
+        ]
 
     def _judge(self, job: Job, execution: Execution) -> str | None:
         if not execution.state.is_final or (execution.state not in _BY_AGENT and not execution.signature):
             return None
         if not execution.signature:
             return UNSIGNED
-        known = self._known.get(_key_id(execution))
-        if known is None or known[1].hostname != execution.hostname:
+        cached = self._known.get(_key_id(execution))
+        if cached is None or cached[1].hostname != execution.hostname:
             return FORGED
         note = execution.events[-1].note if execution.events else ""
         result = result_bytes(job.id, execution.hostname, execution.attempt, execution.state.value, note, execution.out)
-        if not known[1].is_result(execution.signature, result):
+        if not cached[1].is_result(execution.signature, result):
             return FORGED
-        return REVOKED if known[1].accepted <= self._void_until.get(execution.hostname, -1) else SIGNED
+        return REVOKED if cached[1].accepted <= self._void_until.get(execution.hostname, -1) else SIGNED
 
     def _learn(self, key_ids: set[str]) -> None:
         """Fetch the certificates that are not cached, or whose cache has expired."""
         now = self._clock()
         if len(self._known) > _MOST_REMEMBERED:
             self._known.clear()
-        wanted = [key_id for key_id in key_ids if now >= self._known.get(key_id, (0.0,))[0]]
-        for key_id in wanted:
+        stale = [key_id for key_id in key_ids if now >= self._known.get(key_id, (0.0,))[0]]
+        for key_id in stale:
             self._known.pop(key_id, None)
-        for key_id, text in self._agents.certificates(wanted).items():
+        for key_id, text in self._agents.certificates(stale).items():
             try:
                 certificate = read_certificate(text, self._keys)
             except (SealBroken, InvalidInput):

@@ -101,7 +101,7 @@ class JobRetrier:
         if not only <= RETRIABLE:
             names = ", ".join(sorted(map(str, RETRIABLE)))
             raise InvalidInput(f"'only' takes {names}.", {"only": [f"must be among {names}"]})
-        matching = [x for x in job.executions if x.state in only]
+        matching = [execution for execution in job.executions if execution.state in only]
         if not matching:
             states = ", ".join(sorted(map(str, only)))
             raise NothingToRetry(f"Job {job.id} has no execution that is {states}.")

@@ -87,7 +87,7 @@ class Scheduler:
                 failure = None
             except LedgerUnavailable as error:
                 logger.debug("Schedules cannot be fired at present: %s", error)
-            except Exception as error:  # without this thread no schedule would be fired any more
+            except Exception as error:  # without this thread, schedules would no longer fire
                 if failure is not type(error):
                     logger.exception("Schedules cannot be fired at present")
                 failure = type(error)
@@ -98,17 +98,17 @@ class Scheduler:
 
     def turn(self) -> float:
         """Process one time of each schedule that is due; returns the seconds until the next turn."""
-        taken = self._schedules.take(self._me, LEASE_SECONDS, BATCH)
-        if taken is None:
+        due = self._schedules.take(self._me, LEASE_SECONDS, BATCH)
+        if due is None:
             return IDLE_SECONDS
-        if taken.ahead:
-            self._plan_again(taken.ahead, taken.now)
-        if taken.due:
-            self._process(taken.due, taken.now)
+        if due.ahead:
+            self._plan_again(due.ahead, due.now)
+        if due.due:
+            self._process(due.due, due.now)
             return _BUSY_SECONDS
-        if taken.first is None:
+        if due.first is None:
             return IDLE_SECONDS
-        return min(IDLE_SECONDS, max((taken.first - taken.now) / SECOND, _BUSY_SECONDS))
+        return min(IDLE_SECONDS, max((due.first - due.now) / SECOND, _BUSY_SECONDS))
 
     def _process(self, names: tuple[str, ...], now: int) -> None:
         steps: list[Step] = []
@@ -134,12 +134,12 @@ class Scheduler:
         self._schedules.settle(steps)
 
     def _views(self, names: tuple[str, ...]) -> list[ScheduleView]:
-        found = self._schedules.some(names, 0)
-        intact = [view for view in found if isinstance(view, ScheduleView)]
+        views = self._schedules.some(names, 0)
+        intact = [view for view in views if isinstance(view, ScheduleView)]
         if len(intact) < len(names):
-            known = {view.schedule.name for view in intact}
+            names_found = {view.schedule.name for view in intact}
             for name in names:
-                if name not in known:  # removed meanwhile, or altered
+                if name not in names_found:  # removed meanwhile, or altered
                     self._schedules.shelve(name)
         return intact
 

@@ -107,18 +107,18 @@ class ScheduleManager:
         """
         now = self._ledger.time()
         try:
-            known = self.get(schedule.name).schedule
+            stored = self.get(schedule.name).schedule
         except ScheduleNotFound:
             _check_new_name(schedule.name)
-            known = None
-        wanted = schedule if known is None else _kept(schedule, known)
+            stored = None
+        changed = schedule if stored is None else _kept(schedule, stored)
         if submission is None:
-            wanted = replace(wanted, timing=_anchored(wanted.timing, now), owner=owner_of(principal))
+            changed = replace(changed, timing=_anchored(changed.timing, now), owner=owner_of(principal))
         else:
-            wanted = self._owned(wanted, submission, now)
-        if known is None or wanted.timing != known.timing:
-            _first_time(wanted, _times(wanted), now)
-        return known, wanted
+            changed = self._owned(changed, submission, now)
+        if stored is None or changed.timing != stored.timing:
+            _first_time(changed, _times(changed), now)
+        return stored, changed
 
     def pause(self, name: str, reason: str, principal: Principal) -> ScheduleView:
         """Let the schedule's times pass without a job. Raises ``ScheduleNotFound``, ``RecordChanged``."""
@@ -204,12 +204,14 @@ def _check_new_name(name: str) -> None:
         raise InvalidInput.of("name", f"{name!r} is reserved; choose another name.")
 
 
-def _kept(schedule: Schedule, known: Schedule) -> Schedule:
-    """The schedule in place of ``known``, with what remains of it: its identity, its anchor, a pause."""
+def _kept(schedule: Schedule, before: Schedule) -> Schedule:
+    """The schedule in place of ``before``, with what remains of it: its identity, its anchor, a pause."""
     timing = schedule.timing
-    if replace(timing, anchor=known.timing.anchor) == known.timing and timing.anchor is None:
-        timing = known.timing
-    return replace(schedule, timing=timing, uid=known.uid, created=known.created, pause=schedule.pause or known.pause)
+    if replace(timing, anchor=before.timing.anchor) == before.timing and timing.anchor is None:
+        timing = before.timing
+    return replace(
+        schedule, timing=timing, uid=before.uid, created=before.created, pause=schedule.pause or before.pause
+    )
 
 
 def _first_time(schedule: Schedule, times: Times, now: int) -> int:
@@ -252,5 +254,5 @@ def _check_jitter(timing: Timing, times: Times, now: int) -> None:
             moments.append(moment)
     distance = min((later - earlier for earlier, later in pairwise(moments)), default=DAY + 1)
     if timing.jitter >= distance:
-        sentence = f"Must be shorter than the distance between two times, which is {distance / 1e6:g} s."
+        sentence = f"Must be shorter than the interval between two times, {distance / 1e6:g} s."
         raise InvalidInput.of("jitter", sentence)

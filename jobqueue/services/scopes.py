@@ -37,7 +37,7 @@ class Scope:
 class Scopes:
     """Evaluates the targets of grants over the registry, as the API read it a moment ago.
 
-    A host that the registry does not know (any more) is in no scope.
+    A host that the registry does not know, or no longer knows, is in no scope.
     """
 
     def __init__(self, fleet: Callable[[], Fleet]) -> None:
@@ -57,33 +57,33 @@ class Scopes:
         """The hosts of a grant's target, as a set of the fleet."""
         if target is None:
             return fleet.everything
-        kept = self._for(fleet)[1]
-        if target not in kept:
+        bits = self._for(fleet)[1]
+        if target not in bits:
             from jobqueue.targets import scopes  # its parser is part of the extra ``api``
 
-            if len(kept) >= _MOST_KEPT:
-                kept.clear()
-            kept[target] = scopes.hosts(target, fleet)
-        return kept[target]
+            if len(bits) >= _MOST_KEPT:
+                bits.clear()
+            bits[target] = scopes.hosts(target, fleet)
+        return bits[target]
 
     def _hosts(self, grants: tuple[Grant, ...]) -> frozenset[str]:
         fleet = self.fleet()
-        kept = self._for(fleet)[2]
+        hosts = self._for(fleet)[2]
         targets = tuple(dict.fromkeys(grant.target or "" for grant in grants))
-        if targets not in kept:
-            if len(kept) >= _MOST_KEPT:
-                kept.clear()
+        if targets not in hosts:
+            if len(hosts) >= _MOST_KEPT:
+                hosts.clear()
             bits = 0
             for grant in grants:
                 bits |= self.bits(grant.target, fleet)
-            kept[targets] = frozenset(host.hostname for host in fleet.members(bits))
-        return kept[targets]
+            hosts[targets] = frozenset(host.hostname for host in fleet.members(bits))
+        return hosts[targets]
 
     def _for(self, fleet: Fleet) -> tuple[Fleet, dict[str, int], dict[tuple[str, ...], frozenset[str]]]:
-        kept = self._kept
-        if kept is None or kept[0] is not fleet:
-            kept = self._kept = (fleet, {}, {})
-        return kept
+        cached = self._kept
+        if cached is None or cached[0] is not fleet:
+            cached = self._kept = (fleet, {}, {})
+        return cached
 
 
 def outside(principal: Principal, scope: Scope, hosts: Iterable[str], visible: Scope | None) -> PermissionDenied:

@@ -29,6 +29,7 @@ from jobqueue.services.jobs import JobManager
 from jobqueue.services.output import OutputReader
 from jobqueue.services.packages import PackageResolver
 from jobqueue.services.pauses import PauseManager
+from jobqueue.services.placement import Placement
 from jobqueue.services.planner import Planner
 from jobqueue.services.redis_access import RedisAccess
 from jobqueue.services.renewal import Renewer
@@ -65,6 +66,7 @@ class Services:
     output: OutputReader
     events: EventFeed
     agents: Agents
+    placement: Placement
     fleet: FleetReader
     targets: TargetResolver
     plans: Planner
@@ -123,6 +125,7 @@ class Services:
             output=OutputReader(ledger.jobs, ledger.executions, ledger.output),
             events=EventFeed(ledger.events, jobs.get),
             agents=ledger.agents,
+            placement=Placement(ledger.roster.fleet),
             fleet=fleet,
             targets=targets,
             plans=planner,

@@ -70,7 +70,7 @@ class StoredTargetManager:
         check_target_name(name)
         if name in RESERVED:
             raise InvalidInput.of("name", f"{name!r} is reserved; choose another name.")
-        stored = {one.name: one for one in self._targets.all()}
+        stored = {target.name: target for target in self._targets.all()}
         text = self._spelled(name, text, {one: target.text for one, target in stored.items()}, assumed or ())
         target = StoredTarget(name, text, description, self._ledger.time(), principal.name, managed_by)
         if assumed is None:
@@ -81,7 +81,7 @@ class StoredTargetManager:
         """Remove a stored target. Raises ``TargetNotFound``, and ``Conflict`` if others refer to it."""
         from jobqueue.targets import language
 
-        users = [one.name for one in self._targets.all() if name in language.references(one.text)]
+        users = [target.name for target in self._targets.all() if name in language.references(target.text)]
         if users:
             raise Conflict(
                 f"The stored target {name!r} is used by {', '.join(users[:10])}; change or delete these first."
@@ -97,8 +97,8 @@ class StoredTargetManager:
             canonical = language.spelled(text, limits.MAX_STORED_TEXT)
         except InvalidTarget as error:
             raise InvalidTarget(error.message, {_EXPRESSION: [error.message]}) from error
-        known = {**stored, name: canonical}
-        references = {one: language.references(expression) for one, expression in known.items()}
+        targets = {**stored, name: canonical}
+        references = {one: language.references(expression) for one, expression in targets.items()}
         _check_references(name, dict.fromkeys(assumed, frozenset[str]()) | references)
         return canonical
 

@@ -128,14 +128,14 @@ class JobSubmitter:
                 answers.append(error)
         outcomes = self._create_many(new)
         results, unknown = iter(zip(new, outcomes, strict=True)), 0
-        for place, answer in enumerate(answers):
+        for index, answer in enumerate(answers):
             if answer is None:
                 created, outcome = next(results)
                 if isinstance(outcome, UnknownTarget) and unknown < _MOST_COMPARED:
                     outcome, unknown = self._explained(created, outcome), unknown + 1
-                answers[place] = outcome.accepted if isinstance(outcome, Stored) else outcome
+                answers[index] = outcome.accepted if isinstance(outcome, Stored) else outcome
                 if isinstance(outcome, LedgerUncertain):
-                    answers[place] = _unconfirmed(created, outcome)
+                    answers[index] = _unconfirmed(created, outcome)
         return [answer for answer in answers if answer is not None]
 
     def check(self, submission: Submission) -> None:
@@ -232,7 +232,7 @@ class JobSubmitter:
         text = self._signer.sign(
             job_id, document, now=time.time_ns() // 1000, idempotent=operation.idempotent, only=terms
         )
-        who = submission.principal.identity
+        identity = submission.principal.identity
         return NewJob(
             job_id,
             text,
@@ -242,7 +242,7 @@ class JobSubmitter:
             digest,
             hosts,
             audit_entry,
-            who,
+            identity,
             unmatched,
             waits_for_offline=is_patient,
             charges=charges,

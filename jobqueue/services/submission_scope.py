@@ -70,13 +70,15 @@ class SubmissionScope:
         """What a submission that needs these permissions must keep to; None if they are granted without."""
         if not principal.restricted:
             return None
-        held = tuple(one for one in permissions if principal.may_somewhere(one))
-        is_limited = any(grant.has_limits for one in held if not principal.may(one) for grant in principal.grants(one))
-        scopes = [scope for one in held if (scope := self._scopes.of(principal, one)) is not None]
+        granted = tuple(permission for permission in permissions if principal.may_somewhere(permission))
+        is_limited = any(
+            grant.has_limits for one in granted if not principal.may(one) for grant in principal.grants(one)
+        )
+        scopes = [scope for one in granted if (scope := self._scopes.of(principal, one)) is not None]
         if not scopes and not is_limited:
             return None
         scopes.sort(key=lambda scope: len(scope.hosts))
-        return Limits(principal, tuple(scopes), self._scopes.of(principal, READ_AGENTS), held)
+        return Limits(principal, tuple(scopes), self._scopes.of(principal, READ_AGENTS), granted)
 
     def visible(self, principal: Principal) -> Scope | None:
         """The hosts that a principal may see; None: all."""
@@ -158,10 +160,10 @@ class SubmissionScope:
 
     def _choices(self, limits: Limits, submission: Submission, fleet: Fleet) -> tuple[str, ...]:
         """The hosts among which the ledger may choose: those that can run the job, as far as they are permitted."""
-        kept = frozenset(submission.among)
+        among = frozenset(submission.among)
         permitted = [host for host in fleet.hosts if all(host.hostname in scope for scope in limits.scopes)]
-        if kept:
-            permitted = [host for host in permitted if host.hostname in kept]
+        if among:
+            permitted = [host for host in permitted if host.hostname in among]
         if not permitted:
             raise unknown(limits.principal, limits.scopes[0], submission.target)
         able = [host for host in permitted if submission.operation in host.operations]

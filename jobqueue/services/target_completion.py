@@ -57,13 +57,13 @@ class TargetCompletion:
 
 def _values(fleet: Fleet, key: str, beginning: str) -> Iterable[str]:
     index = fleet.index(key)
-    known = sorted({*index.prefixes, *map(str, index.facts)})
-    return (value if _PLAIN.fullmatch(value) else f'"{value}"' for value in known if value.startswith(beginning))
+    values = sorted({*index.prefixes, *map(str, index.facts)})
+    return (value if _PLAIN.fullmatch(value) else f'"{value}"' for value in values if value.startswith(beginning))
 
 
 def _beginning(names: Sequence[str], beginning: str) -> Iterator[str]:
     """The names, which are sorted, that begin with a text."""
-    for place in range(bisect_left(names, beginning), len(names)):
-        if not names[place].startswith(beginning):
+    for index in range(bisect_left(names, beginning), len(names)):
+        if not names[index].startswith(beginning):
             return
-        yield names[place]
+        yield names[index]

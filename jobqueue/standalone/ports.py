@@ -35,7 +35,7 @@ def parse_listen(text: str, default_port: int) -> tuple[str, int]:
 
     The address is one of this machine: agents need to know where they connect, so no wildcard.
     """
-    wanted = "an IP address of this machine that the other hosts reach, such as 192.0.2.10 or 192.0.2.10:6379"
+    expected = "an IP address of this machine that the other hosts reach, such as 192.0.2.10 or 192.0.2.10:6379"
     host, port = text, str(default_port)
     if text.startswith("[") or text.count(":") == 1:
         host, _, rest = text.removeprefix("[").rpartition("]") if "]" in text else text.rpartition(":")
@@ -43,9 +43,9 @@ def parse_listen(text: str, default_port: int) -> tuple[str, int]:
     try:
         address = ipaddress.ip_address(host)
     except ValueError as error:
-        raise ValueError(f"{text[:80]!r} is not {wanted}") from error
+        raise ValueError(f"{text[:80]!r} is not {expected}") from error
     if address.is_unspecified or not port.isdecimal() or not 0 < int(port) < 65_536:
-        raise ValueError(f"{text[:80]!r} is not {wanted}")
+        raise ValueError(f"{text[:80]!r} is not {expected}")
     return str(address), int(port)
 
 

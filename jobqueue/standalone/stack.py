@@ -222,7 +222,7 @@ class Stack:
 
     def _wait_until_serving(self, pause: Callable[[float], None]) -> None:
         deadline = time.monotonic() + START_SECONDS
-        wanted = {agent.hostname for agent in self.plan.agents}
+        hostnames = {agent.hostname for agent in self.plan.agents}
         missing = "the API"
         with Client(self.url, self.token, timeout=5, retries=0) as client:
             while missing:
@@ -230,7 +230,7 @@ class Stack:
                 try:
                     client.ready()
                     live = {agent["hostname"] for agent in client.agents()["agents"] if agent["status"] == "live"}
-                    missing = ", ".join(sorted(wanted - live))
+                    missing = ", ".join(sorted(hostnames - live))
                     reason = "no response"
                 except ClientError as error:
                     reason = error.message

@@ -47,9 +47,9 @@ class StateDirectory:
         except BlockingIOError:
             holder = os.pread(lock, 32, 0).decode("ascii", "replace").strip()
             os.close(lock)
-            who = f" as process {holder}" if holder.isdecimal() else ""
+            process = f" as process {holder}" if holder.isdecimal() else ""
             raise Conflict(
-                f"jobqueue is already up{who} on {self.path}; stop that one, or choose another "
+                f"jobqueue is already up{process} on {self.path}; stop that one, or choose another "
                 "directory with --state-dir."
             ) from None
         os.ftruncate(lock, 0)

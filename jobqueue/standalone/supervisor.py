@@ -60,7 +60,7 @@ class Supervisor:
         self._backoff = backoff_seconds
         self._backoff_max = backoff_max_seconds
         self._steady = steady_seconds
-        self._kept: list[_Kept] = []
+        self._processes: list[_SupervisedProcess] = []
         self._settled = False
         self._changed = threading.Condition()
         self._failure: str | None = None
@@ -81,11 +81,11 @@ class Supervisor:
 
     def start(self, spec: ChildSpec) -> None:
         """Start a child and keep it running; raises ``JobQueueError`` if it cannot be started."""
-        kept = _Kept(spec)
-        kept.child = self._spawn(spec)
-        kept.thread = threading.Thread(target=self._keep, args=(kept,), name=f"{spec.name}-keeper", daemon=True)
-        self._kept.append(kept)
-        kept.thread.start()
+        process = _SupervisedProcess(spec)
+        process.child = self._spawn(spec)
+        process.thread = threading.Thread(target=self._keep, args=(process,), name=f"{spec.name}-keeper", daemon=True)
+        self._processes.append(process)
+        process.thread.start()
 
     def settle(self) -> None:
         """The start is over: from now on a child that ends is started again."""
@@ -107,11 +107,11 @@ class Supervisor:
 
     def pids(self) -> dict[str, int]:
         """The children that run: name -> pid."""
-        return {kept.spec.name: child.pid for kept in self._kept if (child := kept.child) is not None}
+        return {process.spec.name: child.pid for process in self._processes if (child := process.child) is not None}
 
     def restarts(self, name: str) -> int:
         """How often the child was started again."""
-        return next(kept.restarts for kept in self._kept if kept.spec.name == name)
+        return next(process.restarts for process in self._processes if process.spec.name == name)
 
     def wait_for_restart(self, name: str, count: int, timeout: float) -> bool:
         """Whether the child was started again ``count`` times by the end of ``timeout`` seconds."""
@@ -120,14 +120,14 @@ class Supervisor:
 
     def tail(self, count: int = TAIL_LINES) -> list[tuple[str, str]]:
         """The last ``count`` lines of every child, as (name, line)."""
-        return [(kept.spec.name, line) for kept in self._kept for line in kept.last_lines()[-count:]]
+        return [(process.spec.name, line) for process in self._processes for line in process.last_lines()[-count:]]
 
     def stop(self) -> None:
         """Stop all children, stage by stage: asked first, killed when their grace is over. May be called twice."""
-        for kept in self._kept:
-            kept.stop_restarting()  # all at once: no child of a later stage is restarted while an earlier one ends
-        for stage in sorted({kept.spec.stage for kept in self._kept}):
-            self._stop_stage([kept for kept in self._kept if kept.spec.stage == stage])
+        for process in self._processes:
+            process.stop_restarting()  # all at once: no child of a later stage is restarted while an earlier one ends
+        for stage in sorted({process.spec.stage for process in self._processes}):
+            self._stop_stage([process for process in self._processes if process.spec.stage == stage])
         watchdog.end_processes(marked([self._mark]))
         self._guard.dismiss()
 
@@ -149,49 +149,52 @@ class Supervisor:
                 process.kill()
         psutil.wait_procs(stubborn, _KILL_SECONDS)
 
-    def _stop_stage(self, stage: list[_Kept]) -> None:
+    def _stop_stage(self, stage: list[_SupervisedProcess]) -> None:
         begun = time.monotonic()
-        for kept in stage:
-            if (child := kept.child) is not None:
+        for process in stage:
+            if (child := process.child) is not None:
                 child.ask_to_stop()
-        for kept in stage:
-            if kept.ended(begun + kept.spec.grace_seconds):
+        for process in stage:
+            if process.ended(begun + process.spec.grace_seconds):
                 continue
-            if (child := kept.child) is not None:
-                self._emit(OWN_NAME, f"{kept.spec.name} did not end within {kept.spec.grace_seconds:g}s; killing it")
+            if (child := process.child) is not None:
+                self._emit(
+                    OWN_NAME, f"{process.spec.name} did not end within {process.spec.grace_seconds:g}s; killing it"
+                )
                 child.kill()
-            if not kept.ended(time.monotonic() + _KILL_SECONDS):
-                self._emit(OWN_NAME, f"{kept.spec.name} still running (uninterruptible) after SIGKILL")
+            if not process.ended(time.monotonic() + _KILL_SECONDS):
+                self._emit(OWN_NAME, f"{process.spec.name} still running (uninterruptible) after SIGKILL")
 
     def _spawn(self, spec: ChildSpec) -> Child:
         child = Child(spec, self._emit, self._mark)
         self._guard.send({"add": child.pid, "stage": spec.stage})
         return child
 
-    def _keep(self, kept: _Kept) -> None:
+    def _keep(self, process: _SupervisedProcess) -> None:
         """Wait for the child's end and restart it, until it should no longer run."""
         delay = self._backoff
         while True:
             started = time.monotonic()
-            child = kept.child
+            child = process.child
             if child is not None:
                 code = child.wait()
                 self._guard.send({"drop": child.pid})
-                kept.forget()
-                if kept.stopping.is_set():
+                process.forget()
+                if process.stopping.is_set():
                     return
-                if not self._may_restart(kept.spec, code):
+                if not self._may_restart(process.spec, code):
                     return
                 if time.monotonic() - started >= self._steady:
                     delay = self._backoff
                 self._emit(
-                    OWN_NAME, f"{kept.spec.name} ended unexpectedly ({describe_exit(code)}); starting it in {delay:g}s"
+                    OWN_NAME,
+                    f"{process.spec.name} ended unexpectedly ({describe_exit(code)}); starting it in {delay:g}s",
                 )
-            if kept.stopping.wait(delay):
+            if process.stopping.wait(delay):
                 return
             delay = min(delay * 2, self._backoff_max)
             try:
-                self._restart(kept)
+                self._restart(process)
             except JobQueueError as error:
                 self._emit(OWN_NAME, f"{error}; trying again in {delay:g}s")
 
@@ -203,17 +206,17 @@ class Supervisor:
             self._changed.notify_all()
             return False
 
-    def _restart(self, kept: _Kept) -> None:
-        with kept.lock:
-            if kept.stopping.is_set():
+    def _restart(self, process: _SupervisedProcess) -> None:
+        with process.lock:
+            if process.stopping.is_set():
                 return
-            kept.child = self._spawn(kept.spec)
+            process.child = self._spawn(process.spec)
         with self._changed:
-            kept.restarts += 1
+            process.restarts += 1
             self._changed.notify_all()
 
 
-class _Kept:
+class _SupervisedProcess:
     """A child over its restarts."""
 
     def __init__(self, spec: ChildSpec) -> None:

@@ -75,21 +75,21 @@ class Evaluation:
             return self._sample(node)
         sets = [self.hosts(part) for part in node.parts]  # all of them, so that each typing error is found
         result = sets[0]
-        for one in sets[1:]:
-            result = result & one if isinstance(node, And) else result | one
+        for set_ in sets[1:]:
+            result = result & set_ if isinstance(node, And) else result | set_
         return result
 
     def _patterns(self, patterns: Sequence[str]) -> int:
-        places = self._fleet.places
+        positions = self._fleet.positions
         result: set[int] = set()
         for text in patterns:
             pattern = host_pattern.parse(text)
             self._count(scans=pattern.is_glob, names=pattern.size)
             if pattern.is_glob:
                 matches = pattern.matcher()
-                matching = {place for hostname, place in places.items() if matches(hostname)}
+                matching = {index for hostname, index in positions.items() if matches(hostname)}
             else:
-                matching = {places[name] for name in pattern.names() if name in places}
+                matching = {positions[name] for name in pattern.names() if name in positions}
             if not matching and pattern.is_literal:
                 self.unmatched.hosts.append(text)
             elif not matching:
@@ -104,20 +104,20 @@ class Evaluation:
             return 0
         self._count(scans=node.scans)
         if node.operator == ":":
-            places = _equal(index, node.value)
+            positions = _equal(index, node.value)
         elif node.operator == "~":
-            places = _searched(index, node.value)
+            positions = _searched(index, node.value)
         else:
-            places = _compared(index, node.operator, node.value)
-        hosts = self._fleet.set_of(places)
+            positions = _compared(index, node.operator, node.value)
+        hosts = self._fleet.set_of(positions)
         if not hosts and node.operator == ":":
             self.unmatched.terms.append((node.key, node.value))
         return hosts
 
     def _of_job(self, node: JobHosts) -> int:
-        places = self._fleet.places
+        positions = self._fleet.positions
         names = self._job_hosts(node.job_id, node.outcome)
-        return self._fleet.set_of(places[name] for name in names if name in places)
+        return self._fleet.set_of(positions[name] for name in names if name in positions)
 
     def _count(self, *, scans: int = 0, names: int = 0) -> None:
         """Raise ``InvalidTarget`` if the target with the stored targets that it refers to is too much work."""
@@ -153,7 +153,7 @@ class Evaluation:
                 chosen |= group
                 continue
             members.sort(key=lambda host: _rank(self._seed, host.hostname))
-            chosen |= self._fleet.set_of(self._fleet.places[host.hostname] for host in members[:size])
+            chosen |= self._fleet.set_of(self._fleet.positions[host.hostname] for host in members[:size])
         return chosen
 
     def _groups(self, per: str, population: int) -> list[int]:
@@ -165,8 +165,8 @@ class Evaluation:
             self.unmatched.keys.append(per)
         groups: list[int] = []
         rest = population
-        for places in (*index.labels.values(), *index.facts.values()):
-            hosts = self._fleet.set_of(places)
+        for positions in (*index.labels.values(), *index.facts.values()):
+            hosts = self._fleet.set_of(positions)
             groups.append(hosts & rest)  # of several values, the first counts: no host is in two groups
             rest &= ~hosts
         return [group for group in (*groups, rest) if group]
@@ -179,8 +179,8 @@ def _equal(index: KeyIndex, value: str) -> Iterable[int]:
     """
     if "*" in value or "?" in value:
         matches, folded = regex.wildcard(value), regex.wildcard(value.lower())
-        yield from _places(index.prefixes, matches)
-        yield from _places(index.folded, folded)
+        yield from _positions(index.prefixes, matches)
+        yield from _positions(index.folded, folded)
         return
     yield from index.prefixes.get(value, ())
     yield from index.folded.get(value.lower(), ())
@@ -191,19 +191,19 @@ def _equal(index: KeyIndex, value: str) -> Iterable[int]:
 
 def _compared(index: KeyIndex, comparison: str, value: str) -> Iterable[int]:
     matches: Callable[[Value], bool] = quantity.comparison(comparison, value)
-    yield from _places(index.labels, matches)
-    yield from _places(index.facts, matches)
+    yield from _positions(index.labels, matches)
+    yield from _positions(index.facts, matches)
 
 
 def _searched(index: KeyIndex, pattern: str) -> Iterable[int]:
     matches = regex.searcher(pattern)
-    yield from _places(index.labels, matches)
-    yield from _places(index.facts, lambda value: matches(str(value)))
+    yield from _positions(index.labels, matches)
+    yield from _positions(index.facts, lambda value: matches(str(value)))
 
 
-def _places(values: Mapping[_T, list[int]], matches: Callable[[_T], bool]) -> Iterable[int]:
+def _positions(values: Mapping[_T, list[int]], matches: Callable[[_T], bool]) -> Iterable[int]:
     """The places of the hosts whose value matches."""
-    return chain.from_iterable(places for value, places in values.items() if matches(value))
+    return chain.from_iterable(positions for value, positions in values.items() if matches(value))
 
 
 def _rank(seed: str, hostname: str) -> bytes:

@@ -18,8 +18,8 @@ LABEL, FACT, AGENT = "label.", "fact.", "agent."
 class KeyIndex:
     """The values of one key. A label takes precedence over a fact of that name: the host is then only in ``labels``.
 
-    ``labels``: value -> places of hosts in the fleet. ``facts``: the same for what agents without the label have as a
-    fact, or report.
+    ``labels``: value -> positions of hosts in the fleet. ``facts``: the same for what agents without the label have as
+    a fact, or report.
     """
 
     def __init__(self, labels: Mapping[str, list[int]], facts: Mapping[Value, list[int]]) -> None:
@@ -28,15 +28,15 @@ class KeyIndex:
 
     @cached_property
     def prefixes(self) -> dict[str, list[int]]:
-        """Every text that a label target can match -> places."""
+        """Every text that a label target can match -> positions."""
         return _grouped(
-            (text[1:], places) for value, places in self.labels.items() for text in label_prefixes("", value)
+            (text[1:], positions) for value, positions in self.labels.items() for text in label_prefixes("", value)
         )
 
     @cached_property
     def folded(self) -> dict[str, list[int]]:
-        """The texts among the facts, in lower case, and numbers as texts -> places."""
-        return _grouped((str(value).lower(), places) for value, places in self.facts.items())
+        """The texts among the facts, in lower case, and numbers as texts -> positions."""
+        return _grouped((str(value).lower(), positions) for value, positions in self.facts.items())
 
     @property
     def is_known(self) -> bool:
@@ -52,34 +52,34 @@ class Fleet:
 
     def __init__(self, hosts: Iterable[Host]) -> None:
         self.hosts: tuple[Host, ...] = tuple(sorted(hosts, key=lambda host: host.hostname))
-        self.places = {host.hostname: place for place, host in enumerate(self.hosts)}
+        self.positions = {host.hostname: position for position, host in enumerate(self.hosts)}
         self.everything = (1 << len(self.hosts)) - 1
         self._keys: dict[str, KeyIndex] = {}
 
     def members(self, hosts: int) -> list[Host]:
         """The agents of a set, by hostname."""
         digits = bin(hosts)[:1:-1]  # lowest first, up to the letter b
-        return [self.hosts[place] for place, digit in enumerate(digits) if digit == "1"]
+        return [self.hosts[position] for position, digit in enumerate(digits) if digit == "1"]
 
-    def set_of(self, places: Iterable[int]) -> int:
-        """The set of the hosts at these places."""
+    def set_of(self, positions: Iterable[int]) -> int:
+        """The set of the hosts at these positions."""
         bits = bytearray(len(self.hosts) // 8 + 1)
-        for place in places:
-            bits[place >> 3] |= 1 << (place & 7)
+        for position in positions:
+            bits[position >> 3] |= 1 << (position & 7)
         return int.from_bytes(bits, "little")
 
     def named_by(self, target: Target) -> Sequence[str]:
         """The hostnames of the agents that a target names, as ``Target.includes`` decides for each of them."""
         if target.kind is TargetKind.HOST:
-            return [target.text] if target.text in self.places else []
+            return [target.text] if target.text in self.positions else []
         if target.kind is TargetKind.LABEL:
-            places = self.index(LABEL + target.key).prefixes.get(target.value, ())
-            return [self.hosts[place].hostname for place in sorted(places)]
+            positions = self.index(LABEL + target.key).prefixes.get(target.value, ())
+            return [self.hosts[position].hostname for position in sorted(positions)]
         return self.hostnames
 
     def where(self, holds: Callable[[Host], bool]) -> int:
         """The hosts for which ``holds`` is true."""
-        return self.set_of(place for place, host in enumerate(self.hosts) if holds(host))
+        return self.set_of(position for position, host in enumerate(self.hosts) if holds(host))
 
     @cached_property
     def taking(self) -> int:
@@ -89,7 +89,7 @@ class Fleet:
     @cached_property
     def hostnames(self) -> Sequence[str]:
         """All hostnames, sorted."""
-        return list(self.places)
+        return list(self.positions)
 
     @cached_property
     def keys(self) -> frozenset[str]:
@@ -111,14 +111,14 @@ class Fleet:
         label, fact, reported = _names(key)
         labels: dict[str, list[int]] = {}
         facts: dict[Value, list[int]] = {}
-        for place, host in enumerate(self.hosts):
+        for position, host in enumerate(self.hosts):
             value = host.labels.get(label) if label else None
             if value is not None:
-                labels.setdefault(value, []).append(place)
+                labels.setdefault(value, []).append(position)
                 continue
             for one in _reported(host, reported) if reported else host.facts.get(fact, ()):
                 # as a key, True would be 1
-                facts.setdefault(str(one).lower() if isinstance(one, bool) else one, []).append(place)
+                facts.setdefault(str(one).lower() if isinstance(one, bool) else one, []).append(position)
         return KeyIndex(labels, facts)
 
 
@@ -141,6 +141,6 @@ def _reported(host: Host, name: str) -> tuple[str, ...]:
 
 def _grouped(pairs: Iterable[tuple[str, list[int]]]) -> dict[str, list[int]]:
     groups: dict[str, list[int]] = {}
-    for text, places in pairs:
-        groups.setdefault(text, []).extend(places)
+    for text, positions in pairs:
+        groups.setdefault(text, []).extend(positions)
     return groups

@@ -256,6 +256,6 @@ def _listed(terminals: set[str]) -> str:
 
 def _invalid(text: str, reason: str, at: int) -> InvalidTarget:
     rest = text[at : at + _SHOWN]
-    place = f", before {rest!r}" if rest else ""
+    context = f", before {rest!r}" if rest else ""
     end = "" if reason.endswith("?") else "."
-    return InvalidTarget(f"The target is not well formed at character {at + 1}{place}: {reason}{end}")
+    return InvalidTarget(f"The target is not well formed at character {at + 1}{context}: {reason}{end}")

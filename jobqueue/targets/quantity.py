@@ -43,16 +43,16 @@ def is_comparable(text: str) -> bool:
     return quantity(text) is not None or bool(_NUMBERS.match(text))
 
 
-def comparison(operator_text: str, wanted: str) -> Callable[[Value], bool]:
-    """Whether a value is, for example, less than ``wanted``, which ``is_comparable``.
+def comparison(operator_text: str, value: str) -> Callable[[Value], bool]:
+    """Whether a value is, for example, less than ``value``, which ``is_comparable``.
 
-    Numbers, and texts where ``wanted`` has a unit, are compared as numbers; other texts as versions: by PEP 440, or
+    Numbers, and texts where ``value`` has a unit, are compared as numbers; other texts as versions: by PEP 440, or
     else by the numbers separated by dots with which they begin (``6.1.0-13-amd64`` is 6.1.0). What cannot be compared
     does not match.
     """
     holds = _COMPARISONS[operator_text]
-    number = quantity(wanted)
-    has_unit = number is not None and wanted[-1].isalpha()
+    number = quantity(value)
+    has_unit = number is not None and value[-1].isalpha()
 
     def matches(actual: Value) -> bool:
         if not isinstance(actual, str):
@@ -60,7 +60,7 @@ def comparison(operator_text: str, wanted: str) -> Callable[[Value], bool]:
         if has_unit:  # without a unit, 6.10 is a version after 6.9
             held = quantity(actual)
             return held is not None and holds(held, number)
-        pair = _versions(actual, wanted)
+        pair = _versions(actual, value)
         return pair is not None and holds(*pair)
 
     return matches
@@ -75,7 +75,7 @@ def _versions(left: str, right: str) -> tuple[object, object] | None:
     if not numbers[0] or not numbers[1]:
         return None
     width = max(map(len, numbers))
-    padded = [one + (0,) * (width - len(one)) for one in numbers]
+    padded = [number + (0,) * (width - len(number)) for number in numbers]
     return padded[0], padded[1]
 
 

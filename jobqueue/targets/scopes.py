@@ -27,13 +27,13 @@ def spelled(text: str) -> str:
     return canonical
 
 
-def is_within(wanted: str, held: str) -> bool:
+def is_within(target: str, scope: str) -> bool:
     """Whether one canonical target surely names only hosts that the other names: it is the same text, or an ``and`` of
     it and more.
     """
-    if wanted == held:
+    if target == scope:
         return True
-    inner, outer = language.tree(wanted), language.tree(held)
+    inner, outer = language.tree(target), language.tree(scope)
     parts = outer.parts if isinstance(outer, And) else (outer,)
     return isinstance(inner, And) and set(parts) <= set(inner.parts)
 

@@ -13,11 +13,11 @@ _MOST_NAMED = 3
 _MOST_LENGTH_APART = 2
 
 
-def near(word: str, known: Iterable[str]) -> list[str]:
+def near(word: str, candidates: Iterable[str]) -> list[str]:
     """The known words nearest to ``word``, at most three, nearest first."""
     folded = word.lower()
     alike: dict[str, str] = {}
-    for text in known:
+    for text in candidates:
         if abs(len(text) - len(word)) <= _MOST_LENGTH_APART or text.lower().startswith(folded[:3]):
             alike.setdefault(text.lower(), text)
     # those that share the beginning come first, for only so many are compared
@@ -43,5 +43,5 @@ def for_key(fleet: Fleet, key: str) -> str:
 def for_value(fleet: Fleet, key: str, value: str) -> str:
     """The question for a value that no agent has under a key."""
     index = fleet.index(key)
-    known = [*index.prefixes, *map(str, index.facts)]
-    return question([f"{key}:{text}" for text in near(value, known)])
+    candidates = [*index.prefixes, *map(str, index.facts)]
+    return question([f"{key}:{text}" for text in near(value, candidates)])

@@ -49,3 +49,16 @@ def most_in_one_call(client: redis.Redis, scripts: Any) -> Iterator[Most]:
         yield found
     finally:
         scripts.call = original
+
+
+def words_of(client: redis.Redis, call: Callable[[], Any]) -> int:
+    """The number of words in the commands that Redis runs for ``call``: names and arguments, also of its scripts."""
+    words = 0
+    with client.monitor() as monitor:
+        call()
+        client.echo("end of the call")
+        for entry in monitor.listen():
+            if entry["command"].endswith("end of the call"):
+                return words
+            words += len(entry["command"].split())
+    raise AssertionError("the monitor has ended")

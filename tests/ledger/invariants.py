@@ -271,7 +271,7 @@ class _Inspection:
             self.owned.add(f"waiting:{slot}")
             self.equal(len(members), self.may_wait[slot], f"number of those that wait for {slot}")
             is_watched = slot in self.records.one("queues") or slot == UNPLACED
-            self.expect(is_watched, f"executions wait for {slot}, which the reconciler does not look at")
+            self.expect(is_watched, f"executions wait for {slot}, which the reconciler does not examine")
         jobs = self.records.kind("job:")
         self.expect(set(self.records.one("deadlines")) <= jobs.keys(), "deadlines of jobs that do not exist")
         for key, value in self.records.kind("idem:").items():

@@ -64,7 +64,7 @@ def test_reading_goes_on_behind_what_was_seen(world: World) -> None:
     second = world.create("a")
     assert [news.job_id for news in world.ledger.events.wait(seen, 10)] == [second]
     assert [entry[0] for entry in steps(world)] == [first, second]
-    places = [news.place for news in world.ledger.events.read(START)]
+    places = [news.position for news in world.ledger.events.read(START)]
     assert places == sorted(set(places))
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import configparser
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[2]
 SERVER_SIDE = {"redis", "celery", "kombu", "flask", "gevent", "gunicorn"}
 
 
@@ -31,3 +34,31 @@ def test_import_stays_light(module: str, forbidden: set[str]) -> None:
     program = f"import sys, {module}; print(' '.join(sorted(set(sys.modules) & {forbidden!r})))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.split() == []
+
+
+def _contracts() -> set[str]:
+    """All modules that the contracts of import-linter name."""
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg")
+    names: set[str] = set()
+    for section in parser.sections():
+        contract = parser[section]
+        containers = contract.get("containers", "").split()
+        for key in ("source_modules", "forbidden_modules", "layers"):
+            for name in contract.get(key, "").replace("|", " ").split():
+                names |= {name, *(f"{container}.{name}" for container in containers)}
+    return names
+
+
+def test_every_package_is_in_a_contract() -> None:
+    packages = {
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for root in ("jobqueue", "api", "workers")
+        for path in (ROOT / root).glob("*/__init__.py")
+    }
+    assert packages - _contracts() == set()
+
+
+def test_every_part_of_the_api_is_kept_from_the_facades() -> None:
+    parts = {f"api.{path.stem}" for path in (ROOT / "api").glob("*.py") if not path.stem.startswith("__")}
+    assert parts - {"api.app", "api.server"} - _contracts() == set()

@@ -22,9 +22,9 @@ ATTACKS = [
     "tests/ledger/test_audit.py",
     *(f"tests/unit/api/test_{name}.py" for name in ("auth", "credentials", "rules", "web", "web_tokens")),
     "tests/unit/api/test_every_way_in.py",
-    "tests/unit/guard/test_guard.py",
-    "tests/unit/workers/test_identity.py",
-    "tests/unit/workers/test_signed_work.py",
+    "tests/unit/workers/agent/guard/test_guard.py",
+    "tests/unit/workers/agent/guard/test_identity.py",
+    "tests/unit/workers/agent/guard/test_signed_work.py",
 ]
 
 

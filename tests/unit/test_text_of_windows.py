@@ -68,7 +68,7 @@ def test_a_secret_in_a_file(tmp_path: Path, encoding: str) -> None:
     _save(tmp_path / "db", f"{VALUE}\n", encoding)
     directory = Directory(tmp_path)
     assert directory.get("db", Context("web1")) == VALUE
-    assert directory.known() == [VALUE]
+    assert directory.values() == [VALUE]
 
 
 def test_the_data_of_a_job(tmp_path: Path, encoding: str) -> None:

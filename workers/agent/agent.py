@@ -55,12 +55,12 @@ class Agent:
     def __init__(self, settings: Settings, vault: Vault, *, events: bool) -> None:
         """``events``: send task events to Flower. Raises ``InvalidSettings``."""
         self._settings = settings
-        self._held = RunningSet()
+        self._running = RunningSet()
         self._closing = threading.Event()
         operations = Registry.load()
-        known = facts.lookup(facts.collect(settings.hostname), settings.labels)
+        lookup = facts.lookup(facts.collect(settings.hostname), settings.labels)
         keys = trusted_keys(settings)
-        self._gate = WorkAdmission.open(settings, operations, known, keys)
+        self._gate = WorkAdmission.open(settings, operations, lookup, keys)
         identity = Identity.open(settings, keys)
 
         self._ledger = ledger = Ledger.open(settings, most_connections=MOST_CONNECTIONS)
@@ -69,7 +69,9 @@ class Agent:
         retry_until_available(ledger.check, "start", self._closing)
 
         # identity in the ledger
-        self._presence = Presence(ledger.agents, self._gate.offered(), self._held, settings, identity, self._on_state)
+        self._presence = Presence(
+            ledger.agents, self._gate.offered(), self._running, settings, identity, self._on_state
+        )
 
         # execution
         packages = PackageCache(
@@ -77,18 +79,18 @@ class Agent:
         )
         self._pump = OutputPump(ledger.output, settings.max_log_bytes)
         agent_ledger = AgentLedger(ledger.executions, identity, settings.hostname, self._closing)
-        means = HostMeans(settings, known, packages, vault, orphans.watched)
+        means = HostMeans(settings, lookup, packages, vault, orphans.watched)
         runner = OperationRunner(operations, means, self._pump, agent_ledger)
-        executor = Executor(agent_ledger, self._gate, runner, self._held, self._presence.look_up)
+        executor = Executor(agent_ledger, self._gate, runner, self._running, self._presence.look_up)
         self._leases = LeaseKeeper(
-            ledger.executions, self._held, settings.hostname, settings.lease_seconds, executor.give_up
+            ledger.executions, self._running, settings.hostname, settings.lease_seconds, executor.give_up
         )
-        self._shutdown = GracefulShutdown(self._held, executor, self._closing, self._presence.not_reading)
+        self._shutdown = GracefulShutdown(self._running, executor, self._closing, self._presence.not_reading)
 
         # message consumption
         queues = agent_queues(ledger.keys, settings.hostname)
         self._intake = Intake([queue.name for queue in queues])
-        self._watchdog = ConsumerWatchdog(self._held, settings.heartbeat_seconds, self._on_deaf)
+        self._watchdog = ConsumerWatchdog(self._running, settings.heartbeat_seconds, self._on_deaf)
         self._rejected = RejectedMessages(ledger.executions, settings.hostname)
         app = make_agent_app(settings, queues, executor, self._closing)
         message_filter = make_message_filter(app, settings, queues, self._rejected)
@@ -114,7 +116,7 @@ class Agent:
     def run(self) -> int:
         """Run until SIGTERM; returns the exit code."""
         threads = (self._leases, self._pump, self._presence, self._shutdown, self._rejected)
-        stop_metrics = OWN_METRICS.serve(self._settings, self._ledger, self._held)
+        stop_metrics = OWN_METRICS.serve(self._settings, self._ledger, self._running)
         for thread in threads:
             thread.start()
         try:

@@ -32,7 +32,7 @@ class GracefulShutdown(threading.Thread):
 
     def __init__(
         self,
-        held: RunningSet,
+        running: RunningSet,
         executor: Executor,
         closing: threading.Event,
         leave: Callable[[], None],
@@ -40,7 +40,7 @@ class GracefulShutdown(threading.Thread):
     ) -> None:
         """``leave`` reports the agent's departure to the ledger; ``end`` ends the process at once with an exit code."""
         super().__init__(name="hand-back", daemon=True)
-        self._held = held
+        self._running = running
         self._executor = executor
         self._closing = closing
         self._leave = leave
@@ -71,16 +71,16 @@ class GracefulShutdown(threading.Thread):
         if not self._ended.is_set():
             logger.info("This agent is stopping; running executions have %g s to finish", SHUTDOWN_GRACE_SECONDS)
         if not self._is_idle_within(SHUTDOWN_GRACE_SECONDS, self._hurry):
-            logger.warning("%d executions are still running; stopping them", len(self._held))
+            logger.warning("%d executions are still running; stopping them", len(self._running))
             if not self._is_idle_within(STOP_GRACE_SECONDS, stop=True):
                 self._closing.set()
-                for one in self._held.all():
+                for one in self._running.all():
                     if not one.ended:
                         self._executor.give_up(one)
                 self._end_process()
                 return
         if not self._ended.wait(END_SECONDS):
-            logger.error("Nothing is running any more but the worker does not end; ending the process")
+            logger.error("Nothing is running, but the worker does not end; ending the process")
             self._closing.set()
             self._end_process()
 
@@ -92,10 +92,10 @@ class GracefulShutdown(threading.Thread):
     def _is_idle_within(self, seconds: float, hurry: threading.Event | None = None, *, stop: bool = False) -> bool:
         end = time.monotonic() + seconds
         is_over = False
-        while len(self._held) and not is_over and not (hurry and hurry.is_set()):
+        while len(self._running) and not is_over and not (hurry and hurry.is_set()):
             is_over = time.monotonic() >= end  # checked first, so that the steps below happen at least once
             if stop:  # every turn: a claim in progress may have turned into a run
-                for one in self._held.all():
+                for one in self._running.all():
                     one.ask_to_stop("shutdown")
             time.sleep(_LOOK_SECONDS)
-        return not len(self._held)
+        return not len(self._running)

@@ -17,7 +17,7 @@ class OwnMetrics:
     def __init__(self) -> None:
         self._metrics: ModuleType | None = None
 
-    def serve(self, settings: Settings, ledger: Ledger, held: RunningSet) -> Callable[[], None]:
+    def serve(self, settings: Settings, ledger: Ledger, running: RunningSet) -> Callable[[], None]:
         """Measure and serve if the settings give a port; returns a function that stops. Raises ``InvalidSettings``."""
         if settings.metrics_port is None:
             return lambda: None
@@ -25,7 +25,7 @@ class OwnMetrics:
 
         self._metrics = metrics
         metrics.CONCURRENCY.set(settings.concurrency)
-        metrics.HELD.set_function(lambda: len(held))
+        metrics.HELD.set_function(lambda: len(running))
         return metrics.serve(settings, metrics.AGENT, ledger)
 
     def ended(self, outcome: str) -> None:

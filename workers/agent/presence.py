@@ -43,7 +43,7 @@ class Presence(threading.Thread):
         self,
         agents: Agents,
         operations: Registry,
-        held: RunningSet,
+        running: RunningSet,
         settings: Settings,
         identity: Identity,
         on_state: Callable[[AgentState], None],
@@ -52,7 +52,7 @@ class Presence(threading.Thread):
         super().__init__(name="presence", daemon=True)
         self._agents = agents
         self._operations = operations
-        self._held = held
+        self._running = running
         self._settings = settings
         self._on_state = on_state
         self._on_replaced = on_replaced
@@ -116,7 +116,7 @@ class Presence(threading.Thread):
             self._register()
         self._beats += 1
         vitals = Heartbeat(
-            load=host.load(), memory=host.memory(), running=len(self._held), conditions=host.conditions()
+            load=host.load(), memory=host.memory(), running=len(self._running), conditions=host.conditions()
         )
         fresh = self._registration() if self._beats % _BEATS_PER_FACTS == 0 else None
         answer = self._agents.beat(self._settings.hostname, self._boot_id, vitals, self._state, fresh)

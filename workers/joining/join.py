@@ -20,8 +20,8 @@ from jobqueue.errors import Conflict, InvalidInput, JobQueueError
 from jobqueue.model.timestamps import to_iso
 from jobqueue.settings import Settings, check_allowed, env_name, local_hostname
 from jobqueue.trust.signing.bundle import LARGEST, Bundle
+from workers.joining.agent_paths import AgentPaths
 from workers.joining.membership import own_certificate, require_unused
-from workers.joining.places import Places
 from workers.joining.systemd import Systemd, agent_command
 
 #: Seconds to wait until the API has accepted a started agent.
@@ -64,7 +64,7 @@ def join(request: JoinRequest, say: Say) -> None:
     _require_time(bundle)
     _require_hostname(bundle, request.hostname)
     check_allowed(request.allow or bundle.allow)
-    places = Places.of_user() if request.user else Places.of_system()
+    places = AgentPaths.of_user() if request.user else AgentPaths.of_system()
     systemd = Systemd(places)
     if request.start and not request.foreground and not systemd.is_running:
         raise JobQueueError("systemd does not run here, so the agent cannot be started as a service; use --foreground.")
@@ -104,29 +104,29 @@ def _require_time(bundle: Bundle) -> None:
         )
 
 
-def _require_hostname(bundle: Bundle, given: str | None) -> None:
+def _require_hostname(bundle: Bundle, requested: str | None) -> None:
     """Compare the bundle's hostname with this host's names, in full and without the domain."""
-    names = {given} if given else {local_hostname(), socket.getfqdn()}
+    names = {requested} if requested else {local_hostname(), socket.getfqdn()}
     names |= {name.partition(".")[0] for name in names}
-    wanted = {bundle.hostname, bundle.hostname.partition(".")[0]}
-    if not {name.lower() for name in names}.isdisjoint({name.lower() for name in wanted}):
+    allowed = {bundle.hostname, bundle.hostname.partition(".")[0]}
+    if not {name.lower() for name in names}.isdisjoint({name.lower() for name in allowed}):
         return
-    hostname = given or local_hostname()
+    hostname = requested or local_hostname()
     raise InvalidInput(
         f"The bundle is for the host {bundle.hostname!r}, and this host is called {hostname!r}. Take the bundle of "
         f"this host, or join under that name: --hostname {bundle.hostname}"
     )
 
 
-def _settings(bundle: Bundle, places: Places, allow: tuple[str, ...]) -> dict[str, str]:
+def _settings(bundle: Bundle, paths: AgentPaths, allow: tuple[str, ...]) -> dict[str, str]:
     """The agent's settings, by their names in the environment."""
     values = {
-        "redis_url": _url(bundle, places.authority_file),
-        "state_dir": str(places.state_dir),
+        "redis_url": _url(bundle, paths.authority_file),
+        "state_dir": str(paths.state_dir),
         "hostname": bundle.hostname,
         "labels": ",".join(f"{key}={value}" for key, value in bundle.labels.items()),
         "key_prefix": bundle.key_prefix,
-        "trusted_keys": str(places.keys_file),
+        "trusted_keys": str(paths.keys_file),
         "join_token": bundle.join_token,
         "allow": ",".join(allow or bundle.allow),
     }
@@ -141,21 +141,21 @@ def _url(bundle: Bundle, authority: Path) -> str:
     return f"{bundle.redis_url}{mark}ssl_ca_certs={quote(str(authority), safe='/')}"
 
 
-def _require_free(bundle: Bundle, places: Places) -> None:
+def _require_free(bundle: Bundle, paths: AgentPaths) -> None:
     """Raise ``Conflict`` if an agent is set up here with another bundle."""
-    if not places.settings_file.exists():
+    if not paths.settings_file.exists():
         return
-    variables = read_env_file(places.settings_file)
+    variables = read_env_file(paths.settings_file)
     if variables.get(env_name("join_token")) != bundle.join_token:
         name = variables.get(env_name("hostname"), "another name")
         raise Conflict(
-            f"This host has an agent already: {name}, with its settings in {places.settings_file}. To replace them: "
+            f"This host has an agent already: {name}, with its settings in {paths.settings_file}. To replace them: "
             "--replace"
         )
 
 
-def _check_ledger(bundle: Bundle, places: Places, values: dict[str, str], settings: Settings) -> None:
-    hint = shlex.join(agent_command(places))
+def _check_ledger(bundle: Bundle, paths: AgentPaths, values: dict[str, str], settings: Settings) -> None:
+    hint = shlex.join(agent_command(paths))
     if not bundle.redis_ca:
         require_unused(settings, bundle, hint)
         return
@@ -166,23 +166,25 @@ def _check_ledger(bundle: Bundle, places: Places, values: dict[str, str], settin
         require_unused(Settings.from_env({**values, env_name("redis_url"): url}), bundle, hint)
 
 
-def _write(bundle: Bundle, places: Places, values: dict[str, str]) -> None:
-    places.prepare()
-    places.write(places.keys_file, bundle.trusted_keys, 0o644)
+def _write(bundle: Bundle, paths: AgentPaths, values: dict[str, str]) -> None:
+    paths.prepare()
+    paths.write(paths.keys_file, bundle.trusted_keys, 0o644)
     if bundle.redis_ca:
-        places.write(places.authority_file, bundle.redis_ca, 0o644)
+        paths.write(paths.authority_file, bundle.redis_ca, 0o644)
     head = "# Settings of this host's agent, from `jobqueue agent join`. Reference: docs/settings.md.\n"
-    places.write(places.settings_file, head + env_text(values))
+    paths.write(paths.settings_file, head + env_text(values))
 
 
-def _run(request: JoinRequest, bundle: Bundle, settings: Settings, places: Places, systemd: Systemd, say: Say) -> None:
+def _run(
+    request: JoinRequest, bundle: Bundle, settings: Settings, paths: AgentPaths, systemd: Systemd, say: Say
+) -> None:
     """Run the agent as the request asks."""
     if request.foreground:
         say("The agent runs until Ctrl-C.")
-        _replace_process(places)
+        _replace_process(paths)
     if not systemd.is_running:
         say("systemd does not run here. Start the agent, and keep it running, with:")
-        say(f"  {shlex.join(agent_command(places))}")
+        say(f"  {shlex.join(agent_command(paths))}")
         return
     say(f"The service is {systemd.install()}.")
     if request.start is False:
@@ -191,12 +193,12 @@ def _run(request: JoinRequest, bundle: Bundle, settings: Settings, places: Place
     systemd.start()
     _wait_until_accepted(bundle, settings, systemd)
     say(f"Agent {bundle.hostname} is accepted and takes work. Its log: {systemd.log_command}")
-    if places.is_user:
+    if paths.is_user:
         say(f"It stops when you log out, unless an administrator runs: loginctl enable-linger {os.geteuid()}")
 
 
-def _replace_process(places: Places) -> NoReturn:
-    argv = agent_command(places)
+def _replace_process(paths: AgentPaths) -> NoReturn:
+    argv = agent_command(paths)
     sys.stdout.flush()
     os.execv(argv[0], argv)  # noqa: S606 (this interpreter, without a shell)
 

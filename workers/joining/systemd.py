@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jobqueue.errors import JobQueueError
-from workers.joining.places import Places
+from workers.joining.agent_paths import AgentPaths
 
 UNIT = "jobqueue-agent.service"
 #: First line of the units that this command writes; another's unit is not overwritten.
@@ -38,17 +38,17 @@ WantedBy={target}
 """
 
 
-def agent_command(places: Places) -> list[str]:
+def agent_command(paths: AgentPaths) -> list[str]:
     """The command that runs the agent in the foreground. ``-P``: nothing is imported from the working directory."""
-    return [sys.executable, "-P", "-m", "jobqueue", "worker", "--env-file", str(places.settings_file)]
+    return [sys.executable, "-P", "-m", "jobqueue", "worker", "--env-file", str(paths.settings_file)]
 
 
 class Systemd:
     """The systemd that runs this host, or this user's services."""
 
-    def __init__(self, places: Places) -> None:
-        self._places = places
-        self._scope = ["--user"] if places.is_user else []
+    def __init__(self, paths: AgentPaths) -> None:
+        self._places = paths
+        self._scope = ["--user"] if paths.is_user else []
 
     @property
     def is_running(self) -> bool:
@@ -95,10 +95,10 @@ class Systemd:
             raise JobQueueError(f"`{' '.join(argv)}` failed: {done.stderr.strip() or f'exit code {done.returncode}'}")
 
 
-def unit_text(places: Places) -> str:
+def unit_text(paths: AgentPaths) -> str:
     """The unit's file."""
-    command = " ".join(_quoted(word) for word in agent_command(places))
-    target = "default.target" if places.is_user else "multi-user.target"
+    command = " ".join(_quoted(word) for word in agent_command(paths))
+    target = "default.target" if paths.is_user else "multi-user.target"
     return _TEMPLATE.format(mark=_MARK, command=command, target=target)
 
 

@@ -16,13 +16,13 @@ from jobqueue.ledger.jobs import SLICE
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.rollouts import CANCEL, MORE
 from jobqueue.ledger.shared_key_watch import Watch
-from jobqueue.model.agent import Agent
 from jobqueue.model.alert import RESULTS_FORGED, RESULTS_UNVERIFIED
 from jobqueue.model.job import Job
 from jobqueue.model.needs import Needs
 from jobqueue.model.target import ANY
 from jobqueue.services.placement import candidates
 from jobqueue.services.result_verifier import ResultVerifier
+from jobqueue.targets.host import Host
 from jobqueue.trust.signing.trusted import TrustedKeys
 
 logger = logging.getLogger(__name__)
@@ -42,8 +42,6 @@ INSPECTED = 50
 LOOK_BACK_MICROS = 600 * 1_000_000
 #: The placer waits this many times the duration of reading all agents before it reads them again.
 _SHARE = 20
-#: Number of matching hosts from which the ledger chooses.
-_CHOICE = 50
 #: Seconds after which the reconciler looks at all queues again: those that it knows of may be lost.
 _ALL_QUEUES_SECONDS = 600.0
 #: Seconds that the claim of one agent of a fleet may be delayed by those of the others.
@@ -159,15 +157,15 @@ class Opener:
         return sum(self._open(job_id) for job_id in ids)
 
     def _open(self, job_id: str) -> int:
-        what, due = self._ledger.rollouts.open(job_id, self._sender.template)
+        answer, due = self._ledger.rollouts.open(job_id, self._sender.template)
         _send(self._sender, due)
-        if what == CANCEL:
+        if answer == CANCEL:
             try:
                 self._ledger.jobs.cancel(job_id, "the rollout stopped")
             except (JobFinal, JobNotFound):
                 logger.info("Job %s ended before it could be cancelled", job_id)
         # more of it waits: the next step follows at once
-        return STEP if what == MORE else 1
+        return STEP if answer == MORE else 1
 
 
 class Placer:
@@ -194,18 +192,18 @@ class Placer:
         if not waiting:
             return 0
         began = self._clock()
-        agents = self._ledger.agents.all()
+        hosts = self._ledger.roster.fleet(is_fresh=True).hosts
         self._not_before = self._clock() + _SHARE * (self._clock() - began)
         jobs = self._ledger.jobs.get_many(job_id for job_id, _ in waiting)
-        due = [message for job in jobs if job.is_readable for message in self._place(job, agents)]
+        due = [message for job in jobs if job.is_readable for message in self._place(job, hosts)]
         _send(self._sender, due)
         return len(due)
 
-    def _place(self, job: Job, agents: list[Agent]) -> list[Due]:
-        hosts = candidates(agents, job.operation, job.needs or Needs())[:_CHOICE]
-        if not hosts:
+    def _place(self, job: Job, hosts: tuple[Host, ...]) -> list[Due]:
+        able = candidates(hosts, job.operation, job.needs or Needs())
+        if not able:
             return []
-        return self._ledger.executions.place(job.id, job.not_before, hosts, self._sender.template)
+        return self._ledger.executions.place(job.id, job.not_before, able, self._sender.template)
 
 
 class Reaper:
@@ -259,8 +257,8 @@ class Finisher:
         self._ledger = ledger
 
     def run_once(self) -> int:
-        taken = self._ledger.jobs.finish_slices(SLICES)
-        return STEP if taken >= SLICES else taken
+        finished = self._ledger.jobs.finish_slices(SLICES)
+        return STEP if finished >= SLICES else finished
 
 
 class Reconciler:
@@ -325,20 +323,20 @@ class ResultInspector:
         since = self._since or self._ledger.time() - LOOK_BACK_MICROS
         ids, self._since = self._ledger.jobs.ended_since(since, INSPECTED)
         for job in self._ledger.jobs.get_many(ids):
-            for hostname, what in self._faults(job):
-                self._report(job, hostname, what)
+            for hostname, fault in self._faults(job):
+                self._report(job, hostname, fault)
         return 0  # a full step here is not urgent
 
-    def _report(self, job: Job, hostname: str, what: str) -> None:
+    def _report(self, job: Job, hostname: str, fault: str) -> None:
         """Raise the alert. Agents of other versions may sign differently, so their results are not judged."""
         version = self._version(hostname)
         if version in ("", __version__):
-            logger.error("ALERT: the result of job %s from %s is forged: %s", job.id, hostname, what)
-            self._ledger.executions.alert(RESULTS_FORGED, job.id, hostname, what)
+            logger.error("ALERT: the result of job %s from %s is forged: %s", job.id, hostname, fault)
+            self._ledger.executions.alert(RESULTS_FORGED, job.id, hostname, fault)
             return
-        what = f"{what}; the agent has version {version[:40]!r}, and this is {__version__}: upgrade it"
-        logger.warning("The result of job %s from %s cannot be verified: %s", job.id, hostname, what)
-        self._ledger.executions.alert(RESULTS_UNVERIFIED, job.id, hostname, what)
+        fault = f"{fault}; the agent has version {version[:40]!r}, and this is {__version__}: upgrade it"
+        logger.warning("The result of job %s from %s cannot be verified: %s", job.id, hostname, fault)
+        self._ledger.executions.alert(RESULTS_UNVERIFIED, job.id, hostname, fault)
 
     def _version(self, hostname: str) -> str:
         """The version that an agent reports; empty for an unknown agent."""

@@ -183,7 +183,7 @@ class Transaction:
         """The collection's file as it was when the transaction began; raises ``NotFound``."""
         path = self._snapshots[name]
         if path is None:
-            raise NotFound(f"Unknown collection {name}{_known(self._collections.names())}")
+            raise NotFound(f"Unknown collection {name}{_listed_names(self._collections.names())}")
         return path
 
     def draft(self, name: str) -> Path:
@@ -230,7 +230,7 @@ def _calling(function: Callable[[str], None], name: str) -> Callable[[], None]:
     return lambda: function(name)
 
 
-def _known(names: Sequence[str]) -> str:
+def _listed_names(names: Sequence[str]) -> str:
     return (
         f"; there are {', '.join(names[:20])}."
         if names

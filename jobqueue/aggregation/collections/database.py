@@ -72,12 +72,12 @@ def parquet(*paths: Path) -> str:
 
 def schema(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, str]:
     """Column -> type of what a SELECT gives; raises ``ValueError`` when two columns have the same name."""
-    found: dict[str, str] = {}
+    columns: dict[str, str] = {}
     for name, type_name, *_ in connection.execute(f"DESCRIBE {query}").fetchall():
-        if name.lower() in {other.lower() for other in found}:
+        if name.lower() in {column.lower() for column in columns}:
             raise ValueError(f"the column {name!r} appears twice; give each a distinct name with AS")
-        found[name] = type_name
-    return found
+        columns[name] = type_name
+    return columns
 
 
 def portable(columns: Mapping[str, str]) -> list[str]:
@@ -85,10 +85,10 @@ def portable(columns: Mapping[str, str]) -> list[str]:
     return portable_as(columns, lambda _, found: kept_as(found))
 
 
-def portable_as(columns: Mapping[str, str], wanted: Callable[[str, str], str]) -> list[str]:
+def portable_as(columns: Mapping[str, str], kept_as: Callable[[str, str], str]) -> list[str]:
     """One expression per column that gives it the type ``wanted(name, type)``."""
-    kept = {name: (found, wanted(name, found)) for name, found in columns.items()}
-    return [_as(name, found, to) for name, (found, to) in kept.items()]
+    kinds = {name: (found, kept_as(name, found)) for name, found in columns.items()}
+    return [_as(name, found, to) for name, (found, to) in kinds.items()]
 
 
 def _as(name: str, kind: str, to: str) -> str:

@@ -161,9 +161,9 @@ def _note(path: str, value: Any, number: int, columns: dict[str, _Column]) -> No
             _note(f"{path}.{name}", inner, number, columns)
     elif isinstance(value, list):
         for item in value:
-            found = _kind(item)
-            if found is not None:
-                _add(column.items, found, path, item, number)
+            kind_of_item = _kind(item)
+            if kind_of_item is not None:
+                _add(column.items, kind_of_item, path, item, number)
             if isinstance(item, (dict, list)):
                 _note(f"{path}[]", item, number, columns)
 

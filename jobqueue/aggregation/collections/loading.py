@@ -105,10 +105,10 @@ def _check_together(connection: duckdb.DuckDBPyConnection, parts: Sequence[str])
     columns: dict[str, tuple[str, str]] = {}
     for part in parts:
         for name, kind in database.schema(connection, part).items():
-            other, known = columns.setdefault(name.lower(), (name, kind))
+            other, first = columns.setdefault(name.lower(), (name, kind))
             check_names(sorted({other, name}))
-            if _shape(known) != _shape(kind):
-                raise ValueError(f"the field {name!r} is of type {known} in one and of type {kind} in another")
+            if _shape(first) != _shape(kind):
+                raise ValueError(f"the field {name!r} is of type {first} in one and of type {kind} in another")
 
 
 def _shape(kind: str) -> str:
@@ -165,9 +165,9 @@ def _parquet(connection: duckdb.DuckDBPyConnection, file: Path, link: Path) -> s
         raise ValueError(f"the field {renamed[0]!r} has a name that differs from another one only by case; rename one")
     for name, kind in columns.items():
         is_inexact = kind in _INEXACT or kind == "VARCHAR" or kind.startswith("DECIMAL")
-        if _wanted(name, kind) == "BIGINT" and is_inexact:
+        if _expected(name, kind) == "BIGINT" and is_inexact:
             _check_whole(connection, path, name)
-    return database.select(database.portable_as(columns, _wanted), source)
+    return database.select(database.portable_as(columns, _expected), source)
 
 
 def _check_whole(connection: duckdb.DuckDBPyConnection, path: str, name: str) -> None:
@@ -184,24 +184,24 @@ def _check_whole(connection: duckdb.DuckDBPyConnection, path: str, name: str) ->
 
 def _json(connection: duckdb.DuckDBPyConnection, path: str, kinds: Mapping[str, str | None]) -> str:
     """The rows of a checked JSON file. Types are passed to the reader: type detection would change texts."""
-    given = f"{path}, format = 'newline_delimited', maximum_object_size = 67108864"
-    schema = database.schema(connection, f"SELECT * FROM read_json({given}, sample_size = -1)")
+    arguments = f"{path}, format = 'newline_delimited', maximum_object_size = 67108864"
+    schema = database.schema(connection, f"SELECT * FROM read_json({arguments}, sample_size = -1)")
     read_as = {
         name: kinds.get(name) or ("VARCHAR" if database.kept_as(kind) == "VARCHAR" else kind)
         for name, kind in schema.items()
     }
     columns = ", ".join(f"{database.literal(name)}: {database.literal(kind)}" for name, kind in read_as.items())
-    return database.select(database.portable_as(read_as, _wanted), f"read_json({given}, columns = {{{columns}}})")
+    return database.select(database.portable_as(read_as, _expected), f"read_json({arguments}, columns = {{{columns}}})")
 
 
 def _csv(connection: duckdb.DuckDBPyConnection, path: str, kinds: Mapping[str, str | None], decimal: str) -> str:
     """The rows of a checked CSV file, with column types that preserve every value as written."""
     # explicit, not detected: a broken file must not be read with other separators
-    given = (
+    arguments = (
         f"{path}, header = true, sample_size = -1, delim = ',', quote = '\"', escape = '\"', "
         f"decimal_separator = '{decimal}', max_line_size = 67108864"
     )
-    schema = database.schema(connection, f"SELECT * FROM read_csv({given})")
+    schema = database.schema(connection, f"SELECT * FROM read_csv({arguments})")
     reals = {name for name in schema if kinds.get(name) == "DOUBLE"}
     texts = {name for name, kind in schema.items() if kinds.get(name) or database.kept_as(kind) == "VARCHAR"} - reals
     unsure = [name for name, kind in schema.items() if kind in _NUMBERS and name not in texts | reals]
@@ -210,22 +210,22 @@ def _csv(connection: duckdb.DuckDBPyConnection, path: str, kinds: Mapping[str, s
             f"coalesce(bool_or(regexp_matches({database.identifier(name)}, {database.literal(_NO_NUMBER)})), false)"
             for name in unsure
         ]
-        plain = f"read_csv({given}, all_varchar = true)"
+        plain = f"read_csv({arguments}, all_varchar = true)"
         row = connection.execute(database.select(checks, plain)).fetchone() or ()
         texts |= {name for name, is_text in zip(unsure, row, strict=True) if is_text}
     overrides = {**dict.fromkeys(sorted(texts), "VARCHAR"), **dict.fromkeys(sorted(reals), "DOUBLE")}
     types = ", ".join(f"{database.literal(name)}: '{kind}'" for name, kind in overrides.items())
     options = f", types = {{{types}}}" if types else ""
     columns = {**schema, **overrides}
-    return database.select(database.portable_as(columns, _wanted), f"read_csv({given}{options})")
+    return database.select(database.portable_as(columns, _expected), f"read_csv({arguments}{options})")
 
 
-def _wanted(name: str, kind: str) -> str:
+def _expected(name: str, kind: str) -> str:
     """The type that a column is kept as; a list stays one."""
     if kind.endswith("]") or kind.startswith(("STRUCT", "MAP")):
         return database.kept_as(kind)
-    wanted = field_type(name)
-    return database.kept_as(kind) if wanted is None or wanted.endswith("]") else wanted
+    expected = field_type(name)
+    return database.kept_as(kind) if expected is None or expected.endswith("]") else expected
 
 
 def _first_lines(error: Exception) -> str:

@@ -115,9 +115,9 @@ class Calls:
 
     def _by_table(self, name: str, overloads: Sequence[Function], values: Sequence[Typed]) -> Typed:
         for function in overloads:
-            taken = _arguments(function, values)
-            if taken is not None:
-                return _written(function, taken)
+            accepted = _arguments(function, values)
+            if accepted is not None:
+                return _written(function, accepted)
         kinds = ", ".join(str(value.type) for value in values)
         options = " or ".join(f"{name}({', '.join(function.parameters)})" for function in overloads)
         raise InvalidInput(f"{name}({kinds}) is not proved equal to Spark's; allowed: {options}. Use CAST")
@@ -241,9 +241,9 @@ class Calls:
         written = function_name(node)
         value = self._typed(argument)
         for aggregate in AGGREGATES[SYNONYMS.get(written, written)]:
-            taken = accept(value, aggregate.parameter)
-            if taken is not None and (aggregate.distinct or not distinct):
-                return _aggregated(aggregate, taken, distinct, condition, over)
+            accepted = accept(value, aggregate.parameter)
+            if accepted is not None and (aggregate.distinct or not distinct):
+                return _aggregated(aggregate, accepted, distinct, condition, over)
         distinctly = " DISTINCT" if distinct else ""
         raise refuse(
             node,
@@ -253,8 +253,8 @@ class Calls:
     def _count_of_several(self, arguments: Sequence[exp.Expr], condition: str, over: str) -> Typed:
         """Rows with a NULL among the values do not count."""
         values = [self.argument(argument, "value").sql for argument in arguments]
-        known = " AND ".join(f"{value} IS NOT NULL" for value in values)
-        row = f"CASE WHEN {known} THEN row({', '.join(values)}) END"
+        all_set = " AND ".join(f"{value} IS NOT NULL" for value in values)
+        row = f"CASE WHEN {all_set} THEN row({', '.join(values)}) END"
         return Typed(f"count(DISTINCT {row}){_filter(condition)}{over}", BIGINT)
 
     def _extreme(self, node: exp.Anonymous, name: str, condition: str, over: str) -> Typed:
@@ -343,18 +343,18 @@ def accept(value: Typed, parameter: str) -> Typed | None:
 
 def accept_or_raise(value: Typed, parameter: str) -> Typed:
     """``accept``, or ``InvalidInput``."""
-    taken = accept(value, parameter)
-    if taken is None:
+    accepted = accept(value, parameter)
+    if accepted is None:
         raise InvalidInput(f"{value.type} cannot be used as {parameter}; use CAST")
-    return taken
+    return accepted
 
 
-def _is_exactly(value: Typed, wanted: str) -> bool:
-    if wanted == "text":
+def _is_exactly(value: Typed, expected: str) -> bool:
+    if expected == "text":
         return isinstance(value.literal, str)
-    if wanted == "int":
+    if expected == "int":
         return isinstance(value.literal, int)
-    return value.type.name in (wanted, "ANY")
+    return value.type.name in (expected, "ANY")
 
 
 def _arguments(function: Function, values: Sequence[Typed]) -> list[Typed] | None:
@@ -366,28 +366,32 @@ def _arguments(function: Function, values: Sequence[Typed]) -> list[Typed] | Non
         parameters = parameters[: len(values)]
     if len(parameters) != len(values) or (not values and function.repeats):
         return None
-    taken = [accept(value, parameter) for value, parameter in zip(values, parameters, strict=True)]
-    return None if None in taken else [value for value in taken if value is not None]
+    accepted = [accept(value, parameter) for value, parameter in zip(values, parameters, strict=True)]
+    return None if None in accepted else [value for value in accepted if value is not None]
 
 
-def _written(function: Function, taken: list[Typed]) -> Typed:
+def _written(function: Function, accepted: list[Typed]) -> Typed:
     result = function.result
     if result == "common" or function.parameters == ("value", "value"):
-        shared = [value for value, name in zip(taken, _spread(function, len(taken)), strict=True) if name == "value"]
+        shared = [
+            value for value, name in zip(accepted, _spread(function, len(accepted)), strict=True) if name == "value"
+        ]
         kind = common_of(shared, "this function")
-        names = _spread(function, len(taken))
-        taken = [cast(value, kind) if name == "value" else value for value, name in zip(taken, names, strict=True)]
+        names = _spread(function, len(accepted))
+        accepted = [
+            cast(value, kind) if name == "value" else value for value, name in zip(accepted, names, strict=True)
+        ]
         if result == "common":
             result = kind
     if "element" in function.parameters:
-        taken = _with_element(taken)
+        accepted = _with_element(accepted)
     if result == "first":
-        result = taken[0].type
+        result = accepted[0].type
     if result == "element":
-        result = taken[0].type.element or ANY
+        result = accepted[0].type.element or ANY
     if result == "array":
-        result = array(taken[0].type)
-    parts = [value.sql for value in taken]
+        result = array(accepted[0].type)
+    parts = [value.sql for value in accepted]
     sql = function.template.format(*parts, all=", ".join(parts), pipes=" || ".join(parts))
     if not isinstance(result, SparkType):
         raise AssertionError(f"the table of functions names no type {result!r}")
@@ -399,13 +403,13 @@ def _spread(function: Function, count: int) -> list[str]:
     return (parameters + parameters[-1:] * count)[:count]
 
 
-def _with_element(taken: list[Typed]) -> list[Typed]:
-    items, item = taken
+def _with_element(accepted: list[Typed]) -> list[Typed]:
+    items, item = accepted
     if item.type == NULL and items.type.element is not None:
         item = cast(item, items.type.element)
-        taken = [items, item]
+        accepted = [items, item]
     if ANY in (items.type, item.type):
-        return taken
+        return accepted
     if items.type.element != item.type:
         raise InvalidInput(f"{item.type} in an array of {items.type.element} is not proved equal to Spark's; use CAST")
-    return taken
+    return accepted

@@ -119,7 +119,7 @@ def arithmetic(kind: type[exp.Expr], first: Typed, second: Typed) -> Typed:
         return _double(sign, cast(first, DOUBLE), cast(second, DOUBLE))
     if "DECIMAL" in (first.type.name, second.type.name):
         return _decimal(sign, first, second)
-    return _whole(sign, first, second)
+    return _integer_arithmetic(sign, first, second)
 
 
 def _unknown(sign: str, first: Typed, second: Typed) -> Typed:
@@ -143,7 +143,7 @@ def _double(sign: str, first: Typed, second: Typed) -> Typed:
     return Typed(f"({first.sql} {sign} {second.sql})", DOUBLE)
 
 
-def _whole(sign: str, first: Typed, second: Typed) -> Typed:
+def _integer_arithmetic(sign: str, first: Typed, second: Typed) -> Typed:
     if sign == "/":
         return Typed(f"spark_divide({first.sql}, {second.sql})", DOUBLE)
     if sign == "div":
@@ -187,8 +187,8 @@ def _decimal_quotient(one: SparkType, other: SparkType, first: Typed, second: Ty
     scale = max(6, one.scale + other.digits + 1)
     digits = one.digits - one.scale + other.scale + scale
     if digits > MAX_DIGITS:  # Spark gives up places behind the point, but not more than it must
-        whole = digits - scale
-        digits, scale = MAX_DIGITS, max(MAX_DIGITS - whole, min(scale, 6))
+        whole_digits = digits - scale
+        digits, scale = MAX_DIGITS, max(MAX_DIGITS - whole_digits, min(scale, 6))
     shift = scale - one.scale + other.scale
     if shift < 0 or one.digits + shift > MAX_DIGITS or other.digits + scale > MAX_DIGITS:
         raise _not_proved(first, "/", second)

@@ -69,12 +69,12 @@ def check_like(pattern: str, escape: str) -> None:
 def date_format(pattern: str, moment: str) -> str:
     """DuckDB's expression for a moment in a format of Spark's; raises ``InvalidInput`` with what is allowed."""
     parts: list[str] = []
-    place = 0
-    while place < len(pattern):
-        match = _DATE_PART.match(pattern, place)
+    position = 0
+    while position < len(pattern):
+        match = _DATE_PART.match(pattern, position)
         if match is None:
-            raise InvalidInput(f"the date format {pattern[:100]!r} has {pattern[place]!r}, which is not allowed")
-        place = match.end()
+            raise InvalidInput(f"the date format {pattern[:100]!r} has {pattern[position]!r}, which is not allowed")
+        position = match.end()
         if match[2]:
             if match[0] not in DATE_PARTS:
                 allowed = ", ".join(DATE_PARTS)
@@ -112,12 +112,12 @@ def parsed_time(pattern: str, text: str) -> str:
 
     Raises ``InvalidInput`` with what is allowed.
     """
-    written, names, place, open_run = "", [], 0, False
-    while place < len(pattern):
-        match = _DATE_PART.match(pattern, place)
+    written, names, position, open_run = "", [], 0, False
+    while position < len(pattern):
+        match = _DATE_PART.match(pattern, position)
         if match is None:
-            raise InvalidInput(f"the date format {pattern[:100]!r} has {pattern[place]!r}, which is not allowed")
-        place = match.end()
+            raise InvalidInput(f"the date format {pattern[:100]!r} has {pattern[position]!r}, which is not allowed")
+        position = match.end()
         if not match[2]:
             literal = match[3] if match[1] is None else match[1].replace("''", "'") or "'"
             written, open_run = written + re.escape(literal), False
@@ -256,12 +256,12 @@ class _Regex:
 def replacement(text: str, groups: int) -> str:
     """A replacement of Java's (``$1``) for DuckDB (``\\1``)."""
     parts: list[str] = []
-    place = 0
-    while place < len(text):
-        match = _REPLACEMENT.match(text, place)
+    position = 0
+    while position < len(text):
+        match = _REPLACEMENT.match(text, position)
         if match is None or (match[2] and int(match[2]) > groups):
             raise InvalidInput(f"the replacement {text[:100]!r}: $ must be followed by the number of a group (0-9)")
-        place = match.end()
+        position = match.end()
         plain = match[1] or match[3]
         parts.append(f"\\{match[2]}" if match[2] else plain.replace("\\", "\\\\"))
     return "".join(parts)

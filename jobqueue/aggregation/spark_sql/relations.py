@@ -181,7 +181,7 @@ class Relations:
         if any(star.args.get(key) for key in ("except_", "replace", "rename", "except", "ilike")):
             raise refuse(item, "* with EXCEPT or REPLACE is not allowed; list the columns")
         table = item.table if isinstance(item, exp.Column) else ""
-        chosen = [one for one in scope.relations if not table or one.alias.lower() == table.lower()]
+        chosen = [relation for relation in scope.relations if not table or relation.alias.lower() == table.lower()]
         if not chosen:
             raise refuse(item, f"{item.sql('spark')[:80]}: unknown table")
         columns = [
@@ -365,8 +365,8 @@ def _as(sql: str, relation: Relation, target: Relation) -> str:
         return f"(SELECT * FROM ({sql}) AS side ({', '.join(identifier(column.name) for column in target.columns)}))"
     names = [f"column{number}" for number in range(len(relation.columns))]
     parts = [
-        f"{cast(Typed(identifier(name), column.type), wanted.type).sql} AS {identifier(wanted.name)}"
-        for name, column, wanted in zip(names, relation.columns, target.columns, strict=True)
+        f"{cast(Typed(identifier(name), column.type), target_column.type).sql} AS {identifier(target_column.name)}"
+        for name, column, target_column in zip(names, relation.columns, target.columns, strict=True)
     ]
     return f"(SELECT {', '.join(parts)} FROM ({sql}) AS side ({', '.join(map(identifier, names))}))"
 

@@ -55,11 +55,11 @@ class Scope:
             if not table or relation.alias.lower() == table.lower()
             if (column := relation.find(name)) is not None and (table or column.name.lower() not in relation.hidden)
         ]
-        known = [pair for pair in candidates if not pair[0].open]
-        if len(known or candidates) > 1 and known:
-            raise InvalidInput(f"the column {name} is ambiguous: {', '.join(pair[0].alias for pair in known)} have it")
+        closed = [pair for pair in candidates if not pair[0].open]
+        if len(closed or candidates) > 1 and closed:
+            raise InvalidInput(f"the column {name} is ambiguous: {', '.join(pair[0].alias for pair in closed)} have it")
         if candidates:
-            relation, column = (known or candidates)[0]
+            relation, column = (closed or candidates)[0]
             return Typed(f"{identifier(relation.alias)}.{identifier(column.name)}", column.type, name=column.name)
         return None if self.parent is None else self.parent.column(name, table)
 

@@ -151,24 +151,24 @@ def _split(calls: Calls, arguments: Arguments) -> Typed:
 
 def _regexp_extract_all(calls: Calls, arguments: Arguments) -> Typed:
     _count(arguments, 2, 3, "a text, a regular expression and the number of a group")
-    value, pattern, found = _matches(calls, arguments, "regexp_extract_all")
+    value, pattern, matches = _matches(calls, arguments, "regexp_extract_all")
     group = calls.number(arguments[2], "regexp_extract_all: the group") if arguments[2:] else 1
     if not 0 <= group <= groups(pattern):
         raise InvalidInput(f"regexp_extract_all: the regular expression has {groups(pattern)} groups, not {group}")
-    every = f"regexp_extract_all({value.sql}, {found}, {group})"
+    every = f"regexp_extract_all({value.sql}, {matches}, {group})"
     return Typed(f"[coalesce(part, '') FOR part IN {every}]", array(STRING))
 
 
 def _regexp_count(calls: Calls, arguments: Arguments) -> Typed:
     _count(arguments, 2, 2, "a text and a regular expression")
-    value, _, found = _matches(calls, arguments, "regexp_count")
-    return Typed(f"CAST(len(regexp_extract_all({value.sql}, {found}, 0)) AS INTEGER)", INT)
+    value, _, matches = _matches(calls, arguments, "regexp_count")
+    return Typed(f"CAST(len(regexp_extract_all({value.sql}, {matches}, 0)) AS INTEGER)", INT)
 
 
 def _regexp_substr(calls: Calls, arguments: Arguments) -> Typed:
     _count(arguments, 2, 2, "a text and a regular expression")
-    value, _, found = _matches(calls, arguments, "regexp_substr")
-    return Typed(f"nullif(regexp_extract({value.sql}, {found}, 0), '')", STRING)
+    value, _, matches = _matches(calls, arguments, "regexp_substr")
+    return Typed(f"nullif(regexp_extract({value.sql}, {matches}, 0), '')", STRING)
 
 
 def _matches(calls: Calls, arguments: Arguments, name: str) -> tuple[Typed, str, str]:

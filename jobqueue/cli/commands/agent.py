@@ -19,13 +19,13 @@ from jobqueue.model.agent import AgentState
 from jobqueue.model.agent_filter import DEFAULT_LIMIT, MAX_LIMIT
 
 _COLUMNS = (
-    Column("HOSTNAME", whole=True),
-    Column("STATUS", whole=True),
-    Column("STATE", whole=True),
-    Column("RUNNING", whole=True, right=True),
-    Column("QUEUED", whole=True, right=True),
-    Column("LOAD", whole=True, right=True),
-    Column("HEARTBEAT", whole=True),
+    Column("HOSTNAME", uncut=True),
+    Column("STATUS", uncut=True),
+    Column("STATE", uncut=True),
+    Column("RUNNING", uncut=True, right=True),
+    Column("QUEUED", uncut=True, right=True),
+    Column("LOAD", uncut=True, right=True),
+    Column("HEARTBEAT", uncut=True),
     Column("LABELS"),
     Column("CONDITIONS"),
 )
@@ -79,12 +79,12 @@ def list_agents(*, cursor: str | None, everything: bool, view: str | None, as_js
 def get(hostname: str, as_json: bool) -> None:
     """Show one agent: its state, load, labels, facts and operations."""
     with connect() as client:
-        found = client.agent(hostname)
+        agent = client.agent(hostname)
     out = screen()
     if as_json:
-        out.json(found)
+        out.json(agent)
     else:
-        _show(out, found)
+        _show(out, agent)
 
 
 @agent.command()
@@ -135,9 +135,9 @@ def revoke(hostnames: Sequence[str], as_json: bool) -> None:
     accept lets an agent in again, once it has a Redis user; a new bundle gives it one.
     """
 
-    def describe(found: Mapping[str, Any]) -> str:
-        user = found.get("redis_user")
-        return f"{_describe(found)}  {one_line(user['note'])}" if isinstance(user, Mapping) else _describe(found)
+    def describe(agent: Mapping[str, Any]) -> str:
+        user = agent.get("redis_user")
+        return f"{_describe(agent)}  {one_line(user['note'])}" if isinstance(user, Mapping) else _describe(agent)
 
     for_each(hostnames, Client.revoke, describe, as_json=as_json)
 
@@ -155,27 +155,27 @@ def remove(hostnames: Sequence[str], as_json: bool) -> None:
     for_each(hostnames, forget, lambda removed: f"{one_line(removed['hostname'])}  removed", as_json=as_json)
 
 
-def _row(out: Screen, found: Mapping[str, Any]) -> list[Any]:
-    load = found.get("load")
+def _row(out: Screen, agent: Mapping[str, Any]) -> list[Any]:
+    load = agent.get("load")
     return [
-        found.get("hostname"),
-        found.get("status"),
-        state_of(found),
-        found.get("running"),
-        found.get("queue_length"),
+        agent.get("hostname"),
+        agent.get("status"),
+        state_of(agent),
+        agent.get("running"),
+        agent.get("queue_length"),
         load[0] if isinstance(load, list) and load else None,
-        out.when(found.get("last_heartbeat")),
-        pairs(found.get("labels") or {}),
-        " ".join(str(name) for name in found.get("conditions") or ()),
+        out.when(agent.get("last_heartbeat")),
+        pairs(agent.get("labels") or {}),
+        " ".join(str(name) for name in agent.get("conditions") or ()),
     ]
 
 
-def _show(out: Screen, found: Mapping[str, Any]) -> None:
+def _show(out: Screen, agent: Mapping[str, Any]) -> None:
     """All fields of the agent: those that fit on a line first, then the others, each under its name."""
-    labels = pairs(found["labels"]) if found.get("labels") else None
-    simple = {name: value for name, value in found.items() if name != "labels" and _fits_a_line(value)}
+    labels = pairs(agent["labels"]) if agent.get("labels") else None
+    simple = {name: value for name, value in agent.items() if name != "labels" and _fits_a_line(value)}
     out.fields([*((_title(name), _joined(value)) for name, value in simple.items()), ("Labels", labels)])
-    for name, value in found.items():
+    for name, value in agent.items():
         if name != "labels" and name not in simple and value:
             out.heading(_title(name))
             for line in lines(value):
@@ -196,5 +196,5 @@ def _title(name: str) -> str:
     return one_line(name).replace("_", " ").capitalize()
 
 
-def _describe(found: Mapping[str, Any]) -> str:
-    return f"{one_line(found.get('hostname'))}  {one_line(found.get('state'))}"
+def _describe(agent: Mapping[str, Any]) -> str:
+    return f"{one_line(agent.get('hostname'))}  {one_line(agent.get('state'))}"

@@ -77,4 +77,4 @@ def export(kinds: Sequence[str], manager: str | None, as_json: bool) -> None:
 def _show(step: Step) -> None:
     if step.change != "unchanged":
         screen().line(f"{step.kind.name} {one_line(step.name)}  {step.change}")
-        show_changes(screen(), [dict(one) for one in step.comparison.changes])
+        show_changes(screen(), [dict(change) for change in step.comparison.changes])

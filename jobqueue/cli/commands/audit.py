@@ -13,11 +13,11 @@ from jobqueue.cli.views.output import Column, complain, screen
 from jobqueue.cli.views.text import one_line
 
 _COLUMNS = (
-    Column("NUMBER", whole=True, right=True),
-    Column("TIME", whole=True),
-    Column("WHO", whole=True),
-    Column("FROM", whole=True),
-    Column("RESULT", whole=True),
+    Column("NUMBER", uncut=True, right=True),
+    Column("TIME", uncut=True),
+    Column("WHO", uncut=True),
+    Column("FROM", uncut=True),
+    Column("RESULT", uncut=True),
     Column("WHAT"),
     Column("DETAILS"),
 )

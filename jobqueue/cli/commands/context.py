@@ -16,8 +16,8 @@ from jobqueue.errors import InvalidInput, JobQueueError
 from jobqueue.settings import env_name
 
 _COLUMNS = (
-    Column("CURRENT", whole=True),
-    Column("NAME", whole=True),
+    Column("CURRENT", uncut=True),
+    Column("NAME", uncut=True),
     Column("URL"),
     Column("TOKEN"),
     Column("CA"),
@@ -98,10 +98,10 @@ def list_contexts(as_json: bool) -> None:
     contexts = Contexts.load()
     current = _current(contexts)
     if as_json:
-        found = [
+        documents = [
             {"name": item.name, "current": item.name == current, **_fields(item)} for item in contexts.items.values()
         ]
-        screen().json({"contexts": found, "current": current or None})
+        screen().json({"contexts": documents, "current": current or None})
         return
     rows = [
         ("*" if item.name == current else "", item.name, item.url, item.token_file or item.token_command, item.ca)
@@ -119,12 +119,12 @@ def show(name: str | None, as_json: bool) -> None:
     chosen = name or _current(contexts)
     if not chosen:
         raise InvalidInput("There is no current context; name one, or choose one with `jobqueue context use`.")
-    found = contexts.get(chosen)
+    item = contexts.get(chosen)
     if as_json:
-        screen().json({"name": found.name, "current": found.name == _current(contexts), **_fields(found)})
+        screen().json({"name": item.name, "current": item.name == _current(contexts), **_fields(item)})
         return
     titles = {"url": "URL", "token_file": "Token file", "token_command": "Token command", "ca": "CA"}
-    screen().fields([("Name", found.name), *((titles[key], value) for key, value in _fields(found).items())])
+    screen().fields([("Name", item.name), *((titles[key], value) for key, value in _fields(item).items())])
 
 
 @context.command()
@@ -139,8 +139,8 @@ def _current(contexts: Contexts) -> str:
     return os.environ.get(env_name("context"), "").strip() or contexts.current
 
 
-def _fields(found: Context) -> dict[str, str | None]:
-    return {name: getattr(found, name) or None for name in ("url", "token_file", "token_command", "ca")}
+def _fields(context: Context) -> dict[str, str | None]:
+    return {name: getattr(context, name) or None for name in ("url", "token_file", "token_command", "ca")}
 
 
 def _text(path: Path | None) -> str:

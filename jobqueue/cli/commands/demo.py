@@ -146,7 +146,7 @@ def _complaints(request: _Request, job: Mapping[str, Any]) -> list[str]:
 def _show_agents(client: Client, out: Screen) -> None:
     out.heading("Agents")
     out.table(
-        [Column("hostname", whole=True), Column("labels"), Column("status")],
+        [Column("hostname", uncut=True), Column("labels"), Column("status")],
         [
             (agent["hostname"], " ".join(f"{key}:{value}" for key, value in agent["labels"].items()), agent["status"])
             for agent in client.agents()["agents"]
@@ -159,8 +159,8 @@ def _show_job(request: _Request, job: Mapping[str, Any], out: Screen) -> None:
     states = job["agent_states"]
     out.table(
         [
-            Column("agent", whole=True),
-            Column("status", whole=True),
+            Column("agent", uncut=True),
+            Column("status", uncut=True),
             Column("took", right=True),
             Column("answer", wrap=True),
         ],
@@ -179,6 +179,6 @@ def _show_job(request: _Request, job: Mapping[str, Any], out: Screen) -> None:
 def _show_timeline(job: Mapping[str, Any], out: Screen) -> None:
     out.heading(f"Timeline of job {job['id']}")
     out.table(
-        [Column("time", whole=True), Column("event", whole=True), Column("hostname", whole=True), Column("message")],
+        [Column("time", uncut=True), Column("event", uncut=True), Column("hostname", uncut=True), Column("message")],
         [(event["timestamp"], event["event"], event["hostname"], event["message"]) for event in job["timeline"]],
     )

@@ -46,29 +46,29 @@ def follow(job_id: str | None, steps: Sequence[str], after: str, as_json: bool) 
             job_id = job_id_of(client, job_id)
             client.job(job_id)  # raises if the job is missing rather than the stream
         try:
-            for found in client.follow_events(job_id, after):
-                if found["kind"] == "job" and steps and found.get("event") not in steps:
+            for event in client.follow_events(job_id, after):
+                if event["kind"] == "job" and steps and event.get("event") not in steps:
                     continue
                 if as_json:
-                    click.echo(json.dumps(found))
+                    click.echo(json.dumps(event))
                 else:
-                    _show(out, found)
+                    _show(out, event)
         except NotFound as error:
             raise JobQueueError("This server has no event stream; it is older than this command line.") from error
 
 
-def _show(out: Screen, found: Mapping[str, Any]) -> None:
-    if found["kind"] == "reset":
+def _show(out: Screen, event: Mapping[str, Any]) -> None:
+    if event["kind"] == "reset":
         complain("Some events in between may be missing.")
-    elif found["kind"] == "waiting":
-        complain(one_line(found.get("reason")))
-    elif found["kind"] == "end":
-        out.line(f"Job {one_line(found.get('job_id'))} is {one_line(found.get('status'))}.", str(found.get("status")))
+    elif event["kind"] == "waiting":
+        complain(one_line(event.get("reason")))
+    elif event["kind"] == "end":
+        out.line(f"Job {one_line(event.get('job_id'))} is {one_line(event.get('status'))}.", str(event.get("status")))
     else:
-        text = f"  {one_line(found['error'])}" if found.get("error") else ""
-        where = f"{found['count']} agents" if found.get("count") else one_line(found.get("hostname"))
+        text = f"  {one_line(event['error'])}" if event.get("error") else ""
+        where = f"{event['count']} agents" if event.get("count") else one_line(event.get("hostname"))
         out.line(
-            f"{one_line(found.get('timestamp'))}  {one_line(found.get('job_id'))}  {one_line(found.get('event')):<12}  "
+            f"{one_line(event.get('timestamp'))}  {one_line(event.get('job_id'))}  {one_line(event.get('event')):<12}  "
             f"{where}{text}",
-            str(found.get("event")),
+            str(event.get("event")),
         )

@@ -244,23 +244,23 @@ def get(
     with connect() as client:
         job_id = job_id_of(client, job_id)
         if group:
-            found = merged(client.iter_execution_pages(job_id, state=state, group="answer"))
+            job = merged(client.iter_execution_pages(job_id, state=state, group="answer"))
         elif executions or state:
-            found, *more = client.iter_execution_pages(job_id, state=state, limit=MAX_EXECUTIONS)
-            found["items"] += [item for page in more for item in page["items"]]
-            found["next_cursor"] = None
+            job, *more = client.iter_execution_pages(job_id, state=state, limit=MAX_EXECUTIONS)
+            job["items"] += [item for page in more for item in page["items"]]
+            job["next_cursor"] = None
         else:
-            found = client.job(job_id)
+            job = client.job(job_id)
     if as_json:
-        screen().json(found)
-    elif "groups" in found:
-        show_groups(screen(full=full), found)
-    elif "items" in found:
-        show_executions(screen(full=full), found["items"])
+        screen().json(job)
+    elif "groups" in job:
+        show_groups(screen(full=full), job)
+    elif "items" in job:
+        show_executions(screen(full=full), job["items"])
     elif oneline:
-        show_oneline(screen(full=full), answers(found))
+        show_oneline(screen(full=full), answers(job))
     else:
-        show_job(screen(full=full), found)
+        show_job(screen(full=full), job)
 
 
 @job.command("watch")
@@ -333,7 +333,7 @@ def cancel(job_ids: Sequence[str], as_json: bool) -> None:
     def stop(client: Client, job_id: str) -> dict[str, Any]:
         return client.cancel(job_id_of(client, job_id))
 
-    for_each(job_ids, stop, lambda found: f"{one_line(found.get('id'))}  {_cancelled(found)}", as_json=as_json)
+    for_each(job_ids, stop, lambda job: f"{one_line(job.get('id'))}  {_cancelled(job)}", as_json=as_json)
 
 
 @job.command()
@@ -467,8 +467,8 @@ def _steer(action: Callable[[Client, str], dict[str, Any]], job_ids: Sequence[st
     def step(client: Client, job_id: str) -> dict[str, Any]:
         return action(client, job_id_of(client, job_id))
 
-    def line(found: dict[str, Any]) -> str:
-        return f"{one_line(found.get('id'))}  {one_line((found.get('rollout') or {}).get('state'))}"
+    def line(job: dict[str, Any]) -> str:
+        return f"{one_line(job.get('id'))}  {one_line((job.get('rollout') or {}).get('state'))}"
 
     for_each(job_ids, step, line, as_json=as_json)
 
@@ -500,6 +500,6 @@ def _finish(
     context.exit(0 if ended["status"] in GOOD_STATUSES else EXIT_JOB_FAILED)
 
 
-def _cancelled(found: dict[str, Any]) -> str:
-    status = one_line(found.get("status"))
+def _cancelled(job: dict[str, Any]) -> str:
+    status = one_line(job.get("status"))
     return status if status == JobStatus.CANCELLED.value else f"{status}, cancel requested"

@@ -55,7 +55,7 @@ def bundle(
     """
     url = redis_url_file.read(_URL_LIMIT).strip() if redis_url_file is not None else None
     with connect() as client:
-        found = client.bundle(
+        answer = client.bundle(
             hostname,
             seconds=max(1, int(expires)),
             allow=allow or ("read-only",),
@@ -64,18 +64,18 @@ def bundle(
             replace=replace,
         )
     if as_json:
-        screen().json(found)
+        screen().json(answer)
         return
-    click.echo(found["bundle"], nl=False)
-    name = shlex.quote(f"{one_line(found['hostname'])}.join")
+    click.echo(answer["bundle"], nl=False)
+    name = shlex.quote(f"{one_line(answer['hostname'])}.join")
     click.echo(
-        f"This bundle is for {one_line(found['hostname'])}, once, until {one_line(found['expires_at'])}.", err=True
+        f"This bundle is for {one_line(answer['hostname'])}, once, until {one_line(answer['expires_at'])}.", err=True
     )
-    click.echo(f"SHA-256: {one_line(found['sha256'])}", err=True)
+    click.echo(f"SHA-256: {one_line(answer['sha256'])}", err=True)
     click.echo(f"On the host: jobqueue agent join {name}", err=True)
-    if not found["redis_user_kept"]:
+    if not answer["redis_user_kept"]:
         click.echo(
-            f"Redis forgets its user {one_line(found['redis_user'])} when it restarts: it has no aclfile. See "
+            f"Redis forgets its user {one_line(answer['redis_user'])} when it restarts: it has no aclfile. See "
             "docs/redis.md.",
             err=True,
         )

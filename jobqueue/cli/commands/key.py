@@ -41,7 +41,7 @@ def list_keys(as_json: bool) -> None:
     if as_json:
         out.json(page)
         return
-    columns = (Column("ID", whole=True), Column("NAME", whole=True), *COLUMNS)
+    columns = (Column("ID", uncut=True), Column("NAME", uncut=True), *COLUMNS)
     out.table(columns, [[item.get("id"), item.get("name"), *row(out, item)] for item in page["keys"]])
 
 

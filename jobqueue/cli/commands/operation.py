@@ -15,9 +15,9 @@ from jobqueue.cli.views.output import Column, screen
 from jobqueue.errors import UnknownOperation
 
 _COLUMNS = (
-    Column("TYPE", whole=True),
-    Column("CHANGES", whole=True),
-    Column("IDEMPOTENT", whole=True),
+    Column("TYPE", uncut=True),
+    Column("CHANGES", uncut=True),
+    Column("IDEMPOTENT", uncut=True),
     Column("PERMISSION"),
     Column("SUMMARY"),
 )
@@ -48,10 +48,10 @@ def list_operations(as_json: bool) -> None:
 def show(operation_type: str, as_json: bool) -> None:
     """Show one type of operation, with the JSON Schema of its data."""
     with connect() as client:
-        known = {str(item.get("type")): item for item in client.operations()["operations"]}
-    if operation_type not in known:
-        raise UnknownOperation(_unknown(operation_type, list(known)))
-    details: dict[str, Any] = known[operation_type]
+        by_type = {str(item.get("type")): item for item in client.operations()["operations"]}
+    if operation_type not in by_type:
+        raise UnknownOperation(_unknown(operation_type, list(by_type)))
+    details: dict[str, Any] = by_type[operation_type]
     out = screen()
     if as_json:
         out.json(details)
@@ -62,7 +62,7 @@ def show(operation_type: str, as_json: bool) -> None:
         out.line(line)
 
 
-def _unknown(wanted: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(wanted, known, n=3)
+def _unknown(name: str, types: list[str]) -> str:
+    near = difflib.get_close_matches(name, types, n=3)
     hint = f"Did you mean {' or '.join(near)}?" if near else "'jobqueue operation list' shows all."
-    return f"Unknown operation {wanted!r}. {hint}"
+    return f"Unknown operation {name!r}. {hint}"

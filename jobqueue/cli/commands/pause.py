@@ -13,10 +13,10 @@ from jobqueue.cli.views.output import Column, screen
 from jobqueue.cli.views.text import one_line
 
 _COLUMNS = (
-    Column("ID", whole=True),
+    Column("ID", uncut=True),
     Column("PAUSED", wrap=True),
-    Column("SINCE", whole=True),
-    Column("UNTIL", whole=True),
+    Column("SINCE", uncut=True),
+    Column("UNTIL", uncut=True),
     Column("BY"),
     Column("WAITING", right=True),
     Column("REASON", wrap=True),
@@ -87,7 +87,7 @@ def list_pauses(as_json: bool) -> None:
     rows = [
         [
             one.get("id"),
-            _what(one),
+            _subject(one),
             out.when(one.get("created")),
             out.when(one.get("until")) if one.get("until") else None,
             one.get("created_by"),
@@ -115,9 +115,9 @@ def _begin(as_json: bool, **what: Any) -> None:
     if as_json:
         screen().json(answer)
     else:
-        screen().line(f"{one_line(answer.get('id'))}  {_what(answer)} is paused")
+        screen().line(f"{one_line(answer.get('id'))}  {_subject(answer)} is paused")
 
 
-def _what(pause: Mapping[str, Any]) -> str:
+def _subject(pause: Mapping[str, Any]) -> str:
     hosts = pause.get("hosts")
     return one_line(pause.get("what")) + (f" ({hosts} hosts)" if hosts else "")

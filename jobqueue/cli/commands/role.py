@@ -11,7 +11,7 @@ from jobqueue.cli.parameters import json_option
 from jobqueue.cli.views.output import Column, screen
 from jobqueue.cli.views.text import one_line
 
-_COLUMNS = (Column("NAME", whole=True), Column("BUILT IN", whole=True), Column("PERMISSIONS", wrap=True))
+_COLUMNS = (Column("NAME", uncut=True), Column("BUILT IN", uncut=True), Column("PERMISSIONS", wrap=True))
 
 
 @click.group(cls=ClientGroup)

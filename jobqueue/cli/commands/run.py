@@ -19,7 +19,6 @@ from jobqueue.cli.job_options import JobOptions, job_options
 from jobqueue.cli.parameters import duration, full_option, json_option, oneline_option
 from jobqueue.cli.rollout import take_rollout
 from jobqueue.cli.saved_run import saved_options, saved_values
-from jobqueue.cli.submission import different_tags
 from jobqueue.cli.views.answers import Answer, answers, is_process, show_answers
 from jobqueue.cli.views.live import show_live
 from jobqueue.cli.views.output import complain, screen
@@ -112,17 +111,15 @@ def run(  # noqa: PLR0913 - one for each option
     if sum((oneline, group, as_json)) > 1:
         raise click.UsageError("Choose one of --oneline, --group and --json.")
     job = JobOptions.take(options)
-    terms: dict[str, Any] = {
-        "title": job.title,
-        "tags": different_tags(job.tags),
-        "timeout_seconds": job.timeout,
-        "rollout": take_rollout(options),
-        "concurrency": take_concurrency(options),
-    }
+    terms = job.terms | {"rollout": take_rollout(options), "concurrency": take_concurrency(options)}
     name = job.saved_name(words, "jobqueue run @NAME")
     with connect() as client:
         if name is not None:
-            refused = {"-d": job.pairs, "A word behind the name": words[1:], **_as_options(terms)}
+            refused = job.own_of_saved | {
+                "A word behind the name": words[1:],
+                "An option of a rollout": terms["rollout"],
+                "--concurrency": terms["concurrency"],
+            }
             request = _saved_request(client, name, job.values, saved_options(job.targets, refused))
         else:
             work = work_of(client, words, job.script, job.pairs, as_shell=job.as_shell)
@@ -151,12 +148,6 @@ def _saved_request(
     return _Request(partial(client.saved.plan, *arguments, **options), partial(client.saved.run, *arguments, **options))
 
 
-def _as_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of a job by the names that they have on the command line."""
-    names = {"title": "--title", "tags": "--tag", "timeout_seconds": "--timeout", "rollout": "An option of a rollout"}
-    return {names.get(name, f"--{name.replace('_', '-')}"): value for name, value in options.items()}
-
-
 def _show_accepted(accepted: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         screen().json(accepted)
@@ -174,9 +165,9 @@ def _follow(client: Client, job_id: str, wait_timeout: float | None, display: _D
     try:
         if is_live:
             show_live(client, job_id, deadline)
-            job = client.wait(job_id, _left(deadline))
+            job = client.wait(job_id, _seconds_left(deadline))
         else:
-            job = watch(client, job_id, _left(deadline))
+            job = watch(client, job_id, _seconds_left(deadline))
     except WaitTimeout as error:
         job = error.job
         late = f"Job {job_id} did not end within {wait_timeout:g} s and goes on: jobqueue job watch {job_id}"
@@ -191,7 +182,7 @@ def _has_one_host(job: Mapping[str, Any]) -> bool:
     return len(hosts) == 1 or (not hosts and job.get("target_hostname") == ANY)
 
 
-def _left(deadline: float | None) -> float | None:
+def _seconds_left(deadline: float | None) -> float | None:
     return None if deadline is None else max(deadline - time.monotonic(), 0.0)
 
 
@@ -199,11 +190,11 @@ def _show(job: Mapping[str, Any], display: _Display, *, is_live: bool) -> None:
     if display.as_json:
         screen().json(job)
         return
-    found = answers(job)
-    ended = [answer for answer in found if answer.status in _FINAL]
+    host_answers = answers(job)
+    ended = [answer for answer in host_answers if answer.status in _FINAL]
     if not (is_live and all(answer.data is None or is_process(answer.data) for answer in ended)):
         _show_answers(ended, display)
-    click.echo(totals(job, found), err=True)
+    click.echo(totals(job, host_answers), err=True)
 
 
 def _show_answers(ended: list[Answer], display: _Display) -> None:

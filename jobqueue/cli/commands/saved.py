@@ -16,7 +16,7 @@ from jobqueue.cli.views.text import one_line
 from jobqueue.client.saved import body_of
 
 _COLUMNS = (
-    Column("NAME", whole=True),
+    Column("NAME", uncut=True),
     Column("VERSION", right=True),
     Column("OPERATION"),
     Column("TARGET", wrap=True),
@@ -38,12 +38,12 @@ def saved() -> None:
 def list_saved(full: bool, as_json: bool) -> None:
     """List all saved jobs."""
     with connect() as client:
-        found = list(client.saved.list())
+        saved_jobs = list(client.saved.list())
     out = screen(full=full)
     if as_json:
-        out.json({"saved": found})
+        out.json({"saved": saved_jobs})
         return
-    out.table(_COLUMNS, [_row(one) for one in found])
+    out.table(_COLUMNS, [_row(job) for job in saved_jobs])
 
 
 @saved.command()
@@ -53,28 +53,28 @@ def list_saved(full: bool, as_json: bool) -> None:
 def show(name: str, version: int | None, as_json: bool) -> None:
     """Show a saved job and its parameters."""
     with connect() as client:
-        found = client.saved.get(_plain(name), version)
+        saved_job = client.saved.get(_plain(name), version)
     out = screen()
     if as_json:
-        out.json(found)
+        out.json(saved_job)
         return
     out.fields(
         [
-            ("Name", found.get("name")),
-            ("Title", found.get("title")),
-            ("Description", found.get("description")),
-            ("Version", found.get("version")),
-            ("Changed", f"{out.when(found.get('changed'))} by {one_line(found.get('changed_by'))}"),
-            ("Managed by", found.get("managed_by") or None),
-            ("Operation", (found.get("operation") or {}).get("type")),
-            ("Target", _target(found)),
-            ("May run it", ", ".join(map(one_line, found.get("run_by") or ())) or None),
-            ("May edit it", ", ".join(map(one_line, found.get("edit_by") or ())) or None),
+            ("Name", saved_job.get("name")),
+            ("Title", saved_job.get("title")),
+            ("Description", saved_job.get("description")),
+            ("Version", saved_job.get("version")),
+            ("Changed", f"{out.when(saved_job.get('changed'))} by {one_line(saved_job.get('changed_by'))}"),
+            ("Managed by", saved_job.get("managed_by") or None),
+            ("Operation", (saved_job.get("operation") or {}).get("type")),
+            ("Target", _target(saved_job)),
+            ("May run it", ", ".join(map(one_line, saved_job.get("run_by") or ())) or None),
+            ("May edit it", ", ".join(map(one_line, saved_job.get("edit_by") or ())) or None),
         ]
     )
-    for name, schema in (found.get("parameters") or {}).items():
+    for name, schema in (saved_job.get("parameters") or {}).items():
         out.line(f"  -p {one_line(name)}=...  {one_line(_about(schema))}")
-    out.json(body_of(found))
+    out.json(body_of(saved_job))
 
 
 @saved.command("set")
@@ -150,28 +150,28 @@ def _show_done(done: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         out.json(done)
         return
-    found = done["saved"]
+    saved_job = done["saved"]
     note = " (dry run; nothing was stored)" if done.get("dry_run") else ""
-    out.line(f"@{one_line(found['name'])}  {one_line(done['change'])}, version {found['version']}{note}")
+    out.line(f"@{one_line(saved_job['name'])}  {one_line(done['change'])}, version {saved_job['version']}{note}")
     show_changes(out, done["changes"])
 
 
-def _row(found: Mapping[str, Any]) -> list[Any]:
+def _row(saved_job: Mapping[str, Any]) -> list[Any]:
     return [
-        found.get("name"),
-        found.get("version"),
-        (found.get("operation") or {}).get("type"),
-        found.get("target_hostname"),
-        ", ".join(found.get("parameters") or ()),
-        found.get("changed_by"),
-        found.get("managed_by"),
-        found.get("title"),
+        saved_job.get("name"),
+        saved_job.get("version"),
+        (saved_job.get("operation") or {}).get("type"),
+        saved_job.get("target_hostname"),
+        ", ".join(saved_job.get("parameters") or ()),
+        saved_job.get("changed_by"),
+        saved_job.get("managed_by"),
+        saved_job.get("title"),
     ]
 
 
-def _target(found: Mapping[str, Any]) -> str:
-    note = " (a run may name another one)" if found.get("target_override") else ""
-    return f"{one_line(found.get('target_hostname'))}{note}"
+def _target(saved_job: Mapping[str, Any]) -> str:
+    note = " (a run may name another one)" if saved_job.get("target_override") else ""
+    return f"{one_line(saved_job.get('target_hostname'))}{note}"
 
 
 def _about(schema: Mapping[str, Any]) -> str:

@@ -13,7 +13,6 @@ from jobqueue.cli.parameters import full_option, json_object, json_option
 from jobqueue.cli.rollout import take_rollout
 from jobqueue.cli.saved_run import saved_options, saved_values
 from jobqueue.cli.schedule_options import schedule_options, take_terms, timing_options
-from jobqueue.cli.submission import different_tags
 from jobqueue.cli.views.output import Column, Screen, screen
 from jobqueue.cli.views.schedule_view import COLUMNS, schedule_row, show_schedule
 from jobqueue.cli.views.text import one_line
@@ -21,9 +20,7 @@ from jobqueue.cli.work import target_of, work_of
 from jobqueue.client import Client
 
 _name = click.argument("name")
-_TIMES = (Column("TIME", whole=True), Column("LOCAL", whole=True))
-#: Options that a saved job has itself, by their fields.
-_OPTIONS = {"pairs": "-d", "title": "--title", "tags": "--tag", "timeout": "--timeout"}
+_TIMES = (Column("TIME", uncut=True), Column("LOCAL", uncut=True))
 
 
 @click.group(cls=ClientGroup)
@@ -61,27 +58,25 @@ def create(
     terms, rollout = take_terms(options), take_rollout(options)
     parts = JobOptions.take(options)
     name_of_saved = parts.saved_name(words, "jobqueue schedule create NAME @SAVED")
-    job_terms = {option: getattr(parts, field) for field, option in _OPTIONS.items()}
-    if job is not None and (words or rollout or parts.targets or parts.script or any(job_terms.values())):
+    is_described = words or rollout or parts.targets or parts.script or any(parts.own_of_saved.values())
+    if job is not None and is_described:
         raise click.UsageError("--job gives the jobs as a whole; leave out words and the other options of a job.")
     with connect() as client:
         if dry_run:
             _show_times(screen(), _preview(client, terms), as_json=as_json)
             return
         if name_of_saved is not None:
-            refused = job_terms | {"A word behind the name": words[1:], "An option of a rollout": rollout}
+            refused = parts.own_of_saved | {"A word behind the name": words[1:], "An option of a rollout": rollout}
             job = _saved_job(client, name_of_saved, parts.values, saved_options(parts.targets, refused))
         elif job is None:
             work = work_of(client, words, parts.script, parts.pairs, as_shell=parts.as_shell)
             job = {
                 "operation": {"type": work.operation, "data": work.data},
                 "target_hostname": target_of(parts.targets, work),
-                "title": parts.title,
-                "tags": different_tags(parts.tags) or None,
-                "timeout_seconds": parts.timeout,
+                **parts.terms,
                 "rollout": rollout,
             }
-            job = {key: value for key, value in job.items() if value is not None}
+            job = {key: value for key, value in job.items() if value not in (None, {})}
         stored = (client.set_schedule if replace else client.create_schedule)(name, job, **terms)
     if as_json:
         screen().json(stored)
@@ -105,12 +100,12 @@ def preview(as_json: bool, **options: Any) -> None:
 def list_schedules(full: bool, as_json: bool) -> None:
     """List all schedules by name, with their next time and last result."""
     with connect() as client:
-        found = list(client.iter_schedules())
+        schedules = list(client.iter_schedules())
     out = screen(full=full)
     if as_json:
-        out.json({"schedules": found, "total": len(found)})
+        out.json({"schedules": schedules, "total": len(schedules)})
         return
-    out.table(COLUMNS, [schedule_row(out, one) for one in found])
+    out.table(COLUMNS, [schedule_row(out, schedule) for schedule in schedules])
 
 
 @schedule.command()
@@ -119,12 +114,12 @@ def list_schedules(full: bool, as_json: bool) -> None:
 def show(name: str, as_json: bool) -> None:
     """Show a schedule, its last results and its next times."""
     with connect() as client:
-        found = client.schedule(name)
+        stored = client.schedule(name)
     out = screen()
     if as_json:
-        out.json(found)
+        out.json(stored)
     else:
-        show_schedule(out, found)
+        show_schedule(out, stored)
 
 
 @schedule.command()
@@ -187,8 +182,8 @@ def _show_times(out: Screen, answer: Mapping[str, Any], *, as_json: bool) -> Non
     out.table(_TIMES, [[time.get("time"), time.get("local")] for time in answer["times"]])
 
 
-def _show_change(found: Mapping[str, Any], what: str, *, as_json: bool) -> None:
+def _show_change(stored: Mapping[str, Any], change: str, *, as_json: bool) -> None:
     if as_json:
-        screen().json(found)
+        screen().json(stored)
     else:
-        screen().line(f"{one_line(found.get('name'))}  {what}")
+        screen().line(f"{one_line(stored.get('name'))}  {change}")

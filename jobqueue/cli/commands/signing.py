@@ -15,7 +15,7 @@ from jobqueue.settings import Settings
 from jobqueue.trust.signing import pem
 from jobqueue.trust.signing.signer import trust, untrust
 
-_COLUMNS = (Column("KEY", whole=True), Column("USE"), Column("FINGERPRINT", whole=True))
+_COLUMNS = (Column("KEY", uncut=True), Column("USE"), Column("FINGERPRINT", uncut=True))
 _unrecorded = click.option(
     "--unrecorded", "is_unrecorded", is_flag=True, help="Proceed even if the audit trail cannot be written."
 )
@@ -35,10 +35,10 @@ def signing() -> None:
 def list_keys(as_json: bool) -> None:
     """List the keys that are trusted, and which of them signs."""
     settings = Settings.from_env()
-    known = _trusted(settings.trusted_keys)
+    keys = _trusted(settings.trusted_keys)
     current, following = _id_of(settings.signing_key), _id_of(_next_file(settings.signing_key))
     uses = {current: "signs", following: "signs after the next rotation"}
-    rows = [(name, uses.get(name, "still trusted"), pem.fingerprint(key)) for name, key in known.items()]
+    rows = [(name, uses.get(name, "still trusted"), pem.fingerprint(key)) for name, key in keys.items()]
     if as_json:
         names = [column.name.lower() for column in _COLUMNS]
         screen().json({"keys": [dict(zip(names, row, strict=True)) for row in rows]})
@@ -91,9 +91,9 @@ def rotate(is_unrecorded: bool) -> None:
 def retire(key: str, is_unrecorded: bool) -> None:
     """Stop trusting a key: pending work that it signed is refused. Then copy the file to the agents."""
     settings = Settings.from_env()
-    known = _trusted(settings.trusted_keys)
-    if key not in known:
-        raise InvalidSettings(f"{settings.trusted_keys} holds no key {key}; it has {', '.join(known) or 'none'}.")
+    keys = _trusted(settings.trusted_keys)
+    if key not in keys:
+        raise InvalidSettings(f"{settings.trusted_keys} holds no key {key}; it has {', '.join(keys) or 'none'}.")
     if key == _id_of(settings.signing_key):
         raise InvalidSettings(f"Work is signed by {key} now; run `jobqueue signing rotate` first.")
     _record(settings, "retire", key, is_unrecorded)

@@ -12,7 +12,7 @@ from jobqueue.cli.views.output import Column, screen
 from jobqueue.cli.views.text import one_line
 
 _COLUMNS = (
-    Column("NAME", whole=True),
+    Column("NAME", uncut=True),
     Column("TARGET", wrap=True),
     Column("CHANGED BY"),
     Column("DESCRIPTION", wrap=True),

@@ -68,7 +68,7 @@ def list_users(as_json: bool) -> None:
     if as_json:
         out.json(page)
         return
-    out.table((Column("NAME", whole=True), *COLUMNS), [[item.get("name"), *row(out, item)] for item in page["users"]])
+    out.table((Column("NAME", uncut=True), *COLUMNS), [[item.get("name"), *row(out, item)] for item in page["users"]])
 
 
 @user.command()
@@ -89,7 +89,7 @@ def password(name: str, password_file: TextIO | None) -> None:
 @json_option
 def disable(names: Sequence[str], as_json: bool) -> None:
     """Disable users."""
-    for_each(names, Client.disable_user, lambda found: f"{one_line(found.get('name'))}  disabled", as_json=as_json)
+    for_each(names, Client.disable_user, lambda changed: f"{one_line(changed.get('name'))}  disabled", as_json=as_json)
 
 
 @user.command()
@@ -97,7 +97,7 @@ def disable(names: Sequence[str], as_json: bool) -> None:
 @json_option
 def enable(names: Sequence[str], as_json: bool) -> None:
     """Enable users again."""
-    for_each(names, Client.enable_user, lambda found: f"{one_line(found.get('name'))}  enabled", as_json=as_json)
+    for_each(names, Client.enable_user, lambda changed: f"{one_line(changed.get('name'))}  enabled", as_json=as_json)
 
 
 @user.command()

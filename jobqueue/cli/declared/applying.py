@@ -41,7 +41,7 @@ def compare(
     Raises ``ClickException`` if there was any.
     """
     steps: list[Step] = []
-    declared = {kind.name: frozenset(one.name for one in records if one.kind is kind) for kind in KINDS}
+    declared = {kind.name: frozenset(record.name for record in records if record.kind is kind) for kind in KINDS}
     for record in records:
         try:
             comparison = record.kind.compare(client, record.name, record.body, declared)
@@ -53,8 +53,8 @@ def compare(
             complain(f"{_where(record, error)}: {record}: {sentence(error)}")
             continue
         if comparison.manager and not take_over:
-            place = record.document.place
-            complain(f"{place}: {record} is managed by {comparison.manager!r}; --take-over applies it anyway.")
+            location = record.document.location
+            complain(f"{location}: {record} is managed by {comparison.manager!r}; --take-over applies it anyway.")
             continue
         steps.append(Step(record.kind, record.name, record, comparison))
     if len(steps) < len(records):
@@ -91,4 +91,4 @@ def apply_steps(client: Client, steps: Sequence[Step]) -> None:
 def _where(record: Record, error: ApiError) -> str:
     """FILE:LINE of the field that the error names, or of the record."""
     fields = [str(path).partition(".")[0] for path in error.details or {}]
-    return record.document.where(fields[0]) if fields else record.document.place
+    return record.document.where(fields[0]) if fields else record.document.location

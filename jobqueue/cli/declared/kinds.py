@@ -27,7 +27,7 @@ class Comparison:
     @property
     def manager(self) -> str:
         """Who manages the stored record, if that is another manager than the one that declares it."""
-        before = [one["before"] for one in self.changes if one["field"] == "managed_by"]
+        before = [change["before"] for change in self.changes if change["field"] == "managed_by"]
         return str(before[0] or "") if before else ""
 
 
@@ -144,9 +144,9 @@ class Schedules:
     def stored(self, client: Client) -> Iterator[tuple[str, dict[str, Any]]]:
         for schedule in client.iter_schedules():
             empty = (None, "")
-            found = {field: schedule.get(field) for field in self._FIELDS}
+            fields = {field: schedule.get(field) for field in self._FIELDS}
             body = {
-                field: value for field, value in found.items() if value not in empty and value != self._FIELDS[field]
+                field: value for field, value in fields.items() if value not in empty and value != self._FIELDS[field]
             }
             if schedule.get("pause"):  # a schedule that is restored from the file must not fire at once
                 body["paused"] = schedule["pause"].get("reason") or "paused"

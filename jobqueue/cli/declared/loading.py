@@ -36,15 +36,15 @@ MEANINGS = (
 
 @dataclass(frozen=True)
 class Document:
-    """One document of a file. ``place`` is where it begins, as FILE:LINE; ``lines`` those of its outermost fields."""
+    """One document of a file, which begins at ``location`` (FILE:LINE); ``lines``: those of its outermost fields."""
 
-    place: str
+    location: str
     content: dict[str, Any]
     lines: dict[str, str]
 
     def where(self, field: str) -> str:
         """FILE:LINE of a field, or of the document."""
-        return self.lines.get(field, self.place)
+        return self.lines.get(field, self.location)
 
 
 def load_document(path: str) -> dict[str, Any]:
@@ -83,12 +83,12 @@ def _text(path: str) -> str:
 
 def _json(path: str, text: str) -> Any:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        members: dict[str, Any] = {}
         for key, value in pairs:
-            if key in found:
+            if key in members:
                 raise click.ClickException(f"{one_line(path)}: the key {one_line(key)} is given twice in one object.")
-            found[key] = value
-        return found
+            members[key] = value
+        return members
 
     try:
         return json.loads(text, object_pairs_hook=unique)
@@ -107,14 +107,14 @@ def _yaml_documents(path: str, text: str) -> Iterator[Document]:
         loader = _loader()(text)
         while loader.check_node():
             node = loader.get_node()
-            place = f"{one_line(path)}:{node.start_mark.line + 1}"
+            location = f"{one_line(path)}:{node.start_mark.line + 1}"
             if node.tag.endswith(":null") and not node.value:  # nothing between two ---
                 continue
             _check_nodes(node, path)
-            content = _checked(loader.construct_document(node), place)
+            content = _checked(loader.construct_document(node), location)
             fields = node.value if isinstance(node, yaml.MappingNode) else []
             lines = {str(key.value): f"{one_line(path)}:{key.start_mark.line + 1}" for key, _ in fields}
-            yield Document(place, content, lines)
+            yield Document(location, content, lines)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = "" if mark is None else f":{mark.line + 1}"
@@ -167,7 +167,7 @@ def _check_nodes(root: yaml.Node, path: str) -> None:
             pending += [(item, depth + 1) for item in node.value]
 
 
-def _checked(value: Any, place: str) -> dict[str, Any]:
+def _checked(value: Any, location: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise click.ClickException(f"{one_line(place)}: it must be an object of fields such as `name: deploy`.")
+        raise click.ClickException(f"{one_line(location)}: it must be an object of fields such as `name: deploy`.")
     return value

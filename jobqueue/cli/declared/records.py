@@ -41,18 +41,18 @@ def read_records(paths: Sequence[str], manager: str) -> list[Record]:
     Raises ``ClickException`` for what is wrong in a file, with file and line: a kind or a name that is missing or
     unknown, two records of one kind and name.
     """
-    found: dict[tuple[str, str], Record] = {}
+    by_name: dict[tuple[str, str], Record] = {}
     for file in _files(paths):
         for document in load_documents(file):
             record = _record(document, manager)
-            other = found.setdefault((record.kind.name, record.name), record)
+            other = by_name.setdefault((record.kind.name, record.name), record)
             if other is not record:
                 raise click.ClickException(
                     f"{document.where(_NAME)}: {record} is declared twice; first in {other.document.where(_NAME)}."
                 )
     ordered: list[Record] = []
     for kind in KINDS:
-        records = {record.name: record for record in found.values() if record.kind is kind}
+        records = {record.name: record for record in by_name.values() if record.kind is kind}
         ordered += [records[name] for name in in_order({name: kind.uses(one.body) for name, one in records.items()})]
     return ordered
 
@@ -62,7 +62,7 @@ def in_order(uses: Mapping[str, frozenset[str]]) -> list[str]:
     ordered: dict[str, None] = {}
     waiting = sorted(uses)
     while waiting:
-        ready = [name for name in waiting if all(one in ordered or one not in uses for one in uses[name])]
+        ready = [name for name in waiting if all(use in ordered or use not in uses for use in uses[name])]
         ordered |= dict.fromkeys(ready or waiting)
         waiting = [name for name in waiting if name not in ordered]
     return list(ordered)
@@ -72,7 +72,9 @@ def _record(document: Document, manager: str) -> Record:
     body = dict(document.content)
     kind = body.pop(_KIND, None)
     if kind is None:
-        raise click.ClickException(f"{document.place}: the field kind is missing; it is one of {', '.join(BY_NAME)}.")
+        raise click.ClickException(
+            f"{document.location}: the field kind is missing; it is one of {', '.join(BY_NAME)}."
+        )
     if not isinstance(kind, str) or kind not in BY_NAME:
         near = difflib.get_close_matches(str(kind)[:80], BY_NAME, n=1)
         hint = f"did you mean {near[0]}?" if near else f"it is one of {', '.join(BY_NAME)}."
@@ -93,18 +95,18 @@ def _files(paths: Sequence[str]) -> Iterator[str]:
     for path in paths:
         inside = [path] if path == _STDIN or not Path(path).is_dir() else _inside(Path(path))
         for file in inside:
-            place = Path(file).absolute()
-            if file == _STDIN or place not in seen:
-                seen.add(place)
+            root = Path(file).absolute()
+            if file == _STDIN or root not in seen:
+                seen.add(root)
                 yield file
 
 
 def _inside(directory: Path) -> list[str]:
-    found: list[str] = []
+    paths: list[str] = []
     for file in sorted(directory.rglob("*")):
         hidden = any(part.startswith(".") for part in file.relative_to(directory).parts)
         if file.suffix in SUFFIXES and not hidden and file.is_file():
-            found.append(str(file))
-        if len(found) > _MAX_FILES:
+            paths.append(str(file))
+        if len(paths) > _MAX_FILES:
             raise click.ClickException(f"{one_line(str(directory))}: it has more than {_MAX_FILES} files.")
-    return found
+    return paths

@@ -27,7 +27,7 @@ def _dumper() -> Any:
     import yaml
 
     # quotes what YAML 1.1 or 1.2 would not read as text
-    resolvers = {first: list(found) for first, found in yaml.SafeDumper.yaml_implicit_resolvers.items()}
+    resolvers = {first: list(implicit) for first, implicit in yaml.SafeDumper.yaml_implicit_resolvers.items()}
     dumper: Any = type("Dumper", (yaml.SafeDumper,), {"yaml_implicit_resolvers": resolvers})
     dumper.ignore_aliases = lambda _self, _data: True
     for name, pattern, first in MEANINGS:

@@ -43,10 +43,10 @@ def answers(job: Mapping[str, Any]) -> list[Answer]:
     """Every agent's answer, failures first. Agents that have not answered yet are there with their state."""
     states: Mapping[str, Any] = job.get("agent_states") or {}
     responses: Mapping[str, Any] = job.get("responses") or {}
-    found = []
+    host_answers = []
     for hostname in {**states, **responses}:
         state, response = states.get(hostname) or {}, responses.get(hostname) or {}
-        found.append(
+        host_answers.append(
             Answer(
                 hostname=hostname,
                 status=str(state.get("status") or response.get("status") or "submitted"),
@@ -56,21 +56,21 @@ def answers(job: Mapping[str, Any]) -> list[Answer]:
                 data=response.get("data"),
             )
         )
-    return sorted(found, key=lambda answer: (rank(answer.status), answer.hostname))
+    return sorted(host_answers, key=lambda answer: (rank(answer.status), answer.hostname))
 
 
-def show_agents(screen: Screen, found: list[Answer]) -> None:
+def show_agents(screen: Screen, host_answers: list[Answer]) -> None:
     """A table of agents: one a row, or equal ones together when they are many."""
-    if screen.full or len(found) <= _AGENTS:
-        columns = [Column("HOSTNAME", whole=True), Column("STATUS", whole=True), Column("DURATION", whole=True)]
+    if screen.full or len(host_answers) <= _AGENTS:
+        columns = [Column("HOSTNAME", uncut=True), Column("STATUS", uncut=True), Column("DURATION", uncut=True)]
         screen.table(
-            [*columns, Column("CHANGED", whole=True), Column("ERROR", wrap=True)],
-            [(item.hostname, item.status, item.duration, item.changed, item.error) for item in found],
+            [*columns, Column("CHANGED", uncut=True), Column("ERROR", wrap=True)],
+            [(item.hostname, item.status, item.duration, item.changed, item.error) for item in host_answers],
         )
         return
-    columns = [Column("STATUS", whole=True), Column("AGENTS", whole=True, right=True), Column("HOSTNAMES", wrap=True)]
+    columns = [Column("STATUS", uncut=True), Column("AGENTS", uncut=True, right=True), Column("HOSTNAMES", wrap=True)]
     screen.table(
-        [*columns, Column("DURATION", whole=True), Column("CHANGED", whole=True), Column("ERROR", wrap=True)],
+        [*columns, Column("DURATION", uncut=True), Column("CHANGED", uncut=True), Column("ERROR", wrap=True)],
         [
             (
                 group[0].status,
@@ -80,14 +80,14 @@ def show_agents(screen: Screen, found: list[Answer]) -> None:
                 group[0].changed,
                 _common_error(group),
             )
-            for group in _grouped(found, lambda item: (_masked_error(item), item.changed))
+            for group in _grouped(host_answers, lambda item: (_masked_error(item), item.changed))
         ],
     )
 
 
-def show_answers(screen: Screen, found: list[Answer]) -> None:
+def show_answers(screen: Screen, host_answers: list[Answer]) -> None:
     """Each different answer once, under the names of those that gave it."""
-    groups = _grouped(found, lambda item: (_masked_error(item), item.changed, _comparable(item)))
+    groups = _grouped(host_answers, lambda item: (_masked_error(item), item.changed, _comparable(item)))
     limit = len(groups) if screen.full else _GROUPS
     for group in groups[:limit]:
         _show_group(screen, group)
@@ -136,8 +136,8 @@ def _remarkable(data: Any, *, full: bool) -> Any:
     return {name: value for name, value in data.items() if value not in (None, "", [], {})} or data
 
 
-def _grouped(found: list[Answer], content: Callable[[Answer], Any]) -> list[list[Answer]]:
-    return group_equal(found, lambda item: item.status, lambda item: item.hostname, content)
+def _grouped(host_answers: list[Answer], content: Callable[[Answer], Any]) -> list[list[Answer]]:
+    return group_equal(host_answers, lambda item: item.status, lambda item: item.hostname, content)
 
 
 def _masked_error(item: Answer) -> str | None:

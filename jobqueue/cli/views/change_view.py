@@ -15,6 +15,6 @@ _STYLES = {"-": "failed", "+": "completed"}
 
 def show_changes(out: Screen, changes: Iterable[Mapping[str, Any]]) -> None:
     """Print the fields that differ, as the API lists them."""
-    for one in changes:
-        for line in Change(str(one["field"]), one["before"], one["after"]).lines():
+    for change in changes:
+        for line in Change(str(change["field"]), change["before"], change["after"]).lines():
             out.line(f"  {visible(line)}", _STYLES.get(line.lstrip(" ")[:1], ""))

@@ -11,11 +11,11 @@ from jobqueue.cli.views.text import lines, one_line
 from jobqueue.model.answers import rank
 
 _COLUMNS = (
-    Column("HOSTNAME", whole=True),
-    Column("STATUS", whole=True),
-    Column("ATTEMPT", whole=True, right=True),
-    Column("DURATION", whole=True),
-    Column("CHANGED", whole=True),
+    Column("HOSTNAME", uncut=True),
+    Column("STATUS", uncut=True),
+    Column("ATTEMPT", uncut=True, right=True),
+    Column("DURATION", uncut=True),
+    Column("CHANGED", uncut=True),
     Column("ERROR", wrap=True),
 )
 #: On a terminal, without --full: more groups or lines than this are cut.
@@ -42,11 +42,11 @@ def merged(pages: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     for page in pages:
         document = dict(page)
         for group in page["groups"]:
-            known = groups.get(group["key"])
-            if known is not None:
-                known["count"] += group["count"]
-                known["hostnames"] += group["hostnames"]
-                known["hostnames_left_out"] += group["hostnames_left_out"]
+            earlier = groups.get(group["key"])
+            if earlier is not None:
+                earlier["count"] += group["count"]
+                earlier["hostnames"] += group["hostnames"]
+                earlier["hostnames_left_out"] += group["hostnames_left_out"]
             elif len(groups) < MAX_MERGED:
                 groups[group["key"]] = dict(group)
             else:

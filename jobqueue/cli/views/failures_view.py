@@ -9,12 +9,12 @@ from jobqueue.cli.views.hostnames import fold
 from jobqueue.cli.views.output import Column, Screen
 
 _COLUMNS = (
-    Column("FAILED", whole=True, right=True),
-    Column("LAST", whole=True),
+    Column("FAILED", uncut=True, right=True),
+    Column("LAST", uncut=True),
     Column("OPERATION", least=16),
     Column("ERROR", least=20),
     Column("HOSTS", least=12),
-    Column("NEWEST JOB", whole=True),
+    Column("NEWEST JOB", uncut=True),
 )
 
 

@@ -24,8 +24,8 @@ def show_prefixed_logs(pages: Iterable[Mapping[str, Any]]) -> None:
         for chunk in page["chunks"]:
             host, stream = str(chunk.get("hostname") or page["hostname"]), str(chunk["stream"])
             text = unfinished.pop((host, stream), "") + chunk["text"]
-            *whole, rest = text.split("\n")
-            for line in whole:
+            *lines, rest = text.split("\n")
+            for line in lines:
                 _print(host, stream, line)
             if len(rest) > _LONGEST_LINE:
                 _print(host, stream, rest)

@@ -29,11 +29,11 @@ def show_list(screen: Screen, page: Mapping[str, Any]) -> None:
     jobs = page["items"]
     is_wide = screen.width >= _WIDE
     columns: dict[Column, Callable[[Mapping[str, Any]], Any]] = {
-        Column("ID", whole=True): lambda job: screen.id(job.get("id")),
-        Column("STATUS", whole=True): lambda job: job.get("status"),
-        Column("CREATED", whole=True): lambda job: screen.when(job.get("created")),
-        **({Column("TOOK", whole=True): _took} if is_wide else {}),
-        Column("TITLE", least=20): lambda job: _what(job, with_operation=is_wide),
+        Column("ID", uncut=True): lambda job: screen.id(job.get("id")),
+        Column("STATUS", uncut=True): lambda job: job.get("status"),
+        Column("CREATED", uncut=True): lambda job: screen.when(job.get("created")),
+        **({Column("TOOK", uncut=True): _took} if is_wide else {}),
+        Column("TITLE", least=20): lambda job: _description(job, with_operation=is_wide),
         Column("TARGET", least=6): lambda job: job.get("target_hostname"),
         **({Column("BY", least=5): lambda job: job.get("submitted_by")} if is_wide else {}),
         Column("ERROR", least=14): lambda job: job.get("error"),
@@ -45,7 +45,7 @@ def show_list(screen: Screen, page: Mapping[str, Any]) -> None:
         screen.line(f"{len(jobs)} of {at_least}{page['total_items']} jobs. All jobs: {counts or 'none'}.", "dim")
 
 
-def _what(job: Mapping[str, Any], *, with_operation: bool) -> str | None:
+def _description(job: Mapping[str, Any], *, with_operation: bool) -> str | None:
     """The job's title, if there is room with its operation; the operation of a job without a title."""
     operation: str | None = (job.get("operation") or {}).get("type")
     title: str | None = job.get("title")
@@ -63,14 +63,14 @@ def _took(job: Mapping[str, Any]) -> str | None:
 
 def show_job(screen: Screen, job: Mapping[str, Any]) -> None:
     """One job: its properties, its agents (failures first), its timeline and the answers."""
-    found = answers(job)
+    host_answers = answers(job)
     operation = job.get("operation") or {}
     status = one_line(job.get("status"))
-    asked = " (cancel requested)" if job.get("cancel_requested") and status in ("submitted", "processing") else ""
+    cancel_note = " (cancel requested)" if job.get("cancel_requested") and status in ("submitted", "processing") else ""
     screen.fields(
         [
             ("Job", job.get("id")),
-            ("Status", status + asked),
+            ("Status", status + cancel_note),
             ("Title", job.get("title")),
             ("Description", job.get("description")),
             ("Operation", operation.get("type")),
@@ -102,16 +102,16 @@ def show_job(screen: Screen, job: Mapping[str, Any]) -> None:
     if job.get("executions_left_out"):
         counts = ", ".join(f"{one_line(state)} {count}" for state, count in (job.get("execution_counts") or {}).items())
         screen.heading("Executions")
-        screen.line(f"{counts}. Below are the first {len(found)}; --executions and --group show all.")
-    if found:
+        screen.line(f"{counts}. Below are the first {len(host_answers)}; --executions and --group show all.")
+    if host_answers:
         screen.heading("Agents")
-        show_agents(screen, found)
+        show_agents(screen, host_answers)
     if job.get("timeline"):
         screen.heading("Timeline")
         _show_timeline(screen, job["timeline"], job.get("created"))
-    if any(item.data is not None for item in found):
+    if any(item.data is not None for item in host_answers):
         screen.heading("Answers")
-        show_answers(screen, found)
+        show_answers(screen, host_answers)
 
 
 def _concurrency(terms: Mapping[str, Any] | None) -> str | None:
@@ -124,13 +124,13 @@ def _concurrency(terms: Mapping[str, Any] | None) -> str | None:
 
 def _pause(pause: Mapping[str, Any]) -> str:
     """A pause that keeps the job from starting."""
-    who = one_line(pause.get("created_by"))
-    return f"{one_line(pause.get('what'))} is paused by {who}: {one_line(pause.get('reason'))}"
+    author = one_line(pause.get("created_by"))
+    return f"{one_line(pause.get('what'))} is paused by {author}: {one_line(pause.get('reason'))}"
 
 
 def _show_timeline(screen: Screen, timeline: Sequence[Mapping[str, Any]], day: str | None) -> None:
     if screen.full or len(timeline) <= _EVENTS:
-        columns = (Column("TIME", whole=True), Column("EVENT", whole=True), Column("HOSTNAME"))
+        columns = (Column("TIME", uncut=True), Column("EVENT", uncut=True), Column("HOSTNAME"))
         screen.table(
             (*columns, Column("MESSAGE", wrap=True, least=16), Column("ERROR", wrap=True, least=16)),
             [
@@ -145,9 +145,9 @@ def _show_timeline(screen: Screen, timeline: Sequence[Mapping[str, Any]], day: s
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for event in timeline:
         groups.setdefault(str(event.get("event")), []).append(event)
-    columns = (Column("FIRST", whole=True), Column("LAST", whole=True), Column("EVENT", whole=True))
+    columns = (Column("FIRST", uncut=True), Column("LAST", uncut=True), Column("EVENT", uncut=True))
     screen.table(
-        (*columns, Column("TIMES", whole=True, right=True), Column("HOSTNAMES", wrap=True)),
+        (*columns, Column("TIMES", uncut=True, right=True), Column("HOSTNAMES", wrap=True)),
         [
             (
                 screen.clock(events[0].get("timestamp"), day),

@@ -43,13 +43,13 @@ _SHORT_ID = 8
 
 @dataclass(frozen=True)
 class Column:
-    """A table's column. ``whole``: never shortened as long as there is any room; ``wrap``: may take several lines.
+    """A table's column. ``uncut``: never shortened as long as there is any room; ``wrap``: may take several lines.
 
     ``least``: characters that it keeps where others can still give way.
     """
 
     name: str
-    whole: bool = False
+    uncut: bool = False
     wrap: bool = False
     right: bool = False
     least: int = 8
@@ -191,7 +191,7 @@ def _shortened(columns: Sequence[Column], natural: Sequence[int], room: int) -> 
     First to ``least``, then to the narrowest readable width; then whole columns go. The first names the row and stays.
     """
     widths = list(natural)
-    partly = [number for number, column in enumerate(columns) if not column.whole]
+    partly = [number for number, column in enumerate(columns) if not column.uncut]
     least, narrowest = [column.least for column in columns], [_NARROWEST] * len(columns)
     for numbers, floor in ((partly, least), (partly, narrowest), (range(1, len(columns)), narrowest)):
         while sum(widths) > room:

@@ -22,8 +22,8 @@ def show_plan(out: Screen, plan: Mapping[str, Any], *, as_json: bool) -> None:
         return
     hosts, skips = plan.get("hosts") or [], plan.get("skips") or []
     target = one_line(plan.get("target_hostname"))
-    what = f"one of {len(hosts)} agents" if target == ANY else f"{len(hosts)} agents"
-    out.line(f"{one_line(plan.get('operation'))} on {target}: {what}; nothing was submitted")
+    hosts_text = f"one of {len(hosts)} agents" if target == ANY else f"{len(hosts)} agents"
+    out.line(f"{one_line(plan.get('operation'))} on {target}: {hosts_text}; nothing was submitted")
     _names(out, "takes it", hosts)
     _names(out, "skips it (operation not supported)", skips)
     left_out = plan.get("left_out") or []

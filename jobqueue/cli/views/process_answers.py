@@ -34,7 +34,7 @@ def show_oneline(screen: Screen, answers: Sequence[Answer]) -> None:
         for host, end, first in rows:
             screen.line(f"{one_line(host).ljust(widths[0])} | {one_line(end).ljust(widths[1])} | {first}".rstrip())
         return
-    columns = (Column("HOST", whole=True), Column("EXIT", whole=True), Column("FIRST LINE", least=20))
+    columns = (Column("HOST", uncut=True), Column("EXIT", uncut=True), Column("FIRST LINE", least=20))
     screen.table(columns, rows)
 
 

@@ -43,11 +43,11 @@ def show_rollout(screen: Screen, rollout: Mapping[str, Any], day: str | None) ->
         shown = batches[first : first + _BATCHES]
         left_out = len(batches) - len(shown)
         batches = shown
-    columns = (Column("BATCH", whole=True, right=True), Column("STATE", whole=True))
+    columns = (Column("BATCH", uncut=True, right=True), Column("STATE", uncut=True))
     screen.table(
         (
             *columns,
-            Column("HOSTS", whole=True, right=True),
+            Column("HOSTS", uncut=True, right=True),
             Column("OPENED"),
             Column("ENDED"),
             Column("COUNTS", wrap=True),

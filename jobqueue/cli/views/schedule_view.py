@@ -10,18 +10,18 @@ from jobqueue.cli.views.output import Column, Screen
 from jobqueue.cli.views.text import one_line
 
 COLUMNS = (
-    Column("NAME", whole=True),
+    Column("NAME", uncut=True),
     Column("WHEN"),
-    Column("NEXT", whole=True),
-    Column("LAST", whole=True),
+    Column("NEXT", uncut=True),
+    Column("LAST", uncut=True),
     Column("OWNER"),
     Column("DESCRIPTION"),
 )
 _RESULTS = (
-    Column("TIME", whole=True),
-    Column("TIMES", whole=True, right=True),
-    Column("OUTCOME", whole=True),
-    Column("JOB", whole=True),
+    Column("TIME", uncut=True),
+    Column("TIMES", uncut=True, right=True),
+    Column("OUTCOME", uncut=True),
+    Column("JOB", uncut=True),
     Column("REASON", wrap=True),
 )
 

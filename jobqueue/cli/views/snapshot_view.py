@@ -11,20 +11,20 @@ from jobqueue.cli.views.snapshot import Snapshot
 from jobqueue.cli.views.text import one_line, state_of
 
 _AGENT_COLUMNS = (
-    Column("AGENT", whole=True),
-    Column("STATUS", whole=True),
-    Column("STATE", whole=True),
-    Column("RUNNING", whole=True, right=True),
-    Column("QUEUED", whole=True, right=True),
-    Column("LOAD", whole=True, right=True),
-    Column("MEMORY", whole=True, right=True),
-    Column("HEARTBEAT", whole=True),
+    Column("AGENT", uncut=True),
+    Column("STATUS", uncut=True),
+    Column("STATE", uncut=True),
+    Column("RUNNING", uncut=True, right=True),
+    Column("QUEUED", uncut=True, right=True),
+    Column("LOAD", uncut=True, right=True),
+    Column("MEMORY", uncut=True, right=True),
+    Column("HEARTBEAT", uncut=True),
     Column("CONDITIONS"),
 )
 _JOB_COLUMNS = (
-    Column("JOB", whole=True),
-    Column("STATUS", whole=True),
-    Column("CREATED", whole=True),
+    Column("JOB", uncut=True),
+    Column("STATUS", uncut=True),
+    Column("CREATED", uncut=True),
     Column("OPERATION", least=20),
     Column("TARGET", least=6),
     Column("ERROR", least=14),

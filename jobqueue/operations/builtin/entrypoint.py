@@ -107,9 +107,9 @@ def _with_digests(data: dict[str, Any], pin: PinPackages) -> dict[str, Any]:
         return data
     from jobqueue.entrypoints.spec import RuntimeEnv
 
-    given: Mapping[str, str] = data.get("packages", {})
-    missing = [name for name in RuntimeEnv.parse(data["runtime_env"]).packages if name not in given]
-    return {**data, "packages": {**given, **pin(missing)}} if missing else data
+    digests: Mapping[str, str] = data.get("packages", {})
+    missing = [name for name in RuntimeEnv.parse(data["runtime_env"]).packages if name not in digests]
+    return {**data, "packages": {**digests, **pin(missing)}} if missing else data
 
 
 @operation(
@@ -129,11 +129,11 @@ def run(data: dict[str, Any], context: Context) -> Outcome:
 
     if context.settings is None:
         raise OperationFailed("The agent passed no settings, so the operation has no folder to run in.")
-    wanted = RuntimeEnv.parse(data["runtime_env"])
+    runtime_env = RuntimeEnv.parse(data["runtime_env"])
     cpus, memory = data["num_cpus"], data["memory"]
-    resources = {name: (asked, declared(context.labels, name)) for name, asked in data["resources"].items()}
+    resources = {name: (amount, declared(context.labels, name)) for name, amount in data["resources"].items()}
 
-    is_prepared = wanted.needs_setup
+    is_prepared = runtime_env.needs_setup
 
     def waits() -> None:
         nonlocal is_prepared
@@ -142,7 +142,7 @@ def run(data: dict[str, Any], context: Context) -> Outcome:
 
     with (
         capacity.of_host().reserve(cpus, memory, context.check, waits, resources),
-        surround(wanted, data["packages"], context, context.settings) as surroundings,
+        surround(runtime_env, data["packages"], context, context.settings) as surroundings,
     ):
         if is_prepared:
             context.report({"phase": "starting"})  # from here on it must not be run a second time

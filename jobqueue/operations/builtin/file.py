@@ -72,7 +72,7 @@ class DeploySchema(PathSchema):
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class _RequestedFile:
     """The wanted properties of a deployed file; None leaves a property unchanged."""
 
     content: bytes
@@ -92,13 +92,13 @@ class _Wanted:
 def deploy_execute(data: dict[str, Any], context: Context) -> Outcome:
     """Put a file in place in one step: readers see the old one or the new one, never a part."""
     path: str = data["path"]
-    wanted = _wanted(data)
+    file = _requested_file(data)
     try:
         if data["create_parents"]:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         before = _regular(path)
-        changed = _deploy(path, wanted)
-        answer = _describe(path, os.lstat(path), hashlib.sha256(wanted.content).hexdigest())
+        changed = _deploy(path, file)
+        answer = _describe(path, os.lstat(path), hashlib.sha256(file.content).hexdigest())
     except OSError as error:
         raise _failed(path, error) from error
     links = _other_names(before, path)
@@ -138,9 +138,9 @@ def status_get(data: dict[str, Any], context: Context) -> dict[str, Any]:
         raise _failed(path, error) from error
 
 
-def _wanted(data: Mapping[str, Any]) -> _Wanted:
+def _requested_file(data: Mapping[str, Any]) -> _RequestedFile:
     text: str = data["content"]
-    return _Wanted(
+    return _RequestedFile(
         content=_bytes(text) if data["encoding"] == "base64" else text.encode(),
         mode=int(data["mode"], 8) if "mode" in data else None,
         uid=_user(data["owner"]) if "owner" in data else None,
@@ -180,14 +180,14 @@ def _number(kind: str, name: str) -> int:
     raise OperationFailed(f"This host has no {kind} {name!r}.")
 
 
-def _deploy(path: str, wanted: _Wanted) -> bool:
+def _deploy(path: str, file: _RequestedFile) -> bool:
     status = _regular(path)
-    if status is not None and _holds(path, wanted.content):
-        if wanted.has_attributes_of(status):
+    if status is not None and _holds(path, file.content):
+        if file.has_attributes_of(status):
             return False
-        _set_attributes(path, wanted)
+        _set_attributes(path, file)
         return True
-    _replace(path, wanted, status)
+    _replace(path, file, status)
     return True
 
 
@@ -221,14 +221,14 @@ def _holds(path: str, content: bytes) -> bool:
             return file.read(len(content) + 1) == content
 
 
-def _set_attributes(path: str, wanted: _Wanted) -> None:
+def _set_attributes(path: str, file: _RequestedFile) -> None:
     with _opened(path) as fd:
-        _own(fd, wanted.uid, wanted.gid)
-        if wanted.mode is not None:
-            os.fchmod(fd, wanted.mode)
+        _own(fd, file.uid, file.gid)
+        if file.mode is not None:
+            os.fchmod(fd, file.mode)
 
 
-def _replace(path: str, wanted: _Wanted, status: os.stat_result | None) -> None:
+def _replace(path: str, wanted: _RequestedFile, status: os.stat_result | None) -> None:
     """Write beside ``path``, then rename over it; unspecified owner, group and mode are kept from the old file."""
     old_mode = stat.S_IMODE(status.st_mode) if status else _NEW_FILE_MODE
     fd, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=Path(path).parent)

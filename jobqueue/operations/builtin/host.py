@@ -27,13 +27,13 @@ def load() -> tuple[float, float, float]:
 
 def memory() -> dict[str, Any]:
     """``total``, ``available`` and ``percent`` (in use)."""
-    found = psutil.virtual_memory()
-    return {"total": found.total, "available": found.available, "percent": found.percent}
+    usage = psutil.virtual_memory()
+    return {"total": usage.total, "available": usage.available, "percent": usage.percent}
 
 
 def disks() -> list[dict[str, Any]]:
     """Local file systems that can be written to: device, mountpoint, fstype, total, used, free, percent."""
-    found: dict[str, dict[str, Any]] = {}
+    by_mount: dict[str, dict[str, Any]] = {}
     mounts = [
         (part.device, part.mountpoint, part.fstype)
         for part in psutil.disk_partitions(all=False)
@@ -42,13 +42,13 @@ def disks() -> list[dict[str, Any]]:
     if not any(mountpoint == "/" for _, mountpoint, _ in mounts):
         mounts.insert(0, ("rootfs", "/", ""))  # an overlay, as in containers, is not listed
     for device, mountpoint, fstype in mounts:
-        if device in found:
+        if device in by_mount:
             continue  # the same file system mounted once more
         try:
             usage = psutil.disk_usage(mountpoint)
         except OSError:
             continue  # unmounted since, or not for this user to see
-        found[device] = {
+        by_mount[device] = {
             "device": clean(device),
             "mountpoint": clean(mountpoint),
             "fstype": fstype,
@@ -57,7 +57,7 @@ def disks() -> list[dict[str, Any]]:
             "free": usage.free,
             "percent": usage.percent,
         }
-    return list(found.values())
+    return list(by_mount.values())
 
 
 def conditions() -> tuple[str, ...]:

@@ -113,8 +113,8 @@ def _look_up(resolver: Any, data: Mapping[str, Any], context: Context) -> dict[s
     remaining = context.remaining()
     seconds = data["timeout"] if remaining is None else min(data["timeout"], max(remaining, 0.01))
     try:
-        asked = dns.reversename.from_address(name) if kind == "PTR" and _looks_like_address(name) else name
-        answer = resolver.resolve(asked, kind, lifetime=seconds, raise_on_no_answer=False)
+        query = dns.reversename.from_address(name) if kind == "PTR" and _looks_like_address(name) else name
+        answer = resolver.resolve(query, kind, lifetime=seconds, raise_on_no_answer=False)
     except dns.resolver.NXDOMAIN as error:
         raise OperationFailed(f"The name {name} does not exist.") from error
     except dns.resolver.LifetimeTimeout as error:

@@ -95,8 +95,8 @@ def process_list(data: dict[str, Any], context: Context) -> dict[str, Any]:
     Command lines are left out: they often carry passwords, and reading about a host needs no more than a read right.
     """
     processes = []
-    wanted = ["pid", "ppid", "name", "username", "status", "memory_info", "cpu_times", "create_time"]
-    for process in psutil.process_iter(wanted):
+    attributes = ["pid", "ppid", "name", "username", "status", "memory_info", "cpu_times", "create_time"]
+    for process in psutil.process_iter(attributes):
         context.check()
         entry = _process(process.info)
         if data.get("name", "") in entry["name"]:

@@ -83,12 +83,12 @@ class ShellScriptSchema(_ScriptSchema):
 def python_execute(data: dict[str, Any], context: Context) -> Outcome:
     """Run a Python script with the agent's own Python; an exit code outside of `success_codes` fails the job."""
     with tempfile.TemporaryDirectory(prefix="jobqueue-script-") as name:
-        place = Path(name)
-        path = _path(data["script"], context) or _written(place, "script.py", data["script"])
-        imports = _imports(place, data["python_files"], context)
+        file = Path(name)
+        path = _path(data["script"], context) or _written(file, "script.py", data["script"])
+        imports = _imports(file, data["python_files"], context)
         inherited = os.environ.get("PYTHONPATH", "")
         env = {"PYTHONPATH": os.pathsep.join([*imports, inherited] if inherited else imports)} if imports else {}
-        return _run([sys.executable, "-u", "-X", "utf8", str(path), *data["args"]], place, env, data, context)
+        return _run([sys.executable, "-u", "-X", "utf8", str(path), *data["args"]], file, env, data, context)
 
 
 @operation(
@@ -102,16 +102,16 @@ def python_execute(data: dict[str, Any], context: Context) -> Outcome:
 def shell_execute(data: dict[str, Any], context: Context) -> Outcome:
     """Run a shell script, or one with a #! line; an exit code outside of `success_codes` fails the job."""
     with tempfile.TemporaryDirectory(prefix="jobqueue-script-") as name:
-        place = Path(name)
+        file = Path(name)
         text = data["script"]
         # "/bin/echo hello" is a line of code unless there is a file of just this name
         is_line = any(c.isspace() for c in text.strip()) and not _is_file(text.strip())
         path = None if is_line else _path(text, context)
         if path is None:
-            path = _written(place, "script.sh", text)
+            path = _written(file, "script.sh", text)
         else:
             _check_text(path)
-        return _run([*_interpreter(path), str(path), *data["args"]], place, {}, data, context)
+        return _run([*_interpreter(path), str(path), *data["args"]], file, {}, data, context)
 
 
 def _path(script: str, context: Context) -> Path | None:
@@ -163,8 +163,8 @@ def _check_text(path: Path) -> None:
         )
 
 
-def _written(place: Path, name: str, script: str) -> Path:
-    folder = place / "code"  # beside the working directory, which is the script's own and empty
+def _written(file: Path, name: str, script: str) -> Path:
+    folder = file / "code"  # beside the working directory, which is the script's own and empty
     folder.mkdir()
     path = folder / name
     # a shell would not understand a file as saved by a Windows editor
@@ -184,10 +184,10 @@ def _interpreter(path: Path) -> list[str]:
     return [] if is_program else [_SHELL]
 
 
-def _imports(place: Path, files: list[str], context: Context) -> list[str]:
+def _imports(file: Path, files: list[str], context: Context) -> list[str]:
     """Import paths for ``files``. A single module must not expose its whole folder."""
-    modules = place / "modules"
-    found: list[str] = []
+    modules = file / "modules"
+    listed: list[str] = []
     for name in files:
         path = Path(name)
         if not path.is_absolute():
@@ -195,17 +195,17 @@ def _imports(place: Path, files: list[str], context: Context) -> list[str]:
         if not path.exists():
             raise OperationFailed(f"python_files: {brief(name, 300)!r} does not exist on {context.hostname}.")
         if path.suffix != _MODULE_SUFFIX:
-            found.append(name)
+            listed.append(name)
             continue
         modules.mkdir(exist_ok=True)
         shutil.copy(path, modules / path.name)
-        if str(modules) not in found:
-            found.append(str(modules))
-    return found
+        if str(modules) not in listed:
+            listed.append(str(modules))
+    return listed
 
 
-def _run(argv: list[str], place: Path, env: Mapping[str, str], data: Mapping[str, Any], context: Context) -> Outcome:
-    cwd = place / "work"
+def _run(argv: list[str], file: Path, env: Mapping[str, str], data: Mapping[str, Any], context: Context) -> Outcome:
+    cwd = file / "work"
     cwd.mkdir()
     own = Path(sys.executable).parent
     environment = {

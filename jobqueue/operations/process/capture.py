@@ -41,9 +41,9 @@ class Capture:
         limit = min(self._limit, max(2, limit if limit is not None else self._limit))
         if self.total <= limit:
             return (self._head + self._tail).decode("utf-8", "replace")
-        held = self._head if self.total > self._limit else self._head + self._tail
-        last = self._tail if self.total > self._limit else held
-        head = whole_end(bytes(held[: limit // 2]))
+        captured = self._head if self.total > self._limit else self._head + self._tail
+        last = self._tail if self.total > self._limit else captured
+        head = whole_end(bytes(captured[: limit // 2]))
         tail = _whole_start(bytes(last[-(limit - limit // 2) :]))
         cut = self.total - len(head) - len(tail)
         return f"{head.decode('utf-8', 'replace')}\n[... {cut} bytes cut ...]\n{tail.decode('utf-8', 'replace')}"

@@ -82,17 +82,17 @@ def _checked_details(details: Mapping[str, Any] | None, context: Context) -> Any
 
 
 def _context(fields: Mapping[str, Any], report_fd: int) -> Context:
-    held = dict(fields)
-    remaining, settings = held.pop("remaining"), held.pop("settings")
+    context = dict(fields)
+    remaining, settings = context.pop("remaining"), context.pop("settings")
     # limits and user are this process's own already
-    confinement = Confinement(environment=tuple(held.pop("environment")))
+    confinement = Confinement(environment=tuple(context.pop("environment")))
     folders = {name: Path(value) for name, value in (settings or {}).items() if name.endswith("_dir")}
 
     def report(info: Mapping[str, Any]) -> None:
         os.write(report_fd, json.dumps(dict(info)).encode() + b"\n")
 
     return Context(
-        **{**held, "python_modules": tuple(held["python_modules"])},
+        **{**context, "python_modules": tuple(context["python_modules"])},
         settings=Settings(**{**settings, **folders}) if settings else None,
         confinement=confinement,
         report=report,

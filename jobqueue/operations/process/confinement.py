@@ -58,9 +58,9 @@ class ResourceLimits:
 
     def shell(self) -> str:
         """A shell's commands that set them; empty without limits."""
-        given = {name: getattr(self, name) for name in _ULIMITS}
+        limits = {name: getattr(self, name) for name in _ULIMITS}
         return " && ".join(
-            _ULIMITS[name].format(value=value, kib=value // 1024) for name, value in given.items() if value is not None
+            _ULIMITS[name].format(value=value, kib=value // 1024) for name, value in limits.items() if value is not None
         )
 
 
@@ -75,19 +75,19 @@ class Confinement:
     limits: ResourceLimits = ResourceLimits()
     environment: tuple[str, ...] = ()
 
-    def environ(self, own: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
-        """The environment of a process: a few of the agent's ``own`` variables, and the job's (``given``)."""
-        wanted = INHERITED + self.environment
+    def environ(self, own: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+        """The environment of a process: a few of the agent's ``own`` variables, and the job's (``environ``)."""
+        names = INHERITED + self.environment
         variables = {
             name: value
             for name, value in own.items()
-            if not name.startswith(_OWN_SETTINGS) and any(matches(pattern, name) for pattern in wanted)
+            if not name.startswith(_OWN_SETTINGS) and any(matches(pattern, name) for pattern in names)
         }
         if self.user:
             entry = pwd.getpwnam(self.user)
             variables |= {"HOME": entry.pw_dir, "USER": self.user, "LOGNAME": self.user, "SHELL": entry.pw_shell}
             variables.pop("TMPDIR", None)  # it may be the agent's private one
-        return {**variables, **given}
+        return {**variables, **environ}
 
     def wrap(self, argv: Sequence[str], cwd: str | None, environ: Mapping[str, str]) -> list[str]:
         """``argv`` under the limits. They are set by a shell that becomes the program: Python offers nothing between

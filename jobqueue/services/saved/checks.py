@@ -17,7 +17,7 @@ from jobqueue.services.saved.template import MAX_EXPRESSIONS, Expression, Templa
 _PLAIN = frozenset({"integer", "number", "boolean"})
 _SHEBANG = re.compile(r"#!\s*(?:/\S*/)?(?:env\s+)?(?:\S*/)?(\S+)")
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh"})
-_ADVICE = 'Hand it over in a variable instead: {"env": {"NAME": "{{ parameter }}"}}, and write "$NAME".'
+_ADVICE = 'Pass it in an environment variable instead: {"env": {"NAME": "{{ parameter }}"}}, and write "$NAME".'
 _MOST_FAULTS = 20
 
 Parameters = Mapping[str, Mapping[str, Any]]
@@ -55,8 +55,8 @@ def target_parameter(target: str, parameters: Parameters) -> str | None:
         raise InvalidInput.of("target_hostname", str(error)) from error
     if parsed is None:
         return None
-    whole = parsed.whole
-    name = None if whole is None or whole.filters else whole.name
+    parameter = parsed.whole
+    name = None if parameter is None or parameter.filters else parameter.name
     if name is None or parameters.get(name, {}).get("format") not in (HOSTS, TARGET):
         sentence = (
             f"A target is an expression or one whole parameter {{{{ name }}}} with the format {HOSTS!r} or {TARGET!r}."
@@ -97,13 +97,13 @@ def _check_code(piece: Expression, language: str, position: ShellPosition) -> No
     shown = f"{{{{ {piece.name} }}}}"
     if language == OTHER_CODE:
         raise TemplateFault(
-            f"The text {shown} would become code. Hand it over in args or env, or give the parameter an enum or a type "
+            f"The text {shown} would become code. Pass it in args or env, or give the parameter an enum or a type "
             "other than text."
         )
     if not piece.is_quoted:
         raise TemplateFault(f"{shown} would become shell code: write {{{{ {piece.name} | quote }}}}. {_ADVICE}")
     if position.fault:
-        raise TemplateFault(f"{shown} stands {position.fault}: it would become shell code. {_ADVICE}")
+        raise TemplateFault(f"{shown} is {position.fault}: it would become shell code. {_ADVICE}")
 
 
 def _is_plain(schema: Mapping[str, Any]) -> bool:
@@ -114,6 +114,6 @@ def _is_plain(schema: Mapping[str, Any]) -> bool:
 def _language(code: Mapping[str, str], way: str, text: str) -> str:
     language = code.get(way, "")
     if language == SHELL and text.startswith("#!"):
-        found = _SHEBANG.match(text)
-        return SHELL if found is not None and found[1] in _SHELLS else OTHER_CODE
+        shebang = _SHEBANG.match(text)
+        return SHELL if shebang is not None and shebang[1] in _SHELLS else OTHER_CODE
     return language

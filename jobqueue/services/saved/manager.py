@@ -31,7 +31,7 @@ _OF_ONE_RUN = frozenset(
         *("groups", "request", "saved", "retry_of", "origin"),
     )
 )
-SAVED_FIELDS = tuple(one for one in FIELDS if one.name not in _OF_ONE_RUN)
+SAVED_FIELDS = tuple(field for field in FIELDS if field.name not in _OF_ONE_RUN)
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ class SavedJobManager:
             raise _denied(principal, saved, "run")
         _check_version(saved, name, version)
         values = values_of(saved.parameters, parameters)
-        fields = {one.name: _field(one, saved.job.get(one.name)) for one in SAVED_FIELDS}
+        fields = {field.name: _field(field, saved.job.get(field.name)) for field in SAVED_FIELDS}
         fields |= {
             "data": template.render(fields["data"], values, _DATA),
             "target": _chosen_target(saved, values, target),
@@ -178,7 +178,7 @@ class SavedJobManager:
 
 def saved_fields(job: JobFields) -> dict[str, Any]:
     """The fields of a submission or a job, in JSON form, that a saved job keeps."""
-    values = ((one, getattr(job, one.name)) for one in SAVED_FIELDS)
+    values = ((field, getattr(job, field.name)) for field in SAVED_FIELDS)
     return {one.name: one.document_value(value) for one, value in values if one.is_required or value != one.default}
 
 

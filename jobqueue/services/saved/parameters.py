@@ -58,7 +58,7 @@ def check_parameters(raw: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The parameters with their types filled in. Raises ``InvalidInput``, which names ``parameters.NAME.KEYWORD``."""
     if len(raw) > MAX_PARAMETERS:
         raise InvalidInput.of("parameters", f"At most {MAX_PARAMETERS} parameters, not {len(raw)}.")
-    found: dict[str, dict[str, Any]] = {}
+    schemas: dict[str, dict[str, Any]] = {}
     for name, schema in raw.items():
         where = f"parameters.{name[:80]}"
         if not _NAME.fullmatch(name) or name in _RESERVED:
@@ -66,8 +66,8 @@ def check_parameters(raw: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             raise InvalidInput.of(where, f"{sentence} {name[:80]!r} is reserved." if name in _RESERVED else sentence)
         if not isinstance(schema, dict):
             raise InvalidInput.of(where, 'Must be a JSON Schema such as {"type": "string"}.')
-        found[name] = _schema(schema, where)
-    return found
+        schemas[name] = _schema(schema, where)
+    return schemas
 
 
 def is_required(schema: Mapping[str, Any]) -> bool:
@@ -75,26 +75,26 @@ def is_required(schema: Mapping[str, Any]) -> bool:
     return bool(schema.get("required", "default" not in schema))
 
 
-def values_of(parameters: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any]) -> dict[str, Any]:
+def values_of(parameters: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a run: those given, and the defaults of the others. A parameter without either is left out.
 
     Raises ``InvalidInput``, which names ``parameters.NAME``, for one that is missing, not declared or of the wrong
     type.
     """
-    if len(json.dumps(given)) > MAX_VALUES_BYTES:
+    if len(json.dumps(values)) > MAX_VALUES_BYTES:
         raise InvalidInput.of("parameters", f"The values have more than {MAX_VALUES_BYTES} bytes together.")
     faults: dict[str, list[str]] = {}
-    for name, sentence in islice(_value_faults(parameters, given), _MOST_FAULTS):
+    for name, sentence in islice(_value_faults(parameters, values), _MOST_FAULTS):
         faults[f"parameters.{name[:80]}"] = [sentence]
     if faults:
         field, sentences = next(iter(faults.items()))
         raise InvalidInput(f"{field}: {sentences[0]}", faults)
     defaults = {name: schema["default"] for name, schema in parameters.items() if "default" in schema}
-    return defaults | dict(given)
+    return defaults | dict(values)
 
 
-def _value_faults(parameters: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for name, value in given.items():
+def _value_faults(parameters: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in values.items():
         if name not in parameters:
             yield name, _undeclared(name, parameters)
             continue
@@ -102,16 +102,16 @@ def _value_faults(parameters: Mapping[str, Mapping[str, Any]], given: Mapping[st
         if sentence:
             yield name, sentence
     for name, schema in parameters.items():
-        if name not in given and is_required(schema):
+        if name not in values and is_required(schema):
             yield name, "Missing; it is required."
 
 
 def _undeclared(name: str, parameters: Mapping[str, Any]) -> str:
     near = difflib.get_close_matches(name[:80], parameters, n=1)
     if near:
-        return f"No such parameter; did you mean {near[0]}?"
-    known = ", ".join(islice(parameters, _MOST_FAULTS))
-    return f"No such parameter; there are {known}." if known else "No such parameter; this saved job has none."
+        return f"Unknown parameter; did you mean {near[0]}?"
+    names = ", ".join(islice(parameters, _MOST_FAULTS))
+    return f"Unknown parameter; choose from {names}." if names else "Unknown parameter; this saved job has none."
 
 
 def value_fault(schema: Mapping[str, Any], value: Any) -> str:
@@ -131,7 +131,7 @@ def value_fault(schema: Mapping[str, Any], value: Any) -> str:
 
 def _secret_fault(value: Any) -> str:
     if not isinstance(value, dict) or set(value) != {SECRET_KEY} or secret_faults({"value": value}):
-        return f'Must name a secret of the agents, as {{"{SECRET_KEY}": "name"}}; its value never passes through here.'
+        return f'Must name a secret of the agents, as {{"{SECRET_KEY}": "name"}}; the API never sees its value.'
     return ""
 
 
@@ -243,10 +243,12 @@ def _check_whole(schema: Mapping[str, Any], where: str) -> None:
     """Raise ``InvalidInput`` for keywords that contradict each other."""
     if schema.get("required") and "default" in schema:
         raise InvalidInput.of(
-            f"{where}.required", "A parameter with a default is never missing; leave one of them out."
+            f"{where}.required", "A parameter with a default cannot be required; leave out one of the two."
         )
     if schema.get(SECRET) and len(schema.keys() & {"enum", "pattern", "format", "minLength", "maxLength"}):
-        raise InvalidInput.of(f"{where}.secret", "A secret is named, not seen: enum, pattern and lengths cannot apply.")
+        raise InvalidInput.of(
+            f"{where}.secret", "The API does not see the value of a secret: enum, pattern and lengths do not apply."
+        )
     for number, choice in enumerate(schema.get("enum", ())):
         sentence = value_fault({name: value for name, value in schema.items() if name != "enum"}, choice)
         if sentence:

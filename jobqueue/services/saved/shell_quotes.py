@@ -30,9 +30,9 @@ class ShellPosition:
 
     def feed(self, text: str) -> None:
         """Read more of the script."""
-        place = 0
-        while place < len(text):
-            place += self._step(text[place : place + 2])
+        position = 0
+        while position < len(text):
+            position += self._step(text[position : position + 2])
 
     def _step(self, pair: str) -> int:
         """Read one character, or two that belong together; returns how many. ``pair``: it and the next one."""

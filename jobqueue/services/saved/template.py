@@ -79,9 +79,9 @@ def parse(text: str) -> Template | None:
         return None
     pieces: list[str | Expression] = []
     end = 0
-    for found in _PIECE.finditer(text):
-        pieces += [_literal(text[end : found.start()]), _expression(found[1].strip())]
-        end = found.end()
+    for match in _PIECE.finditer(text):
+        pieces += [_literal(text[end : match.start()]), _expression(match[1].strip())]
+        end = match.end()
     pieces.append(_literal(text[end:]))
     return Template(tuple(piece for piece in pieces if piece != ""))
 
@@ -94,13 +94,13 @@ def texts_in(data: Any, way: str = "", depth: int = 0) -> Iterator[tuple[str, st
         yield way, data
     elif isinstance(data, Mapping):
         for key, value in data.items():
-            place = f"{way}.{key}" if way else str(key)
+            path = f"{way}.{key}" if way else str(key)
             if OPEN in str(key):
-                raise InvalidInput.of(place[:200], "The name of a field cannot be a template.")
+                raise InvalidInput.of(path[:200], "The name of a field cannot be a template.")
             if key == SECRET_KEY and isinstance(value, str) and OPEN in value:
                 sentence = 'The name of a secret cannot be a template; use a parameter with "secret": true.'
-                raise InvalidInput.of(place, sentence)
-            yield from texts_in(value, place, depth + 1)
+                raise InvalidInput.of(path, sentence)
+            yield from texts_in(value, path, depth + 1)
     elif isinstance(data, list):
         for number, value in enumerate(data):
             yield from texts_in(value, f"{way}.{number}", depth + 1)
@@ -169,16 +169,16 @@ class _Rendering:
 
 def _literal(text: str) -> str:
     if OPEN in text:
-        place = text.index(OPEN)
+        position = text.index(OPEN)
         raise TemplateFault(
-            f"{text[place : place + 40]!r} is not a valid template: write {{{{ parameter }}}} or {{{{ parameter | "
-            "filter }}; for the characters themselves write {{ '{{' }}."
+            f"{text[position : position + 40]!r} is not a valid template: write {{{{ parameter }}}} or {{{{ parameter "
+            "| filter }}; for the characters themselves write {{ '{{' }}."
         )
     if _STATEMENT in text:
-        place = text.index(_STATEMENT)
+        position = text.index(_STATEMENT)
         raise TemplateFault(
-            f"{text[place : place + 40]!r}: statements are not allowed in templates; for the characters themselves "
-            "write {{ '{%' }}."
+            f"{text[position : position + 40]!r}: statements are not allowed in templates; for the characters "
+            "themselves write {{ '{%' }}."
         )
     return text
 
@@ -216,7 +216,7 @@ def _filter_name(node: Any, shown: str) -> str:
 
     name = str(node.name)
     if name not in _FILTERS:
-        raise TemplateFault(f"{shown}: there is no filter {name!r}; use {', '.join(_FILTERS)}.")
+        raise TemplateFault(f"{shown}: unknown filter {name!r}; use {', '.join(_FILTERS)}.")
     plain = all(isinstance(argument, nodes.Const) and isinstance(argument.value, str) for argument in node.args)
     if node.kwargs or node.dyn_args or node.dyn_kwargs or not plain or len(node.args) != (name == "join"):
         usage = "join(', ')" if name == "join" else name

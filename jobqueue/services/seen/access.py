@@ -34,10 +34,10 @@ class Access:
         if scope is not None and any(host not in scope for host in hosts):
             raise outside(self.principal, scope, hosts, self.scope("agent:read"))
 
-    def closed(self, what: str, permission: str) -> PermissionDenied:
+    def closed(self, subject: str, permission: str) -> PermissionDenied:
         """The refusal of what is about all hosts, and cannot be shown in part."""
         return PermissionDenied(
-            f"{what} concerns all hosts, and {self.principal.name} has {permission} on some hosts only; ask an "
+            f"{subject} concerns all hosts, and {self.principal.name} has {permission} on some hosts only; ask an "
             "administrator for the permission without a target.",
             {"permission": permission},
         )

@@ -27,22 +27,24 @@ class SeenAgents(Agents):
         self.__dict__.update(vars(agents))
         self._access = access
 
-    def page(self, wanted: AgentFilter) -> AgentPage:
+    def page(self, agent_filter: AgentFilter) -> AgentPage:
         """One page of the visible agents, by hostname; ``total`` counts them."""
         if self._access.scope(READ) is None:
-            return super().page(wanted)
+            return super().page(agent_filter)
         names = sorted(self._access.hosts(READ))
         matching = [
             host
             for first in range(0, len(names), _STEP)
-            for host in self._matching(names[first : first + _STEP], wanted)
+            for host in self._matching(names[first : first + _STEP], agent_filter)
         ]
-        return self._page([host for host in matching if host > wanted.after], wanted.limit, len(matching))
+        return self._page([host for host in matching if host > agent_filter.after], agent_filter.limit, len(matching))
 
-    def among(self, hostnames: list[str], wanted: AgentFilter) -> AgentPage:
+    def among(self, hostnames: list[str], agent_filter: AgentFilter) -> AgentPage:
         """One page of the visible ones of these hostnames."""
         visible = self._access.scope(READ)
-        return super().among(hostnames if visible is None else [host for host in hostnames if host in visible], wanted)
+        return super().among(
+            hostnames if visible is None else [host for host in hostnames if host in visible], agent_filter
+        )
 
     def get(self, hostname: str) -> Agent:
         """One visible agent; raises ``AgentNotFound``."""

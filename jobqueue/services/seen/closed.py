@@ -8,17 +8,17 @@ from jobqueue.services.seen.access import Access
 
 
 class Closed:
-    """Stands for a use case that does not look at hosts: whatever is asked of it is refused."""
+    """Replaces a use case that does not distinguish hosts: each use of it is refused."""
 
-    def __init__(self, access: Access, permission: str, what: str, **allowed: Any) -> None:
+    def __init__(self, access: Access, permission: str, subject: str, **allowed: Any) -> None:
         """``allowed``: the parts that may still be used, by name."""
-        self._refusal = access, permission, what
+        self._refusal = access, permission, subject
         self.__dict__.update(allowed)
 
     def __getattr__(self, name: str) -> NoReturn:
-        access, permission, what = self._refusal
-        raise access.closed(what, permission)
+        access, permission, subject = self._refusal
+        raise access.closed(subject, permission)
 
     def __call__(self, *_: Any, **__: Any) -> NoReturn:
-        access, permission, what = self._refusal
-        raise access.closed(what, permission)
+        access, permission, subject = self._refusal
+        raise access.closed(subject, permission)

@@ -27,7 +27,7 @@ _STARTING = 200
 class _Walk:
     """What a walk through the index has found: the visible jobs that match, and how many of each status it passed."""
 
-    found: list[JobSummary]
+    summaries: list[JobSummary]
     statuses: Counter[JobStatus]
     cursor: int | None
 
@@ -63,7 +63,7 @@ class SeenJobs(Jobs):
         """All hosts of a job that is visible, those that are not visible included: for checks only."""
         job, _ = self._visible(job_id)
         if not job.is_broadcast:
-            return tuple(x.hostname for x in job.executions)
+            return tuple(execution.hostname for execution in job.executions)
         return self._sight.slots.names(job_id, job.total)
 
     def _visible(self, job_id: str) -> tuple[Job, tuple[str, ...]]:
@@ -79,14 +79,14 @@ class SeenJobs(Jobs):
         if len(visible) == job.total:
             return super().executions(job_id, first, most, states)
         slots = visible[first : first + (LOOKED_AT if states else min(most, READ))]
-        places = list(range(first + 1, first + len(slots) + 1))
+        numbers = list(range(first + 1, first + len(slots) + 1))
         if states:
-            found = self._sight.slots.states(job_id, slots)
-            places = [place for place, state in zip(places, found, strict=True) if state in states]
-        read = self._sight.slots.executions(job_id, [visible[place - 1] for place in places[: min(most, READ)]])
-        unread = places[len(read) :]
+            slot_states = self._sight.slots.states(job_id, slots)
+            numbers = [number for number, state in zip(numbers, slot_states, strict=True) if state in states]
+        read = self._sight.slots.executions(job_id, [visible[number - 1] for number in numbers[: min(most, READ)]])
+        unread = numbers[len(read) :]
         looked_at = unread[0] - 1 if unread else first + len(slots)
-        return ExecutionPart(read, tuple(places[: len(read)]), looked_at, len(visible))
+        return ExecutionPart(read, tuple(numbers[: len(read)]), looked_at, len(visible))
 
     def named(self, name: str, most: int | None = None) -> Job:
         """The visible part of the job with this alias or id."""
@@ -102,34 +102,34 @@ class SeenJobs(Jobs):
 
     def heads(self, job_ids: list[str]) -> tuple[JobSummary, ...]:
         """The summaries of the visible parts."""
-        seen = (self._sight.summary(one) for one in super().heads(job_ids))
+        seen = (self._sight.summary(head) for head in super().heads(job_ids))
         return tuple(summary for summary in seen if summary is not None)
 
-    def page(self, wanted: JobFilter) -> JobPage:
+    def page(self, job_filter: JobFilter) -> JobPage:
         """One page; a short one, or an empty one, may be continued by its cursor. ``total`` counts what was found."""
-        return self.search(wanted, lambda _: True)
+        return self.search(job_filter, lambda _: True)
 
-    def search(self, wanted: JobFilter, matches: Callable[[Job], bool]) -> JobPage:
+    def search(self, job_filter: JobFilter, matches: Callable[[Job], bool]) -> JobPage:
         """The same of the jobs that ``matches`` accepts, by their visible part."""
-        most = 0 if wanted.summary else LISTED_EXECUTIONS
-        kept: dict[str, Job] = {}
+        most = 0 if job_filter.summary else LISTED_EXECUTIONS
+        matching: dict[str, Job] = {}
 
-        def keep(found: list[JobSummary]) -> list[JobSummary]:
-            read = {job.id: job for job in self.get_many([one.id for one in found], most)}
-            fit = [one for one in found if one.id in read and matches(read[one.id])]
-            kept.update((one.id, read[one.id]) for one in fit)
+        def keep(summaries: list[JobSummary]) -> list[JobSummary]:
+            read = {job.id: job for job in self.get_many([summary.id for summary in summaries], most)}
+            fit = [summary for summary in summaries if summary.id in read and matches(read[summary.id])]
+            matching.update((one.id, read[one.id]) for one in fit)
             return fit
 
-        walk = self._walk(wanted, keep)
-        shown = walk.found[wanted.offset :]
-        items = tuple(kept[one.id] for one in shown)
-        return JobPage(items, len(walk.found), dict(walk.statuses), walk.cursor, walk.cursor is not None)
+        walk = self._walk(job_filter, keep)
+        shown = walk.summaries[job_filter.offset :]
+        items = tuple(matching[one.id] for one in shown)
+        return JobPage(items, len(walk.summaries), dict(walk.statuses), walk.cursor, walk.cursor is not None)
 
-    def summaries(self, wanted: JobFilter) -> JobSummaryPage:
+    def summaries(self, job_filter: JobFilter) -> JobSummaryPage:
         """The same page with summaries only."""
-        walk = self._walk(wanted, lambda found: found)
-        items = tuple(walk.found[wanted.offset :])
-        return JobSummaryPage(items, len(walk.found), walk.statuses, walk.cursor, walk.cursor is not None)
+        walk = self._walk(job_filter, lambda found: found)
+        items = tuple(walk.summaries[job_filter.offset :])
+        return JobSummaryPage(items, len(walk.summaries), walk.statuses, walk.cursor, walk.cursor is not None)
 
     def counts(self) -> dict[JobStatus, int]:
         """The number of jobs in every status, among the visible ones of the newest ``EXAMINED_JOBS``."""
@@ -138,38 +138,38 @@ class SeenJobs(Jobs):
     def starting(self, prefix: str) -> tuple[list[str], bool]:
         """Ids of visible jobs that begin with ``prefix``; whether that was all."""
         ids, is_all = super().starting(prefix)
-        return [one.id for one in self.heads(ids[:_STARTING])], is_all and len(ids) <= _STARTING
+        return [head.id for head in self.heads(ids[:_STARTING])], is_all and len(ids) <= _STARTING
 
-    def _walk(self, wanted: JobFilter, keep: Callable[[list[JobSummary]], list[JobSummary]]) -> _Walk:
+    def _walk(self, job_filter: JobFilter, keep: Callable[[list[JobSummary]], list[JobSummary]]) -> _Walk:
         """Visible jobs, newest first, until there are enough for the page, or enough were examined."""
         statuses: Counter[JobStatus] = Counter(dict.fromkeys(JobStatus, 0))
-        walk = _Walk([], statuses, wanted.cursor)
-        enough, spent = wanted.offset + wanted.limit, self._sight.cost + EXAMINED_SLOTS
-        if wanted.hostname is not None and wanted.hostname not in self._sight.hosts():
+        walk = _Walk([], statuses, job_filter.cursor)
+        enough, spent = job_filter.offset + job_filter.limit, self._sight.cost + EXAMINED_SLOTS
+        if job_filter.hostname is not None and job_filter.hostname not in self._sight.hosts():
             return replace(walk, cursor=None)
         for _ in range(EXAMINED_JOBS // MAX_LIMIT):
-            step = replace(wanted, status=None, limit=MAX_LIMIT, offset=0, cursor=walk.cursor)
+            step = replace(job_filter, status=None, limit=MAX_LIMIT, offset=0, cursor=walk.cursor)
             ids = self._index.find(step, counts_all=False)
             pending: list[JobSummary] = []
-            for one in super().heads(ids.ids):
-                walk.cursor = one.created
-                seen = self._sight.summary(one)
-                if seen is not None and _fits(seen, wanted):
+            for head in super().heads(ids.ids):
+                walk.cursor = head.created
+                seen = self._sight.summary(head)
+                if seen is not None and _fits(seen, job_filter):
                     statuses[seen.status] += 1
-                    pending += [seen] if seen.status in wanted.statuses else []
-                if len(walk.found) + len(pending) >= enough:
-                    walk.found += keep(pending)
+                    pending += [seen] if seen.status in job_filter.statuses else []
+                if len(walk.summaries) + len(pending) >= enough:
+                    walk.summaries += keep(pending)
                     pending = []
-                if len(walk.found) >= enough or self._sight.cost >= spent:
-                    walk.found += keep(pending)
+                if len(walk.summaries) >= enough or self._sight.cost >= spent:
+                    walk.summaries += keep(pending)
                     return walk
-            walk.found += keep(pending)
+            walk.summaries += keep(pending)
             walk.cursor = ids.cursor
             if walk.cursor is None:
                 break
         return walk
 
 
-def _fits(seen: JobSummary, wanted: JobFilter) -> bool:
+def _fits(seen: JobSummary, job_filter: JobFilter) -> bool:
     """Whether the visible part has the target that is asked for: the whole one may name hidden hosts."""
-    return wanted.target is None or seen.target == wanted.target
+    return job_filter.target is None or seen.target == job_filter.target

@@ -34,15 +34,15 @@ class GuardedJobManager(JobManager):
         self._access = access
         self._hosts_of = hosts_of
 
-    def cancel(self, job_id: str, who: str = "on request") -> Job:
+    def cancel(self, job_id: str, actor: str = "on request") -> Job:
         """Cancel a job all of whose hosts are within the scope of ``job:write``."""
         self._access.require(WRITE, self._hosts_of(job_id))
-        return super().cancel(job_id, who)
+        return super().cancel(job_id, actor)
 
-    def steer(self, job_id: str, verb: str, who: str = "on request", *, is_checked: bool = False) -> Job:
+    def steer(self, job_id: str, verb: str, actor: str = "on request", *, is_checked: bool = False) -> Job:
         """Steer a rollout all of whose hosts are within the scope of ``job:write``, or ``job:approve``."""
         self._access.require(APPROVES if verb == APPROVE else WRITE, self._hosts_of(job_id))
-        return super().steer(job_id, verb, who, is_checked=is_checked)
+        return super().steer(job_id, verb, actor, is_checked=is_checked)
 
     def delete(self, job_id: str, principal: Principal = ANONYMOUS) -> None:
         """Delete an ended job all of whose hosts are within the scope of ``job:write``: one's own, or any with
@@ -63,9 +63,9 @@ class SeenJobManager(GuardedJobManager):
         self._jobs = self._seen = jobs
         self.executions = ExecutionReader(jobs, verify)
 
-    def search(self, wanted: JobFilter, search: JobSearch) -> JobPage:
+    def search(self, job_filter: JobFilter, search: JobSearch) -> JobPage:
         """One page of the visible jobs whose visible part matches ``search``."""
-        return self._seen.search(wanted, search.matches)
+        return self._seen.search(job_filter, search.matches)
 
     def counts(self) -> dict[JobStatus, int]:
         """The number of jobs in every status: of the visible ones, unless the metrics of all are."""
@@ -77,9 +77,9 @@ class SeenJobManager(GuardedJobManager):
 
     def failures(self, within_seconds: int) -> RecentFailures:
         """What failed on visible hosts."""
-        found, is_complete = self._ledger.failures.since(self._ledger.time() - within_seconds * 1_000_000)
+        failures, is_complete = self._ledger.failures.since(self._ledger.time() - within_seconds * 1_000_000)
         hosts = self._access.hosts(READ)
-        return RecentFailures(group_failures(one for one in found if one.hostname in hosts), is_complete)
+        return RecentFailures(group_failures(failure for failure in failures if failure.hostname in hosts), is_complete)
 
 
 class SeenRetrier:

@@ -45,21 +45,21 @@ class SeenPauses(PauseManager):
         visible = self._hosts_seen()
         return [one for one in found if self._is_within(one.pause, visible)]
 
-    def add(self, wanted: PauseRequest, principal: Principal) -> Pause:
+    def add(self, request: PauseRequest, principal: Principal) -> Pause:
         """Begin a pause. Raises ``PermissionDenied`` unless ``pause:write`` is granted on all of its hosts."""
         if self._access.principal.may(WRITE):
-            return super().add(wanted, principal)
+            return super().add(request, principal)
         access = self._writing()
-        if wanted.kind is not PauseKind.TARGET:
-            raise self._access.closed(f"A pause of {_KINDS[wanted.kind]}", WRITE)
-        self._check_jobs(principal, parsed(wanted.value))
+        if request.kind is not PauseKind.TARGET:
+            raise self._access.closed(f"A pause of {_KINDS[request.kind]}", WRITE)
+        self._check_jobs(principal, parsed(request.value))
         try:
-            pause, hosts = self.prepared(wanted, principal)
+            pause, hosts = self.prepared(request, principal)
         except UnknownTarget as error:  # its message suggests names of the whole fleet
             scope = access.scope(WRITE)
             if scope is None:
                 raise
-            raise unknown(principal, scope, wanted.value) from error
+            raise unknown(principal, scope, request.value) from error
         if pause.kind is not PauseKind.TARGET:
             raise self._access.closed("A pause of everything", WRITE)
         access.require(WRITE, hosts)
@@ -93,7 +93,7 @@ class SeenPauses(PauseManager):
         if self._sees_all:
             return super().of_job(job)
         visible = self._hosts_seen()
-        slots = [x.slot for x in job.executions if x.slot in visible]
+        slots = [execution.slot for execution in job.executions if execution.slot in visible]
         return [
             replace(pause, value=shown_target(pause.value, slots), hosts=0) if pause.kind is PauseKind.TARGET else pause
             for pause in super().of_job(job)

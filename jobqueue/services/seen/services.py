@@ -45,6 +45,8 @@ def seen_by(all_of: Services, principal: Principal) -> Services:
         changes |= {"pauses": SeenPauses(all_of.pauses, access, hosts, check_jobs)}
     if _is_scoped(principal, agents.READ, agents.WRITE):
         changes |= {"agents": SeenAgents(all_of.ledger.agents, access)}
+        if access.scope(agents.READ) is not None:
+            changes |= {"placement": Closed(access, agents.READ, "The list of all agents")}
     if reads_agents:
         closed = Closed(access, agents.READ, "A stored target, or the completion of one,")
         changes |= {"complete_target": closed, "targets": closed}
@@ -61,7 +63,7 @@ def seen_by(all_of: Services, principal: Principal) -> Services:
 
 def _is_scoped(principal: Principal, *permissions: str) -> bool:
     """Whether one of the permissions is granted on some hosts only."""
-    return any(not principal.may(one) and principal.grants(one) for one in permissions)
+    return any(not principal.may(permission) and principal.grants(permission) for permission in permissions)
 
 
 def _jobs(all_of: Services, access: Access) -> dict[str, Any]:
@@ -92,7 +94,7 @@ def _permission_to_see(principal: Principal) -> str:
 def _hosts_of(ledger: Ledger, job_id: str) -> tuple[str, ...]:
     job = ledger.jobs.get(job_id, 0)
     if not job.is_broadcast:
-        return tuple(x.hostname or x.slot for x in job.executions)
+        return tuple(execution.hostname or execution.slot for execution in job.executions)
     return ledger.job_slots.names(job_id, job.total)
 
 

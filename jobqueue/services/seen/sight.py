@@ -41,7 +41,7 @@ class Sight:
         if job.external_run is not None or not job.is_readable:
             return ()
         if not job.is_broadcast:
-            return self._visible(tuple(x.hostname for x in job.executions[:1]))
+            return self._visible(tuple(execution.hostname for execution in job.executions[:1]))
         return self._visible(self._names(job.id, job.total))
 
     def of(self, job: Job, most: int) -> Job | None:
@@ -59,7 +59,7 @@ class Sight:
         """The part of a broadcast on some of its hosts."""
         executions = self.executions(job, visible[:most])
         if len(visible) <= len(executions):
-            counts: Mapping[ExecutionState, int] = Counter(x.state for x in executions)
+            counts: Mapping[ExecutionState, int] = Counter(execution.state for execution in executions)
         else:
             counts = self._counts(job.id, visible)
         hosts = frozenset(visible)
@@ -90,40 +90,42 @@ class Sight:
 
     def executions(self, job: Job, slots: Sequence[str]) -> tuple[Execution, ...]:
         """The executions in these slots, in order; those that were read with the job are not read again."""
-        known = {x.slot: x for x in job.executions}
-        missing = [slot for slot in slots if slot not in known]
+        by_slot = {execution.slot: execution for execution in job.executions}
+        missing = [slot for slot in slots if slot not in by_slot]
         while missing:
             part = self.slots.executions(job.id, missing)
             self.cost += len(part)
-            known |= {x.slot: x for x in part}
+            by_slot |= {x.slot: x for x in part}
             missing = missing[len(part) :]
-        return tuple(known[slot] for slot in slots)
+        return tuple(by_slot[slot] for slot in slots)
 
-    def summary(self, found: JobSummary) -> JobSummary | None:
+    def summary(self, summary: JobSummary) -> JobSummary | None:
         """The summary of the visible part of a job."""
-        if not found.is_readable:
+        if not summary.is_readable:
             return None
-        if not found.is_broadcast:
-            return found if found.hostname in self.hosts() else None
-        names = self._names(found.id, found.agents)
+        if not summary.is_broadcast:
+            return summary if summary.hostname in self.hosts() else None
+        names = self._names(summary.id, summary.agents)
         visible = self._visible(names)
         if not visible:
             return None
         if len(visible) == len(names):
-            return replace(found, target=self._whole_target(found.target, visible))
-        counts = self._counts(found.id, visible)
+            return replace(summary, target=self._whole_target(summary.target, visible))
+        counts = self._counts(summary.id, visible)
         return replace(
-            found,
+            summary,
             counts=counts,
             status=derive_status(counts),
-            target=shown_target(found.target, visible),
-            updated=found.created,
+            target=shown_target(summary.target, visible),
+            updated=summary.created,
         )
 
     def events(self, events: tuple[Event, ...], *, all_of_job: bool) -> tuple[Event, ...]:
         """The steps on visible hosts, and with ``all_of_job`` those of the job itself."""
         hosts = self.hosts()
-        return tuple(x for x in events if x.hostname in hosts or (all_of_job and not _is_host(x.hostname)))
+        return tuple(
+            event for event in events if event.hostname in hosts or (all_of_job and not _is_host(event.hostname))
+        )
 
     def _alone(self, job: Job) -> Job:
         """A job with one execution, without earlier attempts on other hosts."""

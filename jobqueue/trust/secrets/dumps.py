@@ -60,14 +60,14 @@ def _swapped(words: bytes) -> bytes:
 
 
 def _characters(cells: bytes) -> bytes:
-    found = bytearray()
+    text = bytearray()
     for at in range(0, len(cells), 4):
         cell = cells[at : at + 4].lstrip()
         if len(cell) == 3:
-            found.append(int(cell, 8) & 0xFF)
+            text.append(int(cell, 8) & 0xFF)
         else:
-            found += _LETTERS.get(cell, cell or b" ")
-    return bytes(found)
+            text += _LETTERS.get(cell, cell or b" ")
+    return bytes(text)
 
 
 _READERS: dict[str, Callable[[bytes], bytes]] = {

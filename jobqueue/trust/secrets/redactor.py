@@ -41,29 +41,29 @@ class Redactor:
         """``data`` without secrets, however their parts are separated."""
         return self.behind(data, 0)
 
-    def behind(self, data: bytes, known: int) -> bytes:
-        """``data`` from its byte ``known`` on, without secrets; what lies before it may belong to one."""
-        return _masked(data, known, len(data), self._spans(data, known))
+    def behind(self, data: bytes, start: int) -> bytes:
+        """``data`` from its byte ``start`` on, without secrets; what lies before it may belong to one."""
+        return _masked(data, start, len(data), self._spans(data, start))
 
-    def piece(self, data: bytes, known: int) -> tuple[bytes, int, bool]:
+    def piece(self, data: bytes, start: int) -> tuple[bytes, int, bool]:
         """The same for data that goes on: what can be passed on, where in ``data`` it may go on, and whether it waits.
 
         From that place on a secret may have begun; what shows something of it waits, also where it holds a shorter one.
         """
-        spans = self._spans(data, known, goes_on=True)
+        spans = self._spans(data, start, goes_on=True)
         back, waits = self.beginning(data)
         limit = len(data) - back
         if waits:
             spans = [span for span in spans if span[0] < limit]
         limit = max(limit, spans[-1][1]) if spans else limit
-        return _masked(data, known, limit if waits else len(data), spans), limit, waits
+        return _masked(data, start, limit if waits else len(data), spans), limit, waits
 
-    def _spans(self, data: bytes, known: int, *, goes_on: bool = False) -> list[tuple[int, int]]:
+    def _spans(self, data: bytes, start: int, *, goes_on: bool = False) -> list[tuple[int, int]]:
         spans: set[tuple[int, int]] = set()
         for begin, end in self._suspects(data, 0, len(data), _BLOCKS):
             for reading in Reading.all_of(data[begin:end], self._needles, goes_on=goes_on and end == len(data)):
                 spans.update((begin + first, begin + last) for first, last in reading.spans())
-        return _merged([span for span in spans if span[1] > known])
+        return _merged([span for span in spans if span[1] > start])
 
     def _suspects(self, data: bytes, begin: int, end: int, sizes: tuple[int, ...]) -> Iterator[tuple[int, int]]:
         """Parts of ``data`` from ``begin`` to ``end`` that may hold a secret, with what it may take on either side."""
@@ -101,8 +101,8 @@ class Redactor:
         if not self:
             return value
         # all texts at once: most hold no secret, and searching each one separately is slow
-        whole = _BETWEEN.join(_texts(value)).encode("utf-8", "surrogatepass")
-        if not _ANY_CUT.search(whole) and not self._spans(whole, 0):
+        joined = _BETWEEN.join(_texts(value)).encode("utf-8", "surrogatepass")
+        if not _ANY_CUT.search(joined) and not self._spans(joined, 0):
             return value
         return _rewritten(value, self.text)
 
@@ -144,8 +144,8 @@ class Redactor:
 
     def _ended(self, data: bytes) -> int:
         """The number of bytes at the start of ``data`` that end a secret cut before them."""
-        found = (reading.ended() for reading in Reading.all_of(data, self._needles))
-        return max((end for end, letters in found if letters >= _LEAST_REMAINDER), default=0)
+        ended = (reading.ended() for reading in Reading.all_of(data, self._needles))
+        return max((end for end, letters in ended if letters >= _LEAST_REMAINDER), default=0)
 
 
 class StreamRedactor:
@@ -165,10 +165,10 @@ class StreamRedactor:
         if not self._redactor:
             self._write(stream, chunk)
             return
-        shown, held = self._ends.pop(stream, (b"", b""))
-        data, known = shown + held + chunk, len(shown)
-        clean, limit, waits = self._redactor.piece(data, known)
-        passed_on = max(known, limit) if waits else len(data)
+        shown, pending = self._ends.pop(stream, (b"", b""))
+        data, text = shown + pending + chunk, len(shown)
+        clean, limit, waits = self._redactor.piece(data, text)
+        passed_on = max(text, limit) if waits else len(data)
         if limit < len(data):
             self._ends[stream] = data[limit:passed_on], data[passed_on:]
         if clean:
@@ -176,9 +176,9 @@ class StreamRedactor:
 
     def close(self) -> None:
         """The output is complete: pass on the held bytes."""
-        for stream, (shown, held) in self._ends.items():
+        for stream, (shown, pending) in self._ends.items():
             # the held bytes are judged as they are
-            rest = self._redactor.behind(shown + held, len(shown))
+            rest = self._redactor.behind(shown + pending, len(shown))
             if rest:
                 self._write(stream, rest)
         self._ends.clear()

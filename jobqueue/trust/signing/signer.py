@@ -89,10 +89,10 @@ def is_signed(key: VerifyKey, signature: str, purpose: bytes, message: bytes) ->
     """Whether ``signature`` (its part behind the key's id counts) is the key's, of this message for this purpose."""
     encoded = signature[pem.ID_LENGTH + 1 :]
     try:
-        found = base64.b64decode(encoded + "==", altchars=b"-_", validate=True)
-        if len(found) != _BYTES or base64.urlsafe_b64encode(found)[:-2].decode("ascii") != encoded:
+        decoded = base64.b64decode(encoded + "==", altchars=b"-_", validate=True)
+        if len(decoded) != _BYTES or base64.urlsafe_b64encode(decoded)[:-2].decode("ascii") != encoded:
             return False  # another encoding of the same bytes
-        nacl.bindings.crypto_sign_open(found + framed(purpose, message), bytes(key))
+        nacl.bindings.crypto_sign_open(decoded + framed(purpose, message), bytes(key))
     except (ValueError, CryptoError):
         return False
     return True

@@ -39,8 +39,8 @@ from jobqueue.model.execution_page import (
     AnswerGroups,
     ExecutionFilter,
     ExecutionPage,
+    answering_agent,
     content_key,
-    who,
 )
 from jobqueue.model.failure import Failure, RecentFailures, group_failures
 from jobqueue.model.filter import JobFilter, JobPage
@@ -66,6 +66,7 @@ from jobqueue.services.bundles import BundleRequest, MadeBundle
 from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.services.credentials import CredentialManager
 from jobqueue.services.pauses import PauseManager
+from jobqueue.services.placement import Placement
 from jobqueue.services.planner import Planner
 from jobqueue.services.redis_access import AccessTaken
 from jobqueue.services.saved.manager import SavedJobManager
@@ -185,6 +186,7 @@ class FakeServices:
             follow_hosts=lambda job_id: self.followed_hosts and (self._job(job_id) and iter(self.followed_hosts)),
         )
         self.events = SimpleNamespace(follow=self._follow_events, follow_job=self._follow_job)
+        self.placement = Placement(self._fleet)
         self.agents = SimpleNamespace(
             all=self._all_agents,
             page=self._agent_page,
@@ -278,7 +280,7 @@ class FakeServices:
 
     def _answer_groups(self, job_id: str, wanted: ExecutionFilter) -> AnswerGroups:
         page = self._execution_page(job_id, wanted)
-        groups = tuple(AnswerGroup(content_key(x), x, (who(x),)) for x in page.items)
+        groups = tuple(AnswerGroup(content_key(x), x, (answering_agent(x),)) for x in page.items)
         return AnswerGroups(page.job, groups, page.looked_at, page.next_first is not None, page.next_first)
 
     def _page(self, wanted: JobFilter) -> JobPage:

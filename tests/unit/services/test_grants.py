@@ -38,7 +38,7 @@ def test_targets_that_carry_no_rights(text: str, words: str) -> None:
 
 def test_a_negated_typing_error() -> None:
     fleet = Fleet([Host("web1", labels={"env": "test"})])
-    with pytest.raises(InvalidInput, match=r"would hold on every host.*Did you mean env"):
+    with pytest.raises(InvalidInput, match=r"would apply to every host.*Did you mean env"):
         grants.refuse_doubtful(["job:read@not evn:prod"], fleet)
     grants.refuse_doubtful(["job:read@not env:prod", "job:read@evn:prod", "job:read"], fleet)
     grants.refuse_doubtful(["job:read@not evn:prod"], Fleet([]))

@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 
-from jobqueue.model.agent import Agent, AgentState
+from jobqueue.model.agent import AgentState
 from jobqueue.model.needs import HOSTNAME_LABEL, Needs
 from jobqueue.model.selector import Selector
-from jobqueue.services.placement import candidates
+from jobqueue.services.placement import CHOICE, candidates
+from jobqueue.targets.host import Host, flat_facts
 
 OPERATION = "entrypoint.run"
 
 
-def an_agent(hostname: str, *, cpus: object = 4, memory: object = 1000, **fields: object) -> Agent:
-    values: dict[str, object] = {
-        "hostname": hostname,
-        "live": True,
-        "state": AgentState.READY,
-        "labels": {"zone": "a"},
-        "facts": {"cpus": cpus, "memory": {"total": memory}},
-        "operations": (OPERATION,),
-        "version": "1",
-        "concurrency": 1,
-        "started_at": 0,
-        "last_heartbeat": 0,
-        "queue_length": 0,
-    }
-    return Agent(**{**values, **fields})  # type: ignore[arg-type]
+def an_agent(hostname: str, *, zone: str = "a", facts: Mapping[str, object] | None = None) -> Host:
+    reported = {"cpus": 4, "memory": {"total": 1000}} if facts is None else facts
+    return Host(hostname, True, AgentState.READY, {"zone": zone}, flat_facts(reported), frozenset({OPERATION}))
 
 
 def zone(text: str) -> Needs:
     return Needs(selectors=(Selector.parse("zone", text),))
 
 
-SMALL, LARGE = an_agent("small"), an_agent("large", cpus=64, memory=9000, labels={"zone": "b"})
+SMALL = an_agent("small")
+LARGE = an_agent("large", zone="b", facts={"cpus": 64, "memory": {"total": 9000}})
 
 
 @pytest.mark.parametrize(
@@ -55,7 +46,7 @@ def test_what_fits(needs: Needs, hosts: tuple[str, ...]) -> None:
 
 
 def test_agents_that_cannot_run_it_are_left_out() -> None:
-    assert candidates([SMALL, replace(LARGE, operations=())], OPERATION, Needs(num_cpus=1)) == ("small",)
+    assert candidates([SMALL, replace(LARGE, operations=frozenset())], OPERATION, Needs(num_cpus=1)) == ("small",)
 
 
 @pytest.mark.parametrize("away", [{"live": False}, {"state": AgentState.DRAINING}, {"state": AgentState.CORDONED}])
@@ -72,6 +63,21 @@ def test_what_no_agent_has() -> None:
 
 
 def test_agents_that_reported_nothing_have_no_load() -> None:
-    silent = an_agent("silent", cpus=None, memory="much", facts={})
+    silent = an_agent("silent", facts={})
     assert candidates([silent], OPERATION, Needs(num_cpus=1)) == ()
     assert candidates([silent], OPERATION, Needs(memory=1)) == ()
+
+
+def test_facts_that_are_not_one_number_meet_no_need() -> None:
+    odd = an_agent("odd", facts={"cpus": [4, 8], "memory": {"total": "much"}})
+    assert candidates([odd], OPERATION, Needs(num_cpus=1)) == ()
+    assert candidates([odd], OPERATION, Needs(memory=1)) == ()
+
+
+def test_a_large_fleet_gives_a_choice_of_bounded_size() -> None:
+    fleet = [an_agent(f"h{number:04}", zone="ab"[number % 2]) for number in range(3000)]
+    chosen = candidates(fleet, OPERATION, zone("b"))
+    assert len(set(chosen)) == len(chosen) == CHOICE
+    assert list(chosen) == sorted(chosen)
+    assert all(int(host[1:]) % 2 for host in chosen)
+    assert chosen != candidates(fleet, OPERATION, zone("b"))  # the same few are not always chosen

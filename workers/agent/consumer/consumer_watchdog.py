@@ -28,12 +28,12 @@ class ConsumerWatchdog:
 
     def __init__(
         self,
-        held: RunningSet,
+        running: RunningSet,
         heartbeat_seconds: float,
         on_deaf: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._held = held
+        self._running = running
         # several checks at least: one may come right after the whole process was suspended
         self._patience = max(DEAF_SECONDS, 4 * heartbeat_seconds)
         self._longest_gap = 3 * heartbeat_seconds
@@ -62,7 +62,7 @@ class ConsumerWatchdog:
     def look(self, state: AgentState) -> None:
         """Check for consumer activity since the last check."""
         now = self._clock()
-        sign = self._newest_sign() if state is AgentState.READY and not len(self._held) else None
+        sign = self._newest_sign() if state is AgentState.READY and not len(self._running) else None
         if sign is None or sign != self._sign or now - self._looked > self._longest_gap:
             self._sign, self._since = sign, now
         elif now - self._since >= self._patience:
@@ -79,5 +79,5 @@ class ConsumerWatchdog:
                 return None
             channel = getattr(self._consumer.task_consumer, "channel", None)
         # kombu records when it last polled Redis; other transports do not
-        asked = getattr(channel, "_brpop_sent_at", None)
-        return float(self._ticks) if asked is None else float(asked)
+        sent_at = getattr(channel, "_brpop_sent_at", None)
+        return float(self._ticks) if sent_at is None else float(sent_at)

@@ -32,12 +32,12 @@ class Intake:
 
     def set_state(self, state: AgentState) -> None:
         """Read the queues exactly while the agent is Ready."""
-        wanted = state is AgentState.READY
+        is_open = state is AgentState.READY
         with self._lock:
-            if self._consumer is None or wanted == self._is_open:
+            if self._consumer is None or is_open == self._is_open:
                 return
-            self._is_open = wanted
-            change = self._consumer.add_task_queue if wanted else self._consumer.cancel_task_queue
+            self._is_open = is_open
+            change = self._consumer.add_task_queue if is_open else self._consumer.cancel_task_queue
             for name in self._queue_names:
                 self._consumer.call_soon(change, name)
-        logger.info("This agent %s its queues", "reads" if wanted else "stops reading")
+        logger.info("This agent %s its queues", "reads" if is_open else "stops reading")

@@ -58,16 +58,16 @@ class AgentLedger:
         If this agent dies, the ledger reassigns a run that is still idle, so it must know before the run begins.
         Raises ``OperationCancelled`` for a run that must not begin.
         """
-        found = bounded(running, info, _LARGEST_INFO)
-        if found is None:
+        bounded_info = bounded(running, info, _LARGEST_INFO)
+        if bounded_info is None:
             return
-        running.info = found
-        is_idle = found.get("phase") in IDLE_PHASES
+        running.info = bounded_info
+        is_idle = bounded_info.get("phase") in IDLE_PHASES
         if running.is_idle and not is_idle:
             self._begin(running)
             return
         try:
-            self._executions.report(running.grant, _text({"info": found}), is_idle=is_idle)
+            self._executions.report(running.grant, _text({"info": bounded_info}), is_idle=is_idle)
         except LedgerUnavailable as error:
             logger.info("The progress report of job %s is delayed: %s", running.grant.job_id, error)
             return
@@ -115,8 +115,8 @@ class AgentLedger:
             _count(running, finished)
         return finished.value if finished is not Finished.FINISHED else ending.state.value
 
-    def _patiently(self, call: Callable[[], T], what: str) -> T:
-        return retry_until_available(call, what, self._closing)
+    def _patiently(self, call: Callable[[], T], purpose: str) -> T:
+        return retry_until_available(call, purpose, self._closing)
 
 
 def _count(running: RunningExecution, finished: Finished) -> None:

@@ -56,8 +56,8 @@ def failed(running: RunningExecution, error: str, failure: Mapping[str, Any] | N
     policy, attempt = RetryPolicy(**running.document.get("retries", {})), running.grant.attempt
     error = error[:_LONGEST_NOTE]
     if attempt >= policy.max_attempts:
-        kept = bounded(running, failure, _LARGEST_FAILURE) if failure else None
-        return Ending(ExecutionState.FAILED, error, {} if kept is None else {"failure": kept})
+        bounded_failure = bounded(running, failure, _LARGEST_FAILURE) if failure else None
+        return Ending(ExecutionState.FAILED, error, {} if bounded_failure is None else {"failure": bounded_failure})
     delay = policy.delay_seconds(attempt, _draw())
     wait = duration_text(int(delay * 1e6))
     again = f"attempt {attempt} of {policy.max_attempts} failed, next in {wait}: {error}"
@@ -85,8 +85,8 @@ def given_up(running: RunningExecution) -> Ending | None:
         return None
     if running.reason == "cancel":
         return Ending(ExecutionState.CANCELLED, still)
-    what = "the agent shut down" if running.reason == "shutdown" else "timed out"
-    return failed(running, f"{what}; {still}")
+    reason = "the agent shut down" if running.reason == "shutdown" else "timed out"
+    return failed(running, f"{reason}; {still}")
 
 
 def bounded(running: RunningExecution, reported: Mapping[str, Any], largest: int) -> dict[str, Any] | None:

@@ -26,14 +26,14 @@ class Executor:
         ledger: AgentLedger,
         gate: WorkAdmission,
         runner: OperationRunner,
-        held: RunningSet,
+        running: RunningSet,
         on_away: Callable[[], None],
     ) -> None:
         """``on_away`` is called when the ledger says that this agent is out of service."""
         self._ledger = ledger
         self._gate = gate
         self._runner = runner
-        self._held = held
+        self._running = running
         self._on_away = on_away
 
     def execute(self, job_id: str, slot: str) -> str:
@@ -41,7 +41,7 @@ class Executor:
 
         Results are reported only through the ledger. A message for a claimed, final or unknown execution is dropped.
         """
-        with self._held.claiming():
+        with self._running.claiming():
             grant = self._ledger.claim(job_id, slot)
             if isinstance(grant, Refusal):
                 return self._drop(job_id, grant)
@@ -49,12 +49,12 @@ class Executor:
             if isinstance(work, Ending):
                 return self._ledger.finish(grant, work)
             running = self._runner.start(grant, work)
-            self._held.add(running)
+            self._running.add(running)
         try:
             return self._report(running, self._runner.run(running))
         finally:
             # held until the report is stored: the lease is renewed even if the ledger is unavailable for a while
-            self._held.remove(running)
+            self._running.remove(running)
 
     def _drop(self, job_id: str, claim: Refusal) -> str:
         logger.info("Dropped a message for job %s: its execution is %s", job_id, claim.state)

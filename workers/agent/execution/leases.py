@@ -25,7 +25,7 @@ class LeaseKeeper(threading.Thread):
     def __init__(
         self,
         executions: Executions,
-        held: RunningSet,
+        running: RunningSet,
         hostname: str,
         lease_seconds: float,
         give_up: Callable[[RunningExecution], object],
@@ -33,7 +33,7 @@ class LeaseKeeper(threading.Thread):
     ) -> None:
         super().__init__(name="leases", daemon=True)
         self._executions = executions
-        self._held = held
+        self._running = running
         self._hostname = hostname
         self._give_up = give_up
         self._interval = min(lease_seconds / 5, _MOST_SECONDS_BETWEEN)
@@ -54,7 +54,7 @@ class LeaseKeeper(threading.Thread):
     def renew_once(self) -> int:
         """Renew executions that have run for a while; returns the number of leases requested."""
         settled = self._clock() - self._interval
-        running = [one for one in self._held.all() if one.since <= settled and not one.abandoned]
+        running = [one for one in self._running.all() if one.since <= settled and not one.abandoned]
         if not running:
             return 0
         answers = self._executions.renew(self._hostname, [one.grant for one in running])
@@ -70,7 +70,7 @@ class LeaseKeeper(threading.Thread):
     def give_up_once(self) -> int:
         """Report executions that exceeded their deadline or ignored a stop request; returns their number."""
         now = self._clock()
-        overdue = [one for one in self._held.all() if one.is_overdue(now)]
+        overdue = [one for one in self._running.all() if one.is_overdue(now)]
         for one in overdue:
             self._give_up(one)
         return len(overdue)

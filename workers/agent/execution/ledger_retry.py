@@ -17,7 +17,7 @@ _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 1.0
 
 
-def retry_until_available(call: Callable[[], T], what: str, give_up: threading.Event) -> T:
+def retry_until_available(call: Callable[[], T], purpose: str, give_up: threading.Event) -> T:
     """Retry until the ledger responds; raises ``LedgerUnavailable`` only once ``give_up`` is set."""
     pause = _FIRST_PAUSE
     while True:
@@ -25,7 +25,7 @@ def retry_until_available(call: Callable[[], T], what: str, give_up: threading.E
             return call()
         except LedgerUnavailable as error:
             if pause == _FIRST_PAUSE:
-                logger.warning("Cannot %s yet, retrying: %s", what, error)
+                logger.warning("Cannot %s yet, retrying: %s", purpose, error)
             if give_up.wait(shortened(pause, 0.5)):
                 raise
             pause = min(pause * 2, _LONGEST_PAUSE)

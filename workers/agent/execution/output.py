@@ -42,7 +42,7 @@ class LiveOutput:
         self._send = send
         self._cap = cap_bytes
         self._pieces: list[Piece] = []
-        self._held = 0
+        self._running = 0
         self._partial: dict[str, bytes] = {}
         self._dropped = 0
         #: The batch that was sent but not confirmed: it is resent unchanged under its number.
@@ -55,11 +55,11 @@ class LiveOutput:
         """Add output of the operation."""
         with self._buffer_lock:
             data = self._partial.pop(stream, b"") + chunk
-            whole = whole_end(data)
-            if len(whole) < len(data):
-                self._partial[stream] = data[len(whole) :]
-            self._add(stream, whole)
-            is_full = self._held >= _FULL
+            end = whole_end(data)
+            if len(end) < len(data):
+                self._partial[stream] = data[len(end) :]
+            self._add(stream, end)
+            is_full = self._running >= _FULL
         if is_full:
             self.flush()
 
@@ -80,7 +80,7 @@ class LiveOutput:
     def _take(self) -> bool:
         """Turn the buffer into the next batch; returns whether there is one."""
         with self._buffer_lock:
-            pieces, self._pieces, self._held = self._pieces, [], 0
+            pieces, self._pieces, self._running = self._pieces, [], 0
             dropped, self._dropped = self._dropped, 0
         if dropped:
             notice = f"[... {dropped} bytes cut while the ledger was unavailable ...]\n"
@@ -109,10 +109,10 @@ class LiveOutput:
                 self._pieces[-1] = Piece(stream, last.data + part)
             else:
                 self._pieces.append(Piece(stream, part))
-        self._held += len(data)
-        while self._held > max(self._cap, _FULL) and self._pieces:
+        self._running += len(data)
+        while self._running > max(self._cap, _FULL) and self._pieces:
             oldest = self._pieces.pop(0)
-            self._held -= len(oldest.data)
+            self._running -= len(oldest.data)
             self._dropped += len(oldest.data)
 
 

@@ -95,8 +95,8 @@ class PackageCache:
         unfinished = Path(unfinished_name)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                found = self._persist(partial(self._copy, package, file), name)
-            if found != digest:
+                size = self._persist(partial(self._copy, package, file), name)
+            if size != digest:
                 raise OperationFailed(
                     f"The package {name} is damaged: the bytes in Redis differ from the uploaded ones."
                 )
@@ -172,14 +172,14 @@ def _look(folder: Path) -> tuple[float, int, Path]:
 
 
 def _is_whole(path: Path, digest: str) -> bool:
-    found = hashlib.sha256()
+    hasher = hashlib.sha256()
     try:
         with path.open("rb") as file:
             while data := file.read(_READ_BYTES):
-                found.update(data)
+                hasher.update(data)
     except FileNotFoundError:
         return False
-    return found.hexdigest() == digest
+    return hasher.hexdigest() == digest
 
 
 @contextmanager

@@ -57,10 +57,10 @@ class OperationGuard:
         filled = _filled(operation, dict(data), facts) if self._policy.rules else data
         allowed, rule = self._policy.decide(operation, filled)
         if not allowed:
-            what = f"{operation.type} is denied by its policy" if rule else f"{operation.type} with this data"
+            subject = f"{operation.type} is denied by its policy" if rule else f"{operation.type} with this data"
             if rule is None and not self._policy.may_allow(operation):
-                what = f"{operation.type} is not in JOBQUEUE_ALLOW"
-            raise OperationNotAllowed(f"not allowed on this host: {what}")
+                subject = f"{operation.type} is not in JOBQUEUE_ALLOW"
+            raise OperationNotAllowed(f"not allowed on this host: {subject}")
         if rule is None:
             return Permit(operation, self._plain)
         user = rule.run_as

@@ -130,13 +130,13 @@ def _is_denied(pattern: str, text: str) -> bool:
     return "/" in text and (matches(pattern, single) or matches(pattern, posixpath.normpath(single)))
 
 
-def _fits(wanted: Any, value: Any, fits: Callable[[str, str], bool]) -> bool:
-    """``wanted``: a pattern, {"any": [...]}, {"list": [one per item]} or {"each": ...}, {"object": {...}}."""
-    if isinstance(wanted, str):
+def _fits(pattern: Any, value: Any, fits: Callable[[str, str], bool]) -> bool:
+    """``pattern``: a pattern, {"any": [...]}, {"list": [one per item]} or {"each": ...}, {"object": {...}}."""
+    if isinstance(pattern, str):
         return not isinstance(value, (list, dict)) and fits(
-            wanted, value if isinstance(value, str) else json.dumps(value)
+            pattern, value if isinstance(value, str) else json.dumps(value)
         )
-    ((kind, inner),) = wanted.items()
+    ((kind, inner),) = pattern.items()
     if kind == "any":
         return any(_fits(one, value, fits) for one in inner)
     if kind == "object":
@@ -152,34 +152,34 @@ def _fits(wanted: Any, value: Any, fits: Callable[[str, str], bool]) -> bool:
     return len(value) == len(inner) and all(_fits(one, item, fits) for one, item in zip(inner, value, strict=True))
 
 
-def _rule(raw: Any, place: str) -> Rule:
-    _only(raw, _RULE, place)
+def _rule(raw: Any, path: str) -> Rule:
+    _only(raw, _RULE, path)
     operations = raw.get("operations")
     if not isinstance(operations, list) or not operations or not all(isinstance(name, str) for name in operations):
-        raise ValueError(f"{place}: operations must be a list of names or patterns, such as command.*")
+        raise ValueError(f"{path}: operations must be a list of names or patterns, such as command.*")
     if raw.get("effect") not in ("allow", "deny"):
-        raise ValueError(f"{place}: effect must be allow or deny")
+        raise ValueError(f"{path}: effect must be allow or deny")
     rule = Rule(tuple(operations), raw["effect"] == "allow")
     if not rule.allows and (raw.keys() & {"run_as", "limits"}):
-        raise ValueError(f"{place}: run_as and limits are only valid in rules with the effect allow")
+        raise ValueError(f"{path}: run_as and limits are only valid in rules with the effect allow")
     if "arguments" in raw:
-        _only(raw["arguments"], None, f"{place}: arguments")
+        _only(raw["arguments"], None, f"{path}: arguments")
         for name, wanted in raw["arguments"].items():
-            _check_pattern(wanted, f"{place}: arguments.{name}")
+            _check_pattern(wanted, f"{path}: arguments.{name}")
         rule = replace(rule, arguments=raw["arguments"])
     if "run_as" in raw:
-        rule = replace(rule, run_as=_user(raw["run_as"], place))
+        rule = replace(rule, run_as=_user(raw["run_as"], path))
     if "limits" in raw:
-        rule = replace(rule, limits=_limits(raw["limits"], f"{place}: limits"))
+        rule = replace(rule, limits=_limits(raw["limits"], f"{path}: limits"))
     return rule
 
 
-def _check_pattern(wanted: Any, place: str) -> None:
-    if isinstance(wanted, str):
+def _check_pattern(pattern: Any, path: str) -> None:
+    if isinstance(pattern, str):
         return
-    if not isinstance(wanted, dict) or len(wanted) != 1:
-        raise ValueError(f'{place} must be a pattern, or one of {{"any": []}}, {{"list": []}}, {{"each": ""}}')
-    ((kind, inner),) = wanted.items()
+    if not isinstance(pattern, dict) or len(pattern) != 1:
+        raise ValueError(f'{path} must be a pattern, or one of {{"any": []}}, {{"list": []}}, {{"each": ""}}')
+    ((kind, inner),) = pattern.items()
     if kind in ("any", "list") and isinstance(inner, list):
         children = inner
     elif kind == "each":
@@ -187,34 +187,34 @@ def _check_pattern(wanted: Any, place: str) -> None:
     elif kind == "object" and isinstance(inner, dict):
         children = list(inner.values())
     else:
-        raise ValueError(f"{place}: {kind!r} must be one of any, list, each, object, with a value of the right type")
+        raise ValueError(f"{path}: {kind!r} must be one of any, list, each, object, with a value of the right type")
     for child in children:
-        _check_pattern(child, f"{place}.{kind}")
+        _check_pattern(child, f"{path}.{kind}")
 
 
-def _user(name: Any, place: str) -> str:
+def _user(name: Any, path: str) -> str:
     if not isinstance(name, str):
-        raise ValueError(f"{place}: run_as must be the name of a user")
+        raise ValueError(f"{path}: run_as must be the name of a user")
     try:
         uid = pwd.getpwnam(name).pw_uid
     except KeyError:
-        raise ValueError(f"{place}: unknown user {name!r} on this host") from None
+        raise ValueError(f"{path}: unknown user {name!r} on this host") from None
     if uid != os.geteuid() and os.geteuid() != 0:
-        raise ValueError(f"{place}: only an agent that runs as root can run operations as {name!r}")
+        raise ValueError(f"{path}: only an agent that runs as root can run operations as {name!r}")
     return name
 
 
-def _limits(raw: Any, place: str) -> ResourceLimits:
-    _only(raw, {field.name for field in fields(ResourceLimits)}, place)
+def _limits(raw: Any, path: str) -> ResourceLimits:
+    _only(raw, {field.name for field in fields(ResourceLimits)}, path)
     for name, value in raw.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f"{place}.{name} must be a whole number from 1")
+            raise ValueError(f"{path}.{name} must be a whole number from 1")
     return ResourceLimits(**raw)
 
 
-def _only(raw: Any, known: set[str] | None, place: str) -> None:
+def _only(raw: Any, allowed: set[str] | None, path: str) -> None:
     if not isinstance(raw, dict):
-        raise ValueError(f"{place} must be a JSON object")
-    unknown = set() if known is None else raw.keys() - known
+        raise ValueError(f"{path} must be a JSON object")
+    unknown = set() if allowed is None else raw.keys() - allowed
     if unknown:
-        raise ValueError(f"{place}: unknown {', '.join(sorted(unknown))}; known are {', '.join(sorted(known or ()))}")
+        raise ValueError(f"{path}: unknown {', '.join(sorted(unknown))}; known are {', '.join(sorted(allowed or ()))}")

@@ -111,14 +111,14 @@ class WorkAdmission:
         Raises ``WorkRefused``, ``OperationNotAllowed``, and ``OperationFailed`` for facts that this host does not have.
         """
         settings = self._settings
-        found = work.read(grant.document, self._keys, grant.job_id)
+        signed = work.read(grant.document, self._keys, grant.job_id)
         now = int(self._clock() * 1_000_000)
-        found.check(settings.hostname, settings.labels, now, self._skew)
-        document, terms = found.document, found.terms
+        signed.check(settings.hostname, settings.labels, now, self._skew)
+        document, terms = signed.document, signed.terms
         self._check_needs(document)
         self._check_memory(terms)
-        known = document["operation"] in self._operations
-        operation = self._operations.get(document["operation"]) if known else None
+        is_supported = document["operation"] in self._operations
+        operation = self._operations.get(document["operation"]) if is_supported else None
         # repeating an operation that is unknown here is harmless, too
         durable = operation is not None and not operation.idempotent
         until, created = terms.valid_until + self._skew, terms.created - self._skew

@@ -33,7 +33,7 @@ class Provider(Protocol):
     def get(self, name: str, context: Context) -> str | None:
         """The value of a secret; None if it is unknown here. Raises ``OperationFailed``."""
 
-    def known(self) -> list[str]:
+    def values(self) -> list[str]:
         """The values of all secrets that are available without running a command."""
 
 
@@ -61,7 +61,7 @@ class Environment:
     def get(self, name: str, context: Context) -> str | None:
         return self._values.get(variable(name))
 
-    def known(self) -> list[str]:
+    def values(self) -> list[str]:
         return list(self._values.values())
 
 
@@ -73,14 +73,14 @@ class Own:
 
     @classmethod
     def of(cls, settings: Settings) -> Own:
-        found = [getattr(settings, name) for name in SECRETS]
-        found += [unquote(urlsplit(url).password or "") for url in (settings.redis_url, settings.broker_url)]
-        return cls([value for value in found if value and not fault(value)])
+        values = [getattr(settings, name) for name in SECRETS]
+        values += [unquote(urlsplit(url).password or "") for url in (settings.redis_url, settings.broker_url)]
+        return cls([value for value in values if value and not fault(value)])
 
     def get(self, name: str, context: Context) -> str | None:
         return None
 
-    def known(self) -> list[str]:
+    def values(self) -> list[str]:
         return self._values
 
 
@@ -100,7 +100,7 @@ class Directory:
     def get(self, name: str, context: Context) -> str | None:
         return self._read(self._path / name)
 
-    def known(self) -> list[str]:
+    def values(self) -> list[str]:
         try:
             with os.scandir(self._path) as entries:
                 files = [(entry.name, entry.stat()) for entry in entries if entry.is_file() and entry.name[0] != "."]
@@ -162,7 +162,7 @@ class Command:
             raise OperationFailed(f"The secret {name!r} of this host cannot be used: {problem}.")
         return text
 
-    def known(self) -> list[str]:
+    def values(self) -> list[str]:
         return []
 
 

@@ -52,9 +52,9 @@ class Vault:
 
     def redactor(self) -> Redactor:
         """A redactor for all secrets known so far. Raises ``OperationFailed`` if they cannot be read."""
-        known = [value for provider in self._providers for value in provider.known()]
+        values = [value for provider in self._providers for value in provider.values()]
         with self._lock:
-            self._remember(known)
+            self._remember(values)
             return self._redactor
 
     def _get(self, name: str, context: Context) -> str:

@@ -1,5 +1,6 @@
 -- Claims an execution for an agent: at most one claim of an attempt succeeds; it returns a lease and a fencing token.
--- include: clock events status index advance<batches,rollout> concurrency settle transition parking pace
+-- include: clock events status reindex<index> change_host<index> advance<batches,rollout> take_key<concurrency>
+-- include: leave_execution<concurrency> leave_job<concurrency> settle transition parking pace
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 slot, 4 hostname of the agent, 5 new token, 6 lease in microseconds
 -- returns: {'granted', attempt, doc} | {'refused', its state, 'waiting', 'away', 'unsupported', 'foreign',
@@ -77,7 +78,8 @@ if turn then
   count(K.stats, 'starts_put_off', 1)
   return {'refused', 'rate'}
 end
-local reason, key = take_key(id, slot, host, known[12], num(known[2]), num(published or at), at)
+local reason, key
+if known[12] then reason, key = take_key(id, slot, host, known[12], num(known[2]), num(published or at), at) end
 if reason then
   if reason == 'later' then offer_later(member, at, record[2]) else park(id, slot, reason, published or at) end
   return {'refused', 'concurrency'}

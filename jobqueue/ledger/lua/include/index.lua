@@ -8,7 +8,6 @@
 -- hold the status: a change of status then costs the same for any number of hosts. An entry is written when the
 -- execution of the host is opened, and removed with the job. The broadcasts of versions before (`fanout` = 1) are in
 -- one index per host and status.
-local FANNED_OUT = '2'
 
 -- The status in the name of the index that holds jobs of a status, in any dimension but 'all:'.
 local function listed_as(status) return status == 'processing' and 'submitted' or status end

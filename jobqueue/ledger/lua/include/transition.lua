@@ -6,11 +6,11 @@
 -- results are the calls that a fleet makes most. Returns false if a step is not allowed.
 
 -- Reads the fields of a job that a transition needs, and after them those that the caller names: from FIRST_OWN on.
-local FIRST_COUNT = 13
+local FIRST_COUNT = 14
 local FIRST_OWN = FIRST_COUNT + #STATES
 local function read_job(id, ...)
   return redis.call('HMGET', K.job .. id, 'status', 'created', 'updated', 'op', 'opened', 'expires', 'target', 'tags',
-    'host', 'fanout', 'groups', 'conc', COUNT_FIELDS, ...)
+    'host', 'fanout', 'groups', 'conc', 'rollout', COUNT_FIELDS, ...)
 end
 
 -- Adds a duration to the operation's distribution ('wait' or 'run'): to one bucket, and to the sum.
@@ -74,7 +74,7 @@ local function transition(id, slot, at, host, steps, more, read, known)
     count(K.measured, 'retried|' .. op, '1')
   end
   local news
-  if now[5] and is_final then -- it is opened in steps: `advance` continues from the stored counts
+  if now[13] and is_final then -- `advance` continues from the stored counts
     if #change > 0 then redis.call('HSET', job, unpack(change)) end
     if #gone > 0 then redis.call('HDEL', job, unpack(gone)) end
     change, gone = {}, {}
@@ -91,6 +91,8 @@ local function transition(id, slot, at, host, steps, more, read, known)
       first = i + 1
     end
   end
-  if news then announce_all(id, status, at, news) end
+  if news then
+    for _, each in ipairs(news) do announce(id, status, int(at), each[1], '_api', each[2]) end
+  end
   return true
 end

@@ -131,8 +131,8 @@ function resolve.any(job, patient)
   if takers.able > 0 then
     able = some_of(takers)
   else
-    -- never refuse for a damaged or incomplete list: look at each agent that supports the operation
-    local offering = redis.call('SMEMBERS', K.offers .. op)
+    -- never refuse for a damaged or incomplete list: look at agents that support the operation, of a large fleet at some
+    local offering = redis.call('SRANDMEMBER', K.offers .. op, LARGE_JOB)
     able = taking(offering, at, false)
     if patient and #able == 0 then able = taking(offering, at, true) end
   end

@@ -7,9 +7,7 @@ local is_there = job[1] or job[2]
 if is_there and ARGV[3] ~= '' then
   is_there = job[1] == ARGV[3]
   for host in string.gmatch(job[3] or '', '%S+') do is_there = is_there or host == ARGV[3] end
-  if job[2] then
-    for _, slot in ipairs(redis.call('LRANGE', K.slots .. ARGV[2], 0, -1)) do is_there = is_there or slot == ARGV[3] end
-  end
+  if job[2] and redis.call('LPOS', K.slots .. ARGV[2], ARGV[3]) then is_there = true end
 end
 -- `remove_executions` has not come to it yet
 if not is_there and ARGV[3] ~= '' then is_there = redis.call('ZSCORE', K.removals, ARGV[2]) end

@@ -50,7 +50,7 @@ def test_several_documents(tmp_path: Path) -> None:
     file.write_text("# first\na: 1\nb: 2\n---\n---\nc: 3\n")
     first, second = load_documents(str(file))
     assert (first.content, first.where("b"), first.where("x")) == ({"a": 1, "b": 2}, f"{file}:3", f"{file}:2")
-    assert (second.content, second.place) == ({"c": 3}, f"{file}:6")
+    assert (second.content, second.location) == ({"c": 3}, f"{file}:6")
     with pytest.raises(click.ClickException, match="it holds 2 documents"):
         load_document(str(file))
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from jobqueue.cli.views.output import Column, PlainScreen, TerminalScreen, make_streams_safe
 
-COLUMNS = (Column("ID", whole=True), Column("OPERATION"), Column("N", right=True), Column("ERROR", wrap=True, least=10))
+COLUMNS = (Column("ID", uncut=True), Column("OPERATION"), Column("N", right=True), Column("ERROR", wrap=True, least=10))
 ROWS = [
     ("6f1c2f8e-0000-4000-8000-000000000001", "command.exec.execute." + "x" * 100, 7, "disk full " * 30),
     ("6f1c2f8e-0000-4000-8000-000000000002", "[bold]a[/bold] :smile:", 12, "\x1b[2Jboo\nhoo"),

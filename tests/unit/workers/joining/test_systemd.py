@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from jobqueue.errors import JobQueueError
-from workers.joining.places import Places
+from workers.joining.agent_paths import AgentPaths
 from workers.joining.systemd import UNIT, Systemd, agent_command, unit_text
 
 ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
-    found = Places(True, tmp_path / "config", tmp_path / "state", tmp_path / "units")
+def places(tmp_path: Path) -> AgentPaths:
+    found = AgentPaths(True, tmp_path / "config", tmp_path / "state", tmp_path / "units")
     found.prepare()
     return found
 
@@ -31,26 +31,26 @@ def parsed(text: str) -> RawConfigParser:
     return unit
 
 
-def test_it_says_the_same_as_the_unit_in_deploy(places: Places) -> None:
+def test_it_says_the_same_as_the_unit_in_deploy(places: AgentPaths) -> None:
     made = parsed(unit_text(places))
     by_hand = parsed((ROOT / "deploy/systemd/jobqueue-agent.service").read_text())
     for name in ("Type", "Restart", "RestartSec", "KillMode", "TimeoutStopSec", "UMask", "LimitNOFILE"):
         assert made["Service"][name] == by_hand["Service"][name], name
 
 
-def test_its_command_runs_the_agent_with_the_settings(places: Places) -> None:
+def test_its_command_runs_the_agent_with_the_settings(places: AgentPaths) -> None:
     assert agent_command(places)[:4] == [sys.executable, "-P", "-m", "jobqueue"]
     line = parsed(unit_text(places))["Service"]["ExecStart"]
     assert line == " ".join(f'"{word}"' for word in agent_command(places))
 
 
 def test_what_systemd_would_expand_is_escaped(tmp_path: Path) -> None:
-    places = Places(True, tmp_path / "100% $HOME", tmp_path, tmp_path)
+    places = AgentPaths(True, tmp_path / "100% $HOME", tmp_path, tmp_path)
     assert '100%% $$HOME/agent.env"' in unit_text(places)
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
-def test_systemd_finds_nothing_wrong_with_it(places: Places, tmp_path: Path) -> None:
+def test_systemd_finds_nothing_wrong_with_it(places: AgentPaths, tmp_path: Path) -> None:
     path = tmp_path / UNIT
     path.write_text(unit_text(places))
     argv = ["systemd-analyze", "verify", "--man=no", str(path)]
@@ -69,7 +69,7 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return log
 
 
-def test_it_is_installed_and_started(places: Places, calls: Path) -> None:
+def test_it_is_installed_and_started(places: AgentPaths, calls: Path) -> None:
     systemd = Systemd(places)
     assert systemd.install().read_text() == unit_text(places)
     systemd.install()  # once more changes nothing
@@ -79,7 +79,7 @@ def test_it_is_installed_and_started(places: Places, calls: Path) -> None:
 
 
 @pytest.mark.usefixtures("calls")
-def test_a_unit_of_an_administrator_is_kept(places: Places) -> None:
+def test_a_unit_of_an_administrator_is_kept(places: AgentPaths) -> None:
     places.unit_dir.mkdir()
     (places.unit_dir / UNIT).write_text("[Service]\nExecStart=/opt/other\n")
     with pytest.raises(JobQueueError, match="was not written by this command"):
@@ -88,6 +88,6 @@ def test_a_unit_of_an_administrator_is_kept(places: Places) -> None:
 
 
 @pytest.mark.usefixtures("calls")
-def test_its_refusal_is_passed_on(places: Places) -> None:
+def test_its_refusal_is_passed_on(places: AgentPaths) -> None:
     with pytest.raises(JobQueueError, match="broken"):
         Systemd(places)._run(["fail"])

@@ -26,14 +26,13 @@ from jobqueue.trust.signing.signer import Signer
 from jobqueue.trust.signing.trusted import TrustedKeys
 from jobqueue.trust.signing.work import WorkSigner
 from tests.acceptance.support.until import until
+from tests.unit.workers.conftest import HOST, Submitter
 from workers.agent.execution.executor import Executor
 from workers.agent.execution.running import RunningSet
 from workers.agent.guard.journal import Journal
 from workers.agent.guard.operation_guard import OperationGuard
 from workers.agent.guard.policy import Policy
 from workers.agent.guard.work_admission import WorkAdmission
-
-from .conftest import HOST, Submitter
 
 NOW = 1_800_000_000_000_000
 SECOND = 1_000_000

@@ -26,13 +26,12 @@ from jobqueue.trust.signing import certificate as certificates
 from jobqueue.trust.signing import pem
 from jobqueue.trust.signing.signer import Signer
 from jobqueue.trust.signing.trusted import TrustedKeys
+from tests.unit.workers.conftest import HOST, Submitter
 from workers.agent.execution.executor import Executor
 from workers.agent.execution.running import RunningSet
 from workers.agent.guard.identity import Identity
 from workers.agent.presence import Presence
 from workers.maintenance.services import ResultInspector
-
-from .conftest import HOST, Submitter
 
 NOW = 1_800_000_000
 

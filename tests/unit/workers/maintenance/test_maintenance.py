@@ -21,8 +21,10 @@ from jobqueue.model.job import Job
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.services.result_verifier import ResultVerifier
 from jobqueue.settings import Settings
+from jobqueue.targets.fleet import Fleet
 from jobqueue.trust.signing.trusted import TrustedKeys
 from tests.acceptance.support.until import until
+from tests.unit.workers.conftest import HOST, Submitter
 from workers.agent.execution.executor import Executor
 from workers.maintenance.connections import ConnectionCounter
 from workers.maintenance.leader import Leadership
@@ -38,8 +40,6 @@ from workers.maintenance.services import (
     Sweeper,
 )
 from workers.metrics import MAINTENANCE
-
-from .conftest import HOST, Submitter
 
 
 class Clock:
@@ -177,12 +177,13 @@ def test_agents_are_read_for_a_small_part_of_the_time_only(
     clock, reads = Clock(), Counting()
     placer = Placer(ledger, Sender(settings), clock)
 
-    def slowly() -> list[Any]:
+    def slowly(*, is_fresh: bool) -> Fleet:
+        assert is_fresh
         reads.run_once()
         clock.now += 0.5  # a large fleet
-        return []
+        return Fleet([])
 
-    monkeypatch.setattr(ledger.agents, "all", slowly)
+    monkeypatch.setattr(ledger.roster, "fleet", slowly)
     for _ in range(5):
         placer.run_once()
     assert reads.runs == 0  # nothing waits

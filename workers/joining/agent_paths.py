@@ -15,7 +15,7 @@ _STATE_NAME = "jobqueue-agent"
 
 
 @dataclass(frozen=True)
-class Places:
+class AgentPaths:
     """Directories and files of one agent. ``is_user``: of a user without root, instead of the whole host."""
 
     is_user: bool
@@ -24,14 +24,14 @@ class Places:
     unit_dir: Path
 
     @classmethod
-    def of_system(cls) -> Places:
+    def of_system(cls) -> AgentPaths:
         """Those of the host. Raises ``JobQueueError`` unless this is root."""
         if os.geteuid() != 0:
             raise JobQueueError("Joining for the whole host needs root. Run it as root, or with --user.")
         return cls(False, Path("/etc") / _NAME, Path("/var/lib") / _STATE_NAME, Path("/etc/systemd/system"))
 
     @classmethod
-    def of_user(cls, environ: Mapping[str, str] | None = None) -> Places:
+    def of_user(cls, environ: Mapping[str, str] | None = None) -> AgentPaths:
         """Those of this user, by the XDG specification."""
         environ = os.environ if environ is None else environ
         config = _base(environ, "XDG_CONFIG_HOME", ".config")
