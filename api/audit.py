@@ -9,6 +9,7 @@ from typing import Any
 from flask import Flask, Request, Response, g, request
 
 from api import request_id
+from api.auth.rules import rule_name
 from api.auth.throttle import network_of
 from api.context import principal, services
 from jobqueue.ledger.audit import together
@@ -22,8 +23,8 @@ _AWAY = 503
 _WRONG = 400
 _TURNED_AWAY = "audit_turned_away"
 _TOGETHER = "audit_together"
-#: What changes who may get in: by the name of the view, the status of an answer that says it was done. It is written
-#: into the trail in one step with the change, and refused while it cannot be.
+#: What changes who may get in, and what runs where with whose permissions: by the name of the view, the status of an
+#: answer that says it was done. It is written into the trail in one step with the change, and refused while that fails.
 ACCESS = {
     "key.create_key": 201,
     "key.revoke_key": 204,
@@ -40,6 +41,28 @@ ACCESS = {
     "agent.invite_agent": 201,
     "bundle.make_bundle": 201,
     "dashboard.accept": 303,
+    # targets are expanded when a job is submitted, also by schedules
+    "target.store_target": 201,
+    "target.put_target": 200,
+    "target.delete_target": 204,
+    # schedules run saved jobs with the permissions of their owners
+    "saved.put_saved": 200,
+    "saved.delete_saved": 204,
+    "saved.restore_saved": 200,
+    "dashboard.save_job": 303,
+    "schedule.create_schedule": 201,
+    "schedule.put_schedule": 200,
+    "schedule.delete_schedule": 204,
+    "schedule.pause_schedule": 200,
+    "schedule.resume_schedule": 200,
+    "dashboard.pause_schedule": 303,
+    "dashboard.resume_schedule": 303,
+    "dashboard.delete_schedule": 303,
+    "pause.add_pause": 201,
+    "pause.end_pause": 204,
+    "dashboard.end_pause": 303,
+    "job.approve_batch": 200,
+    "dashboard.approve_batch": 303,
 }
 _WRITTEN = "audit_written"
 _MOST_PATH = 300
@@ -88,7 +111,7 @@ def install(app: Flask) -> None:
 
     @app.before_request
     def open_scope() -> None:
-        status = ACCESS.get(request.endpoint or "")
+        status = ACCESS.get(rule_name(request.endpoint or ""))
         if status is not None and request.method not in _SAFE:
             scope = together(lambda: entry_of(status))
             setattr(g, _TOGETHER, (scope, scope.__enter__(), status))
@@ -104,7 +127,8 @@ def install(app: Flask) -> None:
         status = response.status_code
         pending = g.get(_TOGETHER)
         if pending is not None and pending[1].is_written:
-            is_written(pending[2])
+            # a PUT has two answers that say it was done
+            is_written(status if status < _WRONG else pending[2])
         # looking through Flask's proxies is the slow part here
         http_request: Request = request._get_current_object()  # type: ignore[attr-defined]
         caller = principal()

@@ -191,7 +191,7 @@ class Server(BaseApplication):
         doorkeeper = AgentAdmitter(services.enrolment)
         owners = OwnerReader(services.ledger.credentials)
         make = partial(submission_of, saved=services.saved)
-        scheduler = Scheduler(services.ledger, services.submit, services.jobs, owners, make)
+        scheduler = Scheduler(services.ledger, services.submit, services.cancel_for, owners, make)
         # a greenlet, like all threads of this process
         threading.Thread(target=scheduler.run, args=(self._closing.wait,), name="scheduler", daemon=True).start()
         threading.Thread(target=doorkeeper.run, args=(self._closing.wait,), name="doorkeeper", daemon=True).start()

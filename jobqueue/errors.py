@@ -133,6 +133,12 @@ class TargetNotFound(NotFound):
     code = "target_not_found"
 
 
+class AlertNotFound(NotFound):
+    """There is no alert of this kind."""
+
+    code = "alert_not_found"
+
+
 class SavedJobNotFound(NotFound):
     """No job is saved under this name."""
 

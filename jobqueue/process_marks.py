@@ -18,21 +18,21 @@ def marked(marks: Iterable[str]) -> set[int]:
 
     Those of other users are seen by root only.
     """
-    wanted = set(map(os.fsencode, marks))
+    encoded = set(map(os.fsencode, marks))
     if not (_PROC / "self" / "environ").exists():
-        return _marked_elsewhere(wanted)
+        return _marked_elsewhere(encoded)
     pids = set()
     for entry in _PROC.glob("[0-9]*/environ"):
         try:
             variables = entry.read_bytes().split(b"\0")
         except OSError:
             continue  # it has just ended, or belongs to another user
-        if not wanted.isdisjoint(variables):
+        if not encoded.isdisjoint(variables):
             pids.add(int(entry.parent.name))
     return pids
 
 
-def _marked_elsewhere(wanted: set[bytes]) -> set[int]:
+def _marked_elsewhere(encoded: set[bytes]) -> set[int]:
     import psutil
 
     pids = set()
@@ -41,6 +41,6 @@ def _marked_elsewhere(wanted: set[bytes]) -> set[int]:
             variables = {os.fsencode(f"{key}={value}") for key, value in process.environ().items()}
         except (psutil.Error, OSError):
             continue
-        if not wanted.isdisjoint(variables):
+        if not encoded.isdisjoint(variables):
             pids.add(process.pid)
     return pids

@@ -164,9 +164,9 @@ def _database_of_query(query: str) -> int:
     return 0 if text is None else _database(text)
 
 
-def _of_query(query: str, wanted: str) -> str | None:
+def _of_query(query: str, option: str) -> str | None:
     for part in query.split("&"):
         name, _, value = part.partition("=")
-        if name == wanted:
+        if name == option:
             return unquote(value)
     return None

@@ -345,7 +345,7 @@ def _complaint(name: str, value: Any, error: Exception) -> str:
 def _with_state(values: dict[str, Any], environ: Mapping[str, str], problems: dict[str, str]) -> dict[str, Any]:
     """Add the state directory, and the values from its files for settings that are still unset."""
     state_dir = values.get("state_dir") or _default_state_dir(environ)
-    found = {"state_dir": state_dir}
+    settings_found = {"state_dir": state_dir}
     for name, file_name in (("redis_url", REDIS_URL_FILE), ("url", API_URL_FILE), ("token", TOKEN_FILE)):
         path = state_dir / file_name
         if name in values:
@@ -360,10 +360,10 @@ def _with_state(values: dict[str, Any], environ: Mapping[str, str], problems: di
         if not text:
             continue
         try:
-            found[name] = _CHECKS[name](text)
+            settings_found[name] = _CHECKS[name](text)
         except (ValueError, InvalidInput):
             problems[env_name(name)] = f"{path} holds no valid value; set {env_name(name)} or remove the file."
-    return {**found, **values}
+    return {**settings_found, **values}
 
 
 def _default_state_dir(environ: Mapping[str, str]) -> Path:

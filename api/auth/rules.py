@@ -93,6 +93,11 @@ _PAUSES = {
     "pause.add_pause": "pause:write",
     "pause.end_pause": "pause:write",
 }
+_ALERTS = {
+    "alert.list_alerts": "metrics:read",
+    "alert.acknowledge_alert": "alert:write",
+    "alert.reopen_alert": "alert:write",
+}
 _ACCESS = {
     # the service refuses to grant permissions that the caller lacks
     "key.create_key": "key:write",
@@ -151,6 +156,8 @@ _DASHBOARD = {
     "dashboard.undrain": "agent:write",
     "dashboard.audit": "audit:read",
     "dashboard.end_pause": "pause:write",
+    "dashboard.acknowledge_alert": "alert:write",
+    "dashboard.reopen_alert": "alert:write",
 }
 
 #: endpoint -> permission, ``PUBLIC`` or ``KNOWN``. The routes of facades come with them, see ``add``.
@@ -161,6 +168,7 @@ RULES: dict[str, str] = {
     **_AGENTS,
     **_TARGETS,
     **_PAUSES,
+    **_ALERTS,
     **_SAVED,
     **_SCHEDULES,
     **_ACCESS,

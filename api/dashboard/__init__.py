@@ -8,6 +8,7 @@ from api import facade_errors
 from api.dashboard import (
     access,
     agents,
+    alerts,
     assets,
     audit,
     errors,
@@ -28,6 +29,7 @@ from jobqueue.settings import Settings
 
 __all__ = [
     "agents",
+    "alerts",
     "assets",
     "audit",
     "install",

@@ -9,6 +9,7 @@ from api import errors
 from api.context import principal, services
 from api.dashboard import pages, posted, query
 from api.dashboard.blueprint import PREFIX, blueprint
+from api.dashboard.sorting import Column, order_of, ordered
 from api.native import agent_query
 from jobqueue.errors import Conflict, InvalidInput
 from jobqueue.model.agent import Agent, AgentState
@@ -18,10 +19,20 @@ from jobqueue.model.fleet import FleetSummary
 from jobqueue.model.target import check_hostname
 from jobqueue.trust.signing.certificate import fingerprint_of
 
-_LIMIT = 100
+#: Agents on a page; the last is the default.
+_SIZES = (25, 50, 100)
 _JOBS = 10
 _LONGEST_FINGERPRINT = 200
 _VIEWS = ("all", "ready", "pending", "away", "offline", "troubled")
+_COLUMNS: dict[str, Column[Agent]] = {
+    "agent": Column(lambda agent: agent.hostname),
+    "state": Column(lambda agent: (_severity(agent), str(agent.state), agent.conditions)),
+    "runs": Column(lambda agent: agent.running, is_largest_first=True),
+    "waiting": Column(lambda agent: agent.queue_length, is_largest_first=True),
+    "load": Column(lambda agent: agent.load[0] if agent.load else None, is_largest_first=True),
+    "memory": Column(lambda agent: agent.memory.get("percent"), is_largest_first=True),
+    "heartbeat": Column(lambda agent: agent.last_heartbeat or None),
+}
 _STATES = {
     "ready": (AgentState.READY,),
     "pending": (AgentState.PENDING,),
@@ -85,11 +96,14 @@ def _move(hostname: str, verb: str) -> Response:
 def _list() -> Response:
     fleet, view, words = services().fleet(), query.text("view"), query.text("q")
     after, problem = query.text("after", 253), ""
+    size = query.number("size", _SIZES[-1], _SIZES[-1])
+    size = size if size in _SIZES else _SIZES[-1]
     try:
-        page = _agent_page(view, words, after)
+        page = _agent_page(view, words, after, size)
     except InvalidInput as error:
         problem, page = error.message, AgentPage((), 0)
-    agents = sorted(page.items, key=lambda one: (one.live and not one.conditions, one.hostname))
+    order = order_of(_COLUMNS)
+    agents = ordered(sorted(page.items, key=lambda one: (_severity(one), one.hostname)), _COLUMNS, order)
     return pages.render(
         "agents.html",
         400 if problem else 200,
@@ -98,6 +112,10 @@ def _list() -> Response:
         counts=_counts(fleet),
         q=words,
         page=page,
+        order=order,
+        is_whole=not after and page.next_after is None,
+        size=size,
+        sizes=_SIZES,
         problem=problem,
         done=_done(),
         newer=query.with_changes(after=None, done=None) if after else "",
@@ -106,7 +124,16 @@ def _list() -> Response:
     )
 
 
-def _agent_page(view: str, words: str, after: str) -> AgentPage:
+def _severity(agent: Agent) -> int:
+    """The place of an agent among those that need attention; the others have the last one."""
+    if not agent.live:
+        return 0
+    if agent.conditions:
+        return 1
+    return 2 if agent.state is not AgentState.READY else 3
+
+
+def _agent_page(view: str, words: str, after: str, size: int) -> AgentPage:
     """One page of the agents in a view whose hostnames contain the words, or that have the labels among them."""
     labels = [word for word in words.split() if ":" in word]
     names = [word for word in words.split() if ":" not in word]
@@ -115,7 +142,7 @@ def _agent_page(view: str, words: str, after: str) -> AgentPage:
         labels=agent_query.label_pairs(labels),
         states=_STATES.get(view, ()),
         is_live={"ready": True, "offline": False}.get(view),
-        limit=_LIMIT,
+        limit=size,
         after=after,
     )
     if view == "troubled":

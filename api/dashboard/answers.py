@@ -58,6 +58,8 @@ class Group:
         if not self.has_data:
             return self.note
         data = self.data
+        if isinstance(data, Mapping) and isinstance(data.get("stdout"), str) and "exit_code" in data:
+            return _cut(_first_line(data["stdout"]) or _first_line(str(data.get("stderr", ""))) or "no output")
         if isinstance(data, Mapping) and len(data) == 1:
             data = next(iter(data.values()))
         return _cut(data if isinstance(data, str) else json.dumps(data, ensure_ascii=False))
@@ -158,6 +160,13 @@ def _common(same: list[Execution]) -> Any:
         if values and min(values) != max(values):
             common[name] = f"{min(values):g} to {max(values):g}"
     return common
+
+
+def _first_line(text: str) -> str:
+    """The first line, and how many follow."""
+    first, *others = text.strip().split("\n", 1)
+    more = len(others[0].splitlines()) if others else 0
+    return f"{first} (+{more:,} {'line' if more == 1 else 'lines'})" if more else first
 
 
 def _cut(text: str) -> str:

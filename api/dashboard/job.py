@@ -12,7 +12,7 @@ from flask import Response, request
 
 from api import audit, errors
 from api.context import principal, services
-from api.dashboard import answers, bars, lanes, pages, posted, query
+from api.dashboard import answers, bars, comparison, lanes, pages, posted, query
 from api.dashboard.blueprint import PREFIX, blueprint
 from api.dashboard.snippets import snippets
 from api.native import requests
@@ -146,6 +146,8 @@ def _page(job: Job, problem: str = "", status: int = 200) -> Response:
         lane_width=lanes.WIDTH,
         done=DONE.get(query.text("done"), ""),
         answers=arranged,
+        comparison=comparison.read(arranged),
+        kept={name: query.text(name) for name in ("state", "first", "bars", "host") if query.text(name)},
         is_single=(job.total or len(job.executions)) == 1,
         agents=job.total or len(job.executions),
         counts=part.counts or arranged.counts,

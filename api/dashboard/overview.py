@@ -15,7 +15,6 @@ from jobqueue.model.filter import JobFilter
 from jobqueue.model.fleet import FleetSummary
 
 _NEWEST = 10
-_ALERTS = 5
 _TROUBLED = 8
 _FAILING = 5
 #: Seconds for which a failure counts as recent.
@@ -42,7 +41,7 @@ def overview() -> Response:
         values |= {"agents": _summary(services().fleet())}
     if caller.may("metrics:read"):
         values |= {
-            "alerts": services().ledger.executions.alerts()[:_ALERTS],
+            "alerts": services().alerts.groups(),
             "maintained": services().ledger.is_maintained(),
             "counters": {name: count for name, count in services().ledger.stats().items() if count},
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Response
 
+from api import audit
 from api.context import principal, services
 from api.dashboard import posted
 from api.dashboard.blueprint import PREFIX, blueprint
@@ -32,6 +33,7 @@ def approve_batch(job_id: str) -> Response:
     """Open the next batch."""
     job_id = requests.job_id(job_id)
     plan_hash = posted.form().get("plan_hash", "")[:_LONGEST_HASH] or None
+    audit.note(**({"plan_hash": plan_hash} if plan_hash else {}))
     try:
         services().approve(services().jobs, job_id, principal(), plan_hash)
     except JobQueueError as error:

@@ -109,10 +109,10 @@ def submit() -> Response:
     return flask.make_response(flask.redirect(pages.link(f"{PREFIX}/jobs/{accepted.job_id}?done={done}"), _SEE_OTHER))
 
 
-def _plan_again(wanted: Submission) -> Plan | None:
+def _plan_again(submission: Submission) -> Plan | None:
     """The plan of a job as it is now; None if there is none any more, which the submission will say."""
     try:
-        return services().plans.plan(wanted)
+        return services().plans.plan(submission)
     except (InvalidInput, PermissionDenied, JobNotFound):
         return None
 

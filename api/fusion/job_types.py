@@ -159,8 +159,8 @@ def _arguments(fields: Mapping[str, Any]) -> list[str]:
 
 
 def _texts(fields: Mapping[str, Any], name: str) -> list[str]:
-    given = fields.get(name, [])
-    texts = given.split(",") if isinstance(given, str) else given
+    entries = fields.get(name, [])
+    texts = entries.split(",") if isinstance(entries, str) else entries
     if not isinstance(texts, list) or not all(isinstance(item, str) for item in texts):
         raise _bad(name, "Must be a list of strings.")
     return [item.strip() for item in texts if item.strip()]

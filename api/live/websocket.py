@@ -72,8 +72,8 @@ class WebSocket:
     @classmethod
     def accept(cls) -> WebSocket:
         """Accept the current request's websocket; raises ``UpgradeRequired`` if it is not a websocket request."""
-        given = request.environ.get("gunicorn.socket")
-        connection: socket.socket | None = getattr(given, "unbuffered", given)  # see api.worker
+        server_socket = request.environ.get("gunicorn.socket")
+        connection: socket.socket | None = getattr(server_socket, "unbuffered", server_socket)  # see api.worker
         protocol = WSConnection(ConnectionType.SERVER)
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers]
         try:
@@ -122,10 +122,10 @@ class WebSocket:
         """The view's response after the websocket has ended."""
         return _Handled()
 
-    def _reset_at_end(self, wanted: bool) -> None:
+    def _reset_at_end(self, is_reset: bool) -> None:
         """Make the connection end with a reset, so that a killed process does not look like an orderly close."""
         with suppress(OSError):  # it is broken already
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", int(wanted), 0))
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", int(is_reset), 0))
 
     def _emit(self, event: Event) -> None:
         try:

@@ -93,6 +93,7 @@ def _metrics(measures: Measures) -> Iterator[Metric]:
     yield _gauge("jobqueue_executions_running", "Executions running now.", measures.running)
     yield _gauge("jobqueue_executions_scheduled", "Executions waiting for a start time.", measures.scheduled)
     yield from _schedules(measures)
+    yield from _alerts(measures.alerts)
     yield _gauge("jobqueue_pauses", "Pauses in force.", measures.pauses)
     yield _gauge("jobqueue_executions_paused", "Executions that a pause has kept from starting.", measures.paused)
     yield _gauge(
@@ -111,6 +112,18 @@ def _metrics(measures: Measures) -> Iterator[Metric]:
         rare = CounterMetricFamily(f"jobqueue_{name}", text)
         rare.add_metric((), measures.counters.get(name, 0))
         yield rare
+
+
+def _alerts(alerts_by_kind: Mapping[str, tuple[int, bool]]) -> Iterator[Metric]:
+    # a kind that an agent made up must not become a label
+    counts: dict[tuple[str, str], int] = {}
+    for kind, (count, is_acknowledged) in alerts_by_kind.items():
+        label = (kind if kind in RARE else OTHER, "yes" if is_acknowledged else "no")
+        counts[label] = counts.get(label, 0) + count
+    alerts = GaugeMetricFamily("jobqueue_alerts", "The newest alerts by kind.", labels=("kind", "acknowledged"))
+    for label, count in sorted(counts.items()):
+        alerts.add_metric(label, count)
+    yield alerts
 
 
 def _schedules(measures: Measures) -> Iterator[Metric]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from api.native import (
     agents,
+    alerts,
     audit,
     bundles,
     events,
@@ -45,5 +46,6 @@ BLUEPRINTS = (
     saved.blueprint,
     schedules.blueprint,
     pauses.blueprint,
+    alerts.blueprint,
     audit.blueprint,
 )

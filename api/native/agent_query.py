@@ -27,10 +27,10 @@ class States(fields.String):
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
         names = [name.strip().lower() for name in str(value).split(",")]
-        known = {name.lower(): name for name in _STATES}
-        if not set(names) <= known.keys():
+        by_lower_case = {name.lower(): name for name in _STATES}
+        if not set(names) <= by_lower_case.keys():
             raise self.make_error("invalid", choices=", ".join(_STATES))
-        return list(dict.fromkeys(known[name] for name in names))
+        return list(dict.fromkeys(by_lower_case[name] for name in names))
 
 
 class AgentQuery(StrictSchema):

@@ -82,7 +82,9 @@ def status() -> Response:
             "agents": mapping.agent_counts(agents, now),
             "counters": counters,
             "pauses": [pause_mapping.pause(pause) for pause in pauses],
-            "alerts": [mapping.alert(alert) for alert in services().ledger.executions.alerts()[:_ALERTS]],
+            "alerts": [
+                mapping.alert(alert, is_acknowledged) for alert, is_acknowledged in services().alerts.newest(_ALERTS)
+            ],
         }
     )
 

@@ -161,7 +161,7 @@ def agent_counts(summary: FleetSummary, now: int) -> Document:
     }
 
 
-def alert(alert: Alert) -> Document:
+def alert(alert: Alert, is_acknowledged: bool) -> Document:
     """An alert as JSON."""
     return {
         "timestamp": to_iso(alert.at),
@@ -169,6 +169,7 @@ def alert(alert: Alert) -> Document:
         "job_id": alert.job_id,
         "hostname": alert.hostname,
         "message": alert.message,
+        "acknowledged": is_acknowledged,
     }
 
 

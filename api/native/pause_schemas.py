@@ -36,9 +36,9 @@ class PauseRequest(StrictSchema):
     @validates_schema
     def check(self, data: dict[str, Any], **_kwargs: Any) -> None:
         """Exactly one of the four."""
-        given = [kind for kind in _KINDS if kind in data]
-        if len(given) != 1:
-            kinds_given = f"not {' and '.join(sorted(given))}" if given else "none is given"
+        kinds = [kind for kind in _KINDS if kind in data]
+        if len(kinds) != 1:
+            kinds_given = f"not {' and '.join(sorted(kinds))}" if kinds else "none is given"
             raise ma.ValidationError(f"Give exactly one of {', '.join(_KINDS)}; {kinds_given}.", "everything")
 
 

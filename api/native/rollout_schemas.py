@@ -151,3 +151,7 @@ class ApprovalAnswer(ma.Schema):
     because = fields.String(required=True, metadata={"description": "Which limit it exceeds."})
     plan_hash = fields.String(required=True, metadata={"description": "Identifies the request and its hosts."})
     by = fields.String(required=True, metadata={"description": "Who submitted it, and so may not approve it."})
+    makers = fields.List(
+        fields.String(),
+        metadata={"description": "Who may know the submitter's credentials, and so may not approve it either."},
+    )

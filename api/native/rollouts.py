@@ -49,8 +49,8 @@ def approve_batch(loaded: dict[str, Any], job_id: str) -> Response:
     of its `approval`.
     """
     job_id = requests.job_id(job_id)
-    job = services().approve(services().jobs, job_id, principal(), loaded.get("plan_hash"))
     audit.note(**({"plan_hash": loaded["plan_hash"]} if "plan_hash" in loaded else {}))
+    job = services().approve(services().jobs, job_id, principal(), loaded.get("plan_hash"))
     return json_response(mapping.job(job))
 
 

@@ -747,6 +747,7 @@ class AlertAnswer(ma.Schema):
     job_id = fields.String(required=True)
     hostname = fields.String(required=True)
     message = fields.String(required=True)
+    acknowledged = fields.Boolean(required=True, metadata=about("Whether the alerts of its kind are acknowledged."))
 
 
 class StatusAnswer(ma.Schema):

@@ -50,12 +50,17 @@ def load(
 
     collections = _collections()
     separator = "\t" if delimiter in ("tab", "\\t") else delimiter
-    count = load_files(collections, name, files, replace=replace, delimiter=separator, decimal=decimal)
+    notes: list[str] = []
+    count = load_files(
+        collections, name, files, replace=replace, delimiter=separator, decimal=decimal, on_note=notes.append
+    )
     info = collections.info(name)
     out = screen()
     if as_json:
-        out.json({"loaded": count, **_described(info)})
+        out.json({"loaded": count, **({"notes": notes} if notes else {}), **_described(info)})
     else:
+        for note in notes:
+            out.line(note)
         out.line(f"{count} rows loaded; {name} has {info.rows} rows now.")
 
 

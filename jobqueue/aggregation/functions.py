@@ -56,9 +56,9 @@ def time_decay(call: exp.Anonymous) -> exp.Expression:
 FUNCTIONS = {"WEIGHTED_SUM": weighted_sum, "TIME_DECAY": time_decay}
 
 
-def _text(node: exp.Expression, what: str) -> str:
+def _text(node: exp.Expression, subject: str) -> str:
     if not isinstance(node, exp.Literal) or not node.is_string:
-        raise InvalidInput(f"{what} must be a text in quotes.")
+        raise InvalidInput(f"{subject} must be a text in quotes.")
     return node.name
 
 

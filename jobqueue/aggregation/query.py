@@ -6,12 +6,12 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.scope import Scope, traverse_scope
+from sqlglot.tokens import TokenType
 
-from jobqueue.aggregation.collections.name import table_key, table_name
+from jobqueue.aggregation.collections.name import is_name, table_key, table_name
 from jobqueue.aggregation.functions import FUNCTIONS
 from jobqueue.aggregation.parameters import fill_in
 from jobqueue.aggregation.spark_sql.dialect import SparkAsWritten
@@ -67,31 +67,31 @@ class Query:
 
 
 def prepare(
-    text: str, values: Mapping[str, str], own: Collection[str], collections: Collection[str] | None, what: str
+    text: str, values: Mapping[str, str], own: Collection[str], collections: Collection[str] | None, subject: str
 ) -> Query:
     """Make a query of what a user wrote.
 
     ``values`` are the parameters. ``own`` are the run's collections, whose names may have hyphens anywhere in the SQL;
     those of ``collections``, which are all, may have them behind FROM and JOIN; None: which collections exist is
-    unknown here, so that every name may be one. ``what`` names the SQL in errors. Raises ``InvalidInput``.
+    unknown here, so that every name may be one. ``subject`` names the SQL in errors. Raises ``InvalidInput``.
     """
     if len(text) > _LONGEST:
-        raise InvalidInput(f"{what}: is longer than {_LONGEST} characters.")
+        raise InvalidInput(f"{subject}: is longer than {_LONGEST} characters.")
     filled = fill_in(text, values)
     names = _TABLE.findall(filled) if collections is None else collections
     shown = _without_hyphens(filled, own, names)
     try:
         tree = _parse(shown)
-        tables = _tables(tree, None if collections is None else {table_key(name) for name in (*own, *collections)})
+        tables = _tables(tree, {*map(table_key, own)}, None if collections is None else {*map(table_key, collections)})
         written = _written_out(tree)
         Relations(None).query(written)
         return Query(shown, written, tables, _columns(tree))
     except SqlglotError as error:
-        raise InvalidInput(f"{what}: {_one_line(error)}") from error
+        raise InvalidInput(f"{subject}: {_one_line(error)}") from error
     except InvalidInput as error:
-        raise InvalidInput(f"{what}: {error.message}") from error
+        raise InvalidInput(f"{subject}: {error.message}") from error
     except RecursionError:
-        raise InvalidInput(f"{what}: is nested too deeply.") from None
+        raise InvalidInput(f"{subject}: is nested too deeply.") from None
 
 
 def trusted(text: str) -> Query:
@@ -114,27 +114,39 @@ def _without_hyphens(text: str, own: Collection[str], collections: Collection[st
 
 
 def _parse(text: str) -> exp.Query:
-    trees = [tree for tree in sqlglot.parse(text, read=_DIALECT) if tree is not None]
+    dialect = _DIALECT()
+    tokens = dialect.tokenize(text)
+    if any(token.token_type == TokenType.PIPE_GT for token in tokens):
+        raise InvalidInput("|> is not allowed; write the query as one SELECT.")
+    trees = [tree for tree in dialect.parser().parse(tokens, text) if tree is not None]
     if len(trees) != 1 or not isinstance(trees[0], exp.Query):
         raise InvalidInput("must be one SELECT.")
     for hint in list(trees[0].find_all(exp.Hint)):  # advice for Spark's planner
         hint.pop()
+    for node in trees[0].find_all(exp.Alias, exp.TableAlias):
+        alias = node.args.get("alias" if isinstance(node, exp.Alias) else "this")
+        if alias is not None and not isinstance(alias, exp.Identifier):
+            raise InvalidInput(f"{alias.sql(_DIALECT)[:80]!r} is not a name that AS can give.")
     return trees[0]
 
 
-def _tables(tree: exp.Query, collections: Collection[str] | None) -> frozenset[str]:
+def _tables(tree: exp.Query, own: Collection[str], collections: Collection[str] | None) -> frozenset[str]:
     tables = set()
     for table in tree.find_all(exp.Table):
         if isinstance(table.this, exp.Anonymous):
             continue  # ``Relations`` knows which functions may stand there
         if table.args.get("db") or table.args.get("catalog") or not isinstance(table.this, exp.Identifier):
             raise InvalidInput(f"{table.sql(_DIALECT)[:200]} is not the name of a collection.")
-        key = table_key(table.name)
-        table.this.set("this", table_name(table.name))
-        if collections is not None and key in collections:
+        key, name = table_key(table.name), table.name
+        table.this.set("this", table_name(name))
+        if collections is not None and (key in own or key in collections):
             tables.add(key)
-        elif collections is not None and not _is_of_the_query(table):
-            raise InvalidInput(f"unknown collection {table.name[:200]!r}.")
+        elif key in own or _is_of_the_query(table):
+            continue
+        elif collections is not None:
+            raise InvalidInput(f"unknown collection {name[:200]!r}.")
+        elif not is_name(name):
+            raise InvalidInput(f"{name[:200]!r} is not the name of a collection.")
     return frozenset(tables)
 
 

@@ -165,11 +165,11 @@ class _Run:
     def _rolls_up(self) -> bool:
         return self._config.rollup_sql is not None and self._config.output_collection is not None
 
-    def _prepare(self, sql: str | None, what: str) -> Query:
+    def _prepare(self, sql: str | None, subject: str) -> Query:
         values = {"inputCollection": table_name(self._config.input_collection), **self._values}
         if self._config.output_collection is not None:
             values = {"outputCollection": table_name(self._config.output_collection), **values}
-        return prepare(sql or "", values, self._own, list(self._known.values()), what)
+        return prepare(sql or "", values, self._own, list(self._known.values()), subject)
 
     def _skip_if_configured(self, described: str) -> None:
         config = self._config

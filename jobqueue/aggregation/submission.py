@@ -22,5 +22,5 @@ def check_sql(config: AggregationConfig) -> None:
         texts["rollupSql"] = config.rollup_sql
     if sum(map(len, [*texts.values(), *values.values()])) > LONGEST_CHECKED:
         return
-    for what, text in texts.items():
-        prepare(text, values, [SPARK_INPUT] if what == "sparkSQL" else own, None, what)
+    for subject, text in texts.items():
+        prepare(text, values, [SPARK_INPUT] if subject == "sparkSQL" else own, None, subject)

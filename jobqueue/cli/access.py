@@ -51,7 +51,7 @@ def row(out: Screen, credential: Mapping[str, Any]) -> list[Any]:
     ]
 
 
-def show_secret(text: Any, what: str) -> None:
+def show_secret(text: Any, subject: str) -> None:
     """Print a secret alone on standard output, so that it can go into a file, and its label on standard error."""
     click.echo(str(text))
-    click.echo(f"This is {what}. It is shown only here; keep it in a safe place.", err=True)
+    click.echo(f"This is {subject}. It is shown only here; keep it in a safe place.", err=True)

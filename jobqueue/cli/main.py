@@ -58,6 +58,7 @@ _COMMANDS = {
     ),
     "user": ("jobqueue.cli.commands.user:user", "Manage users, the credentials of people."),
     "pause": ("jobqueue.cli.commands.pause:pause", "Pause operations, tags, hosts or everything, and resume them."),
+    "alert": ("jobqueue.cli.commands.alert:alert", "List alerts by kind, and acknowledge them."),
     "target": ("jobqueue.cli.commands.target:target", "Store targets under names, for use as @name."),
     "saved": (
         "jobqueue.cli.commands.saved:saved",

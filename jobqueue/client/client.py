@@ -665,6 +665,24 @@ class Client(ObjectMethods):
         """End a pause: what it held back starts, in its former order."""
         self._http.request("DELETE", _path("/pause", pause_id))
 
+    def alerts(self) -> dict[str, Any]:
+        """``{"items": [{"kind", "count", "message", "hosts", "version", "acknowledged", "acknowledgement", ...}],
+        "total", "unacknowledged"}``: the newest alerts by kind, those that are not acknowledged first.
+        """
+        return self._object("GET", "/alert")
+
+    def acknowledge_alert(self, kind: str, *, version: str | None = None, note: str = "") -> dict[str, Any]:
+        """Acknowledge the alerts of a kind until one is raised or updated, and return them.
+
+        Raises ``Conflict`` if ``version`` (that of the alerts as they were seen) is not the current one any more.
+        """
+        body = {"version": version, "note": note}
+        return self._object("POST", _path("/alert", kind, "acknowledge"), body=body, repeatable=True)
+
+    def reopen_alert(self, kind: str) -> dict[str, Any]:
+        """Take the acknowledgement of the alerts of a kind back, and return them."""
+        return self._object("DELETE", _path("/alert", kind, "acknowledge"))
+
     def complete_target(self, text: str) -> list[str]:
         """Completions of a target that has been typed so far."""
         return list(self._object("GET", "/target/complete", query={"q": text})["completions"])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from jobqueue.model.answer_diff import answer_lines, compare
 from jobqueue.model.states import FAILURES, FINAL_STATUSES, JobStatus
 from jobqueue.model.timestamps import parse_iso
 
@@ -59,6 +60,13 @@ class Result:
     def is_failure(self) -> bool:
         """Whether this counts as a failure: failed, expired or lost."""
         return self.status in _FAILURES
+
+    def diff(self, other: Result) -> list[str]:
+        """What differs in the answer of another host: lines that begin with ``-`` (only here), ``+`` (only there) or a
+        blank (both), without fields that differ in every run; empty if the answers are equal.
+        """
+        lines = (answer_lines(one.status, one.error, one.data) for one in (self, other))
+        return [f"{line.mark}{line.text}" for line in compare(*lines).lines]
 
     @property
     def exit_code(self) -> int | None:

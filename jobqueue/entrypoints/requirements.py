@@ -87,7 +87,7 @@ def read_lines(texts: Iterable[str], key: str) -> tuple[list[str], list[str]]:
     for line in _logical(texts):
         if line.startswith("-"):
             more, extra = translate(_words(line, key), key)
-            if any(not found.startswith("-") for found in more):
+            if any(not requirement.startswith("-") for requirement in more):
                 raise InvalidInput(f"{key} has an option and a requirement on one line: {line[:100]!r}.")
             lines.extend(more)
             options.extend(extra)

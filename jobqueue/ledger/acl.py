@@ -77,6 +77,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
                 "used",
                 "roles",
                 "targets",
+                "acknowledged",
                 "plan",
                 "failures",
                 "pace",

@@ -145,6 +145,7 @@ class Credentials:
                 "kind": Kind(fields["kind"]),
                 "roles": tuple(fields["roles"]),
                 "permissions": tuple(fields["permissions"]),
+                "makers": tuple(fields.get("makers", ())),
             }
         )
 
@@ -181,6 +182,8 @@ def _unknown(kind: Kind, name: str) -> CredentialNotFound:
 
 def _text(credential: Credential) -> str:
     fields = asdict(replace(credential, last_used=None))
+    if not credential.makers:  # an earlier version does not know them
+        del fields["makers"]
     return json.dumps({**fields, "kind": str(credential.kind)})
 
 

@@ -1,7 +1,7 @@
 """Checks and repairs the whole ledger while it is in use, in small atomic steps.
 
 Checks the type of every key, every job against its executions, indexes, counts and queues, orphaned records, dangling
-members of lists, the lists of agents, counters, and the stream of events.
+members of lists, the lists of agents and of names, counters, and the stream of events.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from jobqueue.errors import JobNotFound, RecordAltered
 from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.keys import KINDS
 from jobqueue.ledger.ledger import COUNTERS, Ledger
+from jobqueue.ledger.listed_names import ListedNames
 from jobqueue.ledger.scripts import SPOILED_SECONDS
 from jobqueue.model.alert import RECORDS_ALTERED
+from jobqueue.model.schedule import Outcome
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.target import UNPLACED
 
@@ -76,6 +78,7 @@ class Doctor:
             self._parked,
             self._lines,
             self._names,
+            self._listed_names,
         ):
             try:
                 with translated_errors():
@@ -158,6 +161,10 @@ class Doctor:
         for key in self._scan("idem", "alias", "exclusive", "reported"):
             yield from self._name(key)
 
+    def _listed_names(self) -> Iterator[Damage]:
+        for fault in ListedNames(self._client, self._keys, self._scan, repairs=self._repairs).faults():
+            yield self._damage(*fault)
+
     def _damage(self, kind: str, key: str, text: str) -> Damage:
         return Damage(kind, key, text, self._repairs)
 
@@ -224,14 +231,15 @@ class Doctor:
             yield self._damage("stream", key, f"its last id {last} is in the future: soon no more entries can be added")
 
     def _counters(self) -> Iterator[Damage]:
-        states, words = set(map(str, ExecutionState)), {"submitted": 2, "retried": 2, "ended": 3, "wait": 3, "run": 3}
+        words = {"submitted": 2, "retried": 2, "ended": 3, "wait": 3, "run": 3, "schedule": 2}
+        last = {"ended": set(map(str, ExecutionState)), "schedule": {*map(str, Outcome), "late"}}
         for kind in ("stats", "measured"):
             key = self._keys.kind(kind)
             for name, value in self._pairs(key):
                 parts = name.split("|")
                 is_ours = name in COUNTERS if kind == "stats" else len(parts) == words.get(parts[0])
-                if parts[0] == "ended" and is_ours and kind == "measured":
-                    is_ours = parts[2] in states
+                if parts[0] in last and is_ours and kind == "measured":
+                    is_ours = parts[-1] in last[parts[0]]
                 if is_ours and value.isdecimal() and len(value) < 17:
                     continue
                 if self._repairs:

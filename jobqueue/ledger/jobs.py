@@ -87,7 +87,8 @@ class NewJob:
     its hosts are listed already. ``waits_for_offline``: a job that is opened in steps also goes to hosts that are
     offline (None: if it has a deadline). ``fire``: the time of a schedule that the job is made for; the schedule
     proceeds in the same step, and the job is refused if it has done so already. ``charges``: what was counted for it
-    against hourly limits.
+    against hourly limits. ``key_scope``: the jobs among which a concurrency key counts; empty: all
+    (``services/concurrency_scope.py``).
     """
 
     id: str
@@ -103,6 +104,7 @@ class NewJob:
     is_staged: bool = False
     waits_for_offline: bool | None = None
     fire: str = ""
+    key_scope: str = ""
     charges: tuple[Charge, ...] = ()
 
     @property
@@ -157,7 +159,7 @@ class Jobs:
         self._scripts = scripts
         self._index = JobIndex(scripts)
         self._staging = staging
-        self._rollouts = Rollouts(scripts, now)
+        self._rollouts = Rollouts(scripts, audit, now)
         self._seal = seal
         self._alarm = alarm
         self._audit = audit
@@ -237,6 +239,10 @@ class Jobs:
     def _fields(self, job: NewJob) -> tuple[Argument, ...]:
         """The arguments of one job, in the order of ``CREATE_ARGUMENTS``."""
         request = job.submission
+        if job.key_scope and request.concurrency is not None:
+            # no key that a caller chooses has a blank
+            scoped = f"{job.key_scope} {request.concurrency.key}"
+            request = replace(request, concurrency=replace(request.concurrency, key=scoped))
         mark = self._seal.mark(*_key_record(job, job.id)) if request.idempotency_key else ""
         entry_mark, entry = self._audit.sealed(job.audit_entry, job=job.id) if job.audit_entry else ("", "")
         return (

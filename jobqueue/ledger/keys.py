@@ -169,6 +169,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "stats": ("stats", "hash", "safety counters: refused claims, stale results, lost leases"),
     "measured": ("measured", "hash", "what|operation|state or bucket: counts of executions, and how long they took"),
     "alerts": ("alerts", "list", "{time}|{JSON} of alerts, newest first"),
+    "acknowledged": ("acknowledged", "hash", "{kind of alert}: who acknowledged its alerts, sealed by the API"),
     "outage": ("outage", "string", "{time}|{alert}: when the outage began that the alert is about"),
     "noted": (
         "noted:",

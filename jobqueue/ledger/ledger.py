@@ -12,6 +12,7 @@ from redis.exceptions import NoPermissionError, ResponseError
 
 from jobqueue.errors import InvalidSettings
 from jobqueue.ledger import decoding
+from jobqueue.ledger.acknowledgements import Acknowledgements
 from jobqueue.ledger.agents import Agents
 from jobqueue.ledger.audit import Audit
 from jobqueue.ledger.configurations import Configurations
@@ -104,7 +105,7 @@ class Ledger:
             alarm=alarm,
             strict=settings.unrecorded_jobs == "refuse",
         )
-        self.rollouts = Rollouts(self.scripts, now)
+        self.rollouts = Rollouts(self.scripts, self.audit, now)
         self.staging = Staging(client, self.keys, self.scripts, now)
         self.jobs = Jobs(
             self.scripts,
@@ -135,9 +136,10 @@ class Ledger:
         self.external_runs = ExternalRuns(self.scripts, now=now)
         self.credentials = Credentials(sealed)
         self.stored_targets = StoredTargets(sealed)
+        self.acknowledgements = Acknowledgements(sealed)
         self.saved_jobs = SavedJobs(sealed)
         self.schedules = Schedules(sealed, now=now)
-        self.pauses = Pauses(client, self.keys, self.scripts, alarm, now)
+        self.pauses = Pauses(client, self.keys, self.scripts, alarm, self.audit, now)
         self.plans = Plans(client, self.keys)
         self.check_writes = WriteProbe(client, self.keys)
         self.counting = Counting(client, self.keys)

@@ -11,6 +11,7 @@ from jobqueue.ledger import decoding
 from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.scripts import Argument
+from jobqueue.model.alert import grouped
 from jobqueue.model.fleet import FleetSummary
 from jobqueue.model.measures import BUCKETS, OTHER, Backlog, Distribution, Measures
 from jobqueue.model.states import ExecutionState, JobStatus
@@ -36,6 +37,7 @@ def read(ledger: Ledger, operations: Iterable[str], fleet: Callable[[], FleetSum
     """
     now = ledger.time()
     pauses = ledger.pauses.all()
+    alerts = grouped(ledger.executions.alerts(), ledger.acknowledgements.all())
     with translated_errors(), ledger.client.pipeline(transaction=False) as pipe:
         pipe.hgetall(ledger.keys.kind("measured"))
         pipe.zcard(ledger.keys.kind("leases"))
@@ -71,6 +73,7 @@ def read(ledger: Ledger, operations: Iterable[str], fleet: Callable[[], FleetSum
         schedule_results=counts.of("schedule"),
         schedules_overdue_seconds=max(0.0, (now - earliest[0][1]) / 1e6) if earliest else 0.0,
         pauses=len(pauses),
+        alerts={group.kind: (len(group.alerts), group.is_acknowledged) for group in alerts},
         keys_waited_for=int(lines),
         paused=sum(ledger.pauses.held_back(pauses)),
         held={state: int(count) for state, count in zip(_HELD, held, strict=True)},

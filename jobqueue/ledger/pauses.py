@@ -10,6 +10,7 @@ import redis
 
 from jobqueue.errors import Conflict, PauseNotFound
 from jobqueue.ledger import decoding
+from jobqueue.ledger.audit import Audit
 from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.keys import Keys
 from jobqueue.ledger.scripts import Clock, Scripts, redis_clock
@@ -30,22 +31,33 @@ class Pauses:
         keys: Keys,
         scripts: Scripts,
         alarm: TamperAlarm,
+        audit: Audit,
         now: Clock = redis_clock,
     ) -> None:
         self._client = client
         self._keys = keys
         self._scripts = scripts
         self._alarm = alarm
+        self._audit = audit
         self._now = now
 
     def add(self, pause: Pause, hostnames: Sequence[str] = ()) -> None:
         """Begin a pause; ``hostnames`` are those of a target. Raises ``Conflict`` if there are too many."""
-        if self._scripts.call("add_pause", pause.id, _text(pause), MAX_PAUSES, *hostnames) == "full":
+        arguments = (pause.id, _text(pause), MAX_PAUSES)
+        answer = self._audit.change(
+            lambda entry: self._scripts.call("add_pause", *arguments, *entry, *hostnames),
+            pause=pause.id,
+            paused=pause.what,
+            reason=pause.reason,
+        )
+        if answer == "full":
             raise Conflict(f"There are {MAX_PAUSES} pauses already; end some first.")
 
     def end(self, pause_id: str) -> None:
         """End a pause: what it held back starts, in its former order. Raises ``PauseNotFound``."""
-        if self._scripts.call("end_pause", self._now(), pause_id) == "unknown":
+        arguments = (self._now(), pause_id)
+        answer = self._audit.change(lambda entry: self._scripts.call("end_pause", *arguments, *entry), pause=pause_id)
+        if answer == "unknown":
             raise PauseNotFound.of(pause_id)
 
     def all(self) -> list[Pause]:

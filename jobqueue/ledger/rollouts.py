@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from jobqueue.errors import Conflict, JobFinal, JobNotFound, LedgerUnavailable
 from jobqueue.ledger import staging
+from jobqueue.ledger.audit import Audit
 from jobqueue.ledger.due import Due, due_of
 from jobqueue.ledger.scripts import Clock, Scripts, redis_clock
 
@@ -27,8 +28,9 @@ _REFUSALS = {
 class Rollouts:
     """The jobs of one ledger that are opened in steps."""
 
-    def __init__(self, scripts: Scripts, now: Clock = redis_clock) -> None:
+    def __init__(self, scripts: Scripts, audit: Audit, now: Clock = redis_clock) -> None:
         self._scripts = scripts
+        self._audit = audit
         self._now = now
 
     def open(self, job_id: str, template: str) -> tuple[str, list[Due]]:
@@ -58,9 +60,10 @@ class Rollouts:
     def steer(self, job_id: str, verb: str, actor: str) -> None:
         """``PAUSE``, ``RESUME``, ``APPROVE`` or ``ABORT`` a rollout.
 
-        Raises ``JobNotFound``, ``JobFinal``; ``Conflict`` if that cannot be done now.
+        Raises ``JobNotFound``, ``JobFinal``; ``Conflict`` if that cannot be done now; ``AuditUnavailable``.
         """
-        answer = self._scripts.call("steer_rollout", self._now(), job_id, verb, actor)
+        arguments = (self._now(), job_id, verb, actor)
+        answer = self._audit.change(lambda entry: self._scripts.call("steer_rollout", *arguments, *entry), job=job_id)
         if answer == "unknown":
             raise JobNotFound.of(job_id)
         if answer == "final":

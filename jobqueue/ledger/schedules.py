@@ -56,6 +56,7 @@ class Schedules:
     def __init__(self, storage: SealedStorage, *, now: Clock = redis_clock) -> None:
         self._keys = storage.keys
         self._scripts = storage.scripts
+        self._audit = storage.audit
         self._now = now
         remedy = "It does not fire; delete it, and create it again."
         self._records = SealedRecords(storage, "schedule", "schedule", remedy)
@@ -126,6 +127,9 @@ class Schedules:
         """Fire an altered schedule no more; it stays listed under its name until it is deleted."""
         for kind in ("schedules_due", "schedules_planned"):
             self._scripts.command("ZREM", self._keys.kind(kind), name)
+        key = self._keys.kind("schedule") + name
+        if self._scripts.command("TYPE", key) == "hash":
+            self._scripts.command("HDEL", key, "next", "due")  # the doctor would list it again by its time
 
     def settle(self, steps: Iterable[Step]) -> list[bool]:
         """Move schedules on, in one round trip; for each whether that was done, or another process had done it."""
@@ -149,7 +153,8 @@ class Schedules:
         )
 
     def _store(self, name: str, before: str, *arguments: Argument) -> None:
-        (answer,) = self._scripts.call("store_schedule", self._now(), name, before, *arguments, MOST_SCHEDULES)
+        given = (self._now(), name, before, *arguments, MOST_SCHEDULES)
+        answer = self._audit.change(lambda entry: self._scripts.call("store_schedule", *given, *entry), schedule=name)
         if answer == "exists":
             raise ScheduleExists(f"The schedule {name!r} exists already; choose another name, or replace it with PUT.")
         if answer == "unknown":

@@ -58,6 +58,7 @@ REPAIRABLE = (
     ),
     *("log", "leader", "failures", "pace", "spent", "used", "packages", "uploads", "bulk", "config_log", "configs"),
     *("saved_names", "saved_versions"),
+    *("schedules", "schedules_due", "schedules_planned", "schedule_log", "scheduler"),
 )
 #: The arguments of ``create_jobs.lua`` for each job, before the job's own fields (``model/job_fields.py``).
 CREATE_ARGUMENTS = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 #: The kinds of alerts, which are also counters. An agent refused a job without a valid signature; a result was not
@@ -30,3 +32,57 @@ class Alert:
     job_id: str
     hostname: str
     message: str
+
+    @property
+    def version(self) -> str:
+        """Differs between any two alerts, and changes when an alert is updated."""
+        parts = (str(self.at), self.kind, self.job_id, self.hostname, self.message)
+        return hashlib.sha256("\0".join(parts).encode(errors="surrogatepass")).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Acknowledgement:
+    """Who has seen the alerts of a kind, when (microseconds), up to which ``version``, and the note left."""
+
+    kind: str
+    version: str
+    by: str
+    at: int
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class AlertGroup:
+    """The alerts of one kind, newest first; at least one. ``acknowledgement`` is the last one, also if it lapsed."""
+
+    kind: str
+    alerts: tuple[Alert, ...]
+    acknowledgement: Acknowledgement | None = None
+
+    @property
+    def newest(self) -> Alert:
+        return self.alerts[0]
+
+    @property
+    def version(self) -> str:
+        """That of the newest alert: a new or updated alert of the kind changes it."""
+        return self.newest.version
+
+    @property
+    def is_acknowledged(self) -> bool:
+        """Whether the alerts were acknowledged, and none of the kind was raised or updated since."""
+        return self.acknowledgement is not None and self.acknowledgement.version == self.version
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that the alerts name, those of the newest first."""
+        return tuple(dict.fromkeys(alert.hostname for alert in self.alerts if alert.hostname))
+
+
+def grouped(alerts: Iterable[Alert], acknowledged: Mapping[str, Acknowledgement]) -> tuple[AlertGroup, ...]:
+    """Alerts (newest first) by kind: those that are not acknowledged first, then those with the newest alert."""
+    kinds: dict[str, list[Alert]] = {}
+    for alert in alerts:
+        kinds.setdefault(alert.kind, []).append(alert)
+    groups = [AlertGroup(kind, tuple(found), acknowledged.get(kind)) for kind, found in kinds.items()]
+    return tuple(sorted(groups, key=lambda group: group.is_acknowledged))

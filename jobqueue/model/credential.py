@@ -22,6 +22,7 @@ class Credential:
 
     ``title`` is the owner's name for a key, and the name of its principal. ``digest`` is the argon2 hash of the secret.
     ``permissions`` are granted in addition to those of ``roles``. ``last_used`` has a resolution of a minute.
+    ``makers`` are those of ``Principal``.
     """
 
     kind: Kind
@@ -35,6 +36,7 @@ class Credential:
     expires: int | None = None
     disabled: bool = False
     last_used: int | None = None
+    makers: tuple[str, ...] = ()
 
     def is_good(self, now: int) -> bool:
         """Whether the credential is valid at this time (microseconds)."""

@@ -26,6 +26,8 @@ UNSCOPED = frozenset(
         "metrics:read",
         "audit:read",
         "target:write",
+        "alert:write",
+        "alert:*",
         "saved:read",
         "saved:write",
         "saved:run",

@@ -60,6 +60,7 @@ class Measures:
     publication of an execution to its start. ``runs``: attempts whose end an agent reported. ``scheduled`` executions
     wait for a time. ``agents`` counts agents by state and status (live, offline). These, ``backlogs`` and ``pulses``
     were read ``agents_age_seconds`` ago, and the queues and agents beyond the first thousand are one named ``OTHER``.
+    ``alerts``: by kind, how many are stored, and whether they are acknowledged.
     ``pauses`` keep ``paused`` executions from starting. Jobs or executions wait for ``keys_waited_for`` concurrency
     keys.
     ``held``: jobs with executions that have not been opened, by what they wait for. ``maintained``: a maintenance
@@ -86,6 +87,7 @@ class Measures:
     schedule_results: Mapping[str, int] = field(default_factory=dict)
     schedules_overdue_seconds: float = 0.0
     pauses: int = 0
+    alerts: Mapping[str, tuple[int, bool]] = field(default_factory=dict)
     paused: int = 0
     keys_waited_for: int = 0
     counters: Mapping[str, int] = field(default_factory=dict)

@@ -23,7 +23,8 @@ class Principal:
     ``permissions`` are the texts of grants (``model/grant.py``): ``resource:verb``, ``resource:*`` or ``*``, with
     ``@target`` for some hosts only; they include those of its ``roles``. ``kind`` is the
     kind of its credentials: ``token``, ``key``, ``user``, ``jwt``, ``system``, or ``none``; ``id`` distinguishes
-    credentials of one kind with the same name (the id of an API key).
+    credentials of one kind with the same name (the id of an API key). ``makers``: the identities of principals with a
+    limit that created its credentials or set their password, and that may know them.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Principal:
     roles: tuple[str, ...] = ()
     kind: str = "token"
     id: str = ""
+    makers: frozenset[str] = frozenset()
 
     @property
     def identity(self) -> str:
@@ -38,6 +40,16 @@ class Principal:
         name.
         """
         return self.kind if self.kind == "token" else f"{self.kind}:{self.id or self.name}"
+
+    @property
+    def has_limits(self) -> bool:
+        """Whether one of its grants has a limit beyond which another principal must approve a job."""
+        return any(grant.has_limits for grant in self.restricted)
+
+    @property
+    def acting_as(self) -> frozenset[str]:
+        """The identities of those that may be acting: its own, and those of its makers."""
+        return self.makers | {self.identity}
 
     def may(self, permission: str) -> bool:
         """Whether ``permission`` (``job:read``) is granted on every host and without limits.

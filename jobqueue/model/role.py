@@ -19,6 +19,7 @@ WRITE = READ | {
     "saved:run",
     "schedule:write",
     "pause:write",
+    "alert:write",
     "operation:execute",
     "command:execute",
     "shell:execute",

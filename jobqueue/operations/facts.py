@@ -148,10 +148,13 @@ def _primary() -> tuple[str, str]:
                 address = str(probe.getsockname()[0])
         except OSError:
             continue  # no route in this family
-        for name, held in addresses.items():
-            if address in held:
+        for name, own in addresses.items():
+            if address in own:
                 return name, address
-    return next(((name, held[0]) for name, held in sorted(addresses.items()) if name != "lo" and held), ("", ""))
+    return next(
+        ((name, own[0]) for name, own in sorted(addresses.items()) if name != "lo" and own),
+        ("", ""),
+    )
 
 
 def _is_containerized() -> bool:

@@ -55,11 +55,18 @@ class Recurrence:
             begin = self._nearest(wall)
         ahead = _AHEAD_OF_DAYS if self._rule._freq in (DAILY, WEEKLY) else _AHEAD
         last = max(wall, begin) + ahead
-        rule = self._rule if self._is_counted else self._rule.replace(dtstart=begin, until=last)
-        for candidate in rule.xafter(wall - _MARGIN, inc=True):
-            time = instant(candidate, self._zone)
-            if time > moment:
-                return time
+        rule = self._rule.replace() if self._is_counted else self._rule.replace(dtstart=begin, until=last)
+        search = _Search(rule._bymonth or range(1, 13))
+        rule._bymonth = search
+        most_days = search.days_left = (last - begin if not self._is_counted else ahead).days + 366
+        try:
+            for candidate in rule.xafter(wall - _MARGIN, inc=True):
+                time = instant(candidate, self._zone)
+                if time > moment:
+                    return time
+                search.days_left = most_days
+        except _SearchedInVain:
+            pass
         return None
 
     def _nearest(self, wall: datetime) -> datetime:
@@ -69,6 +76,26 @@ class Recurrence:
             return self._begin
         step = timedelta(days=days * self._rule._interval)
         return self._begin + max((wall - 2 * _MARGIN - self._begin) // step - 1, 0) * step
+
+
+class _SearchedInVain(Exception):
+    """As many days as a schedule looks ahead were examined, and none fits."""
+
+
+class _Search(tuple[int, ...]):
+    """The months of a rule, which dateutil asks for each day that it examines.
+
+    A rule without any further time (the 30th of February) would be searched until the year 9999, as UNTIL is compared
+    with times that fit alone; that takes minutes.
+    """
+
+    days_left: int
+
+    def __contains__(self, month: object) -> bool:
+        self.days_left -= 1
+        if self.days_left < 0:
+            raise _SearchedInVain
+        return super().__contains__(month)
 
 
 def _parts(text: str, field: str) -> dict[str, str]:

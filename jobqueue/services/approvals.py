@@ -36,7 +36,9 @@ def held(
     deadline = min(seconds, terms.deadline_seconds or seconds)
     submission = replace(submission, among=hosts, rollout=replace(terms, deadline_seconds=deadline))
     digest = hashlib.sha256(json.dumps([document_of(submission), *hosts], sort_keys=True).encode()).hexdigest()[:32]
-    approval = {"because": because, "plan_hash": digest, "by": submission.principal.identity}
+    approval: dict[str, Any] = {"because": because, "plan_hash": digest, "by": submission.principal.identity}
+    if submission.principal.makers:
+        approval["makers"] = sorted(submission.principal.makers)
     kind = TargetKind.PLANNED if target.kind is TargetKind.PLANNED else TargetKind.HOSTS
     return replace(submission, approval=approval), replace(target, kind=kind)
 
@@ -62,9 +64,15 @@ class Approvals:
         return jobs.steer(job_id, APPROVE, f"by {principal}", is_checked=True)
 
     def _check(self, job: Job, approval: dict[str, Any], principal: Principal, plan_hash: str | None) -> None:
+        submitters = {approval.get("by"), *approval.get("makers", ())}
         if principal.identity == approval.get("by") or principal.name == job.submitted_by:
             raise PermissionDenied(
                 f"Job {job.id} was submitted by {principal.name}, so another principal must approve it."
+            )
+        if principal.acting_as & submitters:
+            raise PermissionDenied(
+                f"Job {job.id} was submitted by {job.submitted_by}, and its credentials and those of {principal.name} "
+                "come from each other, or from the same principal, whose jobs must be approved; another one must."
             )
         if plan_hash is None:
             sentence = "Required: the approval.plan_hash of the job, which identifies the approved plan."

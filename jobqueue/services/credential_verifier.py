@@ -190,7 +190,8 @@ def _mark(record: Credential) -> str:
 def principal_of(record: Credential, roles: Mapping[str, Role]) -> Principal:
     """The principal of a record, with the permissions of these custom roles."""
     granted = _granted(record.roles, record.permissions, roles)
-    return Principal(record.title or record.name, granted, record.roles, str(record.kind), record.name)
+    makers = frozenset(record.makers)
+    return Principal(record.title or record.name, granted, record.roles, str(record.kind), record.name, makers)
 
 
 def _granted(roles: Iterable[str], permissions: Iterable[str], custom: Mapping[str, Role]) -> frozenset[str]:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from jobqueue.errors import InvalidInput, RoleInUse
+from jobqueue.errors import InvalidInput, PermissionDenied, RoleInUse
 from jobqueue.ledger.credentials import Credentials
 from jobqueue.model.credential import Credential, Kind
 from jobqueue.model.grant import EVERYTHING, parse_grant
@@ -26,6 +26,8 @@ _ID_LENGTH = 12
 LEAST_PASSWORD, MOST_PASSWORD = 12, 1024
 #: Maximum number of roles of one key or user.
 MAX_ROLES = 50
+#: Maximum number of principals that a credential records as its makers.
+MAX_MAKERS = 20
 #: Similarity of two permissions above which one is taken for a typing error.
 _NEAR = 0.8
 
@@ -55,6 +57,7 @@ class CredentialManager:
     ) -> tuple[Credential, str]:
         """A new key and, this once, its text with the secret. ``expires`` is in microseconds."""
         check_name(title, "name")
+        self._require_own_name(by, title)
         identity = "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))
         secret = secrets.token_urlsafe(32)
         secret += self._credentials.key_check(identity, secret)
@@ -83,6 +86,7 @@ class CredentialManager:
     ) -> tuple[Credential, str | None]:
         """A new user, with the password if one was generated. Raises ``NameTaken``."""
         check_name(name)
+        self._require_own_name(by, name)
         made = None if password is not None else secrets.token_urlsafe(18)
         secret = _password(made if password is None else password)
         record = self._record(by, Kind.USER, name, secret, roles, permissions, expires)
@@ -101,7 +105,11 @@ class CredentialManager:
         """
         self._require_at_least(by, name)
         made = None if password is not None else secrets.token_urlsafe(18)
-        self._credentials.change(Kind.USER, name, digest=hash_secret(_password(made if password is None else password)))
+        digest = hash_secret(_password(made if password is None else password))
+        makers = self._credentials.get(Kind.USER, name).makers
+        if by.identity != f"{Kind.USER}:{name}":
+            makers = _within_limit({*makers, *_makers(by)}, by)
+        self._credentials.change(Kind.USER, name, digest=digest, makers=makers)
         return made
 
     def set_disabled(self, by: Principal, name: str, disabled: bool) -> Credential:
@@ -146,10 +154,17 @@ class CredentialManager:
         Other unknown permissions are accepted: an operation that requires them may be installed later.
         """
         checked = grants.spelled(permissions)
-        known = {*KNOWN, *self._offered}
-        known |= {EVERYTHING, *(f"{permission.partition(':')[0]}:{EVERYTHING}" for permission in known)}
+        all_permissions = {*KNOWN, *self._offered}
+        all_permissions |= {
+            EVERYTHING,
+            *(f"{permission.partition(':')[0]}:{EVERYTHING}" for permission in all_permissions),
+        }
         for text in (parse_grant(one).permission for one in checked):
-            near = [] if text in known else difflib.get_close_matches(text, sorted(known), n=1, cutoff=_NEAR)
+            near = (
+                []
+                if text in all_permissions
+                else difflib.get_close_matches(text, sorted(all_permissions), n=1, cutoff=_NEAR)
+            )
             if near:
                 sentence = f"Unknown permission {text!r}. Did you mean {near[0]}?"
                 raise InvalidInput.of("permissions", sentence)
@@ -194,7 +209,22 @@ class CredentialManager:
             created=_now(),
             created_by=by.name,
             expires=expires,
+            makers=_makers(by),
         )
+
+    def _require_own_name(self, by: Principal, name: str) -> None:
+        """Raise ``PermissionDenied`` for the name of other credentials: what belongs to a name, such as jobs, and a
+        place in ``run_by``, would belong to the new ones as well.
+        """
+        if by.may(EVERYTHING) or name == by.name:
+            return
+        users = [self._credentials.look_up(Kind.USER, name)[0]]
+        for other in [*(user for user in users if user is not None), *self._credentials.all(Kind.KEY)]:
+            if (other.title or other.name) == name and other.created_by != by.name:
+                raise PermissionDenied(
+                    f"The {other.kind} {other.name} has the name {name!r}, and {by.name} did not create it, so its "
+                    "jobs and rights would be shared; choose another name, or ask an administrator."
+                )
 
     def _require_at_least(self, by: Principal, name: str) -> None:
         """Raise ``PermissionDenied`` unless ``by`` has all permissions of the user."""
@@ -202,6 +232,21 @@ class CredentialManager:
         if credential is not None:
             for permission in sorted(principal_of(credential, roles).permissions):
                 grants.require(by, permission)
+
+
+def _makers(by: Principal) -> tuple[str, ...]:
+    """Who may know the secret that ``by`` makes, of those who could approve their own jobs with it."""
+    return _within_limit(by.acting_as if by.has_limits or by.makers else (), by)
+
+
+def _within_limit(makers: Iterable[str], by: Principal) -> tuple[str, ...]:
+    recorded = tuple(sorted(set(makers)))
+    if len(recorded) > MAX_MAKERS:
+        raise PermissionDenied(
+            f"At most {MAX_MAKERS} principals with a limit may have made a credential, one from another, and this one "
+            f"would be of {len(recorded)}. An administrator can do what {by.name} cannot."
+        )
+    return recorded
 
 
 def _password(text: str | None) -> bytes:

@@ -101,6 +101,10 @@ class JobManager:
         """The summaries of the jobs that (still) exist, in order."""
         return self._jobs.heads(job_ids)
 
+    def read_many(self, job_ids: list[str]) -> dict[str, Job]:
+        """The jobs of a page that (still) exist, without the executions of broadcasts; not verified."""
+        return {job.id: job for job in self._jobs.get_many(job_ids, 0)}
+
     def counts(self) -> dict[JobStatus, int]:
         """The number of jobs in every status."""
         return self._jobs.counts()

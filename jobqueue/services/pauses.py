@@ -65,18 +65,18 @@ class PauseManager:
         self._ledger.pauses.add(pause, hosts)
         return pause
 
-    def prepared(self, wanted: PauseRequest, principal: Principal) -> tuple[Pause, tuple[str, ...]]:
+    def prepared(self, request: PauseRequest, principal: Principal) -> tuple[Pause, tuple[str, ...]]:
         """The pause that is wanted, and its hosts if it is one of a target. It has not begun.
 
         The hosts of a target are fixed now. Raises ``InvalidInput`` (also ``UnknownTarget``, ``UnknownOperation``).
         """
-        reason = wanted.reason.strip()
+        reason = request.reason.strip()
         if not reason:
-            raise InvalidInput.of("reason", "Required: the reason is shown to users whose jobs wait.")
+            raise InvalidInput.of("reason", "Must say why; users whose jobs wait see it.")
         now = self._ledger.time()
-        if wanted.until is not None and wanted.until <= now:
+        if request.until is not None and request.until <= now:
             raise InvalidInput.of("until", "Must be in the future; leave it out for a pause without an end.")
-        kind, value = wanted.kind, wanted.value
+        kind, value = request.kind, request.value
         hosts: tuple[str, ...] = ()
         if kind is PauseKind.OPERATION:
             self._check_operation(value)
@@ -87,7 +87,7 @@ class PauseManager:
                 kind, value = PauseKind.EVERYTHING, ""
             else:
                 hosts = self._hosts(target)
-        return Pause(secrets.token_hex(4), kind, value, reason, wanted.until, now, principal.name, len(hosts)), hosts
+        return Pause(secrets.token_hex(4), kind, value, reason, request.until, now, principal.name, len(hosts)), hosts
 
     def end(self, pause_id: str) -> None:
         """End a pause: what it held back starts, in its former order. Raises ``PauseNotFound``."""

@@ -32,7 +32,7 @@ def candidates(hosts: Iterable[Host], operation: str, needs: Needs) -> tuple[str
     ]
     if len(fitting) <= CHOICE:
         return tuple(fitting)
-    return tuple(fitting[place] for place in sorted(_draw.sample(range(len(fitting)), CHOICE)))
+    return tuple(fitting[index] for index in sorted(_draw.sample(range(len(fitting)), CHOICE)))
 
 
 def _fits(host: Host, needs: Needs) -> bool:

@@ -31,9 +31,8 @@ from jobqueue.model.schedule import Outcome, Overlap, Owner, Pause, Result, Sche
 from jobqueue.model.submission import Accepted
 from jobqueue.model.timestamps import to_iso
 from jobqueue.schedules.times import SECOND, Times, times_of
-from jobqueue.services.jobs import JobManager
 from jobqueue.services.schedule_owner import OwnerReader
-from jobqueue.services.schedules import MakeSubmission, made_for, running_job
+from jobqueue.services.schedules import CancelJob, MakeSubmission, made_for, running_job
 from jobqueue.services.submission import JobSubmitter, ScheduledJob
 
 logger = logging.getLogger(__name__)
@@ -67,12 +66,12 @@ class Scheduler:
     """Fires the schedules of one ledger."""
 
     def __init__(
-        self, ledger: Ledger, submit: JobSubmitter, jobs: JobManager, owners: OwnerReader, make: MakeSubmission
+        self, ledger: Ledger, submit: JobSubmitter, cancel: CancelJob, owners: OwnerReader, make: MakeSubmission
     ) -> None:
         self._ledger = ledger
         self._schedules = ledger.schedules
         self._submit = submit
-        self._jobs = jobs
+        self._cancel = cancel
         self._owners = owners
         self._make = make
         self._me = secrets.token_hex(8)
@@ -197,11 +196,7 @@ class Scheduler:
         if not running or schedule.overlap is Overlap.ALLOW:
             return None
         if schedule.overlap is Overlap.CANCEL_OTHER:
-            try:
-                self._jobs.cancel(running, f"by the schedule {schedule.name}")
-            except (JobFinal, JobNotFound):
-                logger.debug("Job %s ended before it was cancelled", running)
-            return None
+            return self._replace_last(view, running, times, time)
         if schedule.overlap is Overlap.SKIP:
             return _passed(view, times, time, time, Outcome.SKIPPED, f"job {running} has not ended")
         if schedule.overlap is Overlap.BUFFER_ALL and times.count(time, now + 1, MOST_BUFFERED + 1) > MOST_BUFFERED:
@@ -209,6 +204,24 @@ class Scheduler:
                 view, times, time, time, Outcome.SKIPPED, f"{MOST_BUFFERED} later times wait for the last job"
             )
         return Step(schedule, progress, time, now + _WAIT, None, time, now)
+
+    def _replace_last(self, view: ScheduleView, running: str, times: Times, time: int) -> Step | None:
+        """Cancel the last job for its owner; the step over the time if the owner may not."""
+        schedule = view.schedule
+        owner = self._owners.principal(schedule.owner)
+        if owner is None:
+            return None  # `_fire` pauses the schedule
+        try:
+            self._submit.check(self._make(schedule.content, owner))
+            self._cancel(owner, running, f"by the schedule {schedule.name}")
+        except (JobFinal, JobNotFound):
+            logger.debug("Job %s ended before it was cancelled", running)
+        except LedgerUnavailable:
+            raise  # the next turn processes this time again
+        except JobQueueError as error:
+            logger.warning("The schedule %s did not replace its last job %s: %s", schedule.name, running, error)
+            return _passed(view, times, time, time, Outcome.REFUSED, error.message)
+        return None
 
     def _fire(self, firings: list[_Firing], now: int) -> tuple[list[Step], list[Schedule]]:
         """Submit jobs; returns the steps of the schedules whose jobs were refused, and those whose owner is gone."""

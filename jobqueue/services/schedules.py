@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import uuid
 from collections.abc import Callable, Mapping
@@ -9,7 +10,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from jobqueue.errors import Conflict, InvalidInput, ScheduleNotFound
+from jobqueue.errors import Conflict, InvalidInput, JobFinal, JobNotFound, ScheduleNotFound
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.schedules import fire_argument
 from jobqueue.model.audit import AuditEntry
@@ -37,20 +38,24 @@ from jobqueue.services.submission import JobSubmitter, ScheduledJob
 #: ``LedgerUnavailable``.
 MakeSubmission = Callable[[Mapping[str, Any], Principal], Submission]
 
+#: Cancels a job with the permissions of a principal, for a reason: principal, id, reason. Raises ``JobNotFound``,
+#: ``JobFinal``, ``PermissionDenied``.
+CancelJob = Callable[[Principal, str, str], None]
+
 #: The tag by which the jobs of a schedule are found.
 TAG = "schedule"
 #: Names that routes of the API have.
 RESERVED = frozenset({"preview"})
 #: Distances between times that the jitter is compared with.
 _COMPARED = 10
+logger = logging.getLogger(__name__)
 _FINAL = frozenset(str(status) for status in FINAL_STATUSES)
 
 
 class ScheduleManager:
     """Stores, lists, changes and triggers schedules."""
 
-    def __init__(self, ledger: Ledger, submit: JobSubmitter, cancel: Callable[[str, str], Any]) -> None:
-        """``cancel`` cancels a job: its id, and the reason."""
+    def __init__(self, ledger: Ledger, submit: JobSubmitter, cancel: CancelJob) -> None:
         self._ledger = ledger
         self._schedules = ledger.schedules
         self._submit = submit
@@ -91,12 +96,12 @@ class ScheduleManager:
             before = self.get(schedule.name)
         except ScheduleNotFound:
             return self.create(schedule, submission), True
-        now, known = self._ledger.time(), before.schedule
-        stored = self._owned(_kept(schedule, known), submission, now)
-        if stored.timing == known.timing and before.progress.next is not None:
-            self._schedules.change(stored, known.serial)
+        now, current = self._ledger.time(), before.schedule
+        stored = self._owned(_kept(schedule, current), submission, now)
+        if stored.timing == current.timing and before.progress.next is not None:
+            self._schedules.change(stored, current.serial)
         else:
-            self._store(stored, known.serial, now)
+            self._store(stored, current.serial, now)
         return self.get(stored.name), False
 
     def compare(
@@ -136,11 +141,13 @@ class ScheduleManager:
         """Submit the schedule's job now, beside its times, for the submission's principal, not for the owner.
 
         It also does so if the schedule is paused, or in a blackout. Raises ``Conflict`` if its last job has not ended,
-        unless its ``overlap`` allows that; and what ``JobSubmitter.one`` raises.
+        unless its ``overlap`` allows that; what ``JobSubmitter.one`` raises; and ``PermissionDenied`` if the principal
+        may not cancel the last job.
         """
         schedule, running = view.schedule, running_job(view.progress)
         if running and schedule.overlap is Overlap.CANCEL_OTHER:
-            self._cancel(running, f"by the schedule {schedule.name}")
+            self._submit.check(submission)  # before its last job is cancelled for it
+            self._cancel_last(submission.principal, running, schedule.name)
         elif running and schedule.overlap is not Overlap.ALLOW:
             raise Conflict(
                 f"Job {running} of the schedule {schedule.name!r} has not ended, and its overlap is "
@@ -154,6 +161,12 @@ class ScheduleManager:
         if not isinstance(outcome, Accepted):
             raise outcome
         return outcome
+
+    def _cancel_last(self, principal: Principal, job_id: str, name: str) -> None:
+        try:
+            self._cancel(principal, job_id, f"by the schedule {name}")
+        except (JobFinal, JobNotFound) as error:
+            logger.debug("The last job of the schedule %s needs no cancellation: %s", name, error)
 
     def _owned(self, schedule: Schedule, submission: Submission, now: int) -> Schedule:
         """The schedule as it is stored, once its job and its terms were checked."""

@@ -16,6 +16,7 @@ from jobqueue.ledger.rate_limits import RateLimits
 from jobqueue.model.measures import Measures
 from jobqueue.model.principal import Principal
 from jobqueue.operations.registry import Registry
+from jobqueue.services.alerts import AlertManager
 from jobqueue.services.approvals import Approvals
 from jobqueue.services.audit import AuditTrail
 from jobqueue.services.blast_radius import BlastRadius
@@ -25,6 +26,7 @@ from jobqueue.services.credentials import CredentialManager
 from jobqueue.services.enrolment import Enrolment
 from jobqueue.services.event_feed import EventFeed
 from jobqueue.services.fleet import FleetReader
+from jobqueue.services.job_canceller import JobCanceller
 from jobqueue.services.jobs import JobManager
 from jobqueue.services.output import OutputReader
 from jobqueue.services.packages import PackageResolver
@@ -71,6 +73,7 @@ class Services:
     targets: TargetResolver
     plans: Planner
     pauses: PauseManager
+    alerts: AlertManager
     stored_targets: StoredTargetManager
     schedules: ScheduleManager
     complete_target: TargetCompletion
@@ -87,6 +90,7 @@ class Services:
     audit: AuditTrail
     measures: Callable[[], Measures]
     scopes: Scopes
+    cancel_for: JobCanceller
     approve: Approvals
     verify_results: ResultVerifier
 
@@ -116,6 +120,7 @@ class Services:
         scope = SubmissionScope(scopes, partial(sees_job, ledger, scopes), radius, settings.approval_seconds)
         planner = Planner(targets, registry, ledger.plans, scope, ledger.staging.spread)
         submit = JobSubmitter(ledger.jobs, Sender(settings), registry, work, resolver, targets, planner)
+        cancel_for = JobCanceller(ledger, jobs, scopes)
         return cls(
             ledger=ledger,
             registry=registry,
@@ -130,8 +135,9 @@ class Services:
             targets=targets,
             plans=planner,
             pauses=PauseManager(ledger, targets, registry),
+            alerts=AlertManager(ledger),
             stored_targets=StoredTargetManager(ledger, targets),
-            schedules=ScheduleManager(ledger, submit, jobs.cancel),
+            schedules=ScheduleManager(ledger, submit, cancel_for),
             complete_target=TargetCompletion(targets, ledger.stored_targets.all),
             saved=SavedJobManager(ledger, registry),
             enrolment=enrolment,
@@ -148,6 +154,7 @@ class Services:
             audit=audit,
             measures=partial(measures.read, ledger, registry.types(), fleet),
             scopes=scopes,
+            cancel_for=cancel_for,
             approve=Approvals(targets, ledger.jobs),
             verify_results=verifier,
         )

@@ -31,7 +31,7 @@ from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.target import ANY, Target, TargetKind
 from jobqueue.model.title import default_title
 from jobqueue.operations.registry import Registry
-from jobqueue.services import rollout_verification, submission_permissions, targets
+from jobqueue.services import concurrency_scope, rollout_verification, submission_permissions, targets
 from jobqueue.services.batch_budget import BatchBudget
 from jobqueue.services.packages import PackageResolver
 from jobqueue.services.planner import Planner
@@ -245,6 +245,7 @@ class JobSubmitter:
             identity,
             unmatched,
             waits_for_offline=is_patient,
+            key_scope=concurrency_scope.of(submission.concurrency, limits),
             charges=charges,
         )
 

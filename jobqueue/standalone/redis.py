@@ -249,11 +249,14 @@ class EmbeddedRedis:
     def _write_users(self, password: str) -> None:
         """Give the default user, that of this machine's own parts, a new password; keep the agents' users."""
         try:
-            known = self._users.read_text().splitlines()
+            users_written = self._users.read_text().splitlines()
         except FileNotFoundError:
-            known = []
+            users_written = []
         digest = hashlib.sha256(password.encode()).hexdigest()
-        lines = [f"user default on #{digest} ~* &* +@all", *(line for line in known if not line.startswith(_DEFAULT))]
+        lines = [
+            f"user default on #{digest} ~* &* +@all",
+            *(line for line in users_written if not line.startswith(_DEFAULT)),
+        ]
         self._users.unlink(missing_ok=True)
         with os.fdopen(os.open(self._users, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write("\n".join(lines) + "\n")

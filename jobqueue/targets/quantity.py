@@ -58,8 +58,8 @@ def comparison(operator_text: str, value: str) -> Callable[[Value], bool]:
         if not isinstance(actual, str):
             return number is not None and holds(actual, number)
         if has_unit:  # without a unit, 6.10 is a version after 6.9
-            held = quantity(actual)
-            return held is not None and holds(held, number)
+            actual_quantity = quantity(actual)
+            return actual_quantity is not None and holds(actual_quantity, number)
         pair = _versions(actual, value)
         return pair is not None and holds(*pair)
 

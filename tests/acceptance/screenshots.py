@@ -1,5 +1,6 @@
-"""Pictures of every page for the documents: ``python -m tests.acceptance.screenshots docs/images``.
+"""Pictures for the documents: ``python -m tests.acceptance.screenshots docs/images``.
 
+With ``--all``, every page at every width in both colour schemes, to be looked at.
 The fleet and most of its jobs stand in a ledger only, with times up to an hour back; one agent is real.
 """
 
@@ -22,6 +23,7 @@ from jobqueue.ledger.executions import Grant
 from jobqueue.ledger.jobs import NewJob
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Heartbeat, Registration
+from jobqueue.model.alert import AGENTS_LOST, CONNECTIONS_SCARCE
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.submission import Submission
 from jobqueue.model.target import Target
@@ -30,11 +32,27 @@ from jobqueue.trust.signing import certificate as certificates
 from jobqueue.trust.signing import pem
 from jobqueue.trust.signing.signer import Signer
 from tests.acceptance.support.api import Api
-from tests.acceptance.support.browser import DESKTOP, PHONE, Browser
+from tests.acceptance.support.browser import DESKTOP, PHONE, TABLET, Browser
 
+HEAD = "Reading package lists...\nBuilding dependency tree...\n"
+NEWER = "The following packages will be upgraded:\n  libssl3 openssl curl\n"
 HOSTS = 180
 JOBS = 700
 SECOND = 1_000_000
+VIEWS = (
+    ("desktop", DESKTOP, "light"),
+    ("phone", PHONE, "light"),
+    ("dark", DESKTOP, "dark"),
+    ("tablet", TABLET, "light"),
+    ("tablet-dark", TABLET, "dark"),
+    ("phone-dark", PHONE, "dark"),
+)
+#: The pictures that the documents show.
+SHOWN = {
+    *((page, "desktop") for page in ("overview", "jobs", "job", "broadcast", "compare", "agents", "submit")),
+    *((page, "phone") for page in ("overview", "jobs", "broadcast", "agents")),
+    ("overview", "dark"),
+}
 GIB = 1024**3
 
 
@@ -143,22 +161,31 @@ class Fleet:
             elif chance < 0.1:
                 self.run(upgrade, host, None)
             elif chance < 0.25:
-                upgraded = {"stdout": "3 upgraded, 0 newly installed\n", **plain}
+                upgraded = {"stdout": f"{HEAD}{NEWER}3 upgraded, 0 newly installed\n", **plain}
                 self.run(upgrade, host, (ExecutionState.COMPLETED, upgraded, ""))
             else:
-                same = {"stdout": "0 upgraded, 0 newly installed\n", **plain}
+                same = {"stdout": f"{HEAD}0 upgraded, 0 newly installed\n", **plain}
                 self.run(upgrade, host, (ExecutionState.COMPLETED, same, ""))
         self.clock.now = end
         return upgrade
 
+    def alert(self) -> None:
+        """Two kinds of alerts."""
+        self.ledger.executions.alert(
+            CONNECTIONS_SCARCE, "", "", "8,120 of 10,000 connections to Redis are in use (maxclients)."
+        )
+        rack = "36 of 180 agents have stopped answering since 09:14, all with the label rack:r7."
+        self.ledger.outages.report(self.clock.now - 300 * SECOND, AGENTS_LOST, rack)
 
-def take(directory: Path) -> None:
-    """Take all pictures."""
+
+def take(directory: Path, *, is_all: bool = False) -> None:
+    """Take the pictures of the documents, or of everything."""
     profile = Path(tempfile.mkdtemp(prefix="jqb-"))
     with Site.open() as site:
         fleet = Fleet(site)
         fleet.register()
         upgrade = fleet.live()
+        fleet.alert()
         # as if maintenance ran; a real one would find that nobody renews these leases
         site.redis.set(fleet.ledger.keys.kind("leader"), "nobody")
         with site.api(1) as url, site.agent("build1", JOBQUEUE_ALLOW="*", JOBQUEUE_LABELS="group=build"):
@@ -167,11 +194,19 @@ def take(directory: Path) -> None:
                 "for n in 1 2 3; do echo compiling part $n of 3; sleep 0.4; done; echo 'warning: unused' >&2; echo done"
             )
             build = api.run("command.shell.execute", {"command": line}, "build1", tags={"team": "web"})["id"]
+            seen = api.post(f"/alert/{CONNECTIONS_SCARCE}/acknowledge", {"note": "OPS-12, more on Monday"})
+            assert seen.status == 200, seen
+            groups = [
+                group["hostnames"][0]
+                for group in api.get(f"/job/{upgrade}/executions?group=answer").json["groups"]
+                if group["status"] == "completed"
+            ]
             pages = {
                 "overview": "/",
                 "jobs": "/ui/jobs",
                 "job": f"/ui/jobs/{build}",
                 "broadcast": f"/ui/jobs/{upgrade}",
+                "compare": f"/ui/jobs/{upgrade}?compare={groups[0]}&with={groups[1]}#answers",
                 "agents": "/ui/agents",
                 "agent": "/ui/agents/build1",
                 "submit": "/ui/submit?operation=network.dns.get&target=group:web",
@@ -181,26 +216,23 @@ def take(directory: Path) -> None:
             }
             browser = Browser(url, profile)
             try:
-                for width, name, colours in (
-                    (DESKTOP, "desktop", "light"),
-                    (PHONE, "phone", "light"),
-                    (DESKTOP, "dark", "dark"),
-                ):
+                for name, width, colours in VIEWS if is_all else VIEWS[:3]:
                     browser.prefer(colours)
                     browser.resize(width)
-                    if name != "dark":
+                    if colours == "light":
                         browser.driver.delete_all_cookies()
                         browser.open("/ui/sign-in")
-                        browser.picture(directory / f"sign-in-{name}.png", width[0])
+                        if is_all:
+                            browser.picture(directory / f"sign-in-{name}.png", width[0])
                         browser.sign_in(TOKEN)
                     for page, path in pages.items():
-                        if name == "dark" and page not in ("overview", "broadcast"):
+                        if not is_all and (page, name) not in SHOWN:
                             continue
                         browser.resize(width)
                         browser.open(path)
                         if page == "job":
                             browser.wait_for("#output", "done")
-                        browser.picture(directory / f"{page}-{name}.png", width[0], 1700 if name == "phone" else 1500)
+                        browser.picture(directory / f"{page}-{name}.png", width[0], 1700 if width == PHONE else 1500)
             finally:
                 browser.close()
                 api.close()
@@ -209,6 +241,6 @@ def take(directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    target = Path(sys.argv[1])
+    target = Path(next(word for word in sys.argv[1:] if word != "--all"))
     target.mkdir(parents=True, exist_ok=True)
-    take(target)
+    take(target, is_all="--all" in sys.argv)

@@ -11,7 +11,7 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from tests.acceptance.support.api import Api
-from tests.acceptance.support.browser import DESKTOP, PHONE, Browser
+from tests.acceptance.support.browser import DESKTOP, PHONE, TABLET, Browser
 from tests.acceptance.support.stack import Stack
 from tests.acceptance.support.until import until
 
@@ -112,7 +112,7 @@ def test_a_broadcast_groups_its_answers(browser: Browser) -> None:
     submit(browser, "command.shell.execute", "_all", command='[ -n "$X" ] || echo same', env="")
     browser.wait_for("#summary .badge", "completed")
     assert browser.text("#answers .group h3").split("\n")[:2] == ["completed", "3 agents"]
-    assert len(browser.all(".cells use")) == 3
+    assert len(browser.all(".cells a[href*='host=agent'] use")) == 3
     assert len(browser.all("#bars tbody tr")) == 3
 
 
@@ -159,6 +159,17 @@ def test_filter_and_search(browser: Browser, api: Api) -> None:
     assert set(browser.ids("#list tbody tr")) == {f"row-{failed}", f"row-{good}"}
     browser.click("#status-choices a[href*='status=failed']")
     assert browser.ids("#list tbody tr") == [f"row-{failed}"]
+    browser.press("Save this filter", leads_on=False)
+    browser.one("#filter-name").send_keys("red <b>ones</b>", Keys.ENTER)
+    browser.open("/ui/jobs")
+    browser.follow("red <b>ones</b>", "#saved-filters")
+    assert browser.ids("#list tbody tr") == [f"row-{failed}"]
+    browser.one("#saved-filters .remove").click()
+    browser.open("/ui/jobs?tag=of:dashboard")
+    assert browser.all("#saved-filters li") == []
+    browser.follow("Took", "#list thead")
+    assert browser.one("#list [aria-sort]").get_attribute("aria-sort") == "descending"
+    assert set(browser.ids("#list tbody tr")) == {f"row-{failed}", f"row-{good}"}
     browser.one("#search").send_keys(good, Keys.ENTER)
     browser.wait(lambda: browser.path == f"/ui/jobs/{good}", "the job that was searched for")
     browser.open("/ui/jobs")
@@ -306,14 +317,19 @@ def pages(api: Api) -> list[str]:
     """Every page, with something on it."""
     single = api.run("command.shell.execute", {"command": "echo out; echo err >&2"}, "agent1")["id"]
     broken = api.run("network.dns.get", {"name": "no-such-host.invalid"}, "_all")["id"]
+    mixed = api.run("command.shell.execute", {"command": "echo @fact.hostname"}, "_all")["id"]
     return [
+        "/ui/jobs?sort=-took&within=1h&size=50", "/ui/agents?sort=-memory",
+        f"/ui/jobs/{mixed}?compare=agent1&with=agent2",
         "/", "/ui/jobs", f"/ui/jobs/{single}", f"/ui/jobs/{broken}", "/ui/agents", "/ui/agents/agent1", "/ui/submit",
         "/ui/submit?operation=network.dns.get&target=_all", "/ui/runs", "/ui/runs?of=fusion", "/ui/audit", "/ui/nope",
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("colours", ["light", "dark"])
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize(
+    ("size", "colours"),
+    [(DESKTOP, "light"), (DESKTOP, "dark"), (TABLET, "light"), (PHONE, "light"), (PHONE, "dark")],
+)
 def test_no_page_has_a_serious_fault(browser: Browser, api: Api, colours: str, size: tuple[int, int]) -> None:
     browser.prefer(colours)
     browser.resize(size)

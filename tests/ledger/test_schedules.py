@@ -66,7 +66,7 @@ class Clockwork:
     def process(self) -> Scheduler:
         services = self.services
         owners = OwnerReader(self.ledger.credentials)
-        return Scheduler(self.ledger, services.submit, services.jobs, owners, self.make)
+        return Scheduler(self.ledger, services.submit, services.cancel_for, owners, self.make)
 
     def make(self, content: Mapping[str, Any], principal: Principal) -> Submission:
         return submission_of(content, principal)

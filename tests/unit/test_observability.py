@@ -57,6 +57,7 @@ def full_measures() -> Measures:
         pulses=(Pulse("a", True, "Ready", 0, 1.0),),
         agents={("Ready", "live"): 1},
         held={"opening": 1},
+        alerts={"work_refused": (1, False)},
     )
 
 

@@ -64,19 +64,19 @@ def join(request: JoinRequest, say: Say) -> None:
     _require_time(bundle)
     _require_hostname(bundle, request.hostname)
     check_allowed(request.allow or bundle.allow)
-    places = AgentPaths.of_user() if request.user else AgentPaths.of_system()
-    systemd = Systemd(places)
+    paths = AgentPaths.of_user() if request.user else AgentPaths.of_system()
+    systemd = Systemd(paths)
     if request.start and not request.foreground and not systemd.is_running:
         raise JobQueueError("systemd does not run here, so the agent cannot be started as a service; use --foreground.")
-    values = _settings(bundle, places, request.allow)
+    values = _settings(bundle, paths, request.allow)
     settings = Settings.from_env(values)
     if not request.replace:
-        _require_free(bundle, places)
-    _check_ledger(bundle, places, values, settings)
-    _write(bundle, places, values)
-    say(f"The settings of agent {bundle.hostname} are in {places.settings_file}.")
+        _require_free(bundle, paths)
+    _check_ledger(bundle, paths, values, settings)
+    _write(bundle, paths, values)
+    say(f"The settings of agent {bundle.hostname} are in {paths.settings_file}.")
     say(f"This host allows: {', '.join(settings.allow)}.")
-    _run(request, bundle, settings, places, systemd, say)
+    _run(request, bundle, settings, paths, systemd, say)
 
 
 def read_bundle_file(path: Path) -> bytes:
@@ -90,10 +90,10 @@ def read_bundle_file(path: Path) -> bytes:
         raise InvalidInput(f"The bundle {path} cannot be read: {error.strerror}.") from error
 
 
-def _require_digest(text: bytes, wanted: str | None) -> None:
+def _require_digest(text: bytes, expected: str | None) -> None:
     digest = hashlib.sha256(text).hexdigest()
-    if wanted is not None and digest != wanted.strip().lower():
-        raise InvalidInput(f"The SHA-256 of the bundle is {digest}, not {wanted[:80]!r}. Transfer it again.")
+    if expected is not None and digest != expected.strip().lower():
+        raise InvalidInput(f"The SHA-256 of the bundle is {digest}, not {expected[:80]!r}. Transfer it again.")
 
 
 def _require_time(bundle: Bundle) -> None:

@@ -11,7 +11,8 @@ def check_names(names: Iterable[str], place: str = "") -> None:
     for number, name in enumerate(names, start=1):
         if not name.strip():
             raise ValueError(f"{place}column {number} has no name; give it one")
-        other = seen.setdefault(name.lower(), name)
-        if other is not name:
+        other = seen.get(name.lower())
+        if other is not None:
             same = "comes twice" if other == name else f"differs from {other!r} only by case, which SQL does not see"
             raise ValueError(f"{place}the field {name!r} {same}; rename one")
+        seen[name.lower()] = name

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timezone
+from decimal import Decimal
 from typing import Any
 
 INTEGER, REAL, FLAG, TEXT, TEXTS = "BIGINT", "DOUBLE", "BOOLEAN", "VARCHAR", "VARCHAR[]"
 MOMENT = "TIMESTAMP WITH TIME ZONE"
 
 _LEAST, _MOST = -(2**63), 2**63 - 1
+_MOST_DIGITS = len(str(_MOST))
 _DIGITS = re.compile(r"[+-]?[0-9]{1,400}")
 _WHOLE = re.compile(r"[+-]?[0-9]+(\.0*)?")
 _REAL = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_BEYOND_MICROSECONDS = re.compile(r"[.,][0-9]{6}0*[1-9]")
 _FLAGS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 
 
@@ -25,6 +28,8 @@ class Number(float):
         number = super().__new__(cls, text)
         if number in (float("inf"), float("-inf")):
             raise ValueError(f"{text[:40]} is too large for a number")
+        if _is_underflow(number, text):
+            raise ValueError(f"{text[:40]} is too small for a number")
         number.text = text
         return number
 
@@ -67,12 +72,23 @@ def shown(value: Any) -> str:
 
 def _integer(value: Any, decimal: str) -> int:
     written = _number(value, decimal)
-    if not _WHOLE.fullmatch(written) and not (isinstance(value, Number) and value.is_integer()):
-        raise ValueError(f"{shown(value)} is not a whole number{_hint(value, decimal)}")
-    number = int(value) if isinstance(value, Number) else int(written.partition(".")[0])
+    number = _whole(value) if isinstance(value, Number) else None
+    if number is None:
+        if not _WHOLE.fullmatch(written):
+            raise ValueError(f"{shown(value)} is not a whole number{_hint(value, decimal)}")
+        digits = written.partition(".")[0]
+        number = int(digits) if len(digits.lstrip("+-0")) <= _MOST_DIGITS else _MOST + 1
     if not _LEAST <= number <= _MOST:
         raise ValueError(f"{shown(value)} does not fit into 64 bits")
     return number
+
+
+def _whole(value: Number) -> int | None:
+    """The number as it is written (a float would round it); None if it has a fraction."""
+    exact = Decimal(value.text)
+    if not exact:
+        return 0
+    return int(exact) if exact == exact.to_integral_value() else None
 
 
 def _real(value: Any, decimal: str) -> float:
@@ -82,6 +98,8 @@ def _real(value: Any, decimal: str) -> float:
     number = float(written)
     if number in (float("inf"), float("-inf")):
         raise ValueError(f"{shown(value)} does not fit into a DOUBLE")
+    if _is_underflow(number, written):
+        raise ValueError(f"{shown(value)} is too small for a DOUBLE")
     if _DIGITS.fullmatch(written) and int(number) != int(written):
         raise ValueError(f"{shown(value)} has more digits than a DOUBLE holds")
     return number
@@ -96,16 +114,26 @@ def _flag(value: Any, _decimal: str) -> bool:
     return flag
 
 
-def _moment(value: Any, _decimal: str) -> str:
+def moment(value: str) -> datetime:
+    """The time of an ISO 8601 text, in UTC; a time without a zone is one in UTC. Raises ``ValueError``."""
     try:
-        moment = datetime.fromisoformat(value.strip()) if isinstance(value, str) else None
-    except ValueError:
-        moment = None
-    if moment is None:
+        found = datetime.fromisoformat(value.strip())
+    except ValueError as error:
+        raise ValueError(f"{shown(value)} is not a time; write it as 2025-10-17T18:56:14.660Z") from error
+    if _BEYOND_MICROSECONDS.search(value):
+        raise ValueError(f"{shown(value)} has more than microseconds, which no timestamp keeps")
+    if found.tzinfo is None:
+        return found.replace(tzinfo=timezone.utc)
+    try:
+        return found.astimezone(timezone.utc)
+    except OverflowError as error:
+        raise ValueError(f"{shown(value)} is outside the years 1 to 9999 in UTC") from error
+
+
+def _moment(value: Any, _decimal: str) -> str:
+    if not isinstance(value, str):
         raise ValueError(f"{shown(value)} is not a time; write it as 2025-10-17T18:56:14.660Z")
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
-    return moment.astimezone(timezone.utc).isoformat()
+    return moment(value).isoformat()
 
 
 _READERS = {INTEGER: _integer, REAL: _real, FLAG: _flag, MOMENT: _moment}
@@ -124,6 +152,11 @@ def _number(value: Any, decimal: str) -> str:
         # a point would be a thousands separator, which the input does not declare
         written = "?" if "." in written else written.replace(decimal, ".")
     return written
+
+
+def _is_underflow(number: float, written: str) -> bool:
+    """Whether a number that is not zero became zero."""
+    return number == 0 and any(digit in "123456789" for digit in re.split("[eE]", written)[0])
 
 
 def _hint(value: Any, decimal: str) -> str:

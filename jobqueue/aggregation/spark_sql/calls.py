@@ -99,18 +99,18 @@ class Calls:
         """An expression of any type."""
         return self._typed(node)
 
-    def literal(self, node: exp.Expr, what: str) -> str:
+    def literal(self, node: exp.Expr, subject: str) -> str:
         """The text of a literal; raises ``InvalidInput`` for anything else."""
         value = self._typed(node)
         if not isinstance(value.literal, str):
-            raise refuse(node, f"{what} must be a text in quotes, not {node.sql('spark')[:80]}")
+            raise refuse(node, f"{subject} must be a text in quotes, not {node.sql('spark')[:80]}")
         return value.literal
 
-    def number(self, node: exp.Expr, what: str) -> int:
+    def number(self, node: exp.Expr, subject: str) -> int:
         """The value of a whole number in the SQL."""
         value = self._typed(node)
         if not isinstance(value.literal, int):
-            raise refuse(node, f"{what} must be a whole number, not {node.sql('spark')[:80]}")
+            raise refuse(node, f"{subject} must be a whole number, not {node.sql('spark')[:80]}")
         return value.literal
 
     def _by_table(self, name: str, overloads: Sequence[Function], values: Sequence[Typed]) -> Typed:
@@ -188,6 +188,8 @@ class Calls:
             parts.append(self.order(node.args["order"]))
         spec = node.args.get("spec")
         if spec is not None:
+            if spec.args.get("exclude"):
+                raise refuse(node, "EXCLUDE in OVER is not allowed")
             if spec.args.get("kind") != "ROWS":
                 raise refuse(node, "of the frames of OVER only ROWS BETWEEN is allowed")
             parts.append(spec.sql("duckdb"))
@@ -220,6 +222,8 @@ class Calls:
         if name not in AGGREGATES:
             raise refuse(node, f"the function {written} is not an aggregate that is allowed")
         if name == "count" and len(arguments) == 1 and isinstance(arguments[0], exp.Star):
+            if any(arguments[0].args.values()):
+                raise refuse(node, "count(*) takes no EXCEPT or REPLACE")
             return Typed(f"count(*){_filter(condition)}{over}", BIGINT)
         if name in ("first", "last") and len(arguments) == 2 and isinstance(arguments[1], exp.Boolean):
             skips = bool(arguments.pop().this)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from jobqueue.aggregation.spark_sql.typed import Typed
 from jobqueue.aggregation.spark_sql.types import ANY, NULL, SparkType, array, decimal
 from jobqueue.errors import InvalidInput
@@ -107,15 +109,17 @@ def as_array(value: Typed, element: SparkType) -> Typed:
 def literal_number(text: str) -> Typed:
     """A number in the SQL: INT, BIGINT or a decimal by its digits, DOUBLE with an exponent."""
     if "e" in text.lower():
+        if math.isinf(float(text)):
+            raise InvalidInput(f"the number {text[:50]} is too large for a DOUBLE")
         return Typed(f"CAST('{text}' AS DOUBLE)", SparkType("DOUBLE"))
-    whole, _, places = text.partition(".")
+    whole, _, decimals = text.partition(".")
     if "." not in text:
         number = int(text)
         if number < 2**63:
             kind = SparkType("INT" if number < 2**31 else "BIGINT")
             return Typed(f"CAST({number} AS {kind.duckdb})", kind, literal=number)
-    digits = len((whole + places).lstrip("0"))
-    kind = decimal(max(digits, len(places), 1), len(places))
+    digits = len((whole + decimals).lstrip("0"))
+    kind = decimal(max(digits, len(decimals), 1), len(decimals))
     if kind.digits > 38:
         raise InvalidInput(f"the number {text[:50]} has more than 38 digits")
     return Typed(f"CAST('{text}' AS {kind})", kind)

@@ -203,7 +203,7 @@ class Expressions:
         value = self.typed(node.this)
         query = node.args.get("query")
         if query is not None:
-            sql, types = self._subquery(query.this if isinstance(query, exp.Subquery) else query, self.scope)
+            sql, types = self._subquery(query, self.scope)
             if len(types) != 1 or (types[0] != value.type and ANY not in (types[0], value.type)):
                 raise refuse(node, f"IN (SELECT ...) must give one column of the type {value.type}; use CAST")
             return Typed(f"({value.sql} IN ({sql}))", BOOLEAN)
@@ -252,7 +252,7 @@ class Expressions:
         return self.calls.named(node, "rlike", [node.this, node.expression])
 
     def _scalar(self, node: exp.Subquery) -> Typed:
-        sql, types = self._subquery(node.this, self.scope)
+        sql, types = self._subquery(node, self.scope)
         if len(types) != 1:
             raise refuse(node, "a SELECT inside an expression must give one column")
         return Typed(f"({sql})", types[0])
@@ -317,7 +317,10 @@ def cast_type(node: exp.DataType) -> SparkType:
     if name == "ARRAY" and len(node.expressions) == 1 and isinstance(node.expressions[0], exp.DataType):
         return array(cast_type(node.expressions[0]))
     if name == "DECIMAL":
-        numbers = [int(part.name) for part in node.expressions]
+        written = [part.this for part in node.expressions]
+        if len(written) > 2 or not all(isinstance(part, exp.Literal) and part.is_int for part in written):
+            raise InvalidInput(f"{node.sql('spark')[:80]} is not a type; DECIMAL takes its digits and its scale")
+        numbers = [int(part.name[:5]) for part in written]
         digits, scale = [*numbers, *((10, 0)[len(numbers) :])]
         if not 0 <= scale <= digits <= 38 or not digits:
             raise InvalidInput(f"DECIMAL({digits},{scale}) is not a type")

@@ -47,14 +47,14 @@ _MOST_SPANS = {
 }
 
 
-def common_of(values: Sequence[Typed], what: str) -> SparkType:
+def common_of(values: Sequence[Typed], subject: str) -> SparkType:
     """The type that all ``values`` get; raises ``InvalidInput`` where that is not proved."""
     kind = NULL
     for value in values:
         wider = common(kind, value.type)
         if wider is None or (wider.name in ("FLOAT", "OPAQUE") and len({value.type for value in values}) > 1):
             raise InvalidInput(
-                f"{what} with values of {kind} and {value.type} is not proved equal to Spark's; use CAST"
+                f"{subject} with values of {kind} and {value.type} is not proved equal to Spark's; use CAST"
             )
         kind = wider
     return kind

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from sqlglot import exp
 
 from jobqueue.aggregation.collections.database import identifier
+from jobqueue.aggregation.spark_sql.aggregates import check_aggregates
 from jobqueue.aggregation.spark_sql.calls import is_aggregate
 from jobqueue.aggregation.spark_sql.casts import cast
 from jobqueue.aggregation.spark_sql.dialect import function_name
@@ -82,6 +84,8 @@ class Relations:
         parts = []
         for cte in clause.expressions:
             _only(cte, ("this", "alias"))
+            if cte.alias.lower() in self._named[-1]:
+                raise refuse(cte, f"WITH gives the name {cte.alias} twice")
             sql, relation = self.query(cte.this)
             names = [column.name for column in cte.args["alias"].args.get("columns") or ()]
             relation = _renamed(relation, cte.alias, names)
@@ -126,6 +130,7 @@ class Relations:
         _only(node, _SELECT_PARTS)
         if node.args.get("kind"):
             raise refuse(node, f"SELECT AS {node.args['kind']} is not allowed")
+        check_aggregates(node)
         scope = Scope(parent=parent)
         source = self._source(node, scope)
         expressions = Expressions(scope, self._subquery)
@@ -198,6 +203,8 @@ class Relations:
             return ""
         _only(group, ("expressions", "all"))
         if group.args.get("all") is not None:
+            if group.expressions or not group.args["all"]:
+                raise refuse(node, "GROUP BY takes expressions, or ALL alone")
             return " GROUP BY ALL"
         return f" GROUP BY {', '.join(self._ordinal_or(part, expressions) for part in group.expressions)}"
 
@@ -384,9 +391,14 @@ def _limit(node: exp.Expr) -> str:
     if limit is None:
         return ""
     number = limit.args.get("expression")
-    if not isinstance(limit, exp.Limit) or not isinstance(number, exp.Literal) or not number.name.isdigit():
-        raise refuse(node, "LIMIT takes a whole number")
+    if not isinstance(limit, exp.Limit) or not isinstance(number, exp.Literal) or not _is_int(number):
+        raise refuse(node, "LIMIT takes a whole number, at most 2147483647")
+    _only(limit, ("expression",))
     return f" LIMIT {number.name}"
+
+
+def _is_int(number: exp.Literal) -> bool:
+    return not number.is_string and re.fullmatch("[0-9]{1,10}", number.name) is not None and int(number.name) < 2**31
 
 
 def _only(node: exp.Expr, allowed: Sequence[str]) -> None:

@@ -190,8 +190,8 @@ def _concat_ws(calls: Calls, arguments: Arguments) -> Typed:
         calls.argument(argument, "texts").sql if value.type.element else f"[{calls.argument(argument, 'text').sql}]"
         for argument, value in zip(arguments[1:], values, strict=True)
     ]
-    whole = f"flatten([coalesce(part, CAST([] AS VARCHAR[])) FOR part IN [{', '.join(lists)}]])"
-    return Typed(f"coalesce(array_to_string({whole}, {separator}), '')", STRING)
+    flattened = f"flatten([coalesce(part, CAST([] AS VARCHAR[])) FOR part IN [{', '.join(lists)}]])"
+    return Typed(f"coalesce(array_to_string({flattened}, {separator}), '')", STRING)
 
 
 def _sort_array(calls: Calls, arguments: Arguments) -> Typed:

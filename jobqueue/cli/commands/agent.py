@@ -12,6 +12,7 @@ from jobqueue.cli.commands import joining
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.each import for_each
 from jobqueue.cli.parameters import json_option
+from jobqueue.cli.sorting import AGENTS, ordered, sort_option
 from jobqueue.cli.views.output import Column, Screen, complain, screen
 from jobqueue.cli.views.text import lines, one_line, pairs, state_of
 from jobqueue.client import Client
@@ -50,8 +51,11 @@ agent.add_command(joining.join)
 @click.option("--cursor", help="Go on behind the page that gave this next_cursor.")
 @click.option("--all", "everything", is_flag=True, help="All agents that match, not one page.")
 @click.option("--view", type=click.Choice(["full", "summary"]), help="With --json: how much of each agent.")
+@sort_option(AGENTS, "by hostname")
 @json_option
-def list_agents(*, cursor: str | None, everything: bool, view: str | None, as_json: bool, **query: Any) -> None:
+def list_agents(
+    *, cursor: str | None, everything: bool, view: str | None, sort: str | None, as_json: bool, **query: Any
+) -> None:
     """List agents by hostname."""
     if everything and cursor is not None:
         raise click.UsageError("--all shows all agents; it takes no --cursor.")
@@ -63,6 +67,7 @@ def list_agents(*, cursor: str | None, everything: bool, view: str | None, as_js
             first["next_cursor"] = None
         else:
             first = client.agents(cursor=cursor, **query)
+    first["agents"] = ordered(first["agents"], AGENTS, sort)
     out = screen()
     if as_json:
         out.json(first)

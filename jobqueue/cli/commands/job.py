@@ -10,6 +10,7 @@ import click
 
 from jobqueue.cli.again import confirm_again
 from jobqueue.cli.candidates import hostnames_like, job_ids_like, operations_like, statuses_like, targets_like
+from jobqueue.cli.commands.answer_diff import diff
 from jobqueue.cli.concurrency import concurrency_options, take_concurrency
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.each import for_each
@@ -32,6 +33,7 @@ from jobqueue.cli.parameters import (
 )
 from jobqueue.cli.rerun import request_of, submit_request
 from jobqueue.cli.rollout import rollout_options, take_rollout
+from jobqueue.cli.sorting import JOBS, ordered, sort_option
 from jobqueue.cli.submission import add_arguments, different_tags, operation_data
 from jobqueue.cli.views.answers import answers, show_answers
 from jobqueue.cli.views.execution_view import merged, show_executions, show_groups
@@ -63,6 +65,9 @@ def job() -> None:
 
     ID is a job's id, at least four characters that it begins with, or its alias.
     """
+
+
+job.add_command(diff)
 
 
 @job.command()
@@ -187,6 +192,7 @@ def submit(  # noqa: PLR0913 - one for each option
 @click.option("--cursor", help="The next_cursor of the previous page.")
 @click.option("--all", "everything", is_flag=True, help="All matching jobs instead of one page.")
 @click.option("--view", type=click.Choice(["full", "summary"]), help="With --json: how much detail of each job.")
+@sort_option(JOBS, "newest first")
 @full_option
 @json_option
 def list_jobs(  # noqa: PLR0913 - one for each option
@@ -197,6 +203,7 @@ def list_jobs(  # noqa: PLR0913 - one for each option
     cursor: str | None,
     everything: bool,
     view: str | None,
+    sort: str | None,
     full: bool,
     as_json: bool,
     **query: Any,
@@ -213,10 +220,13 @@ def list_jobs(  # noqa: PLR0913 - one for each option
             page["next_cursor"] = None
         else:
             page = client.jobs(limit=limit, offset=offset, cursor=cursor, **query)
+    page["items"] = ordered(page["items"], JOBS, sort)
     if as_json:
         screen().json(page)
     else:
         show_list(screen(full=full), page)
+    if sort and page.get("next_cursor"):
+        complain(f"Only these {len(page['items'])} jobs are sorted, the newest; --all sorts all.")
 
 
 @job.command()

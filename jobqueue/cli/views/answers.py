@@ -126,11 +126,11 @@ def is_process(data: Any) -> bool:
 def _remarkable(data: Any, *, full: bool) -> Any:
     """``data`` without empty fields (unless ``full``); of a command's answer, its output alone if there is no more."""
     if is_process(data):
-        kept = {
+        remarkable = {
             name: value for name, value in data.items() if name not in _UNREMARKABLE or value != _UNREMARKABLE[name]
         }
-        left = kept.keys() - {"stdout", *INCIDENTAL}
-        return kept if left else kept["stdout"]
+        left = remarkable.keys() - {"stdout", *INCIDENTAL}
+        return remarkable if left else remarkable["stdout"]
     if full or not isinstance(data, Mapping):
         return data
     return {name: value for name, value in data.items() if value not in (None, "", [], {})} or data

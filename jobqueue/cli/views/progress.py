@@ -87,8 +87,8 @@ class JobProgress:
         """An event of the API: of the rollout, or the joint end of all that is held."""
         self.rollout.apply(step, str(event.get("message") or ""))
         if state in _FINAL:
-            for held in self._held:
-                self._move(held, state, event.get("error"))
+            for hostname in self._held:
+                self._move(hostname, state, event.get("error"))
             self._held = set()
 
     def _move(self, hostname: str, state: str, error: Any) -> None:

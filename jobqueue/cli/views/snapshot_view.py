@@ -78,7 +78,7 @@ def _health(health: Mapping[str, Any] | None) -> str:
     text = f"  {', '.join(bad)} not available" if bad else "  healthy"
     if isinstance(latency, (int, float)):
         text += f", Redis {latency:.1f} ms"
-    alerts = len(health.get("alerts") or ())
+    alerts = sum(not alert.get("acknowledged") for alert in health.get("alerts") or ())
     return f"{text}, {alerts} alerts" if alerts else text
 
 

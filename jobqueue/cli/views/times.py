@@ -45,11 +45,17 @@ def ago(iso: str, now: datetime) -> str:
 
 def between(begin: str | None, end: str | None) -> str:
     """``"1.5s"`` from one time of the API to another; empty if one of them is none."""
+    seconds = seconds_between(begin, end)
+    return "" if seconds is None else duration_text(round(seconds * 1e6))
+
+
+def seconds_between(begin: str | None, end: str | None) -> float | None:
+    """The seconds from one time of the API to another; None if one of them is none."""
     try:
         began, ended = (datetime.fromisoformat(str(moment)) for moment in (begin, end))
-        return duration_text(round((ended - began).total_seconds() * 1e6))
+        return (ended - began).total_seconds()
     except (ValueError, TypeError):  # not times, or only one of them with a zone
-        return ""
+        return None
 
 
 def span(durations: list[str]) -> str:

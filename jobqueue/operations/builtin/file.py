@@ -228,18 +228,20 @@ def _set_attributes(path: str, file: _RequestedFile) -> None:
             os.fchmod(fd, file.mode)
 
 
-def _replace(path: str, wanted: _RequestedFile, status: os.stat_result | None) -> None:
+def _replace(path: str, requested: _RequestedFile, status: os.stat_result | None) -> None:
     """Write beside ``path``, then rename over it; unspecified owner, group and mode are kept from the old file."""
     old_mode = stat.S_IMODE(status.st_mode) if status else _NEW_FILE_MODE
     fd, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=Path(path).parent)
     try:
         with os.fdopen(fd, "wb") as file:
-            file.write(wanted.content)
+            file.write(requested.content)
             file.flush()
-            uid = wanted.uid if wanted.uid is not None or status is None else status.st_uid
-            gid = wanted.gid if wanted.gid is not None or status is None else status.st_gid
+            uid = requested.uid if requested.uid is not None or status is None else status.st_uid
+            gid = requested.gid if requested.gid is not None or status is None else status.st_gid
             _own(fd, uid, gid)
-            os.fchmod(fd, wanted.mode if wanted.mode is not None else old_mode)  # after chown, which clears set-id bits
+            os.fchmod(
+                fd, requested.mode if requested.mode is not None else old_mode
+            )  # after chown, which clears set-id bits
             os.fsync(fd)
         try:
             Path(temporary).rename(path)

@@ -103,12 +103,12 @@ def network_addresses() -> dict[str, list[str]]:
     """Internet addresses per interface, IPv4 first, without link-local ones."""
     addresses: dict[str, list[str]] = {}
     for name, entries in psutil.net_if_addrs().items():
-        held = [
+        pairs = [
             (entry.family, entry.address.partition("%")[0])
             for entry in entries
             if entry.family in (socket.AF_INET, socket.AF_INET6)
         ]
-        addresses[name] = [address for _, address in sorted(held) if not address.lower().startswith("fe80:")]
+        addresses[name] = [address for _, address in sorted(pairs) if not address.lower().startswith("fe80:")]
     return addresses
 
 

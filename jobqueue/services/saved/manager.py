@@ -16,10 +16,10 @@ from jobqueue.model.principal import Principal
 from jobqueue.model.saved_job import MAX_BYTES, SavedJob, check_saved_name, group_of
 from jobqueue.model.submission import Submission
 from jobqueue.operations.registry import Registry
-from jobqueue.services import targets
+from jobqueue.services import submission_permissions, targets
 from jobqueue.services.saved import template
 from jobqueue.services.saved.checks import check_templates, target_parameter
-from jobqueue.services.saved.parameters import check_parameters, is_required, values_of
+from jobqueue.services.saved.parameters import SECRET, check_parameters, is_required, values_of
 
 #: Where the data of the operation is in a request, for errors.
 _DATA = "operation.data"
@@ -88,7 +88,8 @@ class SavedJobManager:
         """Store a saved job, in place of one of the same name. The same content makes no new version.
 
         ``expected`` is the version that the caller read, 0 for none. Raises ``InvalidInput``, ``PermissionDenied`` if
-        ``edit_by`` does not include the principal, ``RecordChanged`` if there is another version.
+        ``edit_by`` does not include the principal, or the principal may not submit its job on every host: others, and
+        schedules of others, run it with their own permissions. ``RecordChanged`` if there is another version.
         """
         check_saved_name(saved.name)
         before, text = self._saved.find(saved.name)
@@ -96,6 +97,7 @@ class SavedJobManager:
             raise _denied(principal, before, "edit")
         _check_version(before, saved.name, expected)
         saved = self._checked(saved)
+        self._require_rights(saved, principal)
         differences = tuple(changes({} if before is None else before.content, saved.content))
         if before is not None and not differences:
             return Put(before, "unchanged", ())
@@ -160,6 +162,20 @@ class SavedJobManager:
             "groups": (group_of(saved.name),),
         }
         return Submission(**fields | options, principal=principal)
+
+    def _require_rights(self, saved: SavedJob, principal: Principal) -> None:
+        operation = self._registry.get(str(saved.job["operation"]))
+        needed = list(submission_permissions.needed(operation.permission, saved.job["data"]))
+        if any(schema.get(SECRET) for schema in saved.parameters.values()):
+            needed.append(submission_permissions.USE_SECRETS)
+        for permission in needed:
+            if not principal.may(permission):
+                principal.require_somewhere(permission)
+                raise PermissionDenied(
+                    f"Others run saved jobs with their own permissions, so saving this one takes {permission} on every "
+                    f"host and without a limit, and {principal.name} has it on some hosts only, or with a limit.",
+                    {"permission": permission},
+                )
 
     def _checked(self, saved: SavedJob) -> SavedJob:
         """The saved job with its parameters completed. Raises ``InvalidInput``."""

@@ -189,11 +189,11 @@ def _schema(raw: dict[str, Any], where: str, *, is_item: bool = False) -> dict[s
     allowed = _ITEM_TYPES if is_item else tuple(_TYPES)
     if not isinstance(kind, str) or kind not in allowed:
         raise InvalidInput.of(f"{where}.type", f"Must be one of {', '.join(allowed)}.")
-    known = (*_COMMON, *_OWN[kind])
+    keywords = (*_COMMON, *_OWN[kind])
     for keyword in raw:
-        if keyword not in known:
-            near = difflib.get_close_matches(keyword[:80], known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"of type {kind}: {', '.join(known)}."
+        if keyword not in keywords:
+            near = difflib.get_close_matches(keyword[:80], keywords, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"of type {kind}: {', '.join(keywords)}."
             raise InvalidInput.of(f"{where}.{keyword[:80]}", f"Unknown keyword; {hint}")
     schema = {"type": kind, **raw}
     for keyword, value in schema.items():

@@ -39,11 +39,11 @@ class SeenPauses(PauseManager):
 
     def all(self) -> list[ActivePause]:
         """The pauses of targets whose hosts are all visible; all of them for those who may see the system's state."""
-        found = super().all()
+        pauses = super().all()
         if self._sees_all or self._access.principal.may("metrics:read"):
-            return found
+            return pauses
         visible = self._hosts_seen()
-        return [one for one in found if self._is_within(one.pause, visible)]
+        return [one for one in pauses if self._is_within(one.pause, visible)]
 
     def add(self, request: PauseRequest, principal: Principal) -> Pause:
         """Begin a pause. Raises ``PermissionDenied`` unless ``pause:write`` is granted on all of its hosts."""
@@ -75,12 +75,12 @@ class SeenPauses(PauseManager):
             super().end(pause_id)
             return
         access = self._writing()
-        found = next((one for one in self.active() if one.id == check_pause_id(pause_id)), None)
-        if found is None:
+        pause = next((one for one in self.active() if one.id == check_pause_id(pause_id)), None)
+        if pause is None:
             raise PauseNotFound.of(pause_id)
-        if found.kind is not PauseKind.TARGET:
-            raise self._access.closed(f"A pause of {_KINDS[found.kind]}", WRITE)
-        if not self._is_within(found, access.hosts(WRITE)):
+        if pause.kind is not PauseKind.TARGET:
+            raise self._access.closed(f"A pause of {_KINDS[pause.kind]}", WRITE)
+        if not self._is_within(pause, access.hosts(WRITE)):
             raise PermissionDenied(
                 f"The pause {pause_id} has hosts on which {self._access.principal.name} does not have {WRITE}; ask an "
                 "administrator to end it.",

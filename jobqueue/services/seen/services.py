@@ -74,7 +74,7 @@ def _jobs(all_of: Services, access: Access) -> dict[str, Any]:
         return access.hosts(permission)
 
     if access.scope(permission) is None:
-        return {"jobs": GuardedJobManager(ledger, all_of.verify_results, access, partial(_hosts_of, ledger))}
+        return {"jobs": GuardedJobManager(ledger, all_of.verify_results, access, partial(hosts_of, ledger))}
     sight = Sight(ledger.job_slots, hosts)
     jobs = SeenJobs(ledger.jobs, sight)
     seen = SeenJobManager(ledger, all_of.verify_results, access, jobs)
@@ -91,7 +91,8 @@ def _permission_to_see(principal: Principal) -> str:
     return manager.READ if principal.may_somewhere(manager.READ) else manager.WRITE
 
 
-def _hosts_of(ledger: Ledger, job_id: str) -> tuple[str, ...]:
+def hosts_of(ledger: Ledger, job_id: str) -> tuple[str, ...]:
+    """All hosts of a job, for checks; the shared queue instead of a host that is not known yet."""
     job = ledger.jobs.get(job_id, 0)
     if not job.is_broadcast:
         return tuple(execution.hostname or execution.slot for execution in job.executions)

@@ -25,7 +25,8 @@ from selenium.webdriver.remote.webelement import WebElement
 from tests.acceptance.support.until import LONG, until
 from tests.closing import BROWSER
 
-DESKTOP = (1280, 900)
+DESKTOP = (1440, 900)
+TABLET = (1024, 768)
 PHONE = (390, 844)
 _AXE = Path(__file__).resolve().parent.parent / "vendor" / "axe.min.js"
 #: What the driver says of an element if it is asked just while the page changes to the next one.

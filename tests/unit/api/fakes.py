@@ -59,6 +59,7 @@ from jobqueue.model.target import Target
 from jobqueue.model.timeline import API_HOST, Event
 from jobqueue.operations.info import OperationInfo
 from jobqueue.operations.registry import Registry
+from jobqueue.services.alerts import AlertManager
 from jobqueue.services.approvals import Approvals
 from jobqueue.services.audit import AuditTrail
 from jobqueue.services.blast_radius import BlastRadius
@@ -171,6 +172,7 @@ class FakeServices:
             summaries=self._summaries,
             starting=self._starting,
             heads=self._heads,
+            read_many=lambda job_ids: {job_id: self.store[job_id] for job_id in job_ids},
             counts=self._counts,
             history=self._history,
             failures=self._failures,
@@ -210,13 +212,14 @@ class FakeServices:
         self.saved = SavedJobManager(self.ledger, Registry.load(()))
         self.fired: list[ScheduledJob] = []
         submitter = SimpleNamespace(check=lambda _: None, fire=self._fire)
-        self.schedules = ScheduleManager(self.ledger, submitter, self._cancel)  # type: ignore[arg-type]
+        self.schedules = ScheduleManager(self.ledger, submitter, lambda _, *job: self._cancel(*job))  # type: ignore[arg-type]
         self.complete_target = TargetCompletion(self.targets, self.ledger.stored_targets.all)
         self.scopes = Scopes(self._fleet)
         radius = BlastRadius(self.scopes, self.ledger.limits)
         scope = SubmissionScope(self.scopes, lambda _principal, _job_id: True, radius, 3600)
         self.approve = Approvals(self.targets, self.jobs)
         self.plans = Planner(self.targets, Registry.load(()), self.ledger.plans, scope, self.ledger.staging.spread)
+        self.alerts = AlertManager(self.ledger)
         self.pauses = PauseManager(self.ledger, self.targets, Registry.load(()))
         # the fields of the ledger's own condition, which the API shows
         self.ledger.ping = self.ledger.check_writes = self._fail  # type: ignore[method-assign, assignment]

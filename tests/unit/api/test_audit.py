@@ -329,6 +329,10 @@ CHANGES_OF_ACCESS: list[tuple[str, str, dict[str, Any] | None]] = [
     ("POST", "/role", {"name": "ops", "permissions": ["job:read"]}),
     ("POST", "/agent/invite", {}),
     ("POST", "/agent/bundle", {"hostname": "web9"}),
+    # each of these routes is served a second time
+    ("POST", "/api/key", {"name": "new", "roles": ["read"]}),
+    ("POST", "/api/user/alice/disable", None),
+    ("POST", "/api/agent/bundle", {"hostname": "web9"}),
 ]
 
 

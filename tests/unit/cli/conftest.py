@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from jobqueue.cli.commands.agent import agent
+from jobqueue.cli.commands.alert import alert
 from jobqueue.cli.commands.completion import completion
 from jobqueue.cli.commands.event import event
 from jobqueue.cli.commands.failing import failing
@@ -21,10 +22,11 @@ from jobqueue.cli.commands.top import top
 from tests.unit.client.fake_api import FakeApi
 
 Run = Callable[..., Result]
-_GROUPS: dict[str, click.Command] = {
-    command.name or "": command
-    for command in (job, agent, operation, event, failing, pause, saved, schedule, target, top, completion, run_command)
-}
+_COMMANDS: tuple[click.Command, ...] = (
+    *(job, agent, operation, event, alert, failing, pause, saved, schedule, target, top, completion),
+    run_command,
+)
+_GROUPS: dict[str, click.Command] = {command.name or "": command for command in _COMMANDS}
 
 
 @pytest.fixture

@@ -209,3 +209,10 @@ def test_other_durations_are_unknown() -> None:
 def test_what_is_no_command_has_no_output() -> None:
     result = Result.of("web1", {"status": "completed", "data": ["a"]}, {})
     assert (result.stdout, result.stderr, result.exit_code, result.duration) == ("", "", None, None)
+
+
+def test_the_difference_between_two_results() -> None:
+    one = Result("web1", "completed", {"stdout": "a\nb\n", "duration_ms": 1})
+    other = Result("web2", "completed", {"stdout": "a\nc\n", "duration_ms": 2})
+    assert one.diff(other) == [" state: completed", " stdout:", " a", "-b", "+c"]
+    assert one.diff(one) == []

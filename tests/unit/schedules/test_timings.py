@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import time
+from datetime import datetime, timezone
 
 import pytest
 from dateutil.rrule import rrulestr
 
 from jobqueue.errors import InvalidInput
 from jobqueue.model.schedule import Blackout, Timing
-from jobqueue.model.timestamps import from_iso, to_iso
+from jobqueue.model.timestamps import from_iso, to_iso, to_micros
+from jobqueue.schedules.recurrence import Recurrence
 from jobqueue.schedules.times import DAY, SECOND, Times
+from jobqueue.schedules.zones import zone_of
 
 START = from_iso("2026-01-01T00:00:00Z")
 HOUR, MINUTE = 3600 * SECOND, 60 * SECOND
@@ -180,3 +183,28 @@ def test_a_blackout_is_named_by_its_number() -> None:
         Times(Timing(cron="@daily"), (Blackout("@daily", HOUR), Blackout("0 25 * * *", HOUR)))
     assert refused.value.details is not None
     assert "blackouts[1].cron" in refused.value.details
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "FREQ=DAILY;BYSETPOS=366",
+        "FREQ=DAILY;INTERVAL=1000;BYMONTH=2;BYMONTHDAY=30",
+        "FREQ=WEEKLY;BYMONTH=4;BYMONTHDAY=31",
+        "FREQ=MONTHLY;BYDAY=5MO;BYMONTH=2;BYMONTHDAY=1",
+        "FREQ=YEARLY;BYWEEKNO=53;BYMONTH=6",
+        "FREQ=YEARLY;BYSETPOS=366;BYDAY=MO",
+        "FREQ=YEARLY;INTERVAL=4;BYMONTH=2;BYMONTHDAY=29",
+        "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30;COUNT=5",
+    ],
+)
+def test_a_rule_without_any_time_is_found_out_at_once(rule: str) -> None:
+    anchor = to_micros(datetime(2030, 1, 1, tzinfo=timezone.utc))
+    begin = time.thread_time()
+    found: str | int | None
+    try:
+        found = Recurrence(rule, anchor, zone_of("Europe/Berlin")).after(anchor)
+    except InvalidInput as error:
+        found = error.message
+    assert time.thread_time() - begin < 1  # until the year 9999 it takes seconds to minutes
+    assert found is None or "no time" in str(found)

@@ -189,8 +189,8 @@ class Journal:
         row = self._durable.execute(_COUNT, (key, until, runs)).fetchone()
         if row:
             return int(row[0]), False
-        known = self._durable.execute(_LOOK, (key,)).fetchone()
-        return None, bool(known and known[0] < runs)
+        counted = self._durable.execute(_LOOK, (key,)).fetchone()
+        return None, bool(counted and counted[0] < runs)
 
     def _remember(self, key: bytes, runs: int, until: int, created: int) -> tuple[int | None, bool]:
         if self._is_closed:

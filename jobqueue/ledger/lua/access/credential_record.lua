@@ -1,12 +1,14 @@
--- Creates, replaces or deletes the record of a key, user, role or stored target, unless it changed since the caller read it.
+-- Creates, replaces or deletes the record of a key, user, role, stored target or acknowledgement, unless it changed since
+-- the caller read it.
 -- include: audit_trail
 -- KEYS: none
--- ARGV: 1 'credentials', 'roles' or 'targets', 2 name of the record, 3 its text as the caller has seen it or '' if there was none,
---   4 its new text or '' to delete it, 5 how many records there may be,
+-- ARGV: 1 'credentials', 'roles', 'targets' or 'acknowledged', 2 name of the record, 3 its text as the caller has seen it
+--   or '' if there was none, 4 its new text or '' to delete it, 5 how many records there may be,
 --   6 how many entries the audit trail keeps, 7 seal of the entry for it, 8 that entry or ''
 -- returns: {'done', number and link of the entry} | {'changed'} (by a concurrent caller) | {'full'}
 --   | {'unrecorded', why} (the entry cannot be written, so nothing was done)
-local records = ({credentials = K.credentials, roles = K.roles, targets = K.targets})[ARGV[1]]
+local records = ({credentials = K.credentials, roles = K.roles, targets = K.targets,
+  acknowledged = K.acknowledged})[ARGV[1]]
 local name = ARGV[2]
 if (redis.call('HGET', records, name) or '') ~= ARGV[3] then return {'changed'} end
 if ARGV[4] ~= '' and ARGV[3] == '' and redis.call('HLEN', records) >= tonumber(ARGV[5]) then return {'full'} end

@@ -26,16 +26,17 @@ local function is_holder(member, since, is_each, at)
   return state == 'started' or (state == 'submitted' and num(since) + UNUSED > at)
 end
 
--- The key on a host: its placeholders replaced. A host without the label has the empty value.
+-- The key on a host: its placeholders replaced. A host without the label has the empty value. The values stay in braces,
+-- which no other part of a key may contain: else 'a-web2{label:x}' would take the place of 'a-{host}' on web2.
 local function key_on(terms, host)
   local labels
   local key = string.gsub(terms.key, '{([^}]*)}', function(name)
-    if name == 'host' then return host end
+    if name == 'host' then return '{' .. host .. '}' end
     if not labels then
       local is_read, info = pcall(cjson.decode, redis.call('HGET', K.agent .. host, 'info') or '')
       labels = is_read and type(info) == 'table' and type(info.labels) == 'table' and info.labels or {}
     end
-    return tostring(labels[string.sub(name, 7)] or '')
+    return '{' .. tostring(labels[string.sub(name, 7)] or '') .. '}'
   end)
   return '{}' .. key
 end

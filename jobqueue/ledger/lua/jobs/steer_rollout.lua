@@ -1,26 +1,31 @@
 -- Pauses, resumes, approves or aborts a rollout.
--- include: clock events status index batches rollout concurrency settle end_held
+-- include: clock events status index batches rollout concurrency settle end_held audit_trail
 -- KEYS: none
--- ARGV: 1 now, 2 job id, 3 'pause', 'resume', 'approve' or 'abort', 4 who asked
--- returns: 'done' | 'unknown' | 'final' | 'no_rollout' | 'all_open' (nothing is held) | 'paused' | 'running' (not paused)
---   | 'not_awaiting' (no batch waits for an approval)
+-- ARGV: 1 now, 2 job id, 3 'pause', 'resume', 'approve' or 'abort', 4 who asked,
+--   5 how many entries the audit trail keeps, 6 seal of the entry for it, 7 that entry or ''
+-- returns: {'done', number and link of the entry} | {'unknown'} | {'final'} | {'no_rollout'} | {'all_open'} (nothing is held)
+--   | {'paused'} | {'running'} (not paused) | {'not_awaiting'} (no batch waits for an approval)
+--   | {'unrecorded', why} (the entry cannot be written, so nothing was done)
 local at, id, verb, who = clock(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
 local job = K.job .. id
 local fields = {'status', 'created', 'updated', 'op', 'rollout', 'opened', 'gate', 'opens', 'rest', 'paused', 'awaits'}
 local before = #fields
 for _, state in ipairs(STATES) do fields[#fields + 1] = 'n.' .. state end
 local record = redis.call('HMGET', job, unpack(fields))
-if not record[1] then return 'unknown' end
-if FINAL[record[1]] then return 'final' end
-if not record[5] then return 'no_rollout' end
+if not record[1] then return {'unknown'} end
+if FINAL[record[1]] then return {'final'} end
+if not record[5] then return {'no_rollout'} end
 local counts, hosts = {unpack(record, before + 1, before + #STATES)}, 0
 for i = 1, #STATES do hosts = hosts + num(counts[i]) end
 local opened, gate, paused = num(record[6]), num(record[7]), record[10]
-if record[9] or opened >= hosts then return 'all_open' end
-if verb == 'approve' and paused then return 'paused' end
-if verb == 'approve' and not record[11] then return 'not_awaiting' end
-if verb == 'pause' and paused then return 'paused' end
-if verb == 'resume' and not paused then return 'running' end
+if record[9] or opened >= hosts then return {'all_open'} end
+if verb == 'approve' and paused then return {'paused'} end
+if verb == 'approve' and not record[11] then return {'not_awaiting'} end
+if verb == 'pause' and paused then return {'paused'} end
+if verb == 'resume' and not paused then return {'running'} end
+
+local is_entered, number, link = entered(ARGV[5], ARGV[6], ARGV[7])
+if not is_entered then return {'unrecorded', number} end
 
 local EVENT = {pause = 'paused', resume = 'resumed', approve = 'approved', abort = 'aborted'}
 local time = append_event(job, at, EVENT[verb], '_api', who)
@@ -29,7 +34,7 @@ if verb == 'abort' then
   redis.call('HDEL', job, 'paused', 'awaits')
   local status = end_held(id, at, 'cancelled', 'the rollout was aborted ' .. who)
   announce(id, status, time, EVENT[verb], '_api', who)
-  return 'done'
+  return {'done', number, link}
 end
 if verb == 'pause' then
   redis.call('HSET', job, 'paused', int(at))
@@ -50,4 +55,4 @@ else
 end
 local status = settle(id, at, counts, {record[1], record[2], record[3]}, true)
 announce(id, status, time, EVENT[verb], '_api', who)
-return 'done'
+return {'done', number, link}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from api.dashboard import answers, bars, chart
 from jobqueue.model.history import History, Span
 from jobqueue.model.job import Execution
@@ -66,6 +68,22 @@ def test_long_answers_are_cut() -> None:
     assert answers.pretty({"a": 1}) == '{"a": 1}'
     assert "\n" in answers.pretty({"a": "x" * 100})
     assert len(answers.arrange([execution("a", data="x" * 1000)]).parts[0].whole[0].line) < 200
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        ({"stdout": "one\ntwo\nthree\n", "stderr": "", "exit_code": 0}, "one (+2 lines)"),
+        ({"stdout": "\none\n", "stderr": "warning\n", "exit_code": 0}, "one"),
+        ({"stdout": "", "stderr": "warning\nend\n", "exit_code": 0}, "warning (+1 line)"),
+        ({"stdout": "", "stderr": "", "exit_code": 0}, "no output"),
+        ({"stdout": 7, "exit_code": 0}, '{"stdout": 7, "exit_code": 0}'),
+        ({"stdout": "x"}, "x"),
+        ({"b": 1, "a": 2}, '{"b": 1, "a": 2}'),
+    ],
+)
+def test_the_line_of_a_command_is_the_first_of_its_output(data: Any, line: str) -> None:
+    assert answers.arrange([execution("a", data=data)]).parts[0].whole[0].line == line
 
 
 def job(*executions: Execution, status: JobStatus = JobStatus.COMPLETED) -> Any:

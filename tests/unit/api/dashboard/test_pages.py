@@ -244,7 +244,7 @@ def test_overview_shows_what_fails(page: Page, services: FakeServices) -> None:
     services.agents_known[:] = [AN_AGENT, replace(AN_AGENT, hostname="web2", live=False)]
     found = page("/")
     strip = " ".join(found.find(id="fleet-summary").get_text().split())
-    assert strip == "1 of 2 agents offline 28 failed in the last hour"
+    assert strip == "1 of 2 agents offline 1 alert 28 failed in the last hour"
     failing = found.find(id="failing")
     assert not failing.has_attr("hidden")
     rows = [" ".join(row.get_text(" ").split()) for row in failing.select("tbody tr")]
