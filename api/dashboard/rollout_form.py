@@ -12,7 +12,7 @@ from jobqueue.model.rollout import Rollout
 _PREFIX = "rollout_"
 _NUMBERS = frozenset({"canary", "pause_seconds", "deadline_seconds"})
 _AMOUNTS = frozenset({"batch", "max_failures"})
-_TEXTS = ("spread", "between", "on_failure")
+_TEXTS = ("spread", "between", "on_failure", "rate")
 _TERMS = tuple(
     _PREFIX + name for name in ("canary", "batch", "max_failures", "pause_seconds", "deadline_seconds", *_TEXTS)
 )

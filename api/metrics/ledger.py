@@ -28,6 +28,7 @@ RARE: Mapping[str, str] = {
     "claims_refused": "Messages for executions that could not be claimed: duplicate, late, or claimed elsewhere.",
     "results_refused": "Results without a valid token: sent after a lost lease, or repeated.",
     "leases_lost": "Executions whose agent was killed, restarted or disconnected.",
+    "starts_put_off": "Starts of executions that were put off because of the rate of their rollout.",
     "rollouts_stopped": "Rollouts that stopped because of failures.",
     "republished": "Messages that were lost and sent again.",
     "work_refused": "Work that an agent refused because its signature was invalid. Investigate each.",

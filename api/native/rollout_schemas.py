@@ -40,6 +40,11 @@ PROPERTIES: dict[str, Any] = {
         "description": "With cancel, a rollout that stops also cancels what has been opened.",
     },
     "deadline_seconds": {**_SECONDS, "minimum": 1, "description": "After this time no execution starts."},
+    "rate": {
+        "type": "string",
+        "pattern": r"^[1-9]\d{0,4}/[smh]$",
+        "description": "At most so many executions start in any second (s), minute (m) or hour (h), such as 50/s.",
+    },
     "verify": {
         "type": "object",
         "description": "An operation that each host runs after its run; a host that cannot verify it has failed.",

@@ -387,7 +387,7 @@ class AgentStateAnswer(ma.Schema):
     duration = fields.String(required=True, allow_none=True, metadata=about('As in "45ms", "1.5s", "1m0s".'))
     info = fields.Dict(metadata=about("Details that the operation reports about its run."))
     held_by = fields.String(
-        metadata=about("While it is held: rollout, pause, concurrency, or opening (of a large job, for a moment).")
+        metadata=about("While it is held: rollout, pause, concurrency, rate, or opening (of a large job, for a while).")
     )
 
 

@@ -23,6 +23,7 @@ _FIELDS = {
     "between": "between",
     "on_failure": "on_failure",
     "deadline": "deadline_seconds",
+    "rate": "rate",
 }
 
 
@@ -53,6 +54,11 @@ _OPTIONS = (
         help="Rollout: cancel: one that stops also cancels what runs.",
     ),
     click.option("--deadline", type=duration, metavar="DURATION", help="Rollout: start nothing after this time."),
+    click.option(
+        "--rate",
+        metavar="N/s|N/m|N/h",
+        help="Rollout: start at most so many executions in any second, minute or hour.",
+    ),
     click.option(
         "--verify",
         metavar="OPERATION",

@@ -67,7 +67,7 @@ IDEMPOTENCY_WINDOW_SECONDS = 86_400.0
 
 #: The counters of ``stats``; the scripts use these names.
 COUNTERS = (
-    *("claims_refused", "results_refused", "leases_lost", "republished", "rollouts_stopped"),
+    *("claims_refused", "results_refused", "leases_lost", "republished", "rollouts_stopped", "starts_put_off"),
     *(WORK_REFUSED, RESULTS_FORGED, RESULTS_UNVERIFIED, RECORDS_ALTERED, MESSAGES_REFUSED),
     AGENTS_LOST,
     CONNECTIONS_SCARCE,

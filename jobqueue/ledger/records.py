@@ -161,14 +161,17 @@ def _execution(slot: str, fields: Mapping[str, str], out: str | None) -> Executi
         events=events,
         signature=_joined(fields, "s"),
         out=out,
-        held_by=_held_by(fields.get("parked", "")),
+        held_by=_held_by(state, fields),
         **(_answer(out) if out else {}),
     )
 
 
-def _held_by(reason: str) -> str:
-    """What a parked execution waits for: the end of a pause, or a concurrency key."""
-    return "" if not reason else "pause" if reason.startswith("pause:") else "concurrency"
+def _held_by(state: ExecutionState, fields: Mapping[str, str]) -> str:
+    """What an execution that was put off waits for: the end of a pause, a concurrency key, or the rate of its job."""
+    reason = fields.get("parked", "")
+    if reason:
+        return "pause" if reason.startswith("pause:") else "concurrency"
+    return "rate" if "paced" in fields and state is ExecutionState.SUBMITTED else ""
 
 
 def _answer(out: str) -> dict[str, Any]:

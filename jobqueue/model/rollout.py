@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from jobqueue.errors import InvalidInput
+from jobqueue.model.rate import Rate
 from jobqueue.model.verification import Verification
 
 AUTO, APPROVE = "auto", "approve"
@@ -35,7 +36,7 @@ class Rollout:
     have failed, expired or been lost, or one canary has, no further batch is opened. ``pause_seconds`` lie between two
     batches; with ``between`` "approve" each waits for an approval. ``on_failure`` "cancel" also cancels what has been
     opened. After ``deadline_seconds`` no execution starts. ``verify`` runs on each host after its run; if it fails, the
-    host has failed.
+    host has failed. ``rate`` limits how many executions start in a period: "50/s".
     """
 
     canary: int = 0
@@ -46,6 +47,7 @@ class Rollout:
     between: str = AUTO
     on_failure: str = STOP
     deadline_seconds: float | None = None
+    rate: str | None = None
     verify: Verification | None = None
 
     @classmethod
@@ -59,8 +61,8 @@ class Rollout:
                 raise _invalid(name, "May not be null; leave it out.")
             if name in _CHECKS:
                 _CHECKS[name](name, value)
-        if "canary" not in terms and "batch" not in terms:
-            raise _invalid("batch", "Missing: give batch, canary or both, such as batch: 10%.")
+        if not terms.keys() & {"canary", "batch", "rate"}:
+            raise _invalid("batch", "Missing: give batch, canary or rate, such as batch: 10%.")
         verify = Verification.read(terms["verify"]) if "verify" in terms else None
         return cls(**{**terms, "verify": verify})
 
@@ -73,7 +75,10 @@ class Rollout:
     def argument(self) -> str:
         """The terms as ``create_jobs.lua`` reads them."""
         pause = int(self.pause_seconds * 1_000_000)
-        return f"{self.canary}|{self.batch or '100%'}|{self.max_failures}|{pause}|{self.between}|{self.on_failure}"
+        rate = Rate.parse(self.rate) if self.rate is not None else None
+        paced = "" if rate is None else f"~{rate.argument()}"
+        terms = (self.canary, self.batch or "100%", self.max_failures, pause, self.between, self.on_failure)
+        return "|".join(map(str, terms)) + paced
 
 
 def _invalid(name: str, sentence: str) -> InvalidInput:
@@ -104,6 +109,11 @@ def _key(name: str, value: Any) -> None:
         raise _invalid(name, "Must be the key of a label or the name of a fact, such as zone or os.name.")
 
 
+def _rate(name: str, value: Any) -> None:
+    if not (isinstance(value, str) and Rate.parse(value)):
+        raise _invalid(name, "Must be a number of starts in a second, minute or hour, such as 50/s, 10/m or 100/h.")
+
+
 def _seconds(least: float) -> Callable[[str, Any], None]:
     def check(name: str, value: Any) -> None:
         if not (_is_number(value) and least <= value <= MAX_SECONDS):
@@ -129,4 +139,5 @@ _CHECKS: Mapping[str, Callable[[str, Any], None]] = {
     "between": _one_of(AUTO, APPROVE),
     "on_failure": _one_of(STOP, CANCEL),
     "deadline_seconds": _seconds(1),
+    "rate": _rate,
 }

@@ -15,6 +15,7 @@ from jobqueue.errors import JobQueueError
 from jobqueue.ledger.executions import Grant
 from jobqueue.ledger.rollouts import ABORT, APPROVE, CANCEL, PAUSE, RESUME
 from jobqueue.model.job import Job
+from jobqueue.model.rate import Rate
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.rollout import Rollout
 from jobqueue.model.states import FAILURES, ExecutionState
@@ -35,6 +36,9 @@ terms = st.fixed_dictionaries(
         "pause_seconds": st.sampled_from([0, 5, 60]),
         "between": st.sampled_from(["auto", "auto", "approve"]),
         "on_failure": st.sampled_from(["stop", "cancel"]),
+        "rate": st.sampled_from(["1/s", "3/m", "20/m"]),
+        # agents verify before they report: a verification that fails is an end like any other
+        "verify": st.just({"operation": {"type": "node.ping.get"}}),
     },
 )
 #: More ends than anything else, since most rollouts should come far.
@@ -54,10 +58,13 @@ class RolloutMachine(RuleBasedStateMachine):
         self.job_id = ""
         self.opened = 0
         self.limit_reached_at: int | None = None
+        self.rate: Rate | None = None
+        self.starts: list[int] = []
 
     @initialize(terms=terms, has_retries=st.booleans(), has_deadline=st.booleans())
     def start(self, terms: dict[str, Any], has_retries: bool, has_deadline: bool) -> None:
         self.world.register(*HOSTS)
+        self.rate = Rate.parse(terms.get("rate", ""))
         self.job_id = self.world.create(
             ALL,
             rollout=Rollout.read(terms),
@@ -77,6 +84,10 @@ class RolloutMachine(RuleBasedStateMachine):
         if isinstance(answer, Grant):
             assert host not in self.held
             self.held[host] = answer
+            self.starts.append(self.clock.now)
+            if self.rate is not None:
+                since = self.clock.now - self.rate.seconds * 1_000_000
+                assert sum(at > since for at in self.starts) <= self.rate.number, "more starts than the rate allows"
 
     def do_end(self, host: str, number: int) -> None:
         """The next agent in line ends its share."""
@@ -184,6 +195,7 @@ class RolloutMachine(RuleBasedStateMachine):
                     continue
             self.clock.advance(61)
             self.world.register(*HOSTS)
+            self.do_maintain("", 0)
             self.held = {host: grant for host, grant in self.held.items() if self.is_running(host)}
             for host, grant in self.held.items():
                 self.world.executions.renew(host, [grant])

@@ -21,8 +21,11 @@ from tests.unit.api.conftest import TOKEN
 
 
 def settings_in(state: Path) -> Settings:
-    """Settings whose Redis cannot be reached: nothing but the ledger that a test makes may be used."""
-    return Settings(state_dir=state, token=TOKEN, redis_url="redis://127.0.0.1:1/0")
+    """Settings whose Redis cannot be reached: nothing but the ledger that a test makes may be used.
+
+    Agents count as live for longer than a test takes, also on a busy machine.
+    """
+    return Settings(state_dir=state, token=TOKEN, redis_url="redis://127.0.0.1:1/0", heartbeat_seconds=600.0)
 
 
 def services_with(

@@ -1,9 +1,9 @@
 -- Claims an execution for an agent: at most one claim of an attempt succeeds; it returns a lease and a fencing token.
--- include: clock events status reindex<index> change_host<index> advance<batches,rollout> take_key<concurrency> leave_execution<concurrency> leave_job<concurrency> settle transition parking
+-- include: clock events status reindex<index> change_host<index> advance<batches,rollout> take_key<concurrency> leave_execution<concurrency> leave_job<concurrency> settle transition parking pace
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 slot, 4 hostname of the agent, 5 new token, 6 lease in microseconds
 -- returns: {'granted', attempt, doc} | {'refused', its state, 'waiting', 'away', 'unsupported', 'foreign',
---   'paused' or 'concurrency'} | {'expired'}
+--   'paused', 'concurrency' or 'rate'} | {'expired'}
 --   | {'unknown'}
 local at = clock(ARGV[1])
 local id, slot, host, token = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -12,9 +12,9 @@ local mine = K.exec .. host .. ':' .. id
 
 if slot ~= '_any' and slot ~= host then return {'refused', 'foreign'} end
 -- everything that decides the claim is read before the first write
-local record = redis.call('HMGET', exec, 'state', 'last', 'events', 'attempt', 'parked')
-local known = read_job(id, 'shared', 'outside', 'cancel')
-local is_shared, is_outside, is_cancelled = unpack(known, FIRST_OWN)
+local record = redis.call('HMGET', exec, 'state', 'last', 'events', 'attempt', 'parked', 'paced')
+local known = read_job(id, 'shared', 'outside', 'cancel', 'rate')
+local is_shared, is_outside, is_cancelled, rate = unpack(known, FIRST_OWN)
 local pause, is_of_hosts = pause_of(known[4] or '?', known[8] or '', host, at)
 local is_away = redis.call('SISMEMBER', K.away, host) == 1 or redis.call('SISMEMBER', K.barred, host) == 1
 local doc = redis.call('GET', K.doc .. id)
@@ -70,6 +70,13 @@ if pause then
   end
   return {'refused', 'paused'}
 end
+local turn = rate and put_off(id, rate, at)
+if turn then
+  redis.call('ZADD', K.due, int(turn), member)
+  redis.call('HSET', exec, 'paced', '1')
+  count(K.stats, 'starts_put_off', 1)
+  return {'refused', 'rate'}
+end
 local reason, key
 if known[12] then reason, key = take_key(id, slot, host, known[12], num(known[2]), num(published or at), at) end
 if reason then
@@ -77,6 +84,8 @@ if reason then
   return {'refused', 'concurrency'}
 end
 
+if rate then take_start(id, rate, at) end
+if record[6] then redis.call('HDEL', exec, 'paced') end
 if is_shared then
   redis.call('RENAME', exec, mine)
   redis.call('HSET', job, 'slot', host, 'host', host)

@@ -205,7 +205,7 @@ end
 
 -- The terms of a rollout over so many hosts, as the other scripts read them; or nil and the refusal.
 local function rollout_terms(job, hosts)
-  local canary, batch, failures, rest = string.match(job.rollout, '^(%d+)|([^|]+)|([^|]+)|(.*)$')
+  local canary, batch, failures, rest = string.match(job.rollout, '^(%d+)|([^|]+)|([^|]+)|([^~]*)')
   canary, batch = math.min(tonumber(canary), hosts), amount(batch, hosts)
   local most = amount(failures, hosts)
   if most > hosts and job.retry_of == '' then return nil, {'misfit', 'max_failures', int(hosts)} end
@@ -272,6 +272,7 @@ local function store(job, slots, created, terms)
     remember('opened', '0')
     remember('not_before', job.not_before)
     remember('rollout', terms or '')
+    remember('rate', string.match(job.rollout, '~(.*)$') or '')
     if job.approval ~= '' then -- nothing is opened before it is approved
       remember('gate', '0')
       remember('awaits', when)
