@@ -21,10 +21,6 @@ _SENTENCES = (
         "GROUP BY has an aggregate such as sum(...), or the number of a column that is one; group by a column",
     ),
     (
-        re.compile(r"WHERE clause cannot contain aggregates"),
-        "WHERE has an aggregate such as sum(...); put the condition into HAVING",
-    ),
-    (
         re.compile(r"(\w+) clause cannot contain window functions"),
         r"\1 has a function with OVER; compute it in a SELECT inside FROM, and use its name",
     ),

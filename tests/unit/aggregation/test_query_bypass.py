@@ -142,6 +142,12 @@ def test_an_unproved_function_inside_a_proved_expression(place: str) -> None:
         # aggregates where a row has none
         ("SELECT sum(sum(a)) FROM out", "sum is not allowed inside sum"),
         ("SELECT a FROM out WHERE sum(a) > 1", "sum is not allowed in WHERE; use HAVING"),
+        ("SELECT sum(a) FILTER (WHERE max(a) > 1) FROM out", "max is not allowed in FILTER"),
+        ("SELECT sum(a) FROM out HAVING sum(a) FILTER (WHERE max(a) > 1) > 1", "max is not allowed in FILTER"),
+        (
+            "SELECT sum(a) FILTER (WHERE row_number() OVER (ORDER BY a) > 1) FROM out",
+            "row_number is not allowed in FILTER",
+        ),
         ("SELECT a FROM out WHERE row_number() OVER (ORDER BY a) = 1", "row_number is not allowed in WHERE"),
         ("SELECT out.a FROM out JOIN plain ON max(out.a) = 1", "max is not allowed in ON"),
         ("SELECT count(*) FROM out GROUP BY sum(a)", "sum is not allowed in GROUP BY"),
