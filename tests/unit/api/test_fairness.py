@@ -3,58 +3,69 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import closing
+from types import SimpleNamespace
 
 import gevent
 import pytest
 
+from api import fairness
 from api.fairness import SLICE_SECONDS, FairSocket, in_turns
 
-#: How often a greenlet runs while another works for ten slices; one that is not fair lets it run once, at the end.
-TURNS = 3
+#: Steps of work, of which four fill a slice.
+STEPS = 100
+#: How often a greenlet runs meanwhile, at least; one that is not fair lets it run once, at the end.
+TURNS = 15
+
+
+@pytest.fixture(autouse=True)
+def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock on which each step of work takes a quarter of a slice, however busy the machine is."""
+    readings = iter(range(1_000_000))
+    monkeypatch.setattr(fairness, "time", SimpleNamespace(monotonic=lambda: next(readings) * SLICE_SECONDS / 4))
 
 
 @pytest.fixture
-def turns() -> Iterator[list[float]]:
-    """The times at which another greenlet ran."""
-    times: list[float] = []
+def turns() -> Iterator[list[int]]:
+    """An item for each time that another greenlet ran."""
+    runs: list[int] = []
 
     def run() -> None:
         while True:
-            times.append(time.monotonic())
+            runs.append(len(runs))
             gevent.sleep(0)
 
     other = gevent.spawn(run)
-    yield times
+    yield runs
     other.kill()
 
 
-def test_a_socket_with_data_that_arrived_in_advance(turns: list[float]) -> None:
+def test_a_socket_with_data_that_arrived_in_advance(turns: list[int]) -> None:
     """Many reads, each of which takes less than a slice."""
     client, server = socket.socketpair()
     with closing(client), closing(server):
         fair = FairSocket(server)
-        end = time.monotonic() + 10 * SLICE_SECONDS
-        while time.monotonic() < end:
+        for _ in range(STEPS):
             client.send(b"x")
             assert fair.recv(1) == b"x"
     assert len(turns) >= TURNS
 
 
-def test_requests_that_arrived_in_advance(turns: list[float]) -> None:
+def test_requests_that_arrived_in_advance(turns: list[int]) -> None:
     client, server = socket.socketpair()
     with closing(client), closing(server):
         fair = FairSocket(server)
-        end = time.monotonic() + 10 * SLICE_SECONDS
-        while time.monotonic() < end:
+        for _ in range(STEPS):
             fair.give_turn()
     assert len(turns) >= TURNS
 
 
-def test_items_of_a_large_request(turns: list[float]) -> None:
-    end = time.monotonic() + 10 * SLICE_SECONDS
-    for _ in in_turns(iter(lambda: time.monotonic() < end, False)):
-        pass
+def test_items_of_a_large_request(turns: list[int]) -> None:
+    assert len(list(in_turns(range(STEPS)))) == STEPS
     assert len(turns) >= TURNS
+
+
+def test_no_turn_within_a_slice(turns: list[int]) -> None:
+    assert list(in_turns(range(3))) == [0, 1, 2]
+    assert turns == []
