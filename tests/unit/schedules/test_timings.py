@@ -206,5 +206,5 @@ def test_a_rule_without_any_time_is_found_out_at_once(rule: str) -> None:
         found = Recurrence(rule, anchor, zone_of("Europe/Berlin")).after(anchor)
     except InvalidInput as error:
         found = error.message
-    assert time.thread_time() - begin < 1  # until the year 9999 it takes seconds to minutes
+    assert time.thread_time() - begin < 2  # a fifth of a second; until the year 9999 it takes seconds to minutes
     assert found is None or "no time" in str(found)

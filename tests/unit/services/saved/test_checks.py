@@ -158,7 +158,7 @@ def test_a_long_script_takes_little_work(piece: str) -> None:
     script = piece * (250_000 // len(piece))
     began = time.thread_time()
     ShellPosition().feed(script)
-    assert time.thread_time() - began < 1.0
+    assert time.thread_time() - began < 5  # half a second; with work for each pair of characters, minutes
 
 
 def test_what_is_unclear_stays_so() -> None:
