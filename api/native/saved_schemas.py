@@ -156,6 +156,9 @@ class SavedJobAnswer(ma.Schema):
     timeout_seconds = fields.Float(required=True, allow_none=True)
     retries = fields.Nested(RetriesAnswer, required=True, allow_none=True)
     rollout = fields.Dict(required=True, allow_none=True, metadata=about("The terms of a rollout, as of POST /job."))
+    concurrency = fields.Dict(
+        required=True, allow_none=True, metadata=about("The terms of a concurrency key, as of POST /job.")
+    )
     priority = fields.Integer(required=True, allow_none=True)
     tags = fields.Dict(keys=fields.String(), values=fields.String(), required=True, allow_none=True)
     parameters = fields.Dict(

@@ -28,7 +28,7 @@ _TARGET = "target_hostname"
 _OF_ONE_RUN = frozenset(
     (
         *("not_before", "expires_at", "submitted_by", "alias", "exclusive", "among", "needs"),
-        *("groups", "request", "saved", "retry_of", "origin"),
+        *("groups", "request", "saved", "retry_of", "origin", "approval"),
     )
 )
 SAVED_FIELDS = tuple(field for field in FIELDS if field.name not in _OF_ONE_RUN)

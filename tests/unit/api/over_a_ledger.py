@@ -18,6 +18,7 @@ from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
 from jobqueue.settings import Settings
 from tests.unit.api.conftest import TOKEN
+from tests.unit.api.documented import DocumentedClient
 
 
 def settings_in(state: Path) -> Settings:
@@ -42,6 +43,10 @@ def services_with(
 
 
 def act(app: Flask, *permissions: str, name: str = "alice", **fields: Any) -> FlaskClient:
-    """A client of a principal with these permissions; ``fields`` are further ones of ``Principal``."""
+    """A client of a principal with these permissions; ``fields`` are further ones of ``Principal``.
+
+    Each answer that it gets is held against /openapi.json.
+    """
     gate.of(app).authenticate = lambda _environ: Principal(name, frozenset(permissions), **fields)
+    app.test_client_class = DocumentedClient
     return app.test_client()

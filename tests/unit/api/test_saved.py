@@ -24,6 +24,7 @@ DEPLOY: dict[str, Any] = {
     "title": "Deploy the shop",
     "rollout": {"canary": 1, "batch": "50%"},
     "retries": {"max_attempts": 2},
+    "concurrency": {"key": "deploy", "limit": 1},
     "tags": {"team": "web"},
     "parameters": {
         "version": {"pattern": "^[0-9.]+$", "description": "The release."},
@@ -79,6 +80,8 @@ def test_store_and_read(client: FlaskClient) -> None:
         {"team": "web"},
     )
     assert (found["rollout"]["canary"], found["retries"]["max_attempts"]) == (1, 2)
+    assert found["concurrency"] == {"key": "deploy"}
+    assert "approval" not in found
     assert (found["changed_by"], found["managed_by"], found["timeout_seconds"]) == ("alice", "", None)
     assert client.get("/saved").json == {"saved": [found], "next_cursor": None}
 
