@@ -36,21 +36,29 @@ def check(app: Flask, method: str, path: str, response: TestResponse) -> None:
     operation = _operation(app, document, method, path)
     if operation is None:
         return
+    content = content_of(document, operation, response)
+    assert content is not None, f"{method} {path}: {response.status_code} is not documented"
+    if _JSON in content:
+        faults = faults_of(document, content[_JSON]["schema"], response.get_json())
+        assert not faults, f"{method} {path}, {response.status_code}: {faults[:3]}"
+
+
+def content_of(
+    document: dict[str, Any], operation: dict[str, Any], response: TestResponse
+) -> dict[str, dict[str, Any]] | None:
+    """What is documented of the answers with this status, by content type; None for a status that is not documented."""
     answer = operation["responses"].get(str(response.status_code))
-    assert answer is not None, f"{method} {path}: {response.status_code} is not documented"
-    while "$ref" in answer:
+    while answer is not None and "$ref" in answer:
         answer = document["components"]["responses"][answer["$ref"].rsplit("/", 1)[1]]
-    schema = answer.get("content", {}).get(_JSON, {}).get("schema")
-    if schema is None:
-        return
+    return None if answer is None else answer.get("content", {})
+
+
+def faults_of(document: dict[str, Any], schema: dict[str, Any], value: Any) -> list[str]:
+    """In what ``value`` differs from a schema of the document."""
     registry = Registry().with_resource("urn:api", Resource.from_contents(document, default_specification=DRAFT202012))
     reference = {**schema, "$ref": f"urn:api{schema['$ref']}"} if "$ref" in schema else schema
-    faults = [f"{fault.json_path}: {fault.message}" for fault in _faults(reference, registry, response.get_json())]
-    assert not faults, f"{method} {path}, {response.status_code}: {faults[:3]}"
-
-
-def _faults(schema: dict[str, Any], registry: Any, value: Any) -> Any:
-    return Draft202012Validator(schema, registry=registry).iter_errors(value)
+    validator = Draft202012Validator(reference, registry=registry)
+    return [f"{fault.json_path}: {fault.message}" for fault in validator.iter_errors(value)]
 
 
 def document_of(app: Flask) -> dict[str, Any]:
