@@ -1,4 +1,4 @@
-"""The same for several jobs or agents."""
+"""One action on each of several jobs, agents or records."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 import click
 
 from jobqueue.cli.connection import EXIT_ERROR, connect, sentence
-from jobqueue.cli.views.output import complain, screen
+from jobqueue.cli.views.answer_view import show_line
+from jobqueue.cli.views.output import complain
+from jobqueue.cli.views.text import one_line
 from jobqueue.client import Client
 from jobqueue.errors import JobQueueError
 
@@ -33,9 +35,16 @@ def for_each(
                 complain(f"{name}: {sentence(error)}" if len(names) > 1 else sentence(error))
                 refused = True
                 continue
-            if as_json:
-                screen().json(answer)
-            else:
-                screen().line(describe(answer))
+            show_line(answer, describe(answer), as_json=as_json)
     if refused:
         click.get_current_context().exit(EXIT_ERROR)
+
+
+def name_each(names: Sequence[str], act: Callable[[Client, str], object], outcome: str) -> None:
+    """Act on every name, where the API has no answer, and print the name with the ``outcome``; else as ``for_each``."""
+
+    def named(client: Client, name: str) -> dict[str, Any]:
+        act(client, name)
+        return {"name": name}
+
+    for_each(names, named, lambda done: f"{one_line(done['name'])}  {outcome}")

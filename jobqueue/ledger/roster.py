@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from jobqueue.ledger.keys import Keys
 from jobqueue.ledger.scripts import Clock, redis_clock
 from jobqueue.ledger.server_error import is_wrong_type
 from jobqueue.model.agent import AgentState
+from jobqueue.shared_reading import SharedReading
 from jobqueue.targets.fleet import Fleet
 from jobqueue.targets.host import Host, flat_facts
 from jobqueue.targets.quantity import Value
@@ -55,27 +55,22 @@ class Roster:
         self._keys = keys
         self._now = now
         self._monotonic = monotonic
-        self._reading = threading.Lock()
+        self._newest = SharedReading(self._timed, monotonic)
         self._infos: dict[str, _Info] = {}
         self._operations: dict[tuple[str, ...], frozenset[str]] = {}
-        self._kept: tuple[float, float, Fleet] | None = None  # when it was read, until when it is used
 
     def fleet(self, *, is_fresh: bool = False) -> Fleet:
         """The agents as they were a moment ago (``KEPT_SECONDS``; a few seconds in fleets of thousands).
 
         With ``is_fresh``, they are read anew. Raises ``LedgerUnavailable``.
         """
-        now = self._monotonic()
-        with self._reading:
-            if self._kept is not None:
-                read, until, fleet = self._kept
-                if read > now or (not is_fresh and now < until):
-                    return fleet
-            began = self._monotonic()
-            fleet = Fleet(self._read())
-            took = self._monotonic() - began
-            self._kept = began, began + min(max(KEPT_SECONDS, took * _PAYS_OFF), MOST_KEPT_SECONDS), fleet
-            return fleet
+        return self._newest(is_fresh=is_fresh)
+
+    def _timed(self) -> tuple[Fleet, float]:
+        """The agents now, and for how many seconds this reading is used."""
+        began = self._monotonic()
+        fleet = Fleet(self._read())
+        return fleet, min(max(KEPT_SECONDS, (self._monotonic() - began) * _PAYS_OFF), MOST_KEPT_SECONDS)
 
     def _read(self) -> list[Host]:
         agents = self._keys.kind("agents")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 
@@ -11,6 +10,7 @@ import redis
 from jobqueue.errors import LedgerUnavailable
 from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.keys import Keys
+from jobqueue.shared_reading import SharedReading
 
 #: Seconds for which a result is cached, so that probes of load balancers cost nothing.
 FRESH_SECONDS = 1.0
@@ -24,25 +24,18 @@ class WriteProbe:
     def __init__(self, client: redis.Redis, keys: Keys, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._key = keys.kind("probe")
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._at = float("-inf")
-        self._error: LedgerUnavailable | None = None
+        self._newest = SharedReading(self._ask, clock)
 
     def __call__(self) -> None:
         """Raise ``LedgerUnavailable`` if Redis is down, ``LedgerRefuses`` if it rejects writes."""
-        with self._lock:  # only one of the concurrent callers tests
-            if self._clock() - self._at >= FRESH_SECONDS:
-                self._error = self._ask()
-                self._at = self._clock()
-            error = self._error
+        error = self._newest()
         if error is not None:
             raise error
 
-    def _ask(self) -> LedgerUnavailable | None:
+    def _ask(self) -> tuple[LedgerUnavailable | None, float]:
         try:
             with translated_errors():
                 self._client.set(self._key, "1", px=_EXPIRES_MS)
         except LedgerUnavailable as error:
-            return error
-        return None
+            return error, FRESH_SECONDS
+        return None, FRESH_SECONDS

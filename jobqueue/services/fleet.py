@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 
 from jobqueue.ledger.agents import Agents
 from jobqueue.ledger.fleet import STEP, Fleet
 from jobqueue.model.fleet import FleetSummary, summarize
+from jobqueue.shared_reading import SharedReading
 
 #: Seconds for which a reading is reused: of a small fleet, of a stored summary, and of a large fleet without one.
 _FRESH_SECONDS = 1.0
@@ -25,21 +25,11 @@ class FleetReader:
     def __init__(self, fleet: Fleet, agents: Agents, clock: Callable[[], float] = time.monotonic) -> None:
         self._fleet = fleet
         self._agents = agents
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._reading: FleetSummary | None = None
-        self._until = float("-inf")
+        self._newest = SharedReading(self._read, clock)
 
     def __call__(self) -> FleetSummary:
         """The summary. Raises ``LedgerUnavailable``."""
-        summary = self._reading
-        if summary is not None and self._clock() < self._until:
-            return summary
-        with self._lock:  # of many requests at once, one reads
-            if self._reading is None or self._clock() >= self._until:
-                self._reading, seconds = self._read()
-                self._until = self._clock() + seconds
-            return self._reading
+        return self._newest()
 
     def _read(self) -> tuple[FleetSummary, float]:
         self._agents.align()

@@ -9,6 +9,7 @@ import click
 
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.parameters import json_option
+from jobqueue.cli.views.answer_view import show_line
 from jobqueue.cli.views.output import Column, Screen, screen
 from jobqueue.cli.views.text import one_line
 
@@ -79,10 +80,7 @@ def reopen_alert(kinds: Sequence[str], as_json: bool) -> None:
 
 
 def _say(group: Mapping[str, Any], as_json: bool, text: str) -> None:
-    if as_json:
-        screen().json(group)
-    else:
-        screen().line(f"{one_line(group.get('kind'))}  {text}")
+    show_line(group, f"{one_line(group.get('kind'))}  {text}", as_json=as_json)
 
 
 def _row(out: Screen, group: Mapping[str, Any]) -> Sequence[Any]:

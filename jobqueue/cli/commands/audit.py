@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TextIO
+from collections.abc import Mapping
+from typing import Any, TextIO
 
 import click
 
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.parameters import json_option
-from jobqueue.cli.views.output import Column, complain, screen
+from jobqueue.cli.views.answer_view import show_table
+from jobqueue.cli.views.output import Column, Screen, complain, screen
 from jobqueue.cli.views.text import one_line
 
 _COLUMNS = (
@@ -38,23 +40,7 @@ def list_entries(limit: int, who: str | None, as_json: bool) -> None:
     """List the newest entries."""
     with connect() as client:
         page = client.audit(limit=limit, who=who)
-    out = screen()
-    if as_json:
-        out.json(page)
-        return
-    rows = [
-        [
-            item.get("number"),
-            out.when(item.get("timestamp")),
-            item.get("who"),
-            item.get("address"),
-            f"{item.get('result')} {item.get('status')}",
-            f"{item.get('method')} {item.get('path')}",
-            item.get("details") or None,
-        ]
-        for item in page["entries"]
-    ]
-    out.table(_COLUMNS, rows)
+    show_table(page, _COLUMNS, page["entries"], _row, as_json=as_json)
 
 
 @audit.command()
@@ -87,3 +73,15 @@ def export(output: TextIO) -> None:
             if len(entries) < _PAGE:
                 return
             last = entries[-1]["number"]
+
+
+def _row(out: Screen, entry: Mapping[str, Any]) -> list[Any]:
+    return [
+        entry.get("number"),
+        out.when(entry.get("timestamp")),
+        entry.get("who"),
+        entry.get("address"),
+        f"{entry.get('result')} {entry.get('status')}",
+        f"{entry.get('method')} {entry.get('path')}",
+        entry.get("details") or None,
+    ]

@@ -35,6 +35,7 @@ from jobqueue.cli.rerun import request_of, submit_request
 from jobqueue.cli.rollout import rollout_options, take_rollout
 from jobqueue.cli.sorting import JOBS, ordered, sort_option
 from jobqueue.cli.submission import add_arguments, different_tags, operation_data
+from jobqueue.cli.views.answer_view import show_line
 from jobqueue.cli.views.answers import answers, show_answers
 from jobqueue.cli.views.execution_view import merged, show_executions, show_groups
 from jobqueue.cli.views.host_output import show_grouped_logs, show_prefixed_logs
@@ -161,10 +162,7 @@ def submit(  # noqa: PLR0913 - one for each option
         if wait:
             click.echo(f"Job {one_line(accepted['job_id'])}", err=True)
             _finish(context, client, accepted["job_id"], wait_timeout, full=full, as_json=as_json)
-    if as_json:
-        screen().json(accepted)
-    else:
-        screen().line(one_line(accepted["job_id"]))
+    show_line(accepted, one_line(accepted["job_id"]), as_json=as_json)
 
 
 @job.command("list")
@@ -451,10 +449,7 @@ def rerun(  # noqa: PLR0913 - one for each option
         if wait:
             click.echo(f"Job {one_line(accepted['job_id'])}", err=True)
             _finish(context, client, accepted["job_id"], None, full=full, as_json=as_json)
-    if as_json:
-        screen().json(accepted)
-    else:
-        screen().line(one_line(accepted["job_id"]))
+    show_line(accepted, one_line(accepted["job_id"]), as_json=as_json)
 
 
 @job.command()

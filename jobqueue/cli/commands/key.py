@@ -8,8 +8,11 @@ import click
 
 from jobqueue.cli.access import COLUMNS, grants, row, show_secret
 from jobqueue.cli.connection import ClientGroup, connect
+from jobqueue.cli.each import name_each
 from jobqueue.cli.parameters import json_option
+from jobqueue.cli.views.answer_view import show_table
 from jobqueue.cli.views.output import Column, screen
+from jobqueue.client import Client
 
 
 @click.group(cls=ClientGroup)
@@ -37,19 +40,14 @@ def list_keys(as_json: bool) -> None:
     """List all keys, without their secrets."""
     with connect() as client:
         page = client.keys()
-    out = screen()
-    if as_json:
-        out.json(page)
-        return
     columns = (Column("ID", uncut=True), Column("NAME", uncut=True), *COLUMNS)
-    out.table(columns, [[item.get("id"), item.get("name"), *row(out, item)] for item in page["keys"]])
+    show_table(
+        page, columns, page["keys"], lambda out, key: [key.get("id"), key.get("name"), *row(out, key)], as_json=as_json
+    )
 
 
 @key.command()
 @click.argument("key_ids", metavar="ID...", nargs=-1, required=True)
 def revoke(key_ids: Sequence[str]) -> None:
     """Revoke keys. A revoked key is refused within two seconds."""
-    with connect() as client:
-        for key_id in key_ids:
-            client.revoke_key(key_id)
-            screen().line(f"{key_id}  revoked")
+    name_each(key_ids, Client.revoke_key, "revoked")

@@ -11,6 +11,7 @@ import click
 from jobqueue.cli.candidates import operations_like
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.parameters import json_option
+from jobqueue.cli.views.answer_view import show_table
 from jobqueue.cli.views.output import Column, screen
 from jobqueue.errors import UnknownOperation
 
@@ -34,12 +35,8 @@ def list_operations(as_json: bool) -> None:
     """List the types of operations."""
     with connect() as client:
         page = client.operations()
-    out = screen()
-    if as_json:
-        out.json(page)
-        return
     names = [column.name.lower() for column in _COLUMNS]
-    out.table(_COLUMNS, [[item.get(name) for name in names] for item in page["operations"]])
+    show_table(page, _COLUMNS, page["operations"], lambda _, item: [item.get(name) for name in names], as_json=as_json)
 
 
 @operation.command()

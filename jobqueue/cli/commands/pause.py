@@ -8,9 +8,12 @@ from typing import Any
 import click
 
 from jobqueue.cli.connection import ClientGroup, connect
+from jobqueue.cli.each import name_each
 from jobqueue.cli.parameters import future, json_option
-from jobqueue.cli.views.output import Column, screen
+from jobqueue.cli.views.answer_view import show_line, show_table
+from jobqueue.cli.views.output import Column, Screen
 from jobqueue.cli.views.text import one_line
+from jobqueue.client import Client
 
 _COLUMNS = (
     Column("ID", uncut=True),
@@ -80,42 +83,32 @@ def list_pauses(as_json: bool) -> None:
     """List all pauses."""
     with connect() as client:
         answer = client.pauses()
-    out = screen()
-    if as_json:
-        out.json(answer)
-        return
-    rows = [
-        [
-            one.get("id"),
-            _subject(one),
-            out.when(one.get("created")),
-            out.when(one.get("until")) if one.get("until") else None,
-            one.get("created_by"),
-            one.get("held_back"),
-            one.get("reason"),
-        ]
-        for one in answer["pauses"]
-    ]
-    out.table(_COLUMNS, rows)
+    show_table(answer, _COLUMNS, answer["pauses"], _row, as_json=as_json)
 
 
 @pause.command()
 @click.argument("ids", metavar="ID...", nargs=-1, required=True)
 def resume(ids: Sequence[str]) -> None:
     """End pauses: what they held back starts, in its former order."""
-    with connect() as client:
-        for pause_id in ids:
-            client.end_pause(pause_id)
-            screen().line(f"{one_line(pause_id)}  resumed")
+    name_each(ids, Client.end_pause, "resumed")
 
 
 def _begin(as_json: bool, **what: Any) -> None:
     with connect() as client:
         answer = client.begin_pause(**what)
-    if as_json:
-        screen().json(answer)
-    else:
-        screen().line(f"{one_line(answer.get('id'))}  {_subject(answer)} is paused")
+    show_line(answer, f"{one_line(answer.get('id'))}  {_subject(answer)} is paused", as_json=as_json)
+
+
+def _row(out: Screen, pause: Mapping[str, Any]) -> list[Any]:
+    return [
+        pause.get("id"),
+        _subject(pause),
+        out.when(pause.get("created")),
+        out.when(pause.get("until")) if pause.get("until") else None,
+        pause.get("created_by"),
+        pause.get("held_back"),
+        pause.get("reason"),
+    ]
 
 
 def _subject(pause: Mapping[str, Any]) -> str:

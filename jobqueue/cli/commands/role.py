@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
 from jobqueue.cli.connection import ClientGroup, connect
+from jobqueue.cli.each import name_each
 from jobqueue.cli.parameters import json_option
-from jobqueue.cli.views.output import Column, screen
+from jobqueue.cli.views.answer_view import show_line, show_table
+from jobqueue.cli.views.output import Column
 from jobqueue.cli.views.text import one_line
+from jobqueue.client import Client
 
 _COLUMNS = (Column("NAME", uncut=True), Column("BUILT IN", uncut=True), Column("PERMISSIONS", wrap=True))
 
@@ -27,10 +31,7 @@ def create(name: str, permissions: Sequence[str], as_json: bool) -> None:
     """Create a role: jobqueue role create deployer job:write file:write."""
     with connect() as client:
         made = client.create_role(name, permissions)
-    if as_json:
-        screen().json(made)
-    else:
-        screen().line(f"{one_line(made.get('name'))}  {one_line(' '.join(made.get('permissions') or ()))}")
+    show_line(made, f"{one_line(made.get('name'))}  {one_line(_permissions(made))}", as_json=as_json)
 
 
 @role.command("list")
@@ -39,19 +40,21 @@ def list_roles(as_json: bool) -> None:
     """List all roles."""
     with connect() as client:
         page = client.roles()
-    out = screen()
-    if as_json:
-        out.json(page)
-        return
-    rows = [[item.get("name"), item.get("builtin"), " ".join(item.get("permissions") or ())] for item in page["roles"]]
-    out.table(_COLUMNS, rows)
+    show_table(
+        page,
+        _COLUMNS,
+        page["roles"],
+        lambda _, role: [role.get("name"), role.get("builtin"), _permissions(role)],
+        as_json=as_json,
+    )
 
 
 @role.command()
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 def delete(names: Sequence[str]) -> None:
     """Remove unused roles."""
-    with connect() as client:
-        for name in names:
-            client.delete_role(name)
-            screen().line(f"{one_line(name)}  deleted")
+    name_each(names, Client.delete_role, "deleted")
+
+
+def _permissions(role: Mapping[str, Any]) -> str:
+    return " ".join(role.get("permissions") or ())

@@ -19,6 +19,7 @@ from jobqueue.cli.job_options import JobOptions, job_options
 from jobqueue.cli.parameters import duration, full_option, json_option, oneline_option
 from jobqueue.cli.rollout import take_rollout
 from jobqueue.cli.saved_run import saved_options, saved_values
+from jobqueue.cli.views.answer_view import show_line
 from jobqueue.cli.views.answers import Answer, answers, is_process, show_answers
 from jobqueue.cli.views.live import show_live
 from jobqueue.cli.views.output import complain, screen
@@ -149,10 +150,7 @@ def _saved_request(
 
 
 def _show_accepted(accepted: Mapping[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        screen().json(accepted)
-    else:
-        screen().line(one_line(accepted["job_id"]))
+    show_line(accepted, one_line(accepted["job_id"]), as_json=as_json)
 
 
 def _follow(client: Client, job_id: str, wait_timeout: float | None, display: _Display) -> dict[str, Any]:

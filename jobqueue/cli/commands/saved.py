@@ -9,9 +9,11 @@ import click
 
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.declared.loading import load_document
+from jobqueue.cli.each import name_each
 from jobqueue.cli.parameters import full_option, json_option
+from jobqueue.cli.views.answer_view import show_table
 from jobqueue.cli.views.change_view import show_changes
-from jobqueue.cli.views.output import Column, screen
+from jobqueue.cli.views.output import Column, Screen, screen
 from jobqueue.cli.views.text import one_line
 from jobqueue.client.saved import body_of
 
@@ -39,11 +41,7 @@ def list_saved(full: bool, as_json: bool) -> None:
     """List all saved jobs."""
     with connect() as client:
         saved_jobs = list(client.saved.list())
-    out = screen(full=full)
-    if as_json:
-        out.json({"saved": saved_jobs})
-        return
-    out.table(_COLUMNS, [_row(job) for job in saved_jobs])
+    show_table({"saved": saved_jobs}, _COLUMNS, saved_jobs, _row, as_json=as_json, full=full)
 
 
 @saved.command()
@@ -97,10 +95,7 @@ def set_saved(name: str, path: str, version: int | None, dry_run: bool, as_json:
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 def delete(names: Sequence[str]) -> None:
     """Delete saved jobs with their versions; their jobs stay."""
-    with connect() as client:
-        for name in names:
-            client.saved.delete(_plain(name))
-            screen().line(f"{one_line(_plain(name))}  deleted")
+    name_each([_plain(name) for name in names], lambda client, name: client.saved.delete(name), "deleted")
 
 
 @saved.command()
@@ -110,12 +105,13 @@ def versions(name: str, as_json: bool) -> None:
     """List the kept versions of a saved job, newest first."""
     with connect() as client:
         answer = client.saved.versions(_plain(name))
-    out = screen()
-    if as_json:
-        out.json(answer)
-        return
-    rows = [[one.get("version"), out.when(one.get("changed")), one.get("changed_by")] for one in answer["versions"]]
-    out.table((Column("VERSION", right=True), Column("CHANGED"), Column("BY")), rows)
+    show_table(
+        answer,
+        (Column("VERSION", right=True), Column("CHANGED"), Column("BY")),
+        answer["versions"],
+        lambda out, version: [version.get("version"), out.when(version.get("changed")), version.get("changed_by")],
+        as_json=as_json,
+    )
 
 
 @saved.command()
@@ -156,7 +152,7 @@ def _show_done(done: Mapping[str, Any], *, as_json: bool) -> None:
     show_changes(out, done["changes"])
 
 
-def _row(saved_job: Mapping[str, Any]) -> list[Any]:
+def _row(_: Screen, saved_job: Mapping[str, Any]) -> list[Any]:
     return [
         saved_job.get("name"),
         saved_job.get("version"),

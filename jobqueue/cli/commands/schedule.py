@@ -8,12 +8,14 @@ from typing import Any
 import click
 
 from jobqueue.cli.connection import ClientGroup, connect
+from jobqueue.cli.each import name_each
 from jobqueue.cli.job_options import JobOptions, job_options
 from jobqueue.cli.parameters import full_option, json_object, json_option
 from jobqueue.cli.rollout import take_rollout
 from jobqueue.cli.saved_run import saved_options, saved_values
 from jobqueue.cli.schedule_options import schedule_options, take_terms, timing_options
-from jobqueue.cli.views.output import Column, Screen, screen
+from jobqueue.cli.views.answer_view import show_line, show_table
+from jobqueue.cli.views.output import Column, screen
 from jobqueue.cli.views.schedule_view import COLUMNS, schedule_row, show_schedule
 from jobqueue.cli.views.text import one_line
 from jobqueue.cli.work import target_of, work_of
@@ -63,7 +65,7 @@ def create(
         raise click.UsageError("--job gives the jobs as a whole; leave out words and the other options of a job.")
     with connect() as client:
         if dry_run:
-            _show_times(screen(), _preview(client, terms), as_json=as_json)
+            _show_times(_preview(client, terms), as_json=as_json)
             return
         if name_of_saved is not None:
             refused = parts.own_of_saved | {"A word behind the name": words[1:], "An option of a rollout": rollout}
@@ -78,10 +80,7 @@ def create(
             }
             job = {key: value for key, value in job.items() if value not in (None, {})}
         stored = (client.set_schedule if replace else client.create_schedule)(name, job, **terms)
-    if as_json:
-        screen().json(stored)
-    else:
-        screen().line(f"{one_line(stored.get('name'))}  next {one_line(stored.get('next_time'))}")
+    show_line(stored, f"{one_line(stored.get('name'))}  next {one_line(stored.get('next_time'))}", as_json=as_json)
 
 
 @schedule.command()
@@ -91,7 +90,7 @@ def preview(as_json: bool, **options: Any) -> None:
     """Show the next ten times: jobqueue schedule preview --cron '30 2 * * *' --time-zone Europe/Berlin."""
     with connect() as client:
         answer = _preview(client, take_terms(options))
-    _show_times(screen(), answer, as_json=as_json)
+    _show_times(answer, as_json=as_json)
 
 
 @schedule.command("list")
@@ -101,11 +100,8 @@ def list_schedules(full: bool, as_json: bool) -> None:
     """List all schedules by name, with their next time and last result."""
     with connect() as client:
         schedules = list(client.iter_schedules())
-    out = screen(full=full)
-    if as_json:
-        out.json({"schedules": schedules, "total": len(schedules)})
-        return
-    out.table(COLUMNS, [schedule_row(out, schedule) for schedule in schedules])
+    answer = {"schedules": schedules, "total": len(schedules)}
+    show_table(answer, COLUMNS, schedules, schedule_row, as_json=as_json, full=full)
 
 
 @schedule.command()
@@ -148,20 +144,14 @@ def trigger(name: str, as_json: bool) -> None:
     """Submit a schedule's job now, with your own permissions, and print its id."""
     with connect() as client:
         accepted = client.trigger_schedule(name)
-    if as_json:
-        screen().json(accepted)
-    else:
-        screen().line(one_line(accepted["job_id"]))
+    show_line(accepted, one_line(accepted["job_id"]), as_json=as_json)
 
 
 @schedule.command()
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 def delete(names: Sequence[str]) -> None:
     """Delete schedules. Their jobs remain."""
-    with connect() as client:
-        for name in names:
-            client.delete_schedule(name)
-            screen().line(f"{one_line(name)}  deleted")
+    name_each(names, Client.delete_schedule, "deleted")
 
 
 def _saved_job(
@@ -175,15 +165,9 @@ def _preview(client: Client, terms: Mapping[str, Any]) -> dict[str, Any]:
     return client.preview_schedule(**{name: value for name, value in terms.items() if name not in others})
 
 
-def _show_times(out: Screen, answer: Mapping[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        out.json(answer)
-        return
-    out.table(_TIMES, [[time.get("time"), time.get("local")] for time in answer["times"]])
+def _show_times(answer: Mapping[str, Any], *, as_json: bool) -> None:
+    show_table(answer, _TIMES, answer["times"], lambda _, time: [time.get("time"), time.get("local")], as_json=as_json)
 
 
 def _show_change(stored: Mapping[str, Any], change: str, *, as_json: bool) -> None:
-    if as_json:
-        screen().json(stored)
-    else:
-        screen().line(f"{one_line(stored.get('name'))}  {change}")
+    show_line(stored, f"{one_line(stored.get('name'))}  {change}", as_json=as_json)

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 import click
 
 from jobqueue.cli.connection import ClientGroup, connect
+from jobqueue.cli.each import name_each
 from jobqueue.cli.parameters import full_option, json_option
+from jobqueue.cli.views.answer_view import show_line, show_table
 from jobqueue.cli.views.output import Column, screen
 from jobqueue.cli.views.text import one_line
+from jobqueue.client import Client
 
 _COLUMNS = (
     Column("NAME", uncut=True),
@@ -33,10 +36,7 @@ def set_target(name: str, expression: str, description: str, as_json: bool) -> N
     """Store a target, or replace it: jobqueue target set odd 'group:web and zone:a'."""
     with connect() as client:
         stored = client.set_target(name, expression, description)
-    if as_json:
-        screen().json(stored)
-    else:
-        screen().line(f"@{one_line(stored.get('name'))}  {one_line(stored.get('target'))}")
+    show_line(stored, f"@{one_line(stored.get('name'))}  {one_line(stored.get('target'))}", as_json=as_json)
 
 
 @target.command("list")
@@ -46,12 +46,14 @@ def list_targets(full: bool, as_json: bool) -> None:
     """List all stored targets."""
     with connect() as client:
         answer = client.targets()
-    out = screen(full=full)
-    if as_json:
-        out.json(answer)
-        return
-    rows = [[one.get(name) for name in ("name", "target", "changed_by", "description")] for one in answer["targets"]]
-    out.table(_COLUMNS, rows)
+    show_table(
+        answer,
+        _COLUMNS,
+        answer["targets"],
+        lambda _, target: [target.get(name) for name in ("name", "target", "changed_by", "description")],
+        as_json=as_json,
+        full=full,
+    )
 
 
 @target.command()
@@ -82,7 +84,4 @@ def show(name: str, as_json: bool) -> None:
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 def delete(names: Sequence[str]) -> None:
     """Delete stored targets."""
-    with connect() as client:
-        for name in names:
-            client.delete_target(name)
-            screen().line(f"{one_line(name)}  deleted")
+    name_each(names, Client.delete_target, "deleted")

@@ -9,8 +9,9 @@ import click
 
 from jobqueue.cli.access import COLUMNS, grants, row, show_secret
 from jobqueue.cli.connection import ClientGroup, connect
-from jobqueue.cli.each import for_each
+from jobqueue.cli.each import for_each, name_each
 from jobqueue.cli.parameters import json_option
+from jobqueue.cli.views.answer_view import show_table
 from jobqueue.cli.views.output import Column, screen
 from jobqueue.cli.views.text import one_line
 from jobqueue.client import Client
@@ -64,11 +65,8 @@ def list_users(as_json: bool) -> None:
     """List all users."""
     with connect() as client:
         page = client.users()
-    out = screen()
-    if as_json:
-        out.json(page)
-        return
-    out.table((Column("NAME", uncut=True), *COLUMNS), [[item.get("name"), *row(out, item)] for item in page["users"]])
+    columns = (Column("NAME", uncut=True), *COLUMNS)
+    show_table(page, columns, page["users"], lambda out, user: [user.get("name"), *row(out, user)], as_json=as_json)
 
 
 @user.command()
@@ -104,10 +102,7 @@ def enable(names: Sequence[str], as_json: bool) -> None:
 @_names
 def delete(names: Sequence[str]) -> None:
     """Remove users."""
-    with connect() as client:
-        for name in names:
-            client.delete_user(name)
-            screen().line(f"{one_line(name)}  deleted")
+    name_each(names, Client.delete_user, "deleted")
 
 
 def _read(file: TextIO | None) -> str | None:

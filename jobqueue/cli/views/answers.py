@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from jobqueue.cli.views.hostnames import fold
 from jobqueue.cli.views.output import Column, Screen
@@ -13,6 +13,8 @@ from jobqueue.cli.views.times import span
 from jobqueue.model.answers import INCIDENTAL, group_equal, rank, without_incidental
 from jobqueue.model.failure import masked
 from jobqueue.model.states import FAILURES
+
+_Group = TypeVar("_Group")
 
 #: On a terminal, without --full: more agents than this are grouped, more groups or lines than this are cut.
 _AGENTS = 20
@@ -88,34 +90,47 @@ def show_agents(screen: Screen, host_answers: list[Answer]) -> None:
 def show_answers(screen: Screen, host_answers: list[Answer]) -> None:
     """Each different answer once, under the names of those that gave it."""
     groups = _grouped(host_answers, lambda item: (_masked_error(item), item.changed, _comparable(item)))
+    show_first_groups(screen, groups, _show_group, len)
+
+
+def show_first_groups(
+    screen: Screen, groups: Sequence[_Group], show: Callable[[Screen, _Group], None], size: Callable[[_Group], int]
+) -> None:
+    """Show groups of equal answers; on a terminal the first ones, and how many agents the others have."""
     limit = len(groups) if screen.full else _GROUPS
     for group in groups[:limit]:
-        _show_group(screen, group)
+        show(screen, group)
     if len(groups) > limit:
-        rest = sum(len(group) for group in groups[limit:])
-        screen.line(f"... {len(groups) - limit} more different answers from {rest} agents; --full shows them.", "dim")
+        agents = sum(map(size, groups[limit:]))
+        screen.line(f"... {len(groups) - limit} more different answers from {agents} agents; --full shows them.", "dim")
 
 
-def _show_group(screen: Screen, group: list[Answer]) -> None:
-    first = group[0]
-    count = f" ({len(group)} agents)" if len(group) > 1 else ""
-    changed = ", changed" if first.changed else ""
-    screen.line(
-        f"{one_line(fold(item.hostname for item in group))}{count}: {one_line(first.status)}{changed}", first.status
-    )
-    if first.error:
-        screen.line(f"  {one_line(_common_error(group))}")
-    data = first.data if len(group) == 1 else _shared(first.data)
-    if any(item.data != first.data for item in group):
-        data = _comparable(first, shown=data)
-    if data is None:
+def show_one_answer(screen: Screen, names: str, count: int, answer: Answer) -> None:
+    """Show the one answer of ``count`` agents, under their ``names``; on a terminal the first lines of its data."""
+    agents = f" ({count} agents)" if count > 1 else ""
+    changed = ", changed" if answer.changed else ""
+    screen.line(f"{names}{agents}: {one_line(answer.status)}{changed}", answer.status)
+    if answer.error:
+        screen.line(f"  {one_line(answer.error)}")
+    if answer.data is None:
         return
-    body = lines(_remarkable(data, full=screen.full))
+    body = lines(answer.data)
     limit = len(body) if screen.full else _LINES
     for line in body[:limit]:
         screen.line(f"  {line}".rstrip())
     if len(body) > limit:
         screen.line(f"  ... {len(body) - limit} more lines; --full shows them.", "dim")
+
+
+def _show_group(screen: Screen, group: list[Answer]) -> None:
+    first = group[0]
+    data = first.data if len(group) == 1 else _shared(first.data)
+    if any(item.data != first.data for item in group):
+        data = _comparable(first, shown=data)
+    if data is not None:
+        data = _remarkable(data, full=screen.full)
+    names = one_line(fold(item.hostname for item in group))
+    show_one_answer(screen, names, len(group), replace(first, error=_common_error(group), data=data))
 
 
 def is_process(data: Any) -> bool:

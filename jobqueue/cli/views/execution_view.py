@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from jobqueue.cli.views.answers import Answer, show_first_groups, show_one_answer
 from jobqueue.cli.views.hostnames import fold
 from jobqueue.cli.views.output import Column, Screen
-from jobqueue.cli.views.text import lines, one_line
+from jobqueue.cli.views.text import one_line
 from jobqueue.model.answers import rank
 
 _COLUMNS = (
@@ -18,9 +19,6 @@ _COLUMNS = (
     Column("CHANGED", uncut=True),
     Column("ERROR", wrap=True),
 )
-#: On a terminal, without --full: more groups or lines than this are cut.
-_GROUPS = 20
-_LINES = 40
 #: Different answers that are merged over all pages of groups; those of any more are only counted.
 MAX_MERGED = 1000
 
@@ -57,30 +55,15 @@ def merged(pages: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 def show_groups(screen: Screen, document: Mapping[str, Any]) -> None:
     """Each different answer once, under the names of those that gave it."""
-    groups = document["groups"]
-    limit = len(groups) if screen.full else _GROUPS
-    for group in groups[:limit]:
-        _show_group(screen, group)
-    if len(groups) > limit:
-        rest = sum(group["count"] for group in groups[limit:])
-        screen.line(f"... {len(groups) - limit} more different answers from {rest} agents; --full shows them.", "dim")
+    show_first_groups(screen, document["groups"], _show_group, lambda group: int(group["count"]))
     if document["is_least"]:
         screen.line(f"... and answers of other agents: more than {MAX_MERGED} are different.", "dim")
 
 
 def _show_group(screen: Screen, group: Mapping[str, Any]) -> None:
-    count = f" ({group['count']} agents)" if group["count"] > 1 else ""
-    more = f" and {group['hostnames_left_out']} more" if group["hostnames_left_out"] else ""
-    changed = ", changed" if group.get("changed") else ""
-    names = one_line(fold(map(str, group["hostnames"])))
-    screen.line(f"{names}{more}{count}: {one_line(group['status'])}{changed}", group["status"])
-    if group.get("error"):
-        screen.line(f"  {one_line(group['error'])}")
-    if group.get("data") is None:
-        return
-    body = lines(group["data"])
-    limit = len(body) if screen.full else _LINES
-    for line in body[:limit]:
-        screen.line(f"  {line}".rstrip())
-    if len(body) > limit:
-        screen.line(f"  ... {len(body) - limit} more lines; --full shows them.", "dim")
+    left_out = f" and {group['hostnames_left_out']} more" if group["hostnames_left_out"] else ""
+    names = f"{one_line(fold(map(str, group['hostnames'])))}{left_out}"
+    answer = Answer(
+        names, group["status"], changed=group.get("changed"), error=group.get("error"), data=group.get("data")
+    )
+    show_one_answer(screen, names, group["count"], answer)
