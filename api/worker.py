@@ -99,14 +99,14 @@ class Worker(GeventWorker):
         A client that still sends would not see the answer if the connection was closed. gunicorn does this, too, but
         in small steps that do not yield to other greenlets.
         """
-        left = _MOST_DISCARDED
+        unread = _MOST_DISCARDED
         with self.body_ctx():
             try:
-                while left > 0:
+                while unread > 0:
                     data = body.read(_DISCARD_STEP)
                     if not data:
                         return True
-                    left -= len(data)
+                    unread -= len(data)
                     gevent.sleep(0)  # buffered data is read without waiting, so other greenlets would never run
             except (OSError, InvalidInput):  # the client is gone, or its chunks are malformed
                 return False
@@ -141,12 +141,12 @@ class Worker(GeventWorker):
         """Drain the connection before it is closed: closing it with unread data would reset it and lose the answer."""
         with suppress(OSError), gevent.Timeout(_REFUSAL_SECONDS, False):
             client.shutdown(socket.SHUT_WR)
-            left = _MOST_UNREAD
-            while left > 0:
+            unread = _MOST_UNREAD
+            while unread > 0:
                 data = client.recv(_DISCARD_STEP)
                 if not data:
                     return
-                left -= len(data)
+                unread -= len(data)
 
     def timeout_ctx(self) -> _Idle:
         """What gunicorn wraps around the wait for a connection's next request."""

@@ -16,4 +16,4 @@ def sorted_by(rows: Iterable[_Row], value: Callable[[_Row], Any], *, is_down: bo
     pairs = [(value(row), row) for row in rows]
     present = [pair for pair in pairs if pair[0] is not None]
     present.sort(key=lambda pair: pair[0], reverse=is_down)
-    return [row for _, row in present] + [row for found, row in pairs if found is None]
+    return [row for _, row in present] + [row for key, row in pairs if key is None]

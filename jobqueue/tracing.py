@@ -102,8 +102,8 @@ def span(name: str, kind: str, parent: str | None, attributes: Mapping[str, Any]
     context = _context(parent)
     with _current.tracer.start_as_current_span(
         name, context=context, kind=SpanKind[kind], attributes=attributes
-    ) as found:
-        yield found
+    ) as span:
+        yield span
 
 
 def begin(name: str, kind: str, parent: str | None, attributes: Mapping[str, Any]) -> tuple[Span, Any] | None:

@@ -103,7 +103,7 @@ def _list() -> Response:
     except InvalidInput as error:
         problem, page = error.message, AgentPage((), 0)
     order = order_of(_COLUMNS)
-    agents = ordered(sorted(page.items, key=lambda one: (_severity(one), one.hostname)), _COLUMNS, order)
+    agents = ordered(sorted(page.items, key=lambda agent: (_severity(agent), agent.hostname)), _COLUMNS, order)
     return pages.render(
         "agents.html",
         400 if problem else 200,
@@ -148,7 +148,7 @@ def _agent_page(view: str, words: str, after: str, size: int) -> AgentPage:
     if view == "troubled":
         # the summary names them: there is no index of conditions
         return services().agents.among(
-            [one.hostname for one in services().fleet().troubled if one.conditions], agent_filter
+            [agent.hostname for agent in services().fleet().troubled if agent.conditions], agent_filter
         )
     return services().agents.page(agent_filter)
 

@@ -28,9 +28,9 @@ class Comparison:
     problem: str = ""
 
 
-def read(found: Answers) -> Comparison:
+def read(answers: Answers) -> Comparison:
     """That which this request asks for, by a host of each group: groups change while a job runs, hosts do not."""
-    groups = [group for part in found.parts for group in (*part.whole, *part.rows)]
+    groups = [group for part in answers.parts for group in (*part.whole, *part.rows)]
     choices = tuple((group.hosts[0], _label(group)) for group in groups[:_CHOICES])
     if len(groups) < 2:
         return Comparison((), "", "")
@@ -43,11 +43,11 @@ def read(found: Answers) -> Comparison:
     unknown = [host for host in (first, second) if host not in by_host]
     if unknown:
         return Comparison(choices, first, second, problem=f"No answer of {unknown[0]} is shown on this page.")
-    one, other = by_host[first], by_host[second]
-    if one is other:
+    left, right = by_host[first], by_host[second]
+    if left is right:
         return Comparison(choices, first, second, problem=f"{first} and {second} gave the same answer.")
     return Comparison(
-        choices, one.hosts[0], other.hosts[0], (_label(one), _label(other)), compare(_lines(one), _lines(other))
+        choices, left.hosts[0], right.hosts[0], (_label(left), _label(right)), compare(_lines(left), _lines(right))
     )
 
 

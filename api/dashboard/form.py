@@ -109,7 +109,7 @@ def _field(name: str, about: Mapping[str, Any], is_required: bool, value: str) -
 def _kind(name: str, about: Mapping[str, Any]) -> str:
     type_ = about.get("type")
     if isinstance(type_, list):  # one that may be null is left empty for that
-        type_ = next((one for one in type_ if one != "null"), None)
+        type_ = next((name for name in type_ if name != "null"), None)
     if "enum" in about or type_ == "boolean":
         return "choice"
     if type_ in ("integer", "number"):

@@ -187,7 +187,7 @@ class _Part:
 
 def _part(job: Job) -> _Part:
     """All executions, or of a large job or by state a page of them."""
-    counts = tuple(sorted(((str(state), count) for state, count in job.counts.items()), key=lambda one: rank(one[0])))
+    counts = tuple(sorted(((str(state), count) for state, count in job.counts.items()), key=lambda pair: rank(pair[0])))
     states = tuple(state for state in ExecutionState if state.value == query.text("state"))
     if not job.is_broadcast or not (job.left_out or states):
         return _Part(job, counts)

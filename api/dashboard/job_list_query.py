@@ -61,8 +61,8 @@ class JobListQuery:
     @property
     def is_lookup(self) -> bool:
         """Whether it asks for one job, by the search field at the top of each page."""
-        others = (value for name, value in self.filters.items() if name != "q")
-        return bool(self.filters["q"]) and not any(others) and not self.within and not self.cursor
+        filter_values = (value for name, value in self.filters.items() if name != "q")
+        return bool(self.filters["q"]) and not any(filter_values) and not self.within and not self.cursor
 
     def parsed(self) -> tuple[JobFilter, JobSearch]:
         """The filter and the search that the API would read from the same parameters; raises ``InvalidInput``."""

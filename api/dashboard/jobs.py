@@ -117,8 +117,8 @@ def _several(list_query: JobListQuery) -> Response:
     items, total, is_all = services().jobs.starting(beginning, list_query.size)
     counts = services().jobs.counts()
     page = JobSummaryPage(items, total, counts)
-    place = "" if is_all else f" among the newest {LOOKED_THROUGH:,}"
-    return _render(list_query, page, note=f"{total:,} jobs begin with {beginning}{place}.")
+    searched = "" if is_all else f" among the newest {LOOKED_THROUGH:,}"
+    return _render(list_query, page, note=f"{total:,} jobs begin with {beginning}{searched}.")
 
 
 def _searched(job_filter: JobFilter, search: JobSearch) -> JobSummaryPage:
@@ -130,9 +130,9 @@ def _searched(job_filter: JobFilter, search: JobSearch) -> JobSummaryPage:
 
 def _search_note(list_query: JobListQuery, page: JobSummaryPage) -> str:
     text = list_query.filters["q"]
-    what = f"Jobs that contain “{text}”" if text else "Jobs found"
+    subject = f"Jobs that contain “{text}”" if text else "Jobs found"
     more = "; older jobs have not been searched yet: the next page continues" if page.next_cursor is not None else ""
-    return f"{what}: {len(page.items):,}{more}."
+    return f"{subject}: {len(page.items):,}{more}."
 
 
 def _is_uuid(text: str) -> bool:

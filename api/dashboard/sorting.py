@@ -52,12 +52,12 @@ class Order:
 
 def order_of(columns: Mapping[str, Column[Any]]) -> Order:
     """The order that this request's parameter ``sort`` names; that of the list if it names none of the columns."""
-    wanted = query.text("sort", 50)
-    name = wanted.removeprefix(_DOWN)
+    sort_key = query.text("sort", 50)
+    name = sort_key.removeprefix(_DOWN)
     largest_first = frozenset(name for name, column in columns.items() if column.is_largest_first)
     if name not in columns:
         return Order(largest_first=largest_first)
-    return Order(name, wanted.startswith(_DOWN), largest_first)
+    return Order(name, sort_key.startswith(_DOWN), largest_first)
 
 
 def ordered(rows: Iterable[_Row], columns: Mapping[str, Column[_Row]], order: Order) -> tuple[_Row, ...]:

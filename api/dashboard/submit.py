@@ -265,5 +265,5 @@ def _suggestions(target: str) -> list[str]:
     if target not in ("", ANY, ALL):
         return services().complete_target(target)
     stored = [f"@{target.name}" for target in services().stored_targets.all()]
-    labels = sorted({text for one in agents for pair in one.labels.items() for text in label_prefixes(*pair)})
+    labels = sorted({text for agent in agents for pair in agent.labels.items() for text in label_prefixes(*pair)})
     return [ANY, ALL, *stored, *labels, *(agent.hostname for agent in agents)][:_SUGGESTED]

@@ -75,12 +75,12 @@ _FINAL: Mapping[JobStatus, RunState] = {
 def reachable(state: RunState) -> frozenset[RunState]:
     """Where a run may be after ``state``: drivers do not report every step, so steps may be left out."""
     states: set[RunState] = set()
-    left = [state]
-    while left:
-        for following in MOVES.get(left.pop(), frozenset()):
+    pending = [state]
+    while pending:
+        for following in MOVES.get(pending.pop(), frozenset()):
             if following not in states:
                 states.add(following)
-                left.append(following)
+                pending.append(following)
     return frozenset(states)
 
 

@@ -108,7 +108,7 @@ class WebSocket:
         # closing with unread data resets the connection, and the client loses what it has not read yet
         end = self._clock() + CLOSE_SECONDS
         try:
-            while (left := end - self._clock()) > 0 and (data := self._receive(left)):
+            while (seconds := end - self._clock()) > 0 and (data := self._receive(seconds)):
                 self._take(data)
         except Gone:
             pass  # answered, or left without an answer; either way it is over

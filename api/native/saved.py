@@ -57,7 +57,7 @@ _changed = blueprint.alt_response(
 def list_saved(loaded: dict[str, Any]) -> Response:
     """List saved jobs, by name"""
     page, cursor = services().saved.page(loaded["cursor"], loaded["limit"])
-    return json_response({"saved": [saved_job(one) for one in page], "next_cursor": cursor})
+    return json_response({"saved": [saved_job(item) for item in page], "next_cursor": cursor})
 
 
 @blueprint.route("/saved/<name>", methods=["GET"], parameters=[_NAME])

@@ -47,8 +47,8 @@ def _answer(show: Callable[[Job], mapping.Document]) -> Response:
     job_filter, status = _job_filter(loaded)
     # one more than asked for: whether there is a next page
     matching = list(islice(_matching(job_filter, status), loaded["offset"], loaded["offset"] + loaded["limit"] + 1))
-    jobs, more = matching[: loaded["limit"]], matching[loaded["limit"] :]
-    headers = {CURSOR_HEADER: str(show_cursor(jobs[-1].created))} if more else {}
+    jobs, left_out = matching[: loaded["limit"]], matching[loaded["limit"] :]
+    headers = {CURSOR_HEADER: str(show_cursor(jobs[-1].created))} if left_out else {}
     return json_response([show(job) for job in jobs], 200, headers)
 
 

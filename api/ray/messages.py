@@ -100,12 +100,12 @@ def _worded(failure: Mapping[str, Any], message: str) -> str:
     if _kind(failure) == SETUP_FAILURE:
         return _of_setup(failure, message)
     if failure.get("error_type") == COMMAND_FAILED:
-        how = f"Job entrypoint command failed with exit code {failure.get('exit_code')}"
+        ending = f"Job entrypoint command failed with exit code {failure.get('exit_code')}"
         output = failure.get("output")
         return (
-            f"{how}, last available logs (truncated to 20,000 chars):\n{output}"
+            f"{ending}, last available logs (truncated to 20,000 chars):\n{output}"
             if output
-            else f"{how}. No logs available."
+            else f"{ending}. No logs available."
         )
     return message
 

@@ -62,15 +62,15 @@ def _check_protocol(protocol: str) -> None:
 
 def _body() -> Iterator[bytes]:
     """The request's body as it comes in, straight from the server: werkzeug's limit is that of other bodies."""
-    stream, left = request.environ["wsgi.input"], request.content_length
+    stream, unread = request.environ["wsgi.input"], request.content_length
     try:
-        while left is None or left > 0:
+        while unread is None or unread > 0:
             with body_timeout.bounded(f"{_READ_BYTES} bytes of the package"):
-                piece = stream.read(_READ_BYTES if left is None else min(_READ_BYTES, left))
+                piece = stream.read(_READ_BYTES if unread is None else min(_READ_BYTES, unread))
             if not piece:
                 return
-            if left is not None:
-                left -= len(piece)
+            if unread is not None:
+                unread -= len(piece)
             yield piece
             time.sleep(0)  # what has arrived is read without a wait, so others would get no turn
     except TimeoutError as error:

@@ -81,7 +81,7 @@ def _needs(loaded: Mapping[str, Any]) -> Needs:
         Selector.parse(HOSTNAME_LABEL if key == NODE_ID_LABEL else key, text)
         for key, text in loaded["entrypoint_label_selector"].items()
     )
-    resources = tuple((name, wanted) for name, wanted in loaded["entrypoint_resources"].items() if wanted)
+    resources = tuple((name, amount) for name, amount in loaded["entrypoint_resources"].items() if amount)
     return Needs(selectors, loaded["entrypoint_num_cpus"], loaded["entrypoint_memory"], resources)
 
 

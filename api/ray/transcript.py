@@ -83,10 +83,10 @@ class _Text:
         if page.cut:
             lines.append(self._left() + f"[{page.cut} bytes of output are no longer stored]\n")
         for chunk in page.chunks:
-            whose = (page.hostname, chunk.attempt)
-            if whose != self._whose:  # another process: the incomplete line of the last one stays as it is
+            source = (page.hostname, chunk.attempt)
+            if source != self._whose:  # another process: the incomplete line of the last one stays as it is
                 lines.append(self._left())
-                self._whose = whose
+                self._whose = source
             if chunk.stream != AGENT:
                 lines.append(self._take_first_line())
             decoder = self._decoders.get(chunk.stream)

@@ -152,13 +152,13 @@ def _tables(tree: exp.Query, own: Collection[str], collections: Collection[str] 
 
 def _is_of_the_query(table: exp.Table) -> bool:
     """Whether a WITH that holds where ``table`` stands gives this name: elsewhere it would be one of the engine's."""
-    way = [table, *_ancestors(table)]
-    for place in way:
-        if not isinstance(place, exp.Query):
+    nodes = [table, *_ancestors(table)]
+    for node in nodes:
+        if not isinstance(node, exp.Query):
             continue
-        for cte in place.ctes:
+        for cte in node.ctes:
             is_same = cte.alias.lower() == table.name.lower()
-            if any(cte is step for step in way):  # within its own definition: only what stands before it holds there
+            if any(cte is step for step in nodes):  # within its own definition: only what stands before it holds there
                 if is_same and _is_recursive(cte):
                     return True
                 break

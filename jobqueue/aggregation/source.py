@@ -96,8 +96,8 @@ def view_of(
     """
     added = added or {}
     columns = database.schema(connection, database.select(["*"], database.parquet(file)))
-    there = {name.lower() for name in (*columns, *added)}
-    missing = {name: kind for name in sorted(used_columns) if name.lower() not in there and (kind := field_type(name))}
+    known = {name.lower() for name in (*columns, *added)}
+    missing = {name: kind for name in sorted(used_columns) if name.lower() not in known and (kind := field_type(name))}
     parts = [
         *(_spark_name(name) for name in columns if name.lower() not in added),
         *(f"{value} AS {_spark_name(name)}" for name, value in added.items()),

@@ -52,7 +52,9 @@ _TIMING = (
     ),
 )
 _TERMS = (
-    click.option("--overlap", type=click.Choice([str(one) for one in Overlap]), help="If the last job has not ended."),
+    click.option(
+        "--overlap", type=click.Choice([str(item) for item in Overlap]), help="If the last job has not ended."
+    ),
     click.option(
         "--catch-up",
         type=_catch_up,

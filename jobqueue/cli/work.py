@@ -80,7 +80,7 @@ def target_of(targets: Sequence[str], work: Work) -> str:
         return different[0]
     if ALL not in different and all(map(_HOSTNAMES.fullmatch, different)):
         return ",".join(different)
-    return " or ".join(f"({one})" for one in different)
+    return " or ".join(f"({target})" for target in different)
 
 
 def _script(name: str, words: Sequence[str], data: dict[str, Any]) -> Work:

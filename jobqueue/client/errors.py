@@ -77,7 +77,7 @@ class JobFailed(ClientError):
     def __init__(self, message: str | None = None, *, job: JobInfo, others: Sequence[JobInfo] = ()) -> None:
         self.job = job
         self.jobs = (job, *others)
-        self.results = tuple(result for one in self.jobs for result in one.failures)
+        self.results = tuple(result for failed_job in self.jobs for result in failed_job.failures)
         self.hosts = tuple(dict.fromkeys(result.hostname for result in self.results))
         super().__init__(message or " ".join(map(_failure_of, self.jobs)))
 

@@ -101,8 +101,8 @@ class ObjectMethods:
         deadline = None if timeout is None else time.monotonic() + timeout
         ended = []
         for job in jobs:
-            rest = None if deadline is None else max(0.0, deadline - time.monotonic())
-            ended.append(job.wait(timeout=rest))
+            seconds = None if deadline is None else max(0.0, deadline - time.monotonic())
+            ended.append(job.wait(timeout=seconds))
         if check:
             raise_for(ended)
         return ended

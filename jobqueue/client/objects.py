@@ -65,7 +65,7 @@ class Result:
         """What differs in the answer of another host: lines that begin with ``-`` (only here), ``+`` (only there) or a
         blank (both), without fields that differ in every run; empty if the answers are equal.
         """
-        lines = (answer_lines(one.status, one.error, one.data) for one in (self, other))
+        lines = (answer_lines(result.status, result.error, result.data) for result in (self, other))
         return [f"{line.mark}{line.text}" for line in compare(*lines).lines]
 
     @property

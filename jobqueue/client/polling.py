@@ -52,6 +52,6 @@ class Pacer:
                 job=job,
             )
         # with a slow answer (a broadcast to many agents), at most half of the time is spent on requests
-        rest = max(self._pause, now - self._asked)
+        pause = max(self._pause, now - self._asked)
         self._pause = min(self._pause * _GROWTH, self._most)
-        return rest if self._deadline is None else min(rest, self._deadline - now)
+        return pause if self._deadline is None else min(pause, self._deadline - now)

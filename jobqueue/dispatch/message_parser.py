@@ -48,8 +48,8 @@ class MessageParser:
     def __init__(self, app: Celery, slots: Mapping[str, str]) -> None:
         self._slots = slots
         self._template = template(app)
-        made = json.loads(self._template.replace("@PRIORITY@", "0"))
-        self._fixed = {name: value for name, value in made["headers"].items() if name not in _TEXTS}
+        sample = json.loads(self._template.replace("@PRIORITY@", "0"))
+        self._fixed = {name: value for name, value in sample["headers"].items() if name not in _TEXTS}
         self._numbers = itertools.count(1)
         self._usual = {queue: _pattern(self._template, queue, slot) for queue, slot in slots.items()}
 
@@ -123,8 +123,8 @@ def _pattern(template: str, queue: str, slot: str) -> re.Pattern[bytes]:
         "TAG": rf"{task}@(?P<tag>[0-9]{{1,20}})",
     }
     texts, first = template.split("@"), f"(?P<job>{_JOB_ID.pattern})"
-    made = "".join(fills[text] if number % 2 else re.escape(text) for number, text in enumerate(texts))
-    return re.compile(made.replace("(?P=job)", first, 1).encode())
+    pattern = "".join(fills[text] if number % 2 else re.escape(text) for number, text in enumerate(texts))
+    return re.compile(pattern.replace("(?P=job)", first, 1).encode())
 
 
 def _job_id(content: Any, slot: str) -> str:

@@ -94,11 +94,11 @@ def translate(words: Sequence[str], key: str) -> tuple[list[str], list[str]]:
     """
     lines: list[str] = []
     options: list[str] = []
-    rest = list(words)
-    while rest:
-        word = rest.pop(0)
+    unread = list(words)
+    while unread:
+        word = unread.pop(0)
         if word == "--":
-            lines.extend(rest)
+            lines.extend(unread)
             break
         if not word.startswith("-") or word == "-":
             lines.append(word)
@@ -107,11 +107,11 @@ def translate(words: Sequence[str], key: str) -> tuple[list[str], list[str]]:
         if name in _FLAGS and value is None:
             options.extend(_FLAGS[name])
         elif name in FILES:
-            lines.append(f"{FILES[name]} {_value(name, value, rest, key)}")
+            lines.append(f"{FILES[name]} {_value(name, value, unread, key)}")
         elif name in _VALUES:
-            options.extend((_VALUES[name], _value(name, value, rest, key)))
+            options.extend((_VALUES[name], _value(name, value, unread, key)))
         elif name in _IGNORED_VALUES:
-            _value(name, value, rest, key)
+            _value(name, value, unread, key)
         elif name in _WITHOUT_COUNTERPART:
             raise InvalidInput(f"{key} has the option {name}, which uv does not have: {_WITHOUT_COUNTERPART[name]}.")
         else:
@@ -129,9 +129,9 @@ def _name_and_value(word: str) -> tuple[str, str | None]:
     return word, None
 
 
-def _value(name: str, value: str | None, rest: list[str], key: str) -> str:
+def _value(name: str, value: str | None, unread: list[str], key: str) -> str:
     if value is None:
-        value = rest.pop(0) if rest else ""
+        value = unread.pop(0) if unread else ""
     if not value or value.startswith("-"):
         raise InvalidInput(f"{key}: the option {name} needs a value.")
     return value

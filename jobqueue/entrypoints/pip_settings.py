@@ -41,7 +41,7 @@ def _in_uvs_words(settings: Mapping[str, str], environ: Mapping[str, str]) -> tu
     variables = {
         "UV_INDEX_URL": settings.get("index-url", ""),
         "UV_EXTRA_INDEX_URL": " ".join(settings.get("extra-index-url", "").split()),
-        "UV_FIND_LINKS": ",".join(place for place in settings.get("find-links", "").split() if _is_there(place)),
+        "UV_FIND_LINKS": ",".join(path for path in settings.get("find-links", "").split() if _is_there(path)),
         "UV_INSECURE_HOST": " ".join(settings.get("trusted-host", "").split()),
         "UV_HTTP_TIMEOUT": settings.get("timeout", "") or settings.get("default-timeout", ""),
     }

@@ -39,13 +39,13 @@ class Setup:
 
     def run(self, argv: Sequence[str], *, env: Mapping[str, str], cwd: str, pass_fds: Sequence[int]) -> ToolResult:
         """Run a tool within the limit; raises as ``check`` does."""
-        left = None if self._deadline is None else max(0.001, self._deadline - self.context.clock())
+        seconds = None if self._deadline is None else max(0.001, self._deadline - self.context.clock())
         try:
             return self.context.run(
                 argv,
                 cwd=cwd,
                 env=env,
-                timeout=left,
+                timeout=seconds,
                 pass_fds=pass_fds,
                 output=lambda _stream, chunk: self.context.output(AGENT, chunk),
             )

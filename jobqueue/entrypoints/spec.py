@@ -79,7 +79,7 @@ class RuntimeEnv:
     @property
     def packages(self) -> tuple[str, ...]:
         """Names of the uploaded packages that it needs, each once."""
-        named = [place.package for place in (self.working_dir, *self.py_modules) if place is not None and place.package]
+        named = [item.package for item in (self.working_dir, *self.py_modules) if item is not None and item.package]
         return tuple(dict.fromkeys(named))
 
     @property

@@ -127,14 +127,17 @@ class _Making:
         return folder
 
     def _unpack(
-        self, location: Location, folder: Path, how: Callable[[Path, Path, UnpackingLimits, Callable[[], None]], None]
+        self,
+        location: Location,
+        folder: Path,
+        unpack: Callable[[Path, Path, UnpackingLimits, Callable[[], None]], None],
     ) -> None:
         limits = UnpackingLimits(self._settings.max_unpacked_bytes)
         self._setup.check()
         if location.path is not None:
             if not location.path.is_file():
                 raise setup_failed(f"{location.path} does not exist on this host, or is neither a file nor a folder.")
-            how(location.path, folder, limits, self._setup.check)
+            unpack(location.path, folder, limits, self._setup.check)
             return
         if self._context.packages is None:
             raise setup_failed(f"This agent has no access to uploaded packages such as {location.package}.")
@@ -143,7 +146,7 @@ class _Making:
             raise setup_failed(f"The job lacks the checksum of the package {location.package}; submit it again.")
         with self._context.packages.open(location.package, pin) as archive:
             self._setup.check()
-            how(archive, folder, limits, self._setup.check)
+            unpack(archive, folder, limits, self._setup.check)
 
     def _environment(self, requirements: Requirements, cwd: Path) -> Environment:
         own = {name: value for name, value in os.environ.items() if not name.startswith(_OWN_SETTINGS)}
@@ -169,8 +172,8 @@ class _Making:
 
 def _worded(error: OperationFailed) -> OperationFailed:
     """Turn every failure during the set-up into a set-up failure with its details."""
-    more = {"timed_out": True} if (error.details or {}).get("timed_out") else {}
-    return setup_failed(f"The runtime environment could not be set up: {error.message}", **more)
+    details = {"timed_out": True} if (error.details or {}).get("timed_out") else {}
+    return setup_failed(f"The runtime environment could not be set up: {error.message}", **details)
 
 
 def _bin(environment: Environment | None, workspace: Workspace) -> Path:
@@ -222,9 +225,9 @@ def _resolved(variables: Mapping[str, str], inherited: Mapping[str, str]) -> dic
     return resolved
 
 
-def _looked_up(match: re.Match[str], seen: Mapping[str, str]) -> str:
+def _looked_up(match: re.Match[str], variables: Mapping[str, str]) -> str:
     """The value of a reference: ``${NAME}`` of an unknown name is empty, and ``$NAME`` is kept."""
-    return seen.get(match[1] or match[2], "" if match[1] else match[0])
+    return variables.get(match[1] or match[2], "" if match[1] else match[0])
 
 
 def _is_own_version(version: str) -> bool:

@@ -134,17 +134,17 @@ class _Xz:
         """Up to ``size`` bytes, b"" at the end; raises ``EOFError`` where the file was cut off."""
         while True:
             if self._part.eof:
-                rest = self._part.unused_data.lstrip(b"\0") or self._file.read(_CHUNK_BYTES).lstrip(b"\0")
-                if not rest:
+                data = self._part.unused_data.lstrip(b"\0") or self._file.read(_CHUNK_BYTES).lstrip(b"\0")
+                if not data:
                     return b""
                 self._part = self._new()  # several streams make one file
             elif self._part.needs_input:
-                rest = self._file.read(_CHUNK_BYTES)
-                if not rest:
+                data = self._file.read(_CHUNK_BYTES)
+                if not data:
                     raise EOFError("it ends in the middle")
             else:
-                rest = b""
-            chunk = self._part.decompress(rest, size)
+                data = b""
+            chunk = self._part.decompress(data, size)
             if chunk:
                 return chunk
 

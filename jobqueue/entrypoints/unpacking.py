@@ -112,8 +112,8 @@ class Unpacking:
         self._check()
         self._written += amount
         if self._written > self._room:
-            why = f"{self._limits.ratio} times its own size" if self._is_ratio else "what one package may"
-            raise OperationFailed(f"The archive becomes too large: more than {self._room} bytes, {why}.")
+            limit = f"{self._limits.ratio} times its own size" if self._is_ratio else "what one package may"
+            raise OperationFailed(f"The archive becomes too large: more than {self._room} bytes, {limit}.")
 
     def finish(self) -> None:
         """Make the links, and verify that none of them points outside."""

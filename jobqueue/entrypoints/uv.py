@@ -83,8 +83,8 @@ class Uv:
         run("The packages could not be installed", "pip", "install", "--python", python, *files, *options)
         if recipe.check:
             run("The packages are incompatible", "pip", "check", "--python", python)
-        for rest in (cache, folder / "tmp"):
-            remove_tree(rest)
+        for leftover in (cache, folder / "tmp"):
+            remove_tree(leftover)
 
 
 def find_uv() -> str:

@@ -76,9 +76,9 @@ def sweep(parent: Path) -> int:
         lock = FileLock.try_(path)
         if lock is None:
             continue
-        left = path.with_suffix("")
-        logger.info("Removing %s, which was left behind", left)
-        gone = remove_tree(left)
+        leftover = path.with_suffix("")
+        logger.info("Removing %s, which was left behind", leftover)
+        gone = remove_tree(leftover)
         lock.release(remove=gone)
         count += gone
     return count

@@ -21,17 +21,17 @@ class Acknowledgements:
 
     def all(self) -> dict[str, Acknowledgement]:
         """All acknowledgements, by the kind of alert."""
-        found = (self._parsed(kind, sealed) for kind, sealed in self._records.all().items())
-        return {one.kind: one for one in found if one is not None}
+        acknowledgements = (self._parsed(kind, sealed) for kind, sealed in self._records.all().items())
+        return {item.kind: item for item in acknowledgements if item is not None}
 
-    def put(self, one: Acknowledgement) -> None:
+    def put(self, item: Acknowledgement) -> None:
         """Store an acknowledgement, in place of the earlier one of the kind.
 
         Raises ``Conflict`` if there are too many, ``RecordChanged`` if another caller changed it at the same time.
         """
-        before = self._records.get(one.kind) or ""
-        text = json.dumps({"version": one.version, "by": one.by, "at": one.at, "note": one.note})
-        answer = self._records.put(one.kind, before, text)
+        before = self._records.get(item.kind) or ""
+        text = json.dumps({"version": item.version, "by": item.by, "at": item.at, "note": item.note})
+        answer = self._records.put(item.kind, before, text)
         if answer == "full":
             raise Conflict(
                 f"There are {MOST_ACKNOWLEDGEMENTS} acknowledgements already; reopen some kinds of alerts first."

@@ -126,8 +126,8 @@ class Executions:
         ``is_idle``: no work has started yet, so the execution may go to another agent if this one dies. Returns False
         if the grant is stale.
         """
-        whose = (grant.job_id, grant.hostname, grant.token)
-        return bool(self._scripts.call("report_progress", *whose, out, "1" if is_idle else "") == 1)
+        attempt_key = (grant.job_id, grant.hostname, grant.token)
+        return bool(self._scripts.call("report_progress", *attempt_key, out, "1" if is_idle else "") == 1)
 
     def alert(self, kind: str, job_id: str, hostname: str, message: str, count: int = 1) -> None:
         """Count a safety event (``count`` times), and keep it among the newest alerts.

@@ -84,7 +84,7 @@ def _document(summary: FleetSummary) -> dict[str, Any]:
         "room": summary.room,
         "waiting": summary.waiting,
         "afflicted": summary.afflicted,
-        "troubled": [[one.hostname, one.live, one.state, list(one.conditions)] for one in summary.troubled],
+        "troubled": [[agent.hostname, agent.live, agent.state, list(agent.conditions)] for agent in summary.troubled],
         "backlogs": [[backlog.queue, backlog.waiting, backlog.oldest_seconds] for backlog in summary.backlogs],
         "pulses": [
             [pulse.hostname, pulse.live, pulse.state, pulse.running, pulse.age_seconds] for pulse in summary.pulses

@@ -67,13 +67,13 @@ class ListedNames:
             yield "schedule", place, f"{name[:200]!r} has a next time, and would not fire"
 
     def _dangling(self, kind: str, names: str) -> Iterator[Fault]:
-        place = self._keys.kind(names)
+        key = self._keys.kind(names)
         with translated_errors():
-            listed = [str(name) for name, _ in self._client.zscan_iter(place, count=_STEP)]
+            listed = [str(name) for name, _ in self._client.zscan_iter(key, count=_STEP)]
         for name in listed:
             with translated_errors():
                 if self._client.exists(self._keys.kind(kind) + name):
                     continue
                 if self._repairs:
-                    self._client.zrem(place, name)
-            yield "name", place, f"{name[:200]!r} does not exist"
+                    self._client.zrem(key, name)
+            yield "name", key, f"{name[:200]!r} does not exist"

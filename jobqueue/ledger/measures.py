@@ -95,8 +95,8 @@ def _jobs(ledger: Ledger, operations: list[str]) -> dict[tuple[str, JobStatus], 
     counts = dict(zip(names, sizes, strict=True))
     for status in JobStatus:
         # the calls are not atomic: a job that moved between them must not make this negative
-        rest = counts.pop((_ALL, status)) - sum(counts[name, status] for name in operations)
-        counts[OTHER, status] = max(0, rest)
+        unlisted = counts.pop((_ALL, status)) - sum(counts[name, status] for name in operations)
+        counts[OTHER, status] = max(0, unlisted)
     return counts
 
 
@@ -105,8 +105,8 @@ def _aged_backlog(backlog: Backlog, age: float) -> Backlog:
 
 
 def _parts(items: list[str], size: int) -> Iterator[list[str]]:
-    rest = iter(items)
-    while part := list(islice(rest, size)):
+    items_left = iter(items)
+    while part := list(islice(items_left, size)):
         yield part
 
 

@@ -56,8 +56,8 @@ class Output:
             except UnicodeDecodeError:  # the connection is a text connection
                 kind, payload = "b", base64.b64encode(piece.data).decode()
             arguments += [piece.stream, len(piece.data), kind, payload]
-        whose = (grant.job_id, grant.hostname, grant.token)
-        return bool(self._scripts.call("append_output", *whose, self._cap, number, *arguments) >= 0)
+        attempt_key = (grant.job_id, grant.hostname, grant.token)
+        return bool(self._scripts.call("append_output", *attempt_key, self._cap, number, *arguments) >= 0)
 
     def read(self, job_id: str, hostname: str, offset: int) -> Batch:
         """The output after the byte ``offset``, up to a few hundred pieces."""

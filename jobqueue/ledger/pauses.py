@@ -90,13 +90,13 @@ class Pauses:
 
     def _parsed(self, pause_id: str, text: str) -> Pause | None:
         try:
-            kind, until, length, rest = text.split("|", 3)
+            kind, until, length, details = text.split("|", 3)
             size = decoding.integer(length)
-            about = decoding.pairs_of_texts(decoding.parsed(rest.encode()[size:].decode()))
+            about = decoding.pairs_of_texts(decoding.parsed(details.encode()[size:].decode()))
             return Pause(
                 id=pause_id,
                 kind=PauseKind(kind),
-                value=rest.encode()[:size].decode(),
+                value=details.encode()[:size].decode(),
                 reason=about["reason"],
                 until=decoding.integer(until) if until else None,
                 created=decoding.integer(about["created"]),

@@ -63,11 +63,11 @@ def executions(raw: list[Any], job_fields: Mapping[str, str]) -> tuple[Execution
 
     An execution without a record, of a job that is opened in steps, has not been opened.
     """
-    rest = opening.rest_of(job_fields) if "opened" in job_fields else None
+    unopened = opening.rest_of(job_fields) if "opened" in job_fields else None
     holder = "rollout" if "rollout" in job_fields else "opening"
     return tuple(
-        opening.held_execution(slot, rest, holder)
-        if rest is not None and not record
+        opening.held_execution(slot, unopened, holder)
+        if unopened is not None and not record
         else _execution(slot, decoding.pairs(record), out)
         for slot, record, out in zip(raw[::3], raw[1::3], raw[2::3], strict=True)
     )

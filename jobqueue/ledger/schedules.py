@@ -153,10 +153,10 @@ class Schedules:
         )
 
     def _store(self, name: str, before: str, *arguments: Argument) -> None:
-        given = (self._now(), name, before, *arguments, MOST_SCHEDULES)
-        answer = self._audit.change(lambda entry: self._scripts.call("store_schedule", *given, *entry), schedule=name)
+        terms = (self._now(), name, before, *arguments, MOST_SCHEDULES)
+        answer = self._audit.change(lambda entry: self._scripts.call("store_schedule", *terms, *entry), schedule=name)
         if answer == "exists":
-            raise ScheduleExists(f"The schedule {name!r} exists already; choose another name, or replace it with PUT.")
+            raise ScheduleExists(f"The schedule {name!r} exists; choose another name, or replace it (PUT, --replace).")
         if answer == "unknown":
             raise _unknown(name)
         if answer == "changed":

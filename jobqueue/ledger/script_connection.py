@@ -132,5 +132,5 @@ class ScriptConnection:
             connection.disconnect()
         with suppress(IndexError):  # another thread may take it first
             if now - self._idle[0][1] > _IDLE_SECONDS:
-                left, _ = self._idle.pop(0)
-                left.disconnect()
+                idle_connection, _ = self._idle.pop(0)
+                idle_connection.disconnect()

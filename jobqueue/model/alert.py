@@ -84,5 +84,5 @@ def grouped(alerts: Iterable[Alert], acknowledged: Mapping[str, Acknowledgement]
     kinds: dict[str, list[Alert]] = {}
     for alert in alerts:
         kinds.setdefault(alert.kind, []).append(alert)
-    groups = [AlertGroup(kind, tuple(found), acknowledged.get(kind)) for kind, found in kinds.items()]
+    groups = [AlertGroup(kind, tuple(alerts), acknowledged.get(kind)) for kind, alerts in kinds.items()]
     return tuple(sorted(groups, key=lambda group: group.is_acknowledged))

@@ -50,9 +50,9 @@ def answer_lines(state: str, error: str | None, data: Any) -> list[str]:
 def compare(first: Sequence[str], second: Sequence[str]) -> AnswerDiff:
     """What differs between two answers, as ``answer_lines`` makes them."""
     left_out = sum(max(0, len(lines) - MAX_LINES) for lines in (first, second))
-    found = difflib.unified_diff(_cut(first), _cut(second), lineterm="", n=_CONTEXT)
+    difference = difflib.unified_diff(_cut(first), _cut(second), lineterm="", n=_CONTEXT)
     # the first two lines name the texts, and the third begins the first part
-    return AnswerDiff(tuple(_diff_line(line) for line in list(found)[3:]), left_out)
+    return AnswerDiff(tuple(_diff_line(line) for line in list(difference)[3:]), left_out)
 
 
 def _cut(lines: Sequence[str]) -> list[str]:

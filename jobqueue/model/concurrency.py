@@ -51,12 +51,12 @@ class Concurrency:
             raise _invalid("limit", f"Must be a whole number from 1 to {MAX_LIMIT}.")
         if terms.get("policy", WAIT) not in POLICIES:
             raise _invalid("policy", f"Must be {', '.join(POLICIES[:-1])} or {POLICIES[-1]}.")
-        made = cls(**terms)
-        if made.is_per_execution and made.policy != WAIT:
+        concurrency = cls(**terms)
+        if concurrency.is_per_execution and concurrency.policy != WAIT:
             raise _invalid(
                 "policy", f"A key with a placeholder can only {WAIT}: its executions find a place one by one."
             )
-        return made
+        return concurrency
 
     @property
     def is_per_execution(self) -> bool:

@@ -123,15 +123,15 @@ def _age(then: int, at: int) -> float:
 def _longest(backlogs: list[Backlog]) -> tuple[Backlog, ...]:
     if len(backlogs) <= MOST_NAMED:
         return tuple(backlogs)
-    ranked = heapq.nlargest(len(backlogs), backlogs, key=lambda one: (one.oldest_seconds, one.waiting))
+    ranked = heapq.nlargest(len(backlogs), backlogs, key=lambda item: (item.oldest_seconds, item.waiting))
     rest = ranked[MOST_NAMED:]
-    return (*ranked[:MOST_NAMED], Backlog(OTHER, sum(one.waiting for one in rest), rest[0].oldest_seconds))
+    return (*ranked[:MOST_NAMED], Backlog(OTHER, sum(item.waiting for item in rest), rest[0].oldest_seconds))
 
 
 def _most_silent(pulses: list[Pulse]) -> tuple[Pulse, ...]:
     if len(pulses) <= MOST_NAMED:
         return tuple(pulses)
-    ranked = sorted(pulses, key=lambda one: one.age_seconds, reverse=True)
+    ranked = sorted(pulses, key=lambda pulse: pulse.age_seconds, reverse=True)
     rest = ranked[MOST_NAMED:]
-    others = Pulse(OTHER, rest[0].live, rest[0].state, sum(one.running for one in rest), rest[0].age_seconds)
+    others = Pulse(OTHER, rest[0].live, rest[0].state, sum(item.running for item in rest), rest[0].age_seconds)
     return (*ranked[:MOST_NAMED], others)

@@ -100,10 +100,10 @@ def parse_grant(text: str) -> Grant:
     """A grant from its text; its target is not parsed. Raises ``InvalidInput`` without a field."""
     if len(text) > MAX_GRANT:
         raise InvalidInput(f"The grant {text[:40]!r}... has {len(text)} characters, at most {MAX_GRANT} are allowed.")
-    rest, limits = text, ""
-    while (limit := _LIMIT.search(rest)) is not None:
-        rest, limits = rest[: limit.start()], limit[0] + limits
-    permission, at, target = rest.partition(_AT)
+    permission_text, limits = text, ""
+    while (limit := _LIMIT.search(permission_text)) is not None:
+        permission_text, limits = permission_text[: limit.start()], limit[0] + limits
+    permission, at, target = permission_text.partition(_AT)
     if permission != EVERYTHING and not _PERMISSION.fullmatch(permission):
         raise InvalidInput(
             f"{text[:80]!r} is not a permission; write resource:verb, resource:* or *, or one with @target."

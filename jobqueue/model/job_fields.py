@@ -229,10 +229,10 @@ class JobFields:
     )
 
 
-def _described(one: dataclasses.Field[Any]) -> JobField:
-    about: JobField = one.metadata[_TABLE]
-    default = one.default_factory() if one.default_factory is not MISSING else one.default
-    return dataclasses.replace(about, name=one.name, default=default, shown_as=about.shown_as or one.name)
+def _described(item: dataclasses.Field[Any]) -> JobField:
+    about: JobField = item.metadata[_TABLE]
+    default = item.default_factory() if item.default_factory is not MISSING else item.default
+    return dataclasses.replace(about, name=item.name, default=default, shown_as=about.shown_as or item.name)
 
 
 #: The table, in the order of the fields.

@@ -36,7 +36,7 @@ class Needs:
             all(selector.matches(all_labels) for selector in self.selectors)
             and self.num_cpus <= amount(cpus)
             and self.memory <= amount(memory)
-            and all(wanted <= declared(labels, name) for name, wanted in self.resources)
+            and all(amount <= declared(labels, name) for name, amount in self.resources)
         )
 
     @property
@@ -44,7 +44,7 @@ class Needs:
         """For a person: ``4 CPUs, the label zone is a``."""
         parts = [f"{self.num_cpus:g} CPUs"] if self.num_cpus else []
         parts += [f"{self.memory} bytes of memory"] if self.memory else []
-        parts += [f"{wanted:g} of the resource {name}" for name, wanted in self.resources]
+        parts += [f"{amount:g} of the resource {name}" for name, amount in self.resources]
         return ", ".join([*parts, *(f"the label {selector.text}" for selector in self.selectors)])
 
     def document(self) -> dict[str, Any]:
@@ -63,7 +63,7 @@ class Needs:
         if unknown := document.keys() - {"labels", "num_cpus", "memory", "resources"}:
             raise InvalidInput(f"Unknown needs: {', '.join(sorted(unknown))[:200]}.")
         selectors = tuple(Selector.parse(key, text) for key, text in dict(document.get("labels", {})).items())
-        resources = tuple((name, float(wanted)) for name, wanted in dict(document.get("resources", {})).items())
+        resources = tuple((name, float(amount)) for name, amount in dict(document.get("resources", {})).items())
         return cls(selectors, float(document.get("num_cpus", 0)), int(document.get("memory", 0)), resources)
 
 

@@ -132,7 +132,7 @@ class Schedule:
                 "timing": Timing(**document["timing"]),
                 "owner": Owner(**document["owner"]),
                 "overlap": Overlap(document["overlap"]),
-                "blackouts": tuple(Blackout(**one) for one in document["blackouts"]),
+                "blackouts": tuple(Blackout(**blackout) for blackout in document["blackouts"]),
                 "pause": pause and Pause(**pause),
             }
         )

@@ -35,7 +35,7 @@ class AlertManager:
                 f"The alerts of kind {kind!r} have changed since version {version[:16]!r}; list them again "
                 "(`jobqueue alert list`), and acknowledge what is there now."
             )
-        self._ledger.acknowledgements.keep(one.kind for one in self.groups())
+        self._ledger.acknowledgements.keep(group.kind for group in self.groups())
         acknowledgement = Acknowledgement(kind, group.version, principal.name, self._ledger.time(), note)
         self._ledger.acknowledgements.put(acknowledgement)
         return AlertGroup(kind, group.alerts, acknowledgement)
@@ -49,6 +49,6 @@ class AlertManager:
     def _group(self, kind: str) -> AlertGroup:
         groups = {group.kind: group for group in self.groups()}
         if kind not in groups:
-            known = ", ".join(sorted(groups)[:10]) or "none"
-            raise AlertNotFound(f"There is no alert of kind {kind[:80]!r}. Kinds with alerts: {known}.")
+            kinds = ", ".join(sorted(groups)[:10]) or "none"
+            raise AlertNotFound(f"There is no alert of kind {kind[:80]!r}. Kinds with alerts: {kinds}.")
         return groups[kind]

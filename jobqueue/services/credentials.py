@@ -87,11 +87,11 @@ class CredentialManager:
         """A new user, with the password if one was generated. Raises ``NameTaken``."""
         check_name(name)
         self._require_own_name(by, name)
-        made = None if password is not None else secrets.token_urlsafe(18)
-        secret = _password(made if password is None else password)
+        generated = None if password is not None else secrets.token_urlsafe(18)
+        secret = _password(generated if password is None else password)
         record = self._record(by, Kind.USER, name, secret, roles, permissions, expires)
         self._credentials.add(record)
-        return record, made
+        return record, generated
 
     def all_users(self) -> list[Credential]:
         """All users."""
@@ -104,13 +104,13 @@ class CredentialManager:
         the password allows acting as that user.
         """
         self._require_at_least(by, name)
-        made = None if password is not None else secrets.token_urlsafe(18)
-        digest = hash_secret(_password(made if password is None else password))
+        generated = None if password is not None else secrets.token_urlsafe(18)
+        digest = hash_secret(_password(generated if password is None else password))
         makers = self._credentials.get(Kind.USER, name).makers
         if by.identity != f"{Kind.USER}:{name}":
             makers = _within_limit({*makers, *_makers(by)}, by)
         self._credentials.change(Kind.USER, name, digest=digest, makers=makers)
-        return made
+        return generated
 
     def set_disabled(self, by: Principal, name: str, disabled: bool) -> Credential:
         """Disable a user, or enable it again. Raises ``CredentialNotFound``."""
@@ -159,7 +159,7 @@ class CredentialManager:
             EVERYTHING,
             *(f"{permission.partition(':')[0]}:{EVERYTHING}" for permission in all_permissions),
         }
-        for text in (parse_grant(one).permission for one in checked):
+        for text in (parse_grant(grant).permission for grant in checked):
             near = (
                 []
                 if text in all_permissions
@@ -168,7 +168,7 @@ class CredentialManager:
             if near:
                 sentence = f"Unknown permission {text!r}. Did you mean {near[0]}?"
                 raise InvalidInput.of("permissions", sentence)
-        if any(parse_grant(one).target is not None for one in checked):
+        if any(parse_grant(grant).target is not None for grant in checked):
             grants.refuse_doubtful(checked, self._fleet())
         return checked
 
@@ -219,11 +219,11 @@ class CredentialManager:
         if by.may(EVERYTHING) or name == by.name:
             return
         users = [self._credentials.look_up(Kind.USER, name)[0]]
-        for other in [*(user for user in users if user is not None), *self._credentials.all(Kind.KEY)]:
-            if (other.title or other.name) == name and other.created_by != by.name:
+        for credential in [*(user for user in users if user is not None), *self._credentials.all(Kind.KEY)]:
+            if (credential.title or credential.name) == name and credential.created_by != by.name:
                 raise PermissionDenied(
-                    f"The {other.kind} {other.name} has the name {name!r}, and {by.name} did not create it, so its "
-                    "jobs and rights would be shared; choose another name, or ask an administrator."
+                    f"The {credential.kind} {credential.name} has the name {name!r}, and {by.name} did not create it: "
+                    "their jobs and rights would be shared; choose another name, or ask an administrator."
                 )
 
     def _require_at_least(self, by: Principal, name: str) -> None:

@@ -114,21 +114,21 @@ class Enrolment:
         try:
             agent = self._agents.get(hostname)
             invitation, proof = certificates.read_join(agent.joining)
-            why = self._fault(invitation, proof, agent)
-            if not why:
-                left = invitation.expires - self._clock()
+            refusal = self._fault(invitation, proof, agent)
+            if not refusal:
+                seconds = invitation.expires - self._clock()
                 by = f"invitation {invitation.number}"
                 with together(lambda: _entry(by, agent)):
-                    is_accepted = self._certify(agent, by, invitation.number, left + 86_400)
+                    is_accepted = self._certify(agent, by, invitation.number, seconds + 86_400)
                 if is_accepted:
                     logger.info("Agent %s is accepted by its invitation", hostname)
                     return True
-                why = "another agent has used it before"
+                refusal = "another agent has used it before"
         except (SealBroken, InvalidInput, AgentNotFound) as error:
-            why = error.message
-        logger.warning("The invitation of agent %s is refused: %s", hostname, why)
+            refusal = error.message
+        logger.warning("The invitation of agent %s is refused: %s", hostname, refusal)
         self._agents.certify(hostname, "", "")
-        self._record_refusal(hostname, why)
+        self._record_refusal(hostname, refusal)
         return False
 
     def _record_refusal(self, hostname: str, why: str) -> None:

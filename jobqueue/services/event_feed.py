@@ -180,7 +180,7 @@ class EventFeed:
                         self._recent, self._positions = [], []
                     self._last = news[-1].id
                     self._recent += news
-                    self._positions += [one.position for one in news]
+                    self._positions += [event.position for event in news]
                     if len(self._recent) > 2 * _RECENT:
                         del self._recent[:-_RECENT]
                         del self._positions[:-_RECENT]

@@ -40,7 +40,7 @@ class FleetReader:
         rows, after, at = self._fleet.survey()
         seconds = _FRESH_SECONDS
         while after:
-            more, after, _ = self._fleet.survey(after)
-            rows += more
+            further_rows, after, _ = self._fleet.survey(after)
+            rows += further_rows
             seconds = _COSTLY_SECONDS
         return summarize(rows, at), seconds

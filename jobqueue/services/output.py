@@ -83,8 +83,8 @@ class OutputReader:
             size += sum(len(chunk.data) for chunk in page.chunks)
             if size >= _FULL_PAGE_BYTES:
                 break
-        more = len(behind) > len(pages)
-        return HostOutputs(tuple(pages), len(hosts), pages[-1].hostname if more and pages else None)
+        has_more = len(behind) > len(pages)
+        return HostOutputs(tuple(pages), len(hosts), pages[-1].hostname if has_more and pages else None)
 
     def everything(self, job_id: str, *, only_failed: bool = False) -> Iterator[OutputPage]:
         """All output that is available now, host by host in order of hostnames; of each host at least one page.

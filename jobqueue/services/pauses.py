@@ -101,8 +101,8 @@ class PauseManager:
         tags = frozenset(f"{key}:{value}" for key, value in job.tags.items())
         hosts = [x.slot for x in waiting[:_MOST_COMPARED] if x.slot != ANY]
         active = self.active()
-        of_hosts = self._ledger.pauses.of_hosts([one for one in active if one.kind is PauseKind.TARGET], hosts)
-        return [one for one in active if one.id in of_hosts or one.holds(job.operation, tags)]
+        of_hosts = self._ledger.pauses.of_hosts([pause for pause in active if pause.kind is PauseKind.TARGET], hosts)
+        return [pause for pause in active if pause.id in of_hosts or pause.holds(job.operation, tags)]
 
     def _check_operation(self, name: str) -> None:
         if not name.endswith(_FAMILY):

@@ -89,15 +89,15 @@ class Scopes:
 def outside(principal: Principal, scope: Scope, hosts: Iterable[str], visible: Scope | None) -> PermissionDenied:
     """The refusal of what would reach hosts outside of a scope; names those that the principal may see."""
     beyond = [host for host in hosts if host not in scope]
-    seen = [host for host in beyond if visible is None or host in visible]
-    more = len(seen) - _NAMED
-    names = f"{', '.join(seen[:_NAMED])}{f' and {more} more' if more > 0 else ''}"
-    if len(seen) < len(beyond):
-        names = f"{names}, and hosts that agent:read does not show" if seen else "hosts that agent:read does not show"
+    shown = [host for host in beyond if visible is None or host in visible]
+    more = len(shown) - _NAMED
+    names = f"{', '.join(shown[:_NAMED])}{f' and {more} more' if more > 0 else ''}"
+    if len(shown) < len(beyond):
+        names = f"{names}, and hosts that agent:read does not show" if shown else "hosts that agent:read does not show"
     return PermissionDenied(
         f"{principal.name} has {scope.permission} on some hosts only ({scope.text}), not on {names}; choose a target "
         "within the grant, or ask an administrator for a wider one.",
-        {"permission": scope.permission, "grant": scope.text, "hosts": seen[:_NAMED]},
+        {"permission": scope.permission, "grant": scope.text, "hosts": shown[:_NAMED]},
     )
 
 

@@ -71,7 +71,7 @@ class StoredTargetManager:
         if name in RESERVED:
             raise InvalidInput.of("name", f"{name!r} is reserved; choose another name.")
         stored = {target.name: target for target in self._targets.all()}
-        text = self._spelled(name, text, {one: target.text for one, target in stored.items()}, assumed or ())
+        text = self._spelled(name, text, {key: target.text for key, target in stored.items()}, assumed or ())
         target = StoredTarget(name, text, description, self._ledger.time(), principal.name, managed_by)
         if assumed is None:
             self._targets.put(target)
@@ -98,7 +98,7 @@ class StoredTargetManager:
         except InvalidTarget as error:
             raise InvalidTarget(error.message, {_EXPRESSION: [error.message]}) from error
         targets = {**stored, name: canonical}
-        references = {one: language.references(expression) for one, expression in targets.items()}
+        references = {key: language.references(expression) for key, expression in targets.items()}
         _check_references(name, dict.fromkeys(assumed, frozenset[str]()) | references)
         return canonical
 
@@ -108,11 +108,13 @@ def _check_references(name: str, references: Mapping[str, frozenset[str]]) -> No
     reached: set[str] = set()
     pending = sorted(references[name])
     while pending:
-        other = pending.pop()
-        if other == name:
+        referenced = pending.pop()
+        if referenced == name:
             raise InvalidInput.of(_EXPRESSION, f"@{name} would refer to itself.")
-        if other not in references:
-            raise InvalidInput.of(_EXPRESSION, f"No target is stored as {other!r}; `jobqueue target list` shows all.")
-        if other not in reached:
-            reached.add(other)
-            pending += sorted(references[other])
+        if referenced not in references:
+            raise InvalidInput.of(
+                _EXPRESSION, f"No target is stored as {referenced!r}; `jobqueue target list` shows all."
+            )
+        if referenced not in reached:
+            reached.add(referenced)
+            pending += sorted(references[referenced])

@@ -74,7 +74,7 @@ class SubmissionScope:
         is_limited = any(
             grant.has_limits for one in granted if not principal.may(one) for grant in principal.grants(one)
         )
-        scopes = [scope for one in granted if (scope := self._scopes.of(principal, one)) is not None]
+        scopes = [scope for permission in granted if (scope := self._scopes.of(principal, permission)) is not None]
         if not scopes and not is_limited:
             return None
         scopes.sort(key=lambda scope: len(scope.hosts))

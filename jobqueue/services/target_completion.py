@@ -30,7 +30,7 @@ class TargetCompletion:
         """At most ``MOST`` texts that begin as ``text`` does, each with its last word completed."""
         word = _BREAK.split(text)[-1]
         before = text[: len(text) - len(word)]
-        candidates = (f"{before}{one}" for one in self._words(word, is_first=not before.strip()) if one != word)
+        candidates = (f"{before}{name}" for name in self._words(word, is_first=not before.strip()) if name != word)
         return list(islice(dict.fromkeys(candidates), MOST))
 
     def _words(self, word: str, *, is_first: bool) -> Iterator[str]:

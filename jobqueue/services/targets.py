@@ -117,7 +117,7 @@ class TargetResolver:
 
     def _resolve(self, fleet: Fleet, target: Target, seed: str, *, is_patient: bool) -> Resolved:
         node = _tree(target.text)
-        is_constant = not any(isinstance(one, (Sample, JobHosts, Stored)) for one, _ in walk(node))
+        is_constant = not any(isinstance(part, (Sample, JobHosts, Stored)) for part, _ in walk(node))
         if self._kept is None or self._kept[0] is not fleet:
             self._kept = fleet, {}
         cached = self._kept[1]
@@ -152,7 +152,7 @@ class TargetResolver:
             return _tree(self._stored.get(name).text)
         except TargetNotFound as error:
             near = suggestions.near(name, [target.name for target in self._stored.all()])
-            hint = suggestions.question([f"@{one}" for one in near])
+            hint = suggestions.question([f"@{name}" for name in near])
             raise UnknownTarget(f"{error.message}{hint}") from error
 
 

@@ -49,14 +49,14 @@ def inspect(settings: Settings) -> list[Finding]:
 
 def inspect_redis(name: str, url: str) -> list[Finding]:
     """Whether the Redis at ``url`` is reachable and suitable for the ledger."""
-    where = mask_password(url)
+    address = mask_password(url)
     try:
         with _connect(RedisUrl.parse(url)) as client:
             client.ping()
             info: dict[str, Any] = client.info()
     except RedisError as error:
-        return [Finding(CheckResult.ERROR, f"{name} at {where} cannot be used: {str(error).rstrip('.')}.")]
-    return [Finding(CheckResult.OK, f"{name} at {where} answers."), *judge(name, info)]
+        return [Finding(CheckResult.ERROR, f"{name} at {address} cannot be used: {str(error).rstrip('.')}.")]
+    return [Finding(CheckResult.OK, f"{name} at {address} answers."), *judge(name, info)]
 
 
 def inspect_pauses(settings: Settings) -> list[Finding]:

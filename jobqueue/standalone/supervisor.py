@@ -133,17 +133,17 @@ class Supervisor:
 
     def _end_leftovers(self) -> None:
         own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
-        left = []
+        running = []
         for pid in marked([self._mark]) - own:
             with suppress(psutil.NoSuchProcess):
-                left.append(psutil.Process(pid))
-        if not left:
+                running.append(psutil.Process(pid))
+        if not running:
             return
-        self._emit(OWN_NAME, f"ending {len(left)} orphaned processes")
-        for process in left:
+        self._emit(OWN_NAME, f"ending {len(running)} orphaned processes")
+        for process in running:
             with suppress(psutil.NoSuchProcess):
                 process.terminate()
-        _, stubborn = psutil.wait_procs(left, _LEFTOVER_SECONDS)
+        _, stubborn = psutil.wait_procs(running, _LEFTOVER_SECONDS)
         for process in stubborn:
             with suppress(psutil.NoSuchProcess):
                 process.kill()

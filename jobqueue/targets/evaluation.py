@@ -164,12 +164,12 @@ class Evaluation:
         if not index.is_known:
             self.unmatched.keys.append(per)
         groups: list[int] = []
-        rest = population
+        unplaced = population
         for positions in (*index.labels.values(), *index.facts.values()):
             hosts = self._fleet.set_of(positions)
-            groups.append(hosts & rest)  # of several values, the first counts: no host is in two groups
-            rest &= ~hosts
-        return [group for group in (*groups, rest) if group]
+            groups.append(hosts & unplaced)  # of several values, the first counts: no host is in two groups
+            unplaced &= ~hosts
+        return [group for group in (*groups, unplaced) if group]
 
 
 def _equal(index: KeyIndex, value: str) -> Iterable[int]:

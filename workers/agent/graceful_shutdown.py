@@ -74,9 +74,9 @@ class GracefulShutdown(threading.Thread):
             logger.warning("%d executions are still running; stopping them", len(self._running))
             if not self._is_idle_within(STOP_GRACE_SECONDS, stop=True):
                 self._closing.set()
-                for one in self._running.all():
-                    if not one.ended:
-                        self._executor.give_up(one)
+                for execution in self._running.all():
+                    if not execution.ended:
+                        self._executor.give_up(execution)
                 self._end_process()
                 return
         if not self._ended.wait(END_SECONDS):
@@ -95,7 +95,7 @@ class GracefulShutdown(threading.Thread):
         while len(self._running) and not is_over and not (hurry and hurry.is_set()):
             is_over = time.monotonic() >= end  # checked first, so that the steps below happen at least once
             if stop:  # every turn: a claim in progress may have turned into a run
-                for one in self._running.all():
-                    one.ask_to_stop("shutdown")
+                for execution in self._running.all():
+                    execution.ask_to_stop("shutdown")
             time.sleep(_LOOK_SECONDS)
         return not len(self._running)

@@ -93,7 +93,7 @@ def _labels(missing: list[Missing]) -> str:
     specific = [
         label
         for label in common
-        if not any(other.startswith(f"{label}.") and counts[other] == counts[label] for other in common)
+        if not any(narrower.startswith(f"{label}.") and counts[narrower] == counts[label] for narrower in common)
     ]
     named = ", ".join(f"{label} {counts[label]}" for label in specific[:_LABELS])
     return f" ({named})" if named else ""

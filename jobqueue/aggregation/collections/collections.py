@@ -126,10 +126,10 @@ class Collections:
             yield
 
     def _check_new(self, name: str) -> None:
-        for other in self.names():
-            if other != name and table_key(other) == table_key(name):
+        for existing in self.names():
+            if existing != name and table_key(existing) == table_key(name):
                 raise Conflict(
-                    f"In SQL, {name} is the same name as that of the collection {other}; choose another name."
+                    f"In SQL, {name} is the same name as that of the collection {existing}; choose another name."
                 )
 
     def _link(self, name: str, folder: Path) -> Path | None:

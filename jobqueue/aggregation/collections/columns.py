@@ -7,12 +7,12 @@ from collections.abc import Iterable
 
 def check_names(names: Iterable[str], place: str = "") -> None:
     """Raise ``ValueError`` if two names are the same to SQL, or if one is empty."""
-    seen: dict[str, str] = {}
+    originals: dict[str, str] = {}
     for number, name in enumerate(names, start=1):
         if not name.strip():
             raise ValueError(f"{place}column {number} has no name; give it one")
-        other = seen.get(name.lower())
+        other = originals.get(name.lower())
         if other is not None:
             same = "comes twice" if other == name else f"differs from {other!r} only by case, which SQL does not see"
             raise ValueError(f"{place}the field {name!r} {same}; rename one")
-        seen[name.lower()] = name
+        originals[name.lower()] = name

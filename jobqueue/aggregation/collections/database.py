@@ -82,13 +82,13 @@ def schema(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, str]:
 
 def portable(columns: Mapping[str, str]) -> list[str]:
     """One expression per column that gives it a type which Parquet and Spark have."""
-    return portable_as(columns, lambda _, found: kept_as(found))
+    return portable_as(columns, lambda _, column_type: kept_as(column_type))
 
 
 def portable_as(columns: Mapping[str, str], kept_as: Callable[[str, str], str]) -> list[str]:
     """One expression per column that gives it the type ``wanted(name, type)``."""
-    kinds = {name: (found, kept_as(name, found)) for name, found in columns.items()}
-    return [_as(name, found, to) for name, (found, to) in kinds.items()]
+    kinds = {name: (column_type, kept_as(name, column_type)) for name, column_type in columns.items()}
+    return [_as(name, column_type, to) for name, (column_type, to) in kinds.items()]
 
 
 def _as(name: str, kind: str, to: str) -> str:

@@ -57,12 +57,12 @@ def of_text(value: str, decimal: str = ".") -> str:
 
 def type_of(kinds: Mapping[str, object]) -> str | None:
     """The type of a column for single values of these kinds (a text without any); None if only texts keep them all."""
-    found = {"number" if kind in _NUMBERS else kind for kind in kinds}
-    if "large" in found or len(found) > 1 or kinds.keys() >= {"exact", "fraction"}:
+    groups = {"number" if kind in _NUMBERS else kind for kind in kinds}
+    if "large" in groups or len(groups) > 1 or kinds.keys() >= {"exact", "fraction"}:
         return None
-    if "number" in found:
+    if "number" in groups:
         return REAL if "fraction" in kinds else INTEGER
-    return _TYPES[found.pop()] if found else TEXT
+    return _TYPES[groups.pop()] if groups else TEXT
 
 
 def _of_whole(value: int) -> str:

@@ -34,9 +34,9 @@ def rows(connection: duckdb.DuckDBPyConnection, file: Path, link: Path) -> str:
         raise ValueError(f"the field {renamed[0]!r} has a name that differs from another one only by case; rename one")
     check_names(columns)
     for name, kind in columns.items():
-        wanted = _wanted(name, kind)
-        if wanted != kind:
-            _check(connection, path, name, kind, wanted)
+        required_type = _wanted(name, kind)
+        if required_type != kind:
+            _check(connection, path, name, kind, required_type)
     return database.select(database.portable_as(columns, _wanted), source)
 
 
@@ -44,32 +44,34 @@ def _wanted(name: str, kind: str) -> str:
     """The type that a column is kept as; a list stays one."""
     if kind.endswith("]") or kind.startswith(("STRUCT", "MAP")):
         return database.kept_as(kind)
-    wanted = field_type(name)
-    return database.kept_as(kind) if wanted is None or wanted.endswith("]") else wanted
+    required_type = field_type(name)
+    return database.kept_as(kind) if required_type is None or required_type.endswith("]") else required_type
 
 
-def _check(connection: duckdb.DuckDBPyConnection, path: str, name: str, kind: str, wanted: str) -> None:
-    """Raise ``ValueError`` for the first row whose value is another one as the type ``wanted``."""
+def _check(connection: duckdb.DuckDBPyConnection, path: str, name: str, kind: str, required_type: str) -> None:
+    """Raise ``ValueError`` for the first row whose value is another one as the type ``required_type``."""
     value = database.identifier(name)
     numbered = f"SELECT file_row_number + 1 AS number, {value} FROM read_parquet({path}, file_row_number = true)"
     if kind == TEXT:
         for number, text in _batches(connection, f"{numbered} WHERE {value} IS NOT NULL ORDER BY 1"):
             try:
-                typed(text, wanted)
+                typed(text, required_type)
             except ValueError as error:
                 raise ValueError(f"row {number}, field {name!r}: {error}") from error
         return
-    back = f"try_cast(try_cast({value} AS {wanted}) AS {kind})"
+    back = f"try_cast(try_cast({value} AS {required_type}) AS {kind})"
     row = connection.execute(
         f"SELECT number, CAST({value} AS VARCHAR) FROM ({numbered}) WHERE {value} IS NOT NULL AND "
         f"{back} IS DISTINCT FROM {value} ORDER BY 1 LIMIT 1"
     ).fetchone()
     if row is not None:
-        what = "a whole number" if wanted == INTEGER and kind not in _WHOLE else f"kept by the type {wanted}"
-        raise ValueError(f"row {row[0]}, field {name!r}: {row[1]!r} is not {what}")
+        expected = (
+            "a whole number" if required_type == INTEGER and kind not in _WHOLE else f"kept by the type {required_type}"
+        )
+        raise ValueError(f"row {row[0]}, field {name!r}: {row[1]!r} is not {expected}")
 
 
 def _batches(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[tuple[int, str]]:
-    found = connection.cursor().execute(query)
-    while batch := found.fetchmany(_BATCH):
+    misfits = connection.cursor().execute(query)
+    while batch := misfits.fetchmany(_BATCH):
         yield from batch

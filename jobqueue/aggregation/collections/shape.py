@@ -74,12 +74,12 @@ class Shape:
             return f"{self.items._type(f'{path}[]') if self.items is not None else TEXT}[]"
         if "object" in self.kinds:
             return self._type_of_object(path)
-        found = kinds.type_of(self.kinds)
-        if found is None:
+        column_type = kinds.type_of(self.kinds)
+        if column_type is None:
             rows = sorted({*self.kinds.values()})
-            what = "a number beyond 64 bits" if "large" in self.kinds else f"values of several types (rows {rows})"
-            raise ValueError(f"row {rows[-1]}, field {path.removesuffix('[]')!r}: it has {what}; use one type")
-        return found
+            fault = "a number beyond 64 bits" if "large" in self.kinds else f"values of several types (rows {rows})"
+            raise ValueError(f"row {rows[-1]}, field {path.removesuffix('[]')!r}: it has {fault}; use one type")
+        return column_type
 
     def _type_of_object(self, path: str) -> str:
         types = {name: inner._type(f"{path}.{name}") for name, inner in self.fields.items()}
@@ -89,11 +89,11 @@ class Shape:
 
     def _add(self, kind: str, value: Any, row: int, path: str) -> None:
         self.kinds.setdefault(kind, row)
-        for other, first in self.kinds.items():
-            if _group(other) != _group(kind):
+        for known_kind, first in self.kinds.items():
+            if _group(known_kind) != _group(kind):
                 raise ValueError(
                     f"row {row}, field {path.removesuffix('[]')!r}: {shown(value)} is {_group(kind)}, and row {first} "
-                    f"has {_group(other)} there"
+                    f"has {_group(known_kind)} there"
                 )
 
 

@@ -22,17 +22,17 @@ class Responses:
 
     def rows(self, values: Iterable[tuple[int, Any]]) -> Iterator[Any]:
         """The rows of a file. Raises ``ValueError`` for a response without documents, or beside ordinary rows."""
-        others = responses = 0
+        plain_rows = responses = 0
         for number, value in values:
             documents = self._documents_of(value, number)
             if documents is None:
-                others += 1
+                plain_rows += 1
                 yield value
             else:
                 responses += 1
                 self._documents += len(documents)
                 yield from documents
-            if others and responses:
+            if plain_rows and responses:
                 raise ValueError(f"row {number}: a Solr response and other rows are in one file; load them separately")
 
     def notes(self) -> list[str]:
@@ -91,7 +91,7 @@ def _streamed(result: Mapping[str, Any], number: int) -> list[Any] | None:
 
 
 def _checked(documents: list[Any]) -> list[Any]:
-    for place, document in enumerate(documents, start=1):
+    for row, document in enumerate(documents, start=1):
         if isinstance(document, Mapping) and "EXCEPTION" in document:
-            raise ValueError(f"row {place}: Solr answers with an error: {document['EXCEPTION']}")
+            raise ValueError(f"row {row}: Solr answers with an error: {document['EXCEPTION']}")
     return documents

@@ -55,11 +55,11 @@ def _is_empty(connection: duckdb.DuckDBPyConnection, part: Path, name: str) -> b
 
 def _check(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path], name: str, kinds: dict[int, str]) -> None:
     """Raise ``ValueError`` if the common type of a column would change a value of one of the files."""
-    found = sorted({*kinds.values()})
-    for other in found[1:]:
-        if not _fit(found[0], other):
-            raise ValueError(f"the field {name!r} is of type {found[0]} in one and of type {other} in another")
-    if len(found) < 2:
+    types = sorted({*kinds.values()})
+    for other_type in types[1:]:
+        if not _fit(types[0], other_type):
+            raise ValueError(f"the field {name!r} is of type {types[0]} in one and of type {other_type} in another")
+    if len(types) < 2:
         return
     value = database.identifier(name)
     columns = {number: database.select([value], database.parquet(parts[number])) for number in kinds}
@@ -72,7 +72,7 @@ def _check(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path], name: s
         row = None if kind == common else connection.execute(changed).fetchone()
         if row is not None:
             raise ValueError(
-                f"the field {name!r} is of type {' and '.join(found)} in different files, and the common type {common} "
+                f"the field {name!r} is of type {' and '.join(types)} in different files, and the common type {common} "
                 f"does not keep {row[0]!r}"
             )
 

@@ -117,15 +117,15 @@ def _flag(value: Any, _decimal: str) -> bool:
 def moment(value: str) -> datetime:
     """The time of an ISO 8601 text, in UTC; a time without a zone is one in UTC. Raises ``ValueError``."""
     try:
-        found = datetime.fromisoformat(value.strip())
+        moment = datetime.fromisoformat(value.strip())
     except ValueError as error:
         raise ValueError(f"{shown(value)} is not a time; write it as 2025-10-17T18:56:14.660Z") from error
     if _BEYOND_MICROSECONDS.search(value):
         raise ValueError(f"{shown(value)} has more than microseconds, which no timestamp keeps")
-    if found.tzinfo is None:
-        return found.replace(tzinfo=timezone.utc)
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=timezone.utc)
     try:
-        return found.astimezone(timezone.utc)
+        return moment.astimezone(timezone.utc)
     except OverflowError as error:
         raise ValueError(f"{shown(value)} is outside the years 1 to 9999 in UTC") from error
 

@@ -113,8 +113,8 @@ class Expressions:
         """A node for DuckDB, with its type in Spark; raises ``InvalidInput`` for what is not allowed."""
         write = self._kinds.get(type(node))
         if write is None:
-            what = node.sql("spark")[:80] if not isinstance(node, exp.Star) else "*"
-            raise refuse(node, f"{what!r} ({type(node).__name__}) is not among the expressions proved equal to Spark's")
+            text = node.sql("spark")[:80] if not isinstance(node, exp.Star) else "*"
+            raise refuse(node, f"{text!r} ({type(node).__name__}) is not among the expressions proved equal to Spark's")
         allowed = _ARGUMENTS.get(type(node))
         surplus = [key for key, value in node.args.items() if value and allowed is not None and key not in allowed]
         if surplus:
@@ -186,11 +186,11 @@ class Expressions:
         return Typed(f"({first.sql} {word} {second.sql})", BOOLEAN)
 
     def _is(self, node: exp.Is) -> Typed:
-        value, what = self.typed(node.this), node.expression
-        if isinstance(what, exp.Null):
+        value, test = self.typed(node.this), node.expression
+        if isinstance(test, exp.Null):
             return Typed(f"({value.sql} IS NULL)", BOOLEAN)
-        if isinstance(what, exp.Boolean) and value.type in (BOOLEAN, ANY):
-            return Typed(f"({value.sql} IS {'TRUE' if what.this else 'FALSE'})", BOOLEAN)
+        if isinstance(test, exp.Boolean) and value.type in (BOOLEAN, ANY):
+            return Typed(f"({value.sql} IS {'TRUE' if test.this else 'FALSE'})", BOOLEAN)
         raise refuse(node, f"{node.sql('spark')[:80]!r} is not allowed; IS takes NULL, TRUE or FALSE")
 
     def _between(self, node: exp.Between) -> Typed:

@@ -71,9 +71,9 @@ def comparable(first: Typed, second: Typed) -> tuple[Typed, Typed]:
 
 
 def _compared_as(first: SparkType, second: SparkType) -> SparkType | None:
-    for text, other in ((first, second), (second, first)):
-        if text == STRING and other.is_atomic and other != STRING:
-            return DOUBLE if other.name == "DECIMAL" else other
+    for text, counterpart in ((first, second), (second, first)):
+        if text == STRING and counterpart.is_atomic and counterpart != STRING:
+            return DOUBLE if counterpart.name == "DECIMAL" else counterpart
     return common(first, second)
 
 

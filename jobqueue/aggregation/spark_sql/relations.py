@@ -104,11 +104,13 @@ class Relations:
         if len(first.columns) != len(second.columns):
             raise refuse(node, f"{word}: the SELECTs have {len(first.columns)} and {len(second.columns)} columns")
         columns = []
-        for one, other in zip(first.columns, second.columns, strict=True):
-            kind = common(one.type, other.type)
+        for first_column, second_column in zip(first.columns, second.columns, strict=True):
+            kind = common(first_column.type, second_column.type)
             if kind is None:
-                raise refuse(node, f"{word}: {one.name} is {one.type} and {other.type}; use CAST")
-            columns.append(Column(one.name, kind))
+                raise refuse(
+                    node, f"{word}: {first_column.name} is {first_column.type} and {second_column.type}; use CAST"
+                )
+            columns.append(Column(first_column.name, kind))
         relation = Relation("", tuple(columns))
         sql = f"{_as(left, first, relation)} {word} {_as(right, second, relation)}"
         expressions = Expressions(Scope([relation]), self._subquery)

@@ -84,11 +84,11 @@ def _say(group: Mapping[str, Any], as_json: bool, text: str) -> None:
 
 
 def _row(out: Screen, group: Mapping[str, Any]) -> Sequence[Any]:
-    found = group.get("acknowledgement")
+    acknowledgement = group.get("acknowledgement")
     acknowledged = None
-    if group.get("acknowledged") and isinstance(found, Mapping):
-        note = f": {found['note']}" if found.get("note") else ""
-        acknowledged = f"by {found.get('by')}{note}"
+    if group.get("acknowledged") and isinstance(acknowledgement, Mapping):
+        note = f": {acknowledgement['note']}" if acknowledgement.get("note") else ""
+        acknowledged = f"by {acknowledgement.get('by')}{note}"
     hosts = ", ".join((group.get("hosts") or ())[:3])
     message = f"{group.get('message')} ({hosts})" if hosts else group.get("message")
     return [group.get("kind"), group.get("count"), out.when(group.get("last")), acknowledged, message]

@@ -43,11 +43,11 @@ def diff(job_id: str, hosts: Sequence[str], as_json: bool) -> None:
         click.echo("All answers are equal.", err=True)
         return
     first, second = pair
-    found = compare(_lines(first), _lines(second))
+    difference = compare(_lines(first), _lines(second))
     if as_json:
-        screen().json(_document(first, second, found))
+        screen().json(_document(first, second, difference))
     else:
-        show_diff(screen(), first, second, found)
+        show_diff(screen(), first, second, difference)
 
 
 def _two_of(groups: Sequence[Group]) -> list[Group]:
@@ -73,10 +73,10 @@ def _lines(group: Group) -> list[str]:
     return answer_lines(str(group.get("status")), group.get("error"), group.get("data"))
 
 
-def _document(first: Group, second: Group, found: AnswerDiff) -> dict[str, Any]:
+def _document(first: Group, second: Group, difference: AnswerDiff) -> dict[str, Any]:
     return {
         "first": {name: first.get(name) for name in ("hostnames", "count", "status")},
         "second": {name: second.get(name) for name in ("hostnames", "count", "status")},
-        "lines": [{"mark": line.mark, "text": line.text} for line in found.lines],
-        "lines_left_out": found.left_out,
+        "lines": [{"mark": line.mark, "text": line.text} for line in difference.lines],
+        "lines_left_out": difference.left_out,
     }

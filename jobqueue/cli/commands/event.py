@@ -66,9 +66,9 @@ def _show(out: Screen, event: Mapping[str, Any]) -> None:
         out.line(f"Job {one_line(event.get('job_id'))} is {one_line(event.get('status'))}.", str(event.get("status")))
     else:
         text = f"  {one_line(event['error'])}" if event.get("error") else ""
-        where = f"{event['count']} agents" if event.get("count") else one_line(event.get("hostname"))
+        source = f"{event['count']} agents" if event.get("count") else one_line(event.get("hostname"))
         out.line(
             f"{one_line(event.get('timestamp'))}  {one_line(event.get('job_id'))}  {one_line(event.get('event')):<12}  "
-            f"{where}{text}",
+            f"{source}{text}",
             str(event.get("event")),
         )

@@ -190,8 +190,10 @@ def _greet(stack: Stack, state: StateDirectory) -> None:
         say("  Add hosts  jobqueue agent bundle web9 > web9.join, and on the host: jobqueue agent join web9.join")
     say(f"  Logs       {state.path / LOGS}/ (or --verbose)")
     say(f"  Token      {token_file if stack.plan.token is None else 'as in JOBQUEUE_TOKEN'}")
-    where = "" if Settings.from_env().state_dir == state.path else f"JOBQUEUE_STATE_DIR={shlex.quote(str(state.path))} "
-    say(f"  Try        {where}jobqueue job submit node.hostname.get --target _all")
+    prefix = (
+        "" if Settings.from_env().state_dir == state.path else f"JOBQUEUE_STATE_DIR={shlex.quote(str(state.path))} "
+    )
+    say(f"  Try        {prefix}jobqueue job submit node.hostname.get --target _all")
     say(f'  or         curl -H "Authorization: Bearer {token}" -H "Content-Type: application/json" \\')
     body = '{"operation": {"type": "node.hostname.get", "data": {}}, "target_hostname": "_all"}'
     say(f"               -d '{body}' {stack.url}/job")

@@ -45,15 +45,15 @@ def read_records(paths: Sequence[str], manager: str) -> list[Record]:
     for file in _files(paths):
         for document in load_documents(file):
             record = _record(document, manager)
-            other = by_name.setdefault((record.kind.name, record.name), record)
-            if other is not record:
+            earlier = by_name.setdefault((record.kind.name, record.name), record)
+            if earlier is not record:
                 raise click.ClickException(
-                    f"{document.where(_NAME)}: {record} is declared twice; first in {other.document.where(_NAME)}."
+                    f"{document.where(_NAME)}: {record} is declared twice; first in {earlier.document.where(_NAME)}."
                 )
     ordered: list[Record] = []
     for kind in KINDS:
         records = {record.name: record for record in by_name.values() if record.kind is kind}
-        ordered += [records[name] for name in in_order({name: kind.uses(one.body) for name, one in records.items()})]
+        ordered += [records[name] for name in in_order({name: kind.uses(item.body) for name, item in records.items()})]
     return ordered
 
 

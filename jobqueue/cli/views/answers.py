@@ -144,8 +144,8 @@ def _remarkable(data: Any, *, full: bool) -> Any:
         remarkable = {
             name: value for name, value in data.items() if name not in _UNREMARKABLE or value != _UNREMARKABLE[name]
         }
-        left = remarkable.keys() - {"stdout", *INCIDENTAL}
-        return remarkable if left else remarkable["stdout"]
+        worth_showing = remarkable.keys() - {"stdout", *INCIDENTAL}
+        return remarkable if worth_showing else remarkable["stdout"]
     if full or not isinstance(data, Mapping):
         return data
     return {name: value for name, value in data.items() if value not in (None, "", [], {})} or data

@@ -14,16 +14,16 @@ from jobqueue.model.answer_diff import AnswerDiff
 _STYLES = {"-": "failed", "+": "completed", "@": "dim"}
 
 
-def show_diff(screen: Screen, first: Mapping[str, Any], second: Mapping[str, Any], found: AnswerDiff) -> None:
+def show_diff(screen: Screen, first: Mapping[str, Any], second: Mapping[str, Any], difference: AnswerDiff) -> None:
     """The two groups, then each line behind its mark."""
     screen.line(f"--- {_title(first)}", "bold")
     screen.line(f"+++ {_title(second)}", "bold")
-    if not found.lines:
+    if not difference.lines:
         screen.line("The answers are equal, apart from fields that differ in each run.")
-    for line in found.lines:
+    for line in difference.lines:
         screen.line(f"{line.mark}{visible(line.text, keep=chr(9))}", _STYLES.get(line.mark, ""))
-    if found.left_out:
-        screen.line(f"... {found.left_out} more lines were not compared.", "dim")
+    if difference.left_out:
+        screen.line(f"... {difference.left_out} more lines were not compared.", "dim")
 
 
 def _title(group: Mapping[str, Any]) -> str:

@@ -30,12 +30,12 @@ def show_failures(screen: Screen, failures: Mapping[str, Any]) -> None:
 
 
 def _row(screen: Screen, group: Mapping[str, Any]) -> tuple[Any, ...]:
-    hosts, rest = fold(group["hosts"]), group["host_count"] - len(group["hosts"])
+    hosts, unnamed = fold(group["hosts"]), group["host_count"] - len(group["hosts"])
     return (
         group["executions"],
         screen.when(group["last"]),
         group["title"] or group["operation"],
         group["error"],
-        f"{hosts} and {rest} more" if rest > 0 else hosts,
+        f"{hosts} and {unnamed} more" if unnamed > 0 else hosts,
         screen.id(group["job_ids"][0]),
     )

@@ -24,15 +24,15 @@ def show_prefixed_logs(pages: Iterable[Mapping[str, Any]]) -> None:
         for chunk in page["chunks"]:
             host, stream = str(chunk.get("hostname") or page["hostname"]), str(chunk["stream"])
             text = unfinished.pop((host, stream), "") + chunk["text"]
-            *lines, rest = text.split("\n")
+            *lines, unfinished_line = text.split("\n")
             for line in lines:
                 _print(host, stream, line)
-            if len(rest) > _LONGEST_LINE:
-                _print(host, stream, rest)
-            elif rest:
-                unfinished[host, stream] = rest
-    for (host, stream), rest in unfinished.items():
-        _print(host, stream, rest)
+            if len(unfinished_line) > _LONGEST_LINE:
+                _print(host, stream, unfinished_line)
+            elif unfinished_line:
+                unfinished[host, stream] = unfinished_line
+    for (host, stream), unfinished_line in unfinished.items():
+        _print(host, stream, unfinished_line)
 
 
 def show_grouped_logs(screen: Screen, pages: Iterable[Mapping[str, Any]]) -> None:

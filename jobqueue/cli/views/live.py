@@ -25,9 +25,9 @@ def _pages(client: Client, job_id: str, deadline: float | None) -> Iterator[dict
     # in a thread of its own: a blocking read can neither watch the clock nor be interrupted
     Thread(target=_listen, args=(client, job_id, pages), name="output", daemon=True).start()
     while True:
-        left = _LONGEST_WAIT if deadline is None else deadline - time.monotonic()
+        seconds = _LONGEST_WAIT if deadline is None else deadline - time.monotonic()
         try:
-            page = pages.get(timeout=max(left, 0.0))
+            page = pages.get(timeout=max(seconds, 0.0))
         except Empty:
             if deadline is None:
                 continue

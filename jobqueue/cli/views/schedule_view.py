@@ -63,7 +63,7 @@ def show_schedule(out: Screen, schedule: Mapping[str, Any]) -> None:
             ("When", when_of(schedule)),
             *((label, schedule[name]) for label, name in optional if schedule.get(name) is not None),
             ("Jitter", schedule.get("jitter")),
-            *(("Blackout", f"{one['cron']} for {one['duration']}") for one in schedule.get("blackouts") or ()),
+            *(("Blackout", f"{item['cron']} for {item['duration']}") for item in schedule.get("blackouts") or ()),
             *_job_fields(schedule.get("job") or {}),
             ("Overlap", schedule.get("overlap")),
             ("Catch up", schedule.get("catch_up")),

@@ -42,9 +42,9 @@ def watch(client: Client, job_id: str, timeout: float | None = None) -> dict[str
             if error.status not in _NO_EVENTS:
                 raise
         # it has ended, or is late, or has to be asked for: in each case this is what finds out
-        rest = None if deadline is None else max(deadline - time.monotonic(), 0.0)
+        seconds = None if deadline is None else max(deadline - time.monotonic(), 0.0)
         try:
-            return client.wait(job_id, rest, on_poll=report)
+            return client.wait(job_id, seconds, on_poll=report)
         except WaitTimeout as error:
             message = f"Job {job_id} did not end within {timeout:g} s; it is {error.job.get('status')} and continues."
             raise WaitTimeout(message, job=error.job) from error
@@ -85,9 +85,9 @@ def _heard_within(
     now = time.monotonic()
     end = now + _LONGEST_WAIT if deadline is None else deadline
     is_first = True
-    while (left := end - time.monotonic()) > 0:
+    while (seconds := end - time.monotonic()) > 0:
         try:
-            yield heard.get(timeout=left)
+            yield heard.get(timeout=seconds)
         except Empty:
             return
         if is_first:

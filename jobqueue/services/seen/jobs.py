@@ -97,13 +97,13 @@ class SeenJobs(Jobs):
 
     def get_many(self, job_ids: Iterable[str], most: int = LISTED_EXECUTIONS) -> list[Job]:
         """The visible parts of the jobs that (still) exist."""
-        seen = (self._sight.of(job, most) for job in super().get_many(job_ids, most))
-        return [job for job in seen if job is not None]
+        parts = (self._sight.of(job, most) for job in super().get_many(job_ids, most))
+        return [job for job in parts if job is not None]
 
     def heads(self, job_ids: list[str]) -> tuple[JobSummary, ...]:
         """The summaries of the visible parts."""
-        seen = (self._sight.summary(head) for head in super().heads(job_ids))
-        return tuple(summary for summary in seen if summary is not None)
+        parts = (self._sight.summary(head) for head in super().heads(job_ids))
+        return tuple(summary for summary in parts if summary is not None)
 
     def page(self, job_filter: JobFilter) -> JobPage:
         """One page; a short one, or an empty one, may be continued by its cursor. ``total`` counts what was found."""
@@ -117,23 +117,23 @@ class SeenJobs(Jobs):
         def keep(summaries: list[JobSummary]) -> list[JobSummary]:
             read = {job.id: job for job in self.get_many([summary.id for summary in summaries], most)}
             fit = [summary for summary in summaries if summary.id in read and matches(read[summary.id])]
-            matching.update((one.id, read[one.id]) for one in fit)
+            matching.update((summary.id, read[summary.id]) for summary in fit)
             return fit
 
         walk = self._walk(job_filter, keep)
         shown = walk.summaries[job_filter.offset :]
-        items = tuple(matching[one.id] for one in shown)
+        items = tuple(matching[summary.id] for summary in shown)
         return JobPage(items, len(walk.summaries), dict(walk.statuses), walk.cursor, walk.cursor is not None)
 
     def summaries(self, job_filter: JobFilter) -> JobSummaryPage:
         """The same page with summaries only."""
-        walk = self._walk(job_filter, lambda found: found)
+        walk = self._walk(job_filter, lambda summaries: summaries)
         items = tuple(walk.summaries[job_filter.offset :])
         return JobSummaryPage(items, len(walk.summaries), walk.statuses, walk.cursor, walk.cursor is not None)
 
     def counts(self) -> dict[JobStatus, int]:
         """The number of jobs in every status, among the visible ones of the newest ``EXAMINED_JOBS``."""
-        return dict(self._walk(JobFilter(limit=EXAMINED_JOBS), lambda found: found).statuses)
+        return dict(self._walk(JobFilter(limit=EXAMINED_JOBS), lambda summaries: summaries).statuses)
 
     def starting(self, prefix: str) -> tuple[list[str], bool]:
         """Ids of visible jobs that begin with ``prefix``; whether that was all."""
@@ -153,10 +153,10 @@ class SeenJobs(Jobs):
             pending: list[JobSummary] = []
             for head in super().heads(ids.ids):
                 walk.cursor = head.created
-                seen = self._sight.summary(head)
-                if seen is not None and _fits(seen, job_filter):
-                    statuses[seen.status] += 1
-                    pending += [seen] if seen.status in job_filter.statuses else []
+                part = self._sight.summary(head)
+                if part is not None and _fits(part, job_filter):
+                    statuses[part.status] += 1
+                    pending += [part] if part.status in job_filter.statuses else []
                 if len(walk.summaries) + len(pending) >= enough:
                     walk.summaries += keep(pending)
                     pending = []
@@ -170,6 +170,6 @@ class SeenJobs(Jobs):
         return walk
 
 
-def _fits(seen: JobSummary, job_filter: JobFilter) -> bool:
+def _fits(part: JobSummary, job_filter: JobFilter) -> bool:
     """Whether the visible part has the target that is asked for: the whole one may name hidden hosts."""
-    return job_filter.target is None or seen.target == job_filter.target
+    return job_filter.target is None or part.target == job_filter.target

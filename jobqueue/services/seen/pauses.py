@@ -43,7 +43,7 @@ class SeenPauses(PauseManager):
         if self._sees_all or self._access.principal.may("metrics:read"):
             return pauses
         visible = self._hosts_seen()
-        return [one for one in pauses if self._is_within(one.pause, visible)]
+        return [active_pause for active_pause in pauses if self._is_within(active_pause.pause, visible)]
 
     def add(self, request: PauseRequest, principal: Principal) -> Pause:
         """Begin a pause. Raises ``PermissionDenied`` unless ``pause:write`` is granted on all of its hosts."""
@@ -75,7 +75,7 @@ class SeenPauses(PauseManager):
             super().end(pause_id)
             return
         access = self._writing()
-        pause = next((one for one in self.active() if one.id == check_pause_id(pause_id)), None)
+        pause = next((active for active in self.active() if active.id == check_pause_id(pause_id)), None)
         if pause is None:
             raise PauseNotFound.of(pause_id)
         if pause.kind is not PauseKind.TARGET:

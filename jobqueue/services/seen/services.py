@@ -77,12 +77,12 @@ def _jobs(all_of: Services, access: Access) -> dict[str, Any]:
         return {"jobs": GuardedJobManager(ledger, all_of.verify_results, access, partial(hosts_of, ledger))}
     sight = Sight(ledger.job_slots, hosts)
     jobs = SeenJobs(ledger.jobs, sight)
-    seen = SeenJobManager(ledger, all_of.verify_results, access, jobs)
+    seen_jobs = SeenJobManager(ledger, all_of.verify_results, access, jobs)
     return {
-        "jobs": seen,
+        "jobs": seen_jobs,
         "retry": SeenRetrier(all_of.retry, jobs, access),
         "output": SeenOutput(ledger, jobs, hosts),
-        "events": SeenEvents(all_of.events, jobs, sight, seen.get),
+        "events": SeenEvents(all_of.events, jobs, sight, seen_jobs.get),
     }
 
 

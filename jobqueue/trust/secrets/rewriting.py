@@ -89,8 +89,8 @@ class Deletion:
             begin = block_number * _BLOCK
             block = self._original[begin : begin + _BLOCK]
             self._block = block_number, [begin + at for at, byte in enumerate(block) if byte not in self._dropped]
-        left = position - self._kept[block_number]
-        return self._block[1][left] if left < len(self._block[1]) else len(self._original)
+        offset = position - self._kept[block_number]
+        return self._block[1][offset] if offset < len(self._block[1]) else len(self._original)
 
     def end(self, position: int) -> int:
         return self.start(position) + 1
@@ -115,9 +115,9 @@ class Rewritten:
 
     def copy(self) -> Rewritten:
         """A copy that can be rewritten further."""
-        other = Rewritten(self.text)
-        other._layers = list(self._layers)
-        return other
+        rewritten = Rewritten(self.text)
+        rewritten._layers = list(self._layers)
+        return rewritten
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Where the bytes from ``start`` to ``end`` (not empty) lie in the original text."""

@@ -117,12 +117,12 @@ def ensure_private(path: Path) -> tuple[SigningKey, bool]:
         _write(draft, _private_bytes(SigningKey.generate()), 0o600)
         try:
             os.link(draft, path)
-            made = True
+            is_new = True
         except FileExistsError:
-            made = False
+            is_new = False
         finally:
             draft.unlink()
-        return read_private(path), made
+        return read_private(path), is_new
     except OSError as error:
         raise InvalidSettings(f"The private key {path} cannot be created: {error.strerror}.") from error
 

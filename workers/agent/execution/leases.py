@@ -54,10 +54,12 @@ class LeaseKeeper(threading.Thread):
     def renew_once(self) -> int:
         """Renew executions that have run for a while; returns the number of leases requested."""
         settled = self._clock() - self._interval
-        running = [one for one in self._running.all() if one.since <= settled and not one.abandoned]
+        running = [
+            execution for execution in self._running.all() if execution.since <= settled and not execution.abandoned
+        ]
         if not running:
             return 0
-        answers = self._executions.renew(self._hostname, [one.grant for one in running])
+        answers = self._executions.renew(self._hostname, [execution.grant for execution in running])
         for one, answer in zip(running, answers, strict=True):
             if answer is Renewal.CANCEL:
                 one.ask_to_stop("cancel")
@@ -70,7 +72,7 @@ class LeaseKeeper(threading.Thread):
     def give_up_once(self) -> int:
         """Report executions that exceeded their deadline or ignored a stop request; returns their number."""
         now = self._clock()
-        overdue = [one for one in self._running.all() if one.is_overdue(now)]
+        overdue = [execution for execution in self._running.all() if execution.is_overdue(now)]
         for one in overdue:
             self._give_up(one)
         return len(overdue)

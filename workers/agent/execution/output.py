@@ -92,18 +92,18 @@ class LiveOutput:
     def close(self) -> None:
         """Send the rest. Output that the ledger does not accept is dropped: the result matters more than its log."""
         with self._buffer_lock:
-            for stream, rest in self._partial.items():
-                self._add(stream, rest)
+            for stream, tail in self._partial.items():
+                self._add(stream, tail)
             self._partial.clear()
         if not self.flush():
             logger.warning("The last output of job %s did not reach the ledger", self._grant.job_id)
 
     def _add(self, stream: str, data: bytes) -> None:
-        rest = data
-        while rest:
+        unsent = data
+        while unsent:
             # data that is not UTF-8 may be cut anywhere
-            part = whole_end(rest[:_PIECE]) or rest[:_PIECE]
-            rest = rest[len(part) :]
+            part = whole_end(unsent[:_PIECE]) or unsent[:_PIECE]
+            unsent = unsent[len(part) :]
             last = self._pieces[-1] if self._pieces else None
             if last and last.stream == stream and len(last.data) + len(part) <= _PIECE:
                 self._pieces[-1] = Piece(stream, last.data + part)

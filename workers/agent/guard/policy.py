@@ -57,7 +57,7 @@ class Rule:
         if self.allows and not data.keys() <= self.arguments.keys():
             return False
         fits = _is_allowed if self.allows else _is_denied
-        return all(name in data and _fits(wanted, data[name], fits) for name, wanted in self.arguments.items())
+        return all(name in data and _fits(pattern, data[name], fits) for name, pattern in self.arguments.items())
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def _fits(pattern: Any, value: Any, fits: Callable[[str, str], bool]) -> bool:
         )
     ((kind, inner),) = pattern.items()
     if kind == "any":
-        return any(_fits(one, value, fits) for one in inner)
+        return any(_fits(pattern, value, fits) for pattern in inner)
     if kind == "object":
         return (
             isinstance(value, dict)
@@ -148,8 +148,10 @@ def _fits(pattern: Any, value: Any, fits: Callable[[str, str], bool]) -> bool:
     if not isinstance(value, list):
         return False
     if kind == "each":
-        return all(_fits(inner, one, fits) for one in value)
-    return len(value) == len(inner) and all(_fits(one, item, fits) for one, item in zip(inner, value, strict=True))
+        return all(_fits(inner, item, fits) for item in value)
+    return len(value) == len(inner) and all(
+        _fits(pattern, item, fits) for pattern, item in zip(inner, value, strict=True)
+    )
 
 
 def _rule(raw: Any, path: str) -> Rule:
@@ -164,8 +166,8 @@ def _rule(raw: Any, path: str) -> Rule:
         raise ValueError(f"{path}: run_as and limits are only valid in rules with the effect allow")
     if "arguments" in raw:
         _only(raw["arguments"], None, f"{path}: arguments")
-        for name, wanted in raw["arguments"].items():
-            _check_pattern(wanted, f"{path}: arguments.{name}")
+        for name, pattern in raw["arguments"].items():
+            _check_pattern(pattern, f"{path}: arguments.{name}")
         rule = replace(rule, arguments=raw["arguments"])
     if "run_as" in raw:
         rule = replace(rule, run_as=_user(raw["run_as"], path))

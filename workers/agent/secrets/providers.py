@@ -108,11 +108,11 @@ class Directory:
             raise OperationFailed(f"The directory of this host's secrets cannot be read: {error.strerror}.") from error
         if len(files) > MOST:
             raise OperationFailed(f"This host has {len(files)} secrets; at most {MOST} can be removed from output.")
-        seen = tuple(sorted((name, state.st_mtime_ns, state.st_size) for name, state in files))
-        if seen != self._seen:
-            texts = [self._text(self._path / name) for name, _, _ in seen]
+        versions = tuple(sorted((name, state.st_mtime_ns, state.st_size) for name, state in files))
+        if versions != self._seen:
+            texts = [self._text(self._path / name) for name, _, _ in versions]
             self._values = [text for text in texts if text is not None and not fault(text)]
-            self._seen = seen
+            self._seen = versions
         return self._values
 
     def _read(self, path: Path) -> str | None:
@@ -154,8 +154,8 @@ class Command:
         )
         context.check()
         if done.stopped or done.exit_code != 0:
-            how = "took too long" if done.stopped else f"ended with code {done.exit_code}"
-            raise OperationFailed(f"This host's command for secrets {how} for {name!r}.")
+            ending = "took too long" if done.stopped else f"ended with code {done.exit_code}"
+            raise OperationFailed(f"This host's command for secrets {ending} for {name!r}.")
         text = done.stdout.text().removesuffix("\n").removesuffix("\r")
         problem = fault(text)
         if problem:
