@@ -1,4 +1,4 @@
-"""What a request handler needs besides the request."""
+"""The use cases and the principal of the present request."""
 
 from __future__ import annotations
 

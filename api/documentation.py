@@ -98,7 +98,7 @@ def pages(api: OpenApi, facades: Sequence[FacadeDocument]) -> flask.Blueprint:
 
 
 def _swagger_ui() -> Path:
-    """Where the installed Swagger UI has its files. Found without importing the package, whose page is not used."""
+    """The directory of Swagger UI's files, found without importing the package, whose page is not used."""
     spec = find_spec("flask_swagger_ui")
     if spec is None or spec.origin is None:
         raise RuntimeError("The package flask-swagger-ui is not installed; install jobqueue again.")

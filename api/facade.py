@@ -13,7 +13,7 @@ from api.openapi import FacadeDocument
 
 @dataclass(frozen=True)
 class Facade:
-    """What the application needs to know about a facade.
+    """A facade, as the application installs it.
 
     ``rules`` gives what each of its routes needs, ``document`` describes the routes, and ``credentials`` finds those
     that its clients send elsewhere than in ``Authorization``. ``scoped`` are the routes that look at hosts; to

@@ -18,7 +18,7 @@ def add(app: Flask, belongs: Callable[[str], bool], render: Render) -> None:
 
 
 def of_this_request() -> Render | None:
-    """What renders this request's errors; None: the native API does."""
+    """The renderer of this request's errors; None for the native API."""
     path = request.path
     renderers: list[tuple[Callable[[str], bool], Render]] = current_app.extensions.get(_EXTENSION, [])
     return next((render for belongs, render in renderers if belongs(path)), None)

@@ -61,7 +61,7 @@ def _saved_submission(loaded: Mapping[str, Any], principal: Principal, saved: Sa
 
 
 def _inside_job(error: InvalidInput) -> InvalidInput:
-    """The same error with the paths of its fields as they are in the request for a schedule."""
+    """The error with the paths that its fields have in a request for a schedule."""
     fields = error.details or {}
     is_named = error.message.partition(":")[0] in fields
     message = f"{_FIELD}.{error.message}" if is_named else error.message

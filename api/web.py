@@ -1,4 +1,4 @@
-"""What surrounds the application: whom a proxy says that it speaks for, and headers for browsers on every answer."""
+"""Middleware around the application: the client that a proxy names, and headers for browsers on every answer."""
 
 from __future__ import annotations
 

@@ -149,11 +149,11 @@ class Worker(GeventWorker):
                 unread -= len(data)
 
     def timeout_ctx(self) -> _Idle:
-        """What gunicorn wraps around the wait for a connection's next request."""
+        """The context in which gunicorn waits for a connection's next request."""
         return _Idle(self, self._clients[gevent.getcurrent()], header_seconds=self.app.header_seconds)
 
     def body_ctx(self) -> _Idle:
-        """The same around the wait for the rest of a body."""
+        """The context in which a request waits for the rest of its body."""
         return _Idle(self, self._clients[gevent.getcurrent()], seconds=self.app.body_seconds)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

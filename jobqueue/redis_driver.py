@@ -1,4 +1,4 @@
-"""What redis-py reports to the server about itself, looked up once.
+"""The name and version that redis-py reports to the server, looked up once.
 
 From version 7 on it would read the metadata of its package for every connection, which takes milliseconds of CPU.
 """

@@ -107,13 +107,13 @@ class RedisUrl:
         return mask_password(self.text)
 
     def with_login(self, username: str, password: str) -> str:
-        """The same address with other credentials; with empty ones, without any."""
+        """The address with other credentials; with empty ones, without credentials."""
         _, _, rest = self.text.partition("://")
         body, mark, query = rest.partition("?")
         return f"{self.scheme}://{_login(username, password)}{body.rpartition('@')[2]}{mark}{query}"
 
     def broker(self) -> tuple[str, dict[str, Any]]:
-        """The same Redis in kombu's spelling: ``(broker_url, transport_options)`` for Celery."""
+        """The address in kombu's spelling: ``(broker_url, transport_options)`` for Celery."""
         login = _login(self.username, self.password)
         if self.scheme == "unix":
             return f"redis+socket://{login}{quote(self.path)}?virtual_host={self.db}", {}

@@ -46,7 +46,7 @@ class Authenticator:
         self._sources = sources
 
     def __call__(self, environ: Mapping[str, Any]) -> Principal:
-        """Who sends the request with this WSGI environment; raises ``Unauthenticated``, ``TooManyRequests``."""
+        """The principal of the request with this WSGI environment; raises ``Unauthenticated``, ``TooManyRequests``."""
         credentials = RequestCredentials.of(environ, self._sources)
         principal = (
             self._principal(credentials, environ) if credentials is not None else self._sessions.principal(environ)
@@ -115,7 +115,7 @@ class Authenticator:
 
 
 def _refusal(credentials: RequestCredentials) -> Unauthenticated:
-    """The same for all that can be wrong: who guesses should not learn whether the name was right."""
+    """The same error for every fault: a guesser must not learn whether the name was right."""
     if credentials.is_basic:
         return Unauthenticated(f"The name or password is not valid; check those in {credentials.source}.")
     return Unauthenticated(f"The token is not valid; check the one in {credentials.source}.")

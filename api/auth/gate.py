@@ -1,4 +1,4 @@
-"""What every request passes before any view of it runs: who is it, and may they do this?"""
+"""Authenticates and authorizes every request before its view runs."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Authenticate(Protocol):
     """Knows who sends a request, by its WSGI environment."""
 
     def __call__(self, environ: Mapping[str, Any]) -> Principal:
-        """Who sends it; raises ``Unauthenticated``."""
+        """The principal of the request; raises ``Unauthenticated``."""
 
     def still(self, environ: Mapping[str, Any]) -> Principal | None:
-        """Who sent it, if the credentials are still good."""
+        """The principal of the request, or None once its credentials are no longer valid."""
 
 
 class Gate:

@@ -1,4 +1,4 @@
-"""Where an issuer's published keys (JWKS) come from: a file, or an address that is asked now and then.
+"""Sources of an issuer's published keys (JWKS): a file, or an address that is downloaded again from time to time.
 
 If an address is down or hangs, the last valid set stays in use, also after a restart, and no request waits for long.
 """
@@ -37,7 +37,7 @@ class KeysUnavailable(Exception):
 
 
 class KeySource(Protocol):
-    """Where keys come from."""
+    """A source of keys."""
 
     def find(self, algorithm: str, kid: str | None) -> list[VerificationKey]:
         """The keys that a token may be signed with. Raises ``KeysUnavailable``."""

@@ -40,7 +40,7 @@ class RequestCredentials:
 
     @classmethod
     def of_header(cls, header: str, name: str) -> RequestCredentials | None:
-        """Those in the text of a header (``name``, for messages): ``Bearer <secret>`` or ``Basic <base64>``."""
+        """The credentials in a header's text (``name``, for messages): ``Bearer <secret>`` or ``Basic <base64>``."""
         scheme, _, rest = header.partition(" ")
         if scheme.lower() == "bearer":
             return cls(rest.strip(), f"{name}: Bearer")

@@ -1,4 +1,4 @@
-"""What each route needs. A route that is not in this map is refused, to everybody."""
+"""The permission that each route needs. A route that is not in this map is always refused."""
 
 from __future__ import annotations
 

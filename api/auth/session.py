@@ -111,7 +111,7 @@ class Sessions:
             response.delete_cookie(name, path=prefix or "/", secure=secure, httponly=True, samesite="Lax")
 
     def csrf_token(self, value: str) -> str:
-        """What requests of the session with this cookie must show in X-CSRF-Token when they change something."""
+        """The value of X-CSRF-Token that changing requests of the session with this cookie must send."""
         return self._seal.mark("csrf", value)
 
     # --- requests -----------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ class AdminToken:
         self._expected = token.encode("latin-1")
 
     def principal(self, credentials: RequestCredentials) -> Principal | None:
-        """Who brings it: under the name that Basic gives, else ``admin``; None if this is not the token."""
+        """The principal of the token's holder: its name is that of Basic, else ``admin``; None for another token."""
         # WSGI hands headers over as latin-1, so this encoding cannot fail
         if not hmac.compare_digest(credentials.secret.encode("latin-1"), self._expected):
             return None

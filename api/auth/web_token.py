@@ -92,7 +92,7 @@ class WebTokens:
             raise Unauthenticated("The web token is not valid: check its signature, exp, iss, aud and sub.") from error
 
     def _algorithms(self) -> frozenset[str]:
-        """Those that some key can have: a public key is never a secret for HS256."""
+        """The algorithms that the keys can have: a public key is never a secret for HS256."""
         own = frozenset().union(*(key.algorithms for key in self._keys))
         return own | ASYMMETRIC if self._source else own
 

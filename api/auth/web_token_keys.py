@@ -1,4 +1,4 @@
-"""What JSON Web Tokens are checked with. The server looks at it before it starts workers, so it imports little."""
+"""The keys that verify JSON Web Tokens. The server reads them before it starts workers: keep imports few."""
 
 from __future__ import annotations
 

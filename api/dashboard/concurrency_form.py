@@ -14,7 +14,7 @@ NAMES = tuple(_PREFIX + name for name in ("key", "limit", "policy"))
 
 
 def given_of(terms: Concurrency | None) -> dict[str, str]:
-    """What to write into the form for these terms."""
+    """The form's values for these terms."""
     return {_PREFIX + name: str(value) for name, value in (terms.document() if terms else {}).items()}
 
 

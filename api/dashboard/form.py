@@ -68,7 +68,7 @@ def data_of(schema: Mapping[str, Any], values: Mapping[str, str]) -> tuple[dict[
 
 
 def given_of(schema: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, str]:
-    """What to write into the form for ``data``: into its fields, or as JSON where these cannot express it."""
+    """The form's values for ``data``: those of its fields, or JSON where the fields cannot express it."""
     values: dict[str, str] = {}
     for field in fields_of(schema, {}):
         if field.name in data:

@@ -1,4 +1,4 @@
-"""What a request for the list of jobs asks for: filters, a range of time, the size of a page, where it begins."""
+"""The query of the list of jobs: filters, a range of time, the size of a page, where it begins."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class JobListQuery:
 
 
 def read() -> JobListQuery:
-    """That of this request; what a list does not know is left out, as in other pages."""
+    """The query of this request; unknown parameters are ignored, as on other pages."""
     within = query.text("within")
     size = query.number("size", SIZES[0], max(SIZES))
     filters = {name: query.text(name, _LONGEST) for name in ("status", *FILTERS)}

@@ -11,6 +11,6 @@ from api.dashboard.job import go
 
 @blueprint.post(f"{PREFIX}/pauses/<pause_id>/end")
 def end_pause(pause_id: str) -> Response:
-    """What it held back starts, in its former order."""
+    """End a pause: the executions that it held back start, in their former order."""
     services().pauses.end(pause_id)
     return go("/?done=resumed")

@@ -22,7 +22,7 @@ NAMES = (*_TERMS, _VERIFY, _VERIFY_DATA, _VERIFY_WITHIN)
 
 
 def given_of(rollout: Rollout | None) -> dict[str, str]:
-    """What to write into the form for these terms."""
+    """The form's values for these terms."""
     terms = rollout.document() if rollout is not None else {}
     verify = terms.pop("verify", None)
     given = {_PREFIX + name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in terms.items()}

@@ -110,7 +110,7 @@ def submit() -> Response:
 
 
 def _plan_again(submission: Submission) -> Plan | None:
-    """The plan of a job as it is now; None if there is none any more, which the submission will say."""
+    """The plan of a job as of now; None if it can no longer be planned: the submission then reports the error."""
     try:
         return services().plans.plan(submission)
     except (InvalidInput, PermissionDenied, JobNotFound):

@@ -49,7 +49,7 @@ _RESOURCE_STATUSES = {
 
 
 def resource_status(state: str) -> str:
-    """How the Jobs API calls the state of a run: an active one is running."""
+    """The Jobs API's word for the state of a run: an active one is running."""
     return _RESOURCE_STATUSES.get(RunState(state), "running")
 
 

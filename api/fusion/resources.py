@@ -60,7 +60,7 @@ def list_resources() -> Response:
 
 @blueprint.get("/jobs/<resource:name>")
 def show(name: str) -> Response:
-    """How a stored configuration stands: its newest run, or that it is idle."""
+    """The state of a stored configuration: that of its newest run, or idle."""
     return json_response(_status(_configuration(name)))
 
 

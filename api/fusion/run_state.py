@@ -73,7 +73,7 @@ _FINAL: Mapping[JobStatus, RunState] = {
 
 
 def reachable(state: RunState) -> frozenset[RunState]:
-    """Where a run may be after ``state``: drivers do not report every step, so steps may be left out."""
+    """The states that may follow ``state``: drivers do not report every step, so steps may be left out."""
     states: set[RunState] = set()
     pending = [state]
     while pending:
@@ -90,7 +90,7 @@ def reporters(state: RunState) -> frozenset[RunState]:
 
 
 def run_state(job: Job) -> RunState:
-    """How the run stands that ``job`` is."""
+    """The state of the run behind ``job``."""
     if job.status.is_final:
         return _FINAL[job.status]
     if job.cancel_requested:

@@ -22,7 +22,7 @@ OVER = "The credentials of this stream are no longer valid, or no longer allow i
 
 
 class Admission:
-    """That of the present request, for as long as its stream goes on."""
+    """The admission of the present request, for as long as its stream lasts."""
 
     def __init__(self) -> None:
         current: Request = request._get_current_object()  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""How much one websocket's client may send: frames cost time whether or not they hold anything."""
+"""The limit on what one websocket's client may send: even empty frames cost time."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class UpgradeRequired(HTTPException):
     description = "This route supports websocket (version 13) only; use a websocket client."
 
     def get_headers(self, *args: Any, **kwargs: Any) -> list[tuple[str, str]]:
-        """What to upgrade to."""
+        """The headers that name the protocol to upgrade to."""
         return [*super().get_headers(*args, **kwargs), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")]
 
 

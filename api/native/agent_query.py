@@ -70,7 +70,7 @@ class AgentQuery(StrictSchema):
 
 
 def agent_filter(loaded: dict[str, Any], labels: list[str]) -> tuple[AgentFilter, tuple[str, ...]]:
-    """What ``AgentQuery`` loaded as a filter, and what identifies the list for its cursors.
+    """The filter that ``AgentQuery`` loaded, and the text that identifies the list for its cursors.
 
     ``labels`` are all values of ``label``. Raises ``InvalidInput``.
     """

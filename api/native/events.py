@@ -93,7 +93,7 @@ _Show = Callable[[list[JobEvent]], list[sse.ServerEvent]]
 
 
 def _announced(follow: _Follow, after: str | None, show: _Show) -> Iterator[list[sse.ServerEvent]]:
-    """The events that are followed. A further event reports that some are missing, or that the ledger is away.
+    """The events that are followed. An event of its own reports missing events, or that the ledger is unavailable.
 
     Where it begins is settled with the call, not with the first turn: what happens from now on is not missed.
     """
@@ -123,7 +123,7 @@ def _turns(
 
 
 def _resumed(follow: _Follow) -> Generator[list[sse.ServerEvent], None, Iterator[list[JobEvent]]]:
-    """What is followed from now on, once the ledger answers; an empty turn for each failed try."""
+    """The events from now on, once the ledger answers; an empty turn for each failed attempt."""
     while True:
         try:
             return follow(None)

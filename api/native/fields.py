@@ -35,7 +35,7 @@ _LATEST = to_micros(datetime(2200, 1, 1, tzinfo=timezone.utc))
 
 
 def about(text: str, **more: Any) -> dict[str, Any]:
-    """What the API's description says of a field."""
+    """Metadata with the description of a field for the API's documentation."""
     return {"description": text, **more}
 
 

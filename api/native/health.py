@@ -99,5 +99,5 @@ def _refusal() -> str:
 
 
 def _component(status: str, reason: str, **more: float) -> dict[str, Any]:
-    """One that is ok unless there is a ``reason`` for another ``status``."""
+    """A component that is ok unless there is a ``reason`` for another ``status``."""
     return {"status": status, "reason": reason, **more} if reason else {"status": "ok", **more}

@@ -216,7 +216,7 @@ def _time(micros: int | None) -> str | None:
 
 
 def response(execution: Execution) -> Document:
-    """What one agent answered."""
+    """The answer of one agent."""
     document: Document = {
         "status": execution.state.value,
         "data": execution.data,
@@ -232,7 +232,7 @@ def response(execution: Execution) -> Document:
 
 
 def agent_state(execution: Execution) -> Document:
-    """How far one agent is."""
+    """The progress of one agent."""
     duration = execution.duration
     document: Document = {
         "status": execution.state.value,

@@ -18,7 +18,7 @@ _TEXT = {"text/plain": {"schema": {"type": "string"}}}
     operationId="metrics", responses={"200": {"description": "In Prometheus' text format.", "content": _TEXT}}
 )
 def get_metrics() -> Response:
-    """How the fleet does, in numbers, for Prometheus
+    """Get metrics in Prometheus' format
 
     Also answers while Redis is unavailable: then `jobqueue_redis_up` is 0.
     """

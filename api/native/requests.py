@@ -48,7 +48,7 @@ def target_of(loaded: Mapping[str, Any]) -> str | None:
 
 
 def submission(loaded: Mapping[str, Any], *, principal: Principal, header_key: str | None = None) -> Submission:
-    """What ``JobRequest`` loaded, as a submission. ``header_key`` is the header Idempotency-Key.
+    """The submission that ``JobRequest`` loaded. ``header_key`` is the header Idempotency-Key.
 
     Raises ``InvalidInput`` for what no single field shows: times that exclude each other, keys that differ.
     """
@@ -79,7 +79,7 @@ def check_times(loaded: Mapping[str, Any], *, has_key: bool | None = None) -> No
 
 
 def job_filter(loaded: Mapping[str, Any]) -> JobFilter:
-    """What ``JobQuery`` loaded, as a filter."""
+    """The filter that ``JobQuery`` loaded."""
     if loaded.get("cursor") is not None and loaded["offset"]:
         sentence = "Cannot be combined with cursor, which already defines where the page starts; leave one out."
         raise InvalidInput.of("offset", sentence)
@@ -106,7 +106,7 @@ def job_filter(loaded: Mapping[str, Any]) -> JobFilter:
 
 
 def job_search(loaded: Mapping[str, Any]) -> JobSearch:
-    """What ``JobQuery`` loaded beyond a filter."""
+    """The search that ``JobQuery`` loaded."""
     return JobSearch(loaded.get("q"), loaded.get("submitted_by"), loaded.get("error"))
 
 

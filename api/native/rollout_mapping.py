@@ -59,7 +59,7 @@ def planned_batches(plan: Plan) -> list[dict[str, Any]] | None:
 
 
 def _next_opens(progress: RolloutProgress) -> int:
-    """When the next batch opens by itself, if one waits for its time."""
+    """When the next batch opens, if it waits for its time."""
     return progress.opens if any(batch.state is BatchState.WAITING for batch in progress.batches) else 0
 
 

@@ -123,7 +123,7 @@ class PlannedBatch(ma.Schema):
 
 
 class RolloutAnswer(ma.Schema):
-    """How far a rollout has come."""
+    """The progress of a rollout."""
 
     terms = fields.Dict(required=True, metadata={"properties": PROPERTIES})
     state = fields.String(

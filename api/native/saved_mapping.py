@@ -51,7 +51,7 @@ def changes(differences: Iterable[Change]) -> list[Document]:
 
 
 def parsed(name: str, loaded: Mapping[str, Any], principal: Principal) -> SavedJob:
-    """What ``SavedJobRequest`` loaded, as a saved job. Raises ``InvalidInput``."""
+    """The saved job that ``SavedJobRequest`` loaded. Raises ``InvalidInput``."""
     return SavedJob(
         name=name,
         job=saved_fields(requests.submission(loaded, principal=principal)),

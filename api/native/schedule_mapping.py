@@ -29,7 +29,7 @@ _NOT_STORED = Owner("", "", "")
 
 
 def schedule_of(name: str, loaded: Mapping[str, Any]) -> Schedule:
-    """What ``ScheduleRequest`` or ``TimingRequest`` loaded, as a schedule that is not stored yet."""
+    """The schedule that ``ScheduleRequest`` or ``TimingRequest`` loaded; it is not stored yet."""
     paused = loaded.get("paused")
     return Schedule(
         name=name,
@@ -83,7 +83,7 @@ def schedule_document(view: ScheduleView) -> dict[str, Any]:
 
 
 def declared_document(schedule: Schedule) -> dict[str, Any]:
-    """What a caller sets of a schedule, without what is empty."""
+    """The fields of a schedule that a caller sets, without empty ones."""
     shown = schedule_document(ScheduleView(schedule, Progress()))
     fields = {name: shown[name] for name in _DECLARED}
     fields["paused"] = schedule.pause and schedule.pause.reason

@@ -382,7 +382,7 @@ class ResponseAnswer(ma.Schema):
 
 
 class AgentStateAnswer(ma.Schema):
-    """How far one agent is."""
+    """The progress of one agent."""
 
     status = fields.String(required=True, validate=validate.OneOf([state.value for state in ExecutionState]))
     error = fields.String(required=True, allow_none=True)
@@ -583,7 +583,7 @@ class AgentMoved(AgentAnswer):
 
 
 class RemovedRedisUser(ma.Schema):
-    """What became of an agent's Redis user."""
+    """The outcome of removing an agent's Redis user."""
 
     name = fields.String(required=True)
     removed = fields.Boolean(required=True)
@@ -684,7 +684,7 @@ class HealthAnswer(ma.Schema):
 
 
 class ComponentAnswer(ma.Schema):
-    """How one part of the system is."""
+    """The condition of one part of the system."""
 
     status = fields.String(required=True)
     latency_ms = fields.Float(metadata=about("Time of one round trip."))
@@ -707,7 +707,7 @@ class AgentCounts(ma.Schema):
 
 
 class FailureQuery(StrictSchema):
-    """How far back failures are listed."""
+    """The time span of the listed failures."""
 
     within_seconds = QueryWhole(
         load_default=3600, validate=between(1, 7 * 86_400), metadata=about("Only jobs that ended within these seconds.")

@@ -112,7 +112,7 @@ def _put(name: str, loaded: dict[str, Any], *, assumed: list[str] | None = None)
 
 
 def _declared(target: StoredTarget) -> dict[str, Any]:
-    """What a caller sets of a target, without what is empty."""
+    """The fields of a target that a caller sets, without empty ones."""
     fields = {"target": target.text, "description": target.description, "managed_by": target.managed_by}
     return {name: value for name, value in fields.items() if value}
 

@@ -19,7 +19,7 @@ _OWN_SITES = frozenset({"same-origin", "none"})
 
 
 def of(environ: Mapping[str, str]) -> RequestCredentials | None:
-    """Those of a request for one of Ray's routes: the header's, else the cookie's.
+    """The credentials of a request for one of Ray's routes: the header's, else the cookie's.
 
     Raises ``PermissionDenied`` where a browser sends the cookie for a page of another site.
     """

@@ -59,7 +59,7 @@ def error_type(job: Job) -> str | None:
 
 
 def exit_code(job: Job) -> int | None:
-    """What the command ended with; None before it has, where there was none, and where it was stopped."""
+    """The command's exit code; None before its end, where there was none, and where it was stopped."""
     if not job.status.is_final or job.is_broadcast:
         return None
     execution = job.executions[0]

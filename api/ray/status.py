@@ -47,7 +47,7 @@ SOURCES: Mapping[RayStatus, tuple[JobStatus, ...]] = {
 
 
 def status_of(job: Job) -> RayStatus:
-    """What Ray would call the job's status: it runs as soon as one of its commands does."""
+    """The job's status in Ray's terms: it runs as soon as one of its commands does."""
     if job.status.is_final:
         return _FINAL[job.status]
     if all(is_pending(job, execution) for execution in job.executions):

@@ -79,7 +79,7 @@ def checked_id(text: str) -> str:
 
 
 def runtime_env(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """Its runtime environment with the working directory as a URI: it names one on the host by its path."""
+    """The job's runtime environment with the working directory as a URI: it names one on the host by its path."""
     document = dict(variables)
     location = document.get("working_dir")
     if isinstance(location, str) and location.startswith("/"):

@@ -24,7 +24,7 @@ _Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]
 
 
 def _completer(find: Callable[[Client], _Candidates]) -> _Complete:
-    """Those of what ``find`` gives (value and help) that begin as the word does."""
+    """Completes a word by the values that ``find`` returns with their help."""
 
     @wraps(find)
     def complete(_context: click.Context, _parameter: click.Parameter, word: str) -> list[CompletionItem]:

@@ -1,4 +1,4 @@
-"""How the commands reach the API: ``--url`` and ``--token-file``, else the environment, else the state directory."""
+"""The connection to the API: ``--url`` and ``--token-file``, else the environment, else the state directory."""
 
 from __future__ import annotations
 

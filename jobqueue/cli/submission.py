@@ -1,4 +1,4 @@
-"""What ``job submit`` sends: an operation's data from options, and the words after ``--``."""
+"""The data that ``job submit`` sends: from options, and from the words after ``--``."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ _DOTS_OF_AN_OPERATION = 2
 
 @dataclass(frozen=True)
 class Work:
-    """What to submit. ``changes``: it may change hosts; ``label`` names it in messages."""
+    """The operation to submit. ``changes``: it may change hosts; ``label`` names it in messages."""
 
     operation: str
     data: dict[str, Any]

@@ -96,7 +96,7 @@ class Contexts:
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> Contexts:
-        """Those of this user. Raises ``InvalidInput`` for a damaged file, or one that others may write."""
+        """The contexts of this user. Raises ``InvalidInput`` for a damaged file, or one that others may write."""
         path = contexts_file(os.environ if environ is None else environ)
         try:
             with path.open("rb") as file:
@@ -128,7 +128,7 @@ class Contexts:
         return replace(self, items={**self.items, context.name: context})
 
     def without(self, name: str) -> Contexts:
-        """Without one; if it was the current one, there is none. Raises ``NotFound``."""
+        """The contexts without one; if it was the current one, no context is current. Raises ``NotFound``."""
         self.get(name)
         items = {key: item for key, item in self.items.items() if key != name}
         return replace(self, items=items, current="" if self.current == name else self.current)

@@ -48,7 +48,7 @@ class ConnectionFailed(ClientError):
 
 
 class InvalidAnswer(ClientError):
-    """What answers there is not the jobqueue API."""
+    """The server's answer is not one of the jobqueue API."""
 
     code = "invalid_answer"
 

@@ -15,7 +15,7 @@ Document: TypeAlias = dict[str, Any]
 
 
 class SavedRuns(Protocol):
-    """What runs saved jobs: ``Client.saved``."""
+    """Runs saved jobs: ``Client.saved``."""
 
     @property
     def run(self) -> Callable[..., Document]: ...

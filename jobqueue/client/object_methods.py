@@ -17,7 +17,7 @@ SHELL = "command.shell.execute"
 
 
 class JobOptions(TypedDict, total=False):
-    """What a job may have beside its operation and target; see ``Client.submit``."""
+    """The options of a job besides its operation and target; see ``Client.submit``."""
 
     title: str
     description: str
@@ -33,7 +33,7 @@ class JobOptions(TypedDict, total=False):
 
 
 class JobClient(Protocol):
-    """What ``Client`` and ``jobqueue.testing.FakeClient`` have in common. Annotate with it what takes either."""
+    """The methods that ``Client`` and ``jobqueue.testing.FakeClient`` share; annotate code that takes either with it."""
 
     def run(self, command: str, *, on: str, **options: Unpack[JobOptions]) -> Job: ...
     def start(

@@ -21,7 +21,7 @@ _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:([\d.]+)s)?(?:(\d+)ms)?")
 
 @dataclass(frozen=True)
 class Result:
-    """How a job ended on one host.
+    """The result of a job on one host.
 
     ``status``       completed, failed, skipped, cancelled, expired or lost
     ``data``         what the operation returned; for a command ``{"stdout", "stderr", "exit_code", ...}``
@@ -130,7 +130,7 @@ class JobInfo:
 
     @property
     def failures(self) -> tuple[Result, ...]:
-        """Those of ``answers`` that count as failures."""
+        """The ``answers`` that count as failures."""
         return tuple(result for result in self.answers() if result.is_failure)
 
 

@@ -37,7 +37,7 @@ _REFERENCE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Where the entrypoint runs (``cwd``), variables to add, and descriptors that its processes must keep open."""
+    """The directory (``cwd``) and variables of the entrypoint, and descriptors that its processes must keep open."""
 
     cwd: Path
     env: Mapping[str, str]

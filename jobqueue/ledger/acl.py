@@ -155,7 +155,7 @@ class RedisUser:
         return " ".join(["user", self.name, "reset", "on", f"#{digest}", *self.rules])
 
     def command(self, password: str) -> str:
-        """The same as a command for redis-cli."""
+        """The user as a command for redis-cli."""
         return "ACL SETUSER " + self.line(password).removeprefix("user ")
 
 

@@ -323,7 +323,7 @@ class Agents:
         return [str(name) for name in names]
 
     def _matching(self, names: list[str], agent_filter: AgentFilter) -> list[str]:
-        """Those of a few hostnames that match."""
+        """The agents with one of these hostnames that match."""
         if agent_filter.hostname:
             names = [name for name in names if matches(agent_filter.hostname, name)]
         if not names or (not agent_filter.labels and not agent_filter.states and agent_filter.is_live is None):

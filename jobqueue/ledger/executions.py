@@ -137,7 +137,7 @@ class Executions:
         self._scripts.call("alert", self._now(), kind, job_id, hostname, message[:_LONGEST_ALERT], count)
 
     def note(self, kind: str, job_id: str, hostname: str, message: str, count: int = 1) -> None:
-        """The same for the agent ``hostname``: maintenance moves it to the alerts, which no agent may write."""
+        """Record an alert of the agent ``hostname``: maintenance moves it to the alerts, which no agent may write."""
         alert = {"kind": kind, "job_id": job_id, "message": message[:_LONGEST_ALERT], "count": count}
         self._scripts.call("note_alert", self._now(), hostname, json.dumps(alert))
 

@@ -497,7 +497,7 @@ class Jobs:
         return faults
 
     def suspicious(self, job_ids: list[str]) -> list[str]:
-        """Those that may be incompletely stored, at a fixed cost for each: for ``removed_if_half``."""
+        """The jobs that may be incompletely stored, at a fixed cost for each: for ``removed_if_half``."""
         return list(self._scripts.call("list_suspicious", *job_ids)) if job_ids else []
 
     def removed_if_half(self, job_id: str, lease_micros: int) -> bool:

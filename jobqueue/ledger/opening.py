@@ -17,7 +17,7 @@ Rest = tuple[ExecutionState, int, str]
 
 
 def rest_of(fields: Mapping[str, str]) -> Rest:
-    """How the executions without a record stand."""
+    """The common state of the executions without a record."""
     if "rest" not in fields:
         return ExecutionState.SUBMITTED, 0, ""
     state, at, reason = fields["rest"].split("|", 2)
@@ -48,7 +48,7 @@ def events(fields: Mapping[str, str]) -> tuple[Event, ...]:
 
 
 def progress(fields: Mapping[str, str]) -> RolloutProgress | None:
-    """How far a rollout has come; None for any other job, and if its terms were altered."""
+    """The progress of a rollout; None for any other job, and if its terms were altered."""
     terms = fields.get("rollout", "").split("|")
     if len(terms) != 6:
         return None

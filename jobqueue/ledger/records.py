@@ -167,7 +167,7 @@ def _execution(slot: str, fields: Mapping[str, str], out: str | None) -> Executi
 
 
 def _held_by(state: ExecutionState, fields: Mapping[str, str]) -> str:
-    """What an execution that was put off waits for: the end of a pause, a concurrency key, or the rate of its job."""
+    """The reason why an execution was put off: a pause, a concurrency key, or the rate of its job."""
     reason = fields.get("parked", "")
     if reason:
         return "pause" if reason.startswith("pause:") else "concurrency"

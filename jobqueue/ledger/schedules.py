@@ -23,7 +23,7 @@ _KEEP = "="
 
 @dataclass(frozen=True)
 class Taken:
-    """What the process that fires schedules is to do. ``now`` is the ledger's time; ``first``: when the next schedule
+    """The work of the process that fires schedules. ``now`` is the ledger's time; ``first``: when the next schedule
     is due; ``due``: names of those that are; ``ahead``: names of those whose times were computed before the clock went
     back.
     """
@@ -88,7 +88,7 @@ class Schedules:
         raise _unknown(name)
 
     def some(self, names: Sequence[str], results: int) -> list[ScheduleView | RecordAltered]:
-        """Those of the schedules that exist, with so many of their newest results."""
+        """The named schedules that exist, each with up to this many of its newest results."""
         if not names:
             return []
         _, *records = self._scripts.call("read_schedules", results, "", *names)

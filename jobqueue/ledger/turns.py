@@ -20,7 +20,7 @@ class Turns:
 
     @contextmanager
     def take(self, *, urgent: bool = False) -> Iterator[None]:
-        """Wait for a turn, and end it with the block. What is done in a turn must end by itself."""
+        """Wait for a turn, and end it with the block. A turn must be bounded in time."""
         self.begin(urgent=urgent)
         try:
             yield

@@ -65,7 +65,7 @@ class AlertGroup:
 
     @property
     def version(self) -> str:
-        """That of the newest alert: a new or updated alert of the kind changes it."""
+        """The version of the newest alert: a new or updated alert of the kind changes it."""
         return self.newest.version
 
     @property

@@ -48,7 +48,7 @@ def answer_lines(state: str, error: str | None, data: Any) -> list[str]:
 
 
 def compare(first: Sequence[str], second: Sequence[str]) -> AnswerDiff:
-    """What differs between two answers, as ``answer_lines`` makes them."""
+    """The difference between two answers, as ``answer_lines`` makes them."""
     left_out = sum(max(0, len(lines) - MAX_LINES) for lines in (first, second))
     difference = difflib.unified_diff(_cut(first), _cut(second), lineterm="", n=_CONTEXT)
     # the first two lines name the texts, and the third begins the first part

@@ -79,7 +79,7 @@ def note_of(execution: Execution) -> str:
 
 
 def content_of(execution: Execution) -> tuple[Any, ...]:
-    """What distinguishes an answer from others, as JSON values."""
+    """The values (JSON) that distinguish an answer from others."""
     failure: Mapping[str, Any] | None = execution.failure
     return (
         execution.changed,

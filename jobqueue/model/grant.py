@@ -137,7 +137,7 @@ def _host_limit(text: str | None) -> HostLimit | None:
 
 
 def narrowed_grant(one: Grant, other: Grant) -> Grant | None:
-    """What both grants allow; None if their permissions do not overlap."""
+    """The intersection of two grants; None if their permissions do not overlap."""
     if one.covers(other.permission):
         permission = other.permission
     elif other.covers(one.permission):

@@ -101,7 +101,7 @@ def _about(kind: Kind, meaning: str, **more: Any) -> dict[str, JobField]:
 
 @dataclass(frozen=True)
 class JobFields:
-    """What a caller requests. Times are microseconds since the epoch.
+    """The fields of a job that its caller sets. Times are microseconds since the epoch.
 
     ``groups`` are the lists that include the job (``JobFilter.group``). No request sets them, so unlike tags they can
     be trusted. At most one unfinished job holds the name ``exclusive``.

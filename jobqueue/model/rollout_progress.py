@@ -1,4 +1,4 @@
-"""How far a rollout has come: its batches, and why it waits or stopped."""
+"""The progress of a rollout: its batches, and why it waits or stopped."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class SavedJob:
 
     @property
     def content(self) -> dict[str, Any]:
-        """What a new version changes: everything but its number, time and author."""
+        """The content of a version: everything but its number, time and author."""
         return {
             "job": dict(self.job),
             "parameters": {name: dict(schema) for name, schema in self.parameters.items()},

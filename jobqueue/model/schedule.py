@@ -155,7 +155,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a schedule is. ``next``: the time that comes next, None if there is none; ``due``: when it fires, after its
+    """The progress of a schedule. ``next``: the next time, None if there is none; ``due``: when it fires, after its
     jitter. ``job_id`` and ``job_status`` are of its last job; the status is empty if the job was removed.
 
     ``waits``: the newest time that waited for the last job to end; ``seen``: until when the schedule was attended then.

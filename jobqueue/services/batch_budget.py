@@ -1,4 +1,4 @@
-"""What the wrong and the costly items of one batch may take together, so that no request holds an API process up."""
+"""The budget that the invalid and the costly items of one batch share, so that no request blocks an API process."""
 
 from __future__ import annotations
 

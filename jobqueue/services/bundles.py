@@ -29,7 +29,7 @@ _FILES = frozenset({_CA, "ssl_ca_path", "ssl_certfile", "ssl_keyfile"})
 
 @dataclass(frozen=True)
 class BundleRequest:
-    """What a bundle is to hold.
+    """The content of a bundle to make.
 
     ``redis_url`` None: the address that the settings give, with a Redis user created for this agent. ``replace``
     permits a bundle for a hostname whose agent has joined already.
@@ -118,7 +118,7 @@ class BundleMaker:
             return False
 
     def _address(self, request: BundleRequest) -> RedisUrl:
-        """Where the agent reaches Redis. Raises ``Conflict`` if no address that other hosts can use is known."""
+        """The address at which the agent reaches Redis. Raises ``Conflict`` without one that other hosts can use."""
         if request.redis_url is not None:
             return self._address_of_caller(request.redis_url)
         self._require_one_broker()

@@ -235,7 +235,7 @@ class CredentialManager:
 
 
 def _makers(by: Principal) -> tuple[str, ...]:
-    """Who may know the secret that ``by`` makes, of those who could approve their own jobs with it."""
+    """The principals that may know the secret that ``by`` makes and could approve their own jobs with it."""
     return _within_limit(by.acting_as if by.has_limits or by.makers else (), by)
 
 

@@ -22,7 +22,7 @@ _MOST_COMPARED = 1000
 
 @dataclass(frozen=True)
 class PauseRequest:
-    """What to pause; ``until`` is in microseconds."""
+    """A pause to begin; ``until`` is in microseconds."""
 
     kind: PauseKind
     value: str

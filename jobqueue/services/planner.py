@@ -76,7 +76,7 @@ class Planner:
         self.scope = scope
 
     def plan(self, submission: Submission) -> Plan:
-        """What the submission would do now. Nothing is run or submitted; the plan is kept for an hour.
+        """The plan of a submission as of now. Nothing is run or submitted; the plan is kept for an hour.
 
         Raises ``InvalidInput`` (operation, data, target, rollout); ``PermissionDenied`` without ``agent:read`` on the
         hosts that the target names.
@@ -159,7 +159,7 @@ class Planner:
         *,
         is_patient: bool,
     ) -> tuple[TargetPreview, tuple[str, ...]]:
-        """Where a job with this target would go, and notes on terms of the target that match nothing.
+        """The agents that a job with this target would reach, and notes on terms of the target that match nothing.
 
         ``among``: the hosts that ``_any`` stands for. Raises ``UnknownTarget`` for an expression that names no agent.
         """

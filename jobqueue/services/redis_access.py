@@ -12,7 +12,7 @@ from jobqueue.settings import Settings
 
 @dataclass(frozen=True)
 class AccessTaken:
-    """What became of an agent's Redis user. ``note``: what was done, or what must be done by hand."""
+    """The outcome of removing an agent's Redis user. ``note``: what was done, or what must be done by hand."""
 
     user: str
     is_removed: bool

@@ -22,7 +22,7 @@ class CheckedVerification:
 
     @property
     def permissions(self) -> tuple[str, ...]:
-        """What a submission needs for it."""
+        """The permissions that a submission needs for the verification."""
         return submission_permissions.needed(self.operation.permission, self.terms.data)
 
     def prepared(self, submission: Submission, pinning: PackageResolver) -> Submission:

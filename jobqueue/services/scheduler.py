@@ -188,7 +188,7 @@ class Scheduler:
         )
 
     def _overlap(self, view: ScheduleView, times: Times, time: int, now: int) -> Step | None:
-        """What the schedule's last job means for a time; None: it fires."""
+        """The effect of the schedule's last job on a time; None: the time fires."""
         schedule, progress = view.schedule, view.progress
         if schedule.overlap is Overlap.BUFFER_ONE and progress.waits not in (None, time) and time <= progress.seen:
             return _passed(view, times, time, time, Outcome.SKIPPED, "another time waited for the last job")

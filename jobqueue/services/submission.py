@@ -164,7 +164,7 @@ class JobSubmitter:
         return [by_id[job.id] if isinstance(job, NewJob) else job for job in prepared]
 
     def _create_many(self, new: list[NewJob]) -> list[Stored | JobQueueError]:
-        """What the ledger answers for each job; the messages of those that it stored are sent."""
+        """Store jobs and send the messages of those that were stored; returns the ledger's answer for each."""
         outcomes = self._jobs.create_many(new, self._sender.template)
         self._settle(zip(new, outcomes, strict=True))
         self._send([(job, stored) for job, stored in zip(new, outcomes, strict=True) if isinstance(stored, Stored)])

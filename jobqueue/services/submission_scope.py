@@ -67,7 +67,7 @@ class SubmissionScope:
         self._approval_seconds = approval_seconds
 
     def of(self, principal: Principal, permissions: Iterable[str]) -> Limits | None:
-        """What a submission that needs these permissions must keep to; None if they are granted without."""
+        """The limits of a submission that needs these permissions; None if they are granted without limits."""
         if not principal.restricted:
             return None
         granted = tuple(permission for permission in permissions if principal.may_somewhere(permission))

@@ -11,7 +11,7 @@ from jobqueue.model.target import Target, TargetKind
 
 
 class Candidate(Protocol):
-    """What a preview needs of an agent."""
+    """An agent, as far as a preview needs it."""
 
     @property
     def hostname(self) -> str: ...
@@ -52,7 +52,7 @@ def reach(
     *,
     is_patient: bool = False,
 ) -> TargetPreview:
-    """Where a job with this target would go. ``operation`` may be empty: then any agent can run it.
+    """The agents that a job with this target would reach. ``operation`` may be empty: then any agent can run it.
 
     ``among`` are the hosts that the target names, if it is an expression. ``is_patient``: the job has a deadline, and
     waits for agents that are offline.

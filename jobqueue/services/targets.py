@@ -176,7 +176,7 @@ def _job_hosts(read: Callable[[str], Job], job_id: str, outcome: str) -> Sequenc
 
 
 def _steps(node: Node, hosts: int) -> int:
-    """What an evaluation costs, in the steps of a batch's budget."""
+    """The cost of an evaluation, in steps of a batch's budget."""
     steps = 50
     for one, _ in walk(node):
         if isinstance(one, Hosts):

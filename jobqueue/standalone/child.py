@@ -28,7 +28,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 @dataclass(frozen=True)
 class ChildSpec:
-    """What to run. Lower ``stage`` stops first; ``ask`` asks the child to end; SIGTERM does if it is None."""
+    """The command to run. Lower ``stage`` stops first; ``ask`` asks the child to end; SIGTERM does if it is None."""
 
     name: str
     argv: Sequence[str]

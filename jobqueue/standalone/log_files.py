@@ -1,4 +1,4 @@
-"""What the processes of ``jobqueue up`` print, in files of the state directory."""
+"""The output of the processes of ``jobqueue up``, in files of the state directory."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class AgentPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to start.
+    """The processes to start.
 
     ``redis_url`` None: an embedded Redis. ``listen``: address and port at which agents of other hosts reach it.
     ``flower_port`` None: no Flower. ``token`` None: the state directory's.

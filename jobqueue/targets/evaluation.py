@@ -25,7 +25,7 @@ StoredLookup = Callable[[str], Node]
 
 @dataclass
 class Unmatched:
-    """What no agent has. ``keys`` and ``hosts`` (single hostnames) are refused: they are probably typing errors.
+    """Parts of an expression that match no agent. ``keys`` and ``hosts`` (single hostnames) are refused as typing errors.
 
     ``terms`` are (key, value), or ("", pattern of hostnames), without any match.
     """

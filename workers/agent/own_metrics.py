@@ -1,4 +1,4 @@
-"""What an agent measures of itself; without a port for its metrics, nothing, and prometheus_client is not imported."""
+"""The metrics of an agent; without a port for them there are none, and prometheus_client is not imported."""
 
 from __future__ import annotations
 

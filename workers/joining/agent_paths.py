@@ -1,4 +1,4 @@
-"""Where the agent of a host keeps its configuration and its state."""
+"""The paths of a host's agent: its configuration and its state."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class AgentPaths:
 
     @classmethod
     def of_system(cls) -> AgentPaths:
-        """Those of the host. Raises ``JobQueueError`` unless this is root."""
+        """The paths of the host's agent. Raises ``JobQueueError`` unless this is root."""
         if os.geteuid() != 0:
             raise JobQueueError("Joining for the whole host needs root. Run it as root, or with --user.")
         return cls(False, Path("/etc") / _NAME, Path("/var/lib") / _STATE_NAME, Path("/etc/systemd/system"))
 
     @classmethod
     def of_user(cls, environ: Mapping[str, str] | None = None) -> AgentPaths:
-        """Those of this user, by the XDG specification."""
+        """The paths of this user's agent, by the XDG specification."""
         environ = os.environ if environ is None else environ
         config = _base(environ, "XDG_CONFIG_HOME", ".config")
         state = _base(environ, "XDG_STATE_HOME", ".local/state")

@@ -33,7 +33,7 @@ _SKEW_SECONDS = 60
 
 @dataclass(frozen=True)
 class JoinRequest:
-    """How to join.
+    """The options of joining.
 
     ``start`` None: where systemd runs. ``hostname`` is this host's name, if it is not the system's; ``allow`` replaces
     the bundle's operations; ``sha256`` is the digest that `jobqueue agent bundle` printed; ``replace`` overwrites the

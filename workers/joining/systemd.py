@@ -52,19 +52,19 @@ class Systemd:
 
     @property
     def is_running(self) -> bool:
-        """Whether there is one (``sd_booted(3)``; of a user: the socket of its manager)."""
+        """Whether systemd runs (``sd_booted(3)``; for a user: the socket of its manager)."""
         if shutil.which("systemctl") is None or not Path("/run/systemd/system").is_dir():
             return False
         return not self._places.is_user or (Path(os.environ.get("XDG_RUNTIME_DIR", "/")) / "systemd/private").exists()
 
     @property
     def start_command(self) -> str:
-        """What starts the service, now and at each boot."""
+        """The command that starts the service, now and at each boot."""
         return " ".join(["systemctl", *self._scope, "enable", "--now", UNIT])
 
     @property
     def log_command(self) -> str:
-        """What shows the agent's log."""
+        """The command that shows the agent's log."""
         return " ".join(["journalctl", *self._scope, "--unit", UNIT])
 
     def install(self) -> Path:

@@ -187,7 +187,7 @@ class Transaction:
         return path
 
     def draft(self, name: str) -> Path:
-        """Where to write the Parquet file that ``commit`` makes the collection's."""
+        """The path at which to write the Parquet file that ``commit`` makes the collection's."""
         if name not in self._writes:
             raise ValueError(f"the transaction was not opened to write {name}")
         draft = f"draft-{table_key(name)}{_SUFFIX}"

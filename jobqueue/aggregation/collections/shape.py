@@ -1,4 +1,4 @@
-"""What was seen of a field of JSON objects, and the DuckDB type that keeps all its values."""
+"""The types of values of a field of JSON objects, and the DuckDB type that keeps them all."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Responses:
                 raise ValueError(f"row {number}: a Solr response and other rows are in one file; load them separately")
 
     def notes(self) -> list[str]:
-        """What the reader of a file should know though its rows are right."""
+        """Warnings about a file whose rows are valid."""
         if self._found is None or self._found <= self._documents:
             return []
         held = f"{self._documents} of the {self._found} documents that the query found"

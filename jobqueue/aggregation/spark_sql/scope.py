@@ -21,7 +21,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Relation:
-    """What stands behind FROM. ``open``: its columns are not known yet, so that any name may be one.
+    """A relation of FROM. ``open``: its columns are not known yet, so that any name may be one.
 
     ``hidden``: columns that ``*`` leaves out, since USING has merged them into another's.
     """

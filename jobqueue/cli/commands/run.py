@@ -40,7 +40,7 @@ _PREFIXED_HOSTS = 20
 
 @dataclass(frozen=True)
 class _Display:
-    """How the answers are printed."""
+    """The way in which answers are printed."""
 
     oneline: bool
     group: bool
@@ -55,7 +55,7 @@ class _Display:
 
 @dataclass(frozen=True)
 class _Request:
-    """What a command line asks for: planned, or submitted."""
+    """The request of a command line, to be planned or submitted."""
 
     plan: Callable[[], dict[str, Any]]
     submit: Callable[[], dict[str, Any]]

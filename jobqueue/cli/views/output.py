@@ -56,7 +56,7 @@ class Column:
 
 
 class Screen(ABC):
-    """Where a command's answer goes. Everything that comes in is shown as text: no markup, no control characters.
+    """The output of a command. Everything is shown as text: no markup, no control characters.
 
     ``full``: show everything, however long. So it is in a pipe, where a program reads.
     """

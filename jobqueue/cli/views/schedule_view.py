@@ -89,7 +89,7 @@ def show_schedule(out: Screen, schedule: Mapping[str, Any]) -> None:
 
 
 def _job_fields(job: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """What the jobs of a schedule are, and where they run."""
+    """The fields that describe the jobs of a schedule, and where they run."""
     target = job.get("target_hostname") or job.get("target")
     if job.get("saved"):
         values = (job.get("parameters") or {}).items()

@@ -1,4 +1,4 @@
-"""What ``jobqueue top`` shows, as it was at one moment."""
+"""The state of the system at one moment, as ``jobqueue top`` shows it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the templates of a saved job must be when it is stored, so that no value of a parameter can become code."""
+"""Checks of a saved job's templates when it is stored: no value of a parameter can become code."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ SAVED_FIELDS = tuple(field for field in FIELDS if field.name not in _OF_ONE_RUN)
 
 @dataclass(frozen=True)
 class Put:
-    """What storing a saved job did, or would do: ``change`` is created, changed or unchanged."""
+    """The effect of storing a saved job, real or planned: ``change`` is created, changed or unchanged."""
 
     saved: SavedJob
     change: str

@@ -32,7 +32,7 @@ _PIECE = re.compile(r"""\{\{((?:'[^'\\]*'|"[^"\\]*"|[^'"{}])*)\}\}""")
 
 
 class TemplateFault(Exception):
-    """What is wrong with a template, as a sentence."""
+    """An invalid template; the text says what is wrong."""
 
 
 class _Omitted:

@@ -1,1 +1,1 @@
-"""What a principal with a permission on some hosts only sees: its hosts, and its part of jobs."""
+"""The view of a principal with permissions on some hosts only: its hosts, and its part of jobs."""

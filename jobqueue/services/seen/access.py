@@ -12,7 +12,7 @@ from jobqueue.services.scopes import Scope, Scopes, outside
 
 @dataclass(frozen=True)
 class Access:
-    """What one principal may do on which hosts."""
+    """The hosts on which one principal has each permission."""
 
     principal: Principal
     scopes: Scopes

@@ -69,7 +69,7 @@ class SeenAgents(Agents):
         super().forget(hostname)
 
     def all(self) -> list[Agent]:
-        """All agents, for who may read all of them; else refused."""
+        """All agents, for principals that may read all of them; else refused."""
         if self._access.scope(READ) is None:
             return super().all()
         raise self._access.closed("The list of all agents", READ)

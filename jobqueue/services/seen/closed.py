@@ -1,4 +1,4 @@
-"""What is refused to a principal with permissions on some hosts only, because it concerns all hosts."""
+"""Use cases that concern all hosts, and are refused to a principal with permissions on some hosts only."""
 
 from __future__ import annotations
 

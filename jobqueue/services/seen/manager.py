@@ -25,7 +25,7 @@ READ, WRITE, APPROVES = "job:read", "job:write", "job:approve"
 
 
 class GuardedJobManager(JobManager):
-    """What changes a job needs the permission on all of its hosts, which ``hosts_of`` names."""
+    """Changing a job needs the permission on all of its hosts, which ``hosts_of`` names."""
 
     def __init__(
         self, ledger: Ledger, verify: ResultVerifier, access: Access, hosts_of: Callable[[str], Sequence[str]]
@@ -56,7 +56,7 @@ class GuardedJobManager(JobManager):
 
 
 class SeenJobManager(GuardedJobManager):
-    """What reads a job shows the part on visible hosts."""
+    """Reading a job shows the part on visible hosts."""
 
     def __init__(self, ledger: Ledger, verify: ResultVerifier, access: Access, jobs: SeenJobs) -> None:
         super().__init__(ledger, verify, access, jobs.hosts)
@@ -76,7 +76,7 @@ class SeenJobManager(GuardedJobManager):
         raise self._access.closed(f"The history of jobs of the last {seconds * spans} seconds", READ)
 
     def failures(self, within_seconds: int) -> RecentFailures:
-        """What failed on visible hosts."""
+        """The failures on visible hosts."""
         failures, is_complete = self._ledger.failures.since(self._ledger.time() - within_seconds * 1_000_000)
         hosts = self._access.hosts(READ)
         return RecentFailures(group_failures(failure for failure in failures if failure.hostname in hosts), is_complete)

@@ -100,7 +100,7 @@ class SeenPauses(PauseManager):
         ]
 
     def _writing(self) -> Access:
-        """What the grants of ``pause:write`` without limits give; a limit counts the hosts of jobs."""
+        """The access by grants of ``pause:write`` without limits; a limit counts the hosts of jobs."""
         principal = self._access.principal
         plain = frozenset(text for text in principal.permissions if ";" not in text)
         access = Access(replace(principal, permissions=plain), self._access.scopes)

@@ -133,7 +133,7 @@ class Needles:
 
 
 def _anchors(run: re.Pattern[bytes], text: bytes) -> list[bytes]:
-    """What is made of the runs in ``text``, the longest first."""
+    """The anchors made of the runs in ``text``, the longest first."""
     ends = (run_text[_RUN_BEGIN : _RUN_BEGIN + _LONGEST_ANCHOR].translate(BARE) for run_text in run.findall(text))
     return sorted({end for end in ends if len(end) >= _SHORTEST_ANCHOR}, key=len, reverse=True)[:_MOST_RUNS]
 

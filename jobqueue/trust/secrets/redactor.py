@@ -80,13 +80,13 @@ class Redactor:
             begin = stop
 
     def text(self, text: str) -> str:
-        """The same for text; also redacts the remainder of a secret where the text says that it was cut."""
+        """Redacts text; also redacts the remainder of a secret where the text says that it was cut."""
         if not self:
             return text
         return _decoded(self._at_cuts(self.raw(text.encode("utf-8", "surrogatepass")), _CUTS))
 
     def message(self, text: str) -> str:
-        """The same for a message, which may quote a part of a secret: what was cut may be in quotes, or not marked."""
+        """Redacts a message, which may quote a part of a secret: what was cut may be in quotes, or not marked."""
         if not self:
             return text
         data = text.encode("utf-8", "surrogatepass")
@@ -97,7 +97,7 @@ class Redactor:
         return _decoded(_masked(data, 0, len(data), _merged(list(set(spans)))))
 
     def json(self, value: Any) -> Any:
-        """The same for every text in JSON, keys among them. A number that is a secret becomes text."""
+        """Redacts every text in JSON, keys among them. A number that is a secret becomes text."""
         if not self:
             return value
         # all texts at once: most hold no secret, and searching each one separately is slow

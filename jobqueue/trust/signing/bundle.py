@@ -28,7 +28,7 @@ LARGEST = 1024 * 1024
 
 @dataclass(frozen=True)
 class Bundle:
-    """What a new agent gets.
+    """The settings and secrets that a new agent gets.
 
     ``expires`` is in seconds since the epoch. ``redis_url`` holds the name and password of the agent's own Redis user.
     ``redis_ca`` is the certificate (PEM) of the authority that issued Redis' certificate; empty for one that the system
