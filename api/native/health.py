@@ -68,9 +68,9 @@ def status() -> Response:
         services().ledger.ping()
         latency_ms = round((time.perf_counter() - begin) * 1000, 3)
         now = services().ledger.time()
-        counts, agents = intact(services().jobs.counts, {}), intact(services().fleet, FleetSummary(now))
-        maintained, counters = services().ledger.is_maintained(), intact(services().ledger.stats, {})
-        pauses, alerts = intact(services().pauses.all, []), intact(_alerts, [])
+        counts, agents = intact(services().jobs.counts) or {}, intact(services().fleet) or FleetSummary(now)
+        maintained, counters = services().ledger.is_maintained(), intact(services().ledger.stats) or {}
+        pauses, alerts = intact(services().pauses.all) or [], intact(_alerts) or []
         trail, ledger, damage = services().audit.trouble(), _refusal(), _damage([one.pause for one in pauses])
     except LedgerUnavailable as error:
         components = {"api": {"status": "ok"}, "ledger": {"status": "unavailable"}}

@@ -51,12 +51,12 @@ class DamagedKeys:
         return tuple(damaged)
 
 
-def intact(read: Callable[[], _T], otherwise: _T) -> _T:
-    """What ``read`` returns, or ``otherwise`` if a key that it needs is damaged (``DamagedKeys`` names that key)."""
+def intact(read: Callable[[], _T]) -> _T | None:
+    """What ``read`` returns; None if a key that it needs is damaged (``DamagedKeys`` names that key)."""
     try:
         return read()
     except RecordAltered:
-        return otherwise
+        return None
 
 
 def intact_answers(answers: Iterable[Any]) -> list[Any]:

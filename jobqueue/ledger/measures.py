@@ -38,8 +38,8 @@ def read(ledger: Ledger, operations: Iterable[str], fleet: Callable[[], FleetSum
     Raises ``LedgerUnavailable``.
     """
     now = ledger.time()
-    pauses = intact(ledger.pauses.all, [])
-    alerts = grouped(intact(ledger.executions.alerts, []), intact(ledger.acknowledgements.all, {}))
+    pauses = intact(ledger.pauses.all) or []
+    alerts = grouped(intact(ledger.executions.alerts) or [], intact(ledger.acknowledgements.all) or {})
     with translated_errors(), ledger.client.pipeline(transaction=False) as pipe:
         pipe.hgetall(ledger.keys.kind("measured"))
         pipe.zcard(ledger.keys.kind("leases"))
@@ -53,14 +53,14 @@ def read(ledger: Ledger, operations: Iterable[str], fleet: Callable[[], FleetSum
             pipe.zcount(ledger.keys.kind("opening"), low, high)
         answers = intact_answers(pipe.execute(raise_on_error=False))
     measured, running, scheduled, lines, waiting, oldest, schedules, earliest, *held = answers
-    summary = intact(fleet, FleetSummary(now))
+    summary = intact(fleet) or FleetSummary(now)
     age = max(0.0, (now - summary.at) / 1e6)
     shared = Backlog(ANY, int(waiting or 0), max(0.0, (now - oldest[0][1]) / 1e6) if oldest else 0.0)
     counts = _Counts(measured or {})
     if counts.is_altered:
         ledger.alarm("measured", "Counters in Redis (measured) have unknown names or invalid values; they are ignored.")
     return Measures(
-        jobs=intact(lambda: _jobs(ledger, sorted(operations)), {}),
+        jobs=intact(lambda: _jobs(ledger, sorted(operations))) or {},
         submitted=counts.of("submitted"),
         retried=counts.of("retried"),
         ended=counts.ended(),
@@ -78,9 +78,9 @@ def read(ledger: Ledger, operations: Iterable[str], fleet: Callable[[], FleetSum
         pauses=len(pauses),
         alerts={group.kind: (len(group.alerts), group.is_acknowledged) for group in alerts},
         keys_waited_for=int(lines or 0),
-        paused=sum(intact(lambda: ledger.pauses.held_back(pauses), [])),
+        paused=sum(intact(lambda: ledger.pauses.held_back(pauses)) or []),
         held={state: int(count or 0) for state, count in zip(_HELD, held, strict=True)},
-        counters=intact(ledger.stats, {}),
+        counters=intact(ledger.stats) or {},
         maintained=ledger.is_maintained(),
         audit_unwritable=bool(ledger.audit.trouble()),
         audit_broken=ledger.audit.is_broken(),
