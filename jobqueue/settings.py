@@ -74,7 +74,7 @@ class Settings:
     ``state_dir``            where ``up`` keeps its state; $XDG_STATE_HOME/jobqueue or ~/.local/state/jobqueue
     ``hostname``, ``labels`` an agent's name, and its labels as ``k=v,k2=v2``
     ``lease_seconds``        how long a claimed execution stays claimed without a renewal by its agent
-    ``heartbeat_seconds``    how often an agent reports
+    ``heartbeat_seconds``    how often an agent reports; in fleets of thousands less often, see ``docs/scale.md``
     ``job_ttl_seconds``      how long a finished job is kept
     ``max_body_bytes``       largest request body that the API reads (batches of jobs)
     ``max_job_bytes``        largest body of any other request, such as a single job

@@ -28,6 +28,7 @@ _CONFIRM = {
     "target delete",
     "saved delete",
     "apply",
+    "import crontab",
     "schedule delete",
     "pause resume",
     "collection delete",
