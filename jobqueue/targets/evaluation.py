@@ -25,7 +25,7 @@ StoredLookup = Callable[[str], Node]
 
 @dataclass
 class Unmatched:
-    """Parts of an expression that match no agent. ``keys`` and ``hosts`` (single hostnames) are refused as typing errors.
+    """Parts of an expression that match no agent. ``keys`` and ``hosts`` (single hostnames) are refused as misspelt.
 
     ``terms`` are (key, value), or ("", pattern of hostnames), without any match.
     """
