@@ -43,7 +43,7 @@ async function refresh() {
       return;
     }
     if (response.status === 404) {
-      announce("This is gone.");
+      announce("This item no longer exists.");
       return;
     }
     if (!response.ok) throw new Error(`status ${response.status}`);
@@ -126,10 +126,10 @@ function unfollow() {
 }
 
 function showPulse() {
-  let [state, label, text] = ["still", "Not live", "This page is as it was when it was loaded"];
+  let [state, label, text] = ["still", "Not live", "This page shows the state at the time it was loaded"];
   if (lost) [state, label, text] = ["lost", "No answer", "The server does not answer; trying again"];
-  else if (document.body.dataset.live && events && events.readyState === EventSource.OPEN) [state, label, text] = ["live", "Live", "Brought up to date with each event"];
-  else if (document.body.dataset.live) [state, label, text] = ["polling", "Polling", "Brought up to date every few seconds"];
+  else if (document.body.dataset.live && events && events.readyState === EventSource.OPEN) [state, label, text] = ["live", "Live", "Updated with each event"];
+  else if (document.body.dataset.live) [state, label, text] = ["polling", "Polling", "Updated every few seconds"];
   if (pulse.dataset.state === state) return;
   pulse.dataset.state = state;
   pulse.title = text;
@@ -267,7 +267,7 @@ function startOutput() {
       box.firstElementChild.remove();
       dropped += 1;
     }
-    note.textContent = dropped ? "Only the end is shown here; all of it is there as plain text." : "";
+    note.textContent = dropped ? "Only the end is shown here; the complete output is available as plain text." : "";
     if (isAtEnd) box.scrollTop = box.scrollHeight;
   });
   output.addEventListener("cut", (event) => {
