@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import fields, validate
+from marshmallow import validate
 
 from api.native import list_cursor
-from api.native.fields import QueryWhole, Text, about, between, length
+from api.native.fields import Names, QueryWhole, Text, about, between, length
 from api.validation import StrictSchema
 from jobqueue.errors import InvalidInput, InvalidTarget
 from jobqueue.model.agent import AgentState
@@ -18,19 +18,6 @@ from jobqueue.model.target import Target, TargetKind
 MAX_LABELS = 8
 _LIVE = {"live": True, "offline": False}
 _STATES = [*(state.value for state in AgentState), *_LIVE]
-
-
-class States(fields.String):
-    """States of agents in a query string, separated by commas; loaded as a list of names."""
-
-    default_error_messages = {"invalid": "Must be one of {choices}, or several separated by commas."}  # noqa: RUF012
-
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
-        names = [name.strip().lower() for name in str(value).split(",")]
-        by_lower_case = {name.lower(): name for name in _STATES}
-        if not set(names) <= by_lower_case.keys():
-            raise self.make_error("invalid", choices=", ".join(_STATES))
-        return list(dict.fromkeys(by_lower_case[name] for name in names))
 
 
 class AgentQuery(StrictSchema):
@@ -55,7 +42,9 @@ class AgentQuery(StrictSchema):
             example="group:web",
         ),
     )
-    state = States(
+    state = Names(
+        _STATES,
+        fold=str.lower,
         metadata=about(f"Only agents in one of these states, separated by commas: {', '.join(_STATES)}."),
     )
     hostname = Text(
@@ -74,7 +63,7 @@ def agent_filter(loaded: dict[str, Any], labels: list[str]) -> tuple[AgentFilter
 
     ``labels`` are all values of ``label``. Raises ``InvalidInput``.
     """
-    names: list[str] = loaded.get("state", [])
+    names: tuple[str, ...] = loaded.get("state", ())
     hostname: str = loaded.get("hostname", "")
     of = ("agents", hostname, ",".join(labels), ",".join(names))
     cursor: str | None = loaded.get("cursor")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from api.native.fields import QueryWhole, Text, about, between, length
+from api.native.fields import Names, QueryWhole, Text, about, between, length
 from api.native.schemas import AgentStateAnswer, ResponseAnswer
 from api.validation import StrictSchema
 from jobqueue.model.execution_page import DEFAULT_GROUPS, DEFAULT_LIMIT, MAX_GROUPS, MAX_LIMIT
@@ -16,22 +14,11 @@ from jobqueue.model.states import ExecutionState, JobStatus
 _STATES = [state.value for state in ExecutionState]
 
 
-class States(fields.String):
-    """States of executions in a query string, separated by commas; loaded as a tuple of ``ExecutionState``."""
-
-    default_error_messages = {"invalid": "Must be one of {choices}, or several separated by commas."}  # noqa: RUF012
-
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
-        try:
-            return tuple(dict.fromkeys(ExecutionState(name.strip()) for name in str(value).split(",")))
-        except ValueError as error:
-            raise self.make_error("invalid", choices=", ".join(_STATES)) from error
-
-
 class ExecutionQuery(StrictSchema):
     """Which executions of a job to list."""
 
-    state: fields.String = States(
+    state: fields.String = Names(
+        ExecutionState,
         metadata=about(
             "Only executions in this state, or in several separated by commas.",
             pattern=f"^({'|'.join(_STATES)})(,({'|'.join(_STATES)}))*$",

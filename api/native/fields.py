@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
 from itertools import islice
 from typing import Any
@@ -10,7 +11,6 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from jobqueue.model.states import JobStatus
 from jobqueue.model.timestamps import to_micros
 
 MAX_TAGS = 64
@@ -195,17 +195,22 @@ def tag_problem(key: str, value: Any) -> str | None:
     return None
 
 
-class Statuses(fields.String):
-    """Statuses of jobs in a query string, separated by commas; loaded as one ``JobStatus``, or several as a tuple."""
+class Names(fields.String):
+    """Names in a query string, separated by commas; loaded as a tuple of those ``choices``, each once."""
 
     default_error_messages = {**_COMMON, "invalid": "Must be one of {choices}, or several separated by commas."}  # noqa: RUF012
 
+    def __init__(self, choices: Iterable[str], *, fold: Callable[[str], str] = str, **kwargs: Any) -> None:
+        """``fold`` makes spellings of one name equal, such as ``str.lower``."""
+        super().__init__(**kwargs)
+        self._choices = {fold(choice): choice for choice in choices}
+        self._fold = fold
+
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
-        try:
-            statuses = tuple(dict.fromkeys(JobStatus(name.strip()) for name in str(value).split(",")))
-        except ValueError as error:
-            raise self.make_error("invalid", choices=", ".join(JobStatus)) from error
-        return statuses[0] if len(statuses) == 1 else statuses
+        names = [self._fold(name.strip()) for name in str(value).split(",")]
+        if not self._choices.keys() >= set(names):
+            raise self.make_error("invalid", choices=", ".join(self._choices.values()))
+        return tuple(dict.fromkeys(self._choices[name] for name in names))
 
 
 class TagQuery(fields.String):

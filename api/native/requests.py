@@ -15,6 +15,7 @@ from jobqueue.model.job_search import JobSearch
 from jobqueue.model.principal import Principal
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.saved_job import group_of
+from jobqueue.model.states import JobStatus
 from jobqueue.model.submission import Submission
 from jobqueue.model.target import ANY, check_hostname
 from jobqueue.services.targets import parsed as parsed_target
@@ -86,11 +87,12 @@ def job_filter(loaded: Mapping[str, Any]) -> JobFilter:
     if loaded["offset"] and not job_search(loaded).is_empty:
         sentence = "Cannot be used with q, error or submitted_by; pass next_cursor of each page to get the next one."
         raise InvalidInput.of("offset", sentence)
+    statuses: tuple[JobStatus, ...] = loaded.get("status", ())
     after, before = loaded.get("created_after"), loaded.get("created_before")
     if after is not None and before is not None and after > before:
         raise InvalidInput.of("created_after", "Later than created_before, so no job can match; swap them.")
     return JobFilter(
-        status=loaded.get("status"),
+        status=statuses[0] if len(statuses) == 1 else statuses or None,
         operation=loaded.get("operation"),
         target=_well_formed("target", parsed_target, loaded["target"]).text if "target" in loaded else None,
         hostname=_well_formed("hostname", check_hostname, loaded["hostname"]) if "hostname" in loaded else None,

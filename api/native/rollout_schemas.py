@@ -9,14 +9,13 @@ from marshmallow import fields
 
 from api.native.fields import Text, about, length
 from api.validation import StrictSchema
-from jobqueue.errors import InvalidInput
-from jobqueue.model.rollout import APPROVE, AUTO, CANCEL, MAX_HOSTS, MAX_SECONDS, STOP, Rollout
+from jobqueue.model.rollout import APPROVE, AUTO, CANCEL, MAX_HOSTS, MAX_SECONDS, STOP
 from jobqueue.model.verification import DEFAULT_WITHIN_SECONDS, MAX_WITHIN_SECONDS
 
 _HOSTS = {"type": "integer", "minimum": 1, "maximum": MAX_HOSTS}
 _AMOUNT = {"oneOf": [_HOSTS, {"type": "string", "pattern": r"^\d{1,3}(\.\d{1,2})?%$"}]}
 _SECONDS = {"type": "number", "maximum": MAX_SECONDS}
-#: The JSON Schema of the terms.
+#: The JSON Schema of each of the terms.
 PROPERTIES: dict[str, Any] = {
     "canary": {**_HOSTS, "description": "Hosts of the first batch; one that fails stops the rollout."},
     "batch": {**_AMOUNT, "description": "Hosts of each further batch, or a share of them such as 10%."},
@@ -67,33 +66,12 @@ PROPERTIES: dict[str, Any] = {
         },
     },
 }
-
-
-class RolloutTerms(fields.Dict):
-    """The terms of a rollout."""
-
-    default_error_messages = {  # noqa: RUF012
-        "invalid": "Must be a JSON object.",
-        "null": "May not be null; leave it out or give an object.",
-    }
-
-    def __init__(self, **kwargs: Any) -> None:
-        metadata = {
-            "description": "Run on the hosts of a broadcast in batches, and stop at failures.",
-            "properties": PROPERTIES,
-            "additionalProperties": False,
-            "example": {"canary": 1, "batch": "10%", "max_failures": 3},
-        }
-        super().__init__(metadata=metadata, **kwargs)
-
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
-        if not isinstance(value, dict):
-            raise self.make_error("invalid")
-        try:
-            return Rollout.read(value)
-        except InvalidInput as error:
-            problems = {name.removeprefix("rollout."): messages for name, messages in (error.details or {}).items()}
-            raise ma.ValidationError(problems) from error
+#: The JSON Schema of the terms as a whole.
+ROLLOUT: dict[str, Any] = {
+    "description": "Run on the hosts of a broadcast in batches, and stop at failures.",
+    "properties": PROPERTIES,
+    "example": {"canary": 1, "batch": "10%", "max_failures": 3},
+}
 
 
 class RolloutBatchAnswer(ma.Schema):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from api.native.concurrency_schemas import PROPERTIES as CONCURRENCY
-from api.native.concurrency_schemas import ConcurrencyTerms
+from api.native.concurrency_schemas import CONCURRENCY
 from api.native.fields import (
     MAX_TAG_KEY,
     MAX_TAG_VALUE,
@@ -15,10 +14,10 @@ from api.native.fields import (
     Data,
     Line,
     Moment,
+    Names,
     Number,
     QueryFlag,
     QueryWhole,
-    Statuses,
     TagQuery,
     Tags,
     Text,
@@ -28,11 +27,14 @@ from api.native.fields import (
     length,
 )
 from api.native.pause_schemas import PauseAnswer, PausedBy
-from api.native.rollout_schemas import ApprovalAnswer, PlannedBatch, RolloutAnswer, RolloutTerms
+from api.native.rollout_schemas import ROLLOUT, ApprovalAnswer, PlannedBatch, RolloutAnswer
+from api.native.terms import Terms
 from api.validation import StrictSchema
+from jobqueue.model.concurrency import Concurrency
 from jobqueue.model.filter import DEFAULT_LIMIT, MAX_LIMIT
 from jobqueue.model.job_fields import DEFAULT_PRIORITY, MAX_DESCRIPTION, MAX_TITLE
 from jobqueue.model.retry import RetryPolicy
+from jobqueue.model.rollout import Rollout
 from jobqueue.model.states import FAILURES, ExecutionState, JobStatus
 from jobqueue.model.target import ANY
 from jobqueue.operations.schema import Items
@@ -123,8 +125,8 @@ class JobRequest(StrictSchema):
         metadata=about("An execution that has not started by this time expires. UTC if it has no zone.")
     )
     retries = fields.Nested(RetriesRequest, error_messages={"null": "May not be null; leave it out or give an object."})
-    rollout = RolloutTerms()
-    concurrency = ConcurrencyTerms()
+    rollout = Terms("rollout", Rollout.read, ROLLOUT)
+    concurrency = Terms("concurrency", Concurrency.read, CONCURRENCY)
     title = Line(
         validate=length(1, MAX_TITLE),
         metadata=about("A title, for lists of jobs. Default: the first line of the command."),
@@ -192,7 +194,8 @@ class RetryRequest(StrictSchema):
 class JobQuery(StrictSchema):
     """Which jobs to list."""
 
-    status: fields.String = Statuses(
+    status: fields.String = Names(
+        JobStatus,
         metadata=about(
             "Only jobs with this status, or one of several separated by commas.",
             pattern=f"^({'|'.join(_STATUSES)})(,({'|'.join(_STATUSES)}))*$",
@@ -456,7 +459,9 @@ class JobSummary(ma.Schema):
     executions_url = fields.String(required=True, metadata=about("Where all executions are listed, page by page."))
     rollout = fields.Nested(RolloutAnswer, required=True, allow_none=True)
     concurrency = fields.Dict(
-        required=True, allow_none=True, metadata=about("Its concurrency key, without defaults.", properties=CONCURRENCY)
+        required=True,
+        allow_none=True,
+        metadata=about("Its concurrency key, without defaults.", properties=CONCURRENCY["properties"]),
     )
     approval = fields.Nested(
         ApprovalAnswer,
