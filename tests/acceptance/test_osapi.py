@@ -8,7 +8,11 @@ from tests.acceptance.support.api import Api
 def test_calls_of_hosts(api: Api) -> None:
     everywhere = api.get("/api/node/_all/hostname")
     assert everywhere.status == 200
-    known = {agent["hostname"] for agent in api.get("/api/agent").json["agents"] if agent["status"] == "Ready"}
+    known = {
+        agent["hostname"]
+        for agent in api.get("/api/agent").json["agents"]
+        if (agent["status"], agent["state"]) == ("Ready", "Ready")
+    }
     results = everywhere.json["results"]
     assert {result["hostname"] for result in results} == known
     assert {result["status"] for result in results} == {"ok"}
