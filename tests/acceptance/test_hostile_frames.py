@@ -18,7 +18,7 @@ import pytest
 from tests.acceptance.conftest import MakeStack
 from tests.acceptance.support.stack import Stack
 from tests.acceptance.support.until import LONG
-from tests.unit.api.websocket_client import WebSocketClient
+from tests.unit.api.live.websocket_client import WebSocketClient
 
 #: How many frames the test sends, and how long another client may wait meanwhile; docs/security.md has the command for
 #: the long run.

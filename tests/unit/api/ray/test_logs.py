@@ -18,8 +18,8 @@ from jobqueue.model.output import Chunk, OutputPage
 from jobqueue.model.states import ExecutionState
 from jobqueue.signal_safe_event import SignalSafeEvent
 from tests.unit.api.conftest import AUTHORIZATION, Ask
+from tests.unit.api.live.websocket_client import WebSocketClient
 from tests.unit.api.ray.fakes import RayServices, an_entrypoint, an_execution
-from tests.unit.api.websocket_client import WebSocketClient
 
 S = ExecutionState
 PATH = "/api/jobs/raysubmit_1/logs"

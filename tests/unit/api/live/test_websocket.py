@@ -12,7 +12,7 @@ from flask import Flask
 
 from api.live import frame_limit, websocket
 from api.live.websocket import Gone, UpgradeRequired, WebSocket
-from tests.unit.api.websocket_client import WebSocketClient
+from tests.unit.api.live.websocket_client import WebSocketClient
 
 
 class Clock:
