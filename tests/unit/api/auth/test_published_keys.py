@@ -26,9 +26,9 @@ from api.auth.jwk import MOST_KEYS, parse_key_set
 from api.auth.key_sources import KeyAddress, KeysUnavailable
 from jobqueue.errors import InvalidSettings
 from jobqueue.model.principal import narrowed, system
+from tests.unit.api.auth.test_web_tokens import app_with, bearer, claims, part
 from tests.unit.api.fakes import FakeServices
 from tests.unit.api.shapes import error
-from tests.unit.api.test_web_tokens import app_with, bearer, claims, part
 
 RSA = rsa.generate_private_key(65537, 2048)
 OTHER_RSA = rsa.generate_private_key(65537, 2048)
