@@ -11,7 +11,7 @@ from jobqueue.model.rollout import Rollout
 from jobqueue.model.states import ExecutionState
 from tests.unit.api.dashboard.conftest import Page, Send, parse
 from tests.unit.api.fakes import FakeServices
-from tests.unit.api.test_rollouts import ID, OPENED, a_rollout
+from tests.unit.api.native.test_rollouts import ID, OPENED, a_rollout
 
 
 def test_a_lane_for_each_batch(page: Page, services: FakeServices) -> None:
