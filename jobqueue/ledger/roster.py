@@ -70,7 +70,8 @@ class Roster:
         """The agents now, and for how many seconds this reading is used."""
         began = self._monotonic()
         fleet = Fleet(self._read())
-        return fleet, min(max(KEPT_SECONDS, (self._monotonic() - began) * _PAYS_OFF), MOST_KEPT_SECONDS)
+        took = self._monotonic() - began
+        return fleet, min(max(KEPT_SECONDS, took * _PAYS_OFF), MOST_KEPT_SECONDS) - took
 
     def _read(self) -> list[Host]:
         agents = self._keys.kind("agents")
