@@ -67,7 +67,7 @@ class Measures:
     process holds the leadership. ``schedule_results``: times of schedules by outcome, and as ``late`` the
     microseconds by which all of them fired late; ``schedules_overdue_seconds``: of the schedule that waits longest.
     ``audit_unwritable``: the audit trail cannot be written; ``audit_broken``: a break is
-    among the retained entries.
+    among the retained entries. ``damaged``: names of keys that hold another type of value than the ledger keeps there.
     """
 
     jobs: Mapping[tuple[str, JobStatus], int] = field(default_factory=dict)
@@ -94,3 +94,4 @@ class Measures:
     maintained: bool = False
     audit_unwritable: bool = False
     audit_broken: bool = False
+    damaged: tuple[str, ...] = ()
