@@ -18,6 +18,7 @@ _ROOT = Path(jobqueue.__file__).parents[1]
 _CALLERS = (
     *("jobqueue/cli/commands/demo.py", "jobqueue/cli/work.py", "jobqueue/client/object_methods.py"),
     *("api/native/schemas.py", "api/fusion/job_types.py"),
+    *("jobqueue/cli/imports/crontab.py", "jobqueue/cli/imports/rundeck_step.py"),
 )
 
 
