@@ -45,8 +45,8 @@ def with_check(client: Client, work: Work, fields: Mapping[str, bool]) -> Work:
     lacking = [name for name in fields if properties.get(name, {}).get("type") != "boolean"]
     if lacking:
         raise click.UsageError(
-            f"{work.label} cannot be checked: it has no --{lacking[0]}. Operations that bring a system into a state have "
-            "it; `jobqueue operation list` shows all."
+            f"{work.label} cannot be checked: it has no --{lacking[0]}. Operations that bring a system into a "
+            "state have it; `jobqueue operation list` shows all."
         )
     twice = [name for name in fields if work.data.get(name, True) is not True]
     if twice:
