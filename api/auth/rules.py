@@ -88,6 +88,16 @@ _SCHEDULES = {
     "schedule.resume_schedule": "schedule:write",
     "schedule.trigger_schedule": "schedule:write",
 }
+_NOTIFICATIONS = {
+    # storing also needs the permissions to read about the rule's events, and so do its dead letters
+    "notification.list_notifications": "notification:read",
+    "notification.get_notification": "notification:read",
+    "notification.put_notification": "notification:write",
+    "notification.delete_notification": "notification:write",
+    "notification.test_notification": "notification:write",
+    "notification.list_dead_letters": "notification:read",
+    "notification.resend_dead_letters": "notification:write",
+}
 _PAUSES = {
     "pause.list_pauses": "job:read",
     "pause.add_pause": "pause:write",
@@ -171,6 +181,7 @@ RULES: dict[str, str] = {
     **_ALERTS,
     **_SAVED,
     **_SCHEDULES,
+    **_NOTIFICATIONS,
     **_ACCESS,
     **_DASHBOARD,
 }

@@ -36,6 +36,7 @@ def read(ledger: Ledger, operations: Iterable[str], fleet: Callable[[], FleetSum
     Raises ``LedgerUnavailable``.
     """
     now = ledger.time()
+    rules, dead_letters, late = ledger.notifications.backlog(now)
     pauses = ledger.pauses.all()
     alerts = grouped(ledger.executions.alerts(), ledger.acknowledgements.all())
     with translated_errors(), ledger.client.pipeline(transaction=False) as pipe:
@@ -72,6 +73,10 @@ def read(ledger: Ledger, operations: Iterable[str], fleet: Callable[[], FleetSum
         schedules=int(schedules),
         schedule_results=counts.of("schedule"),
         schedules_overdue_seconds=max(0.0, (now - earliest[0][1]) / 1e6) if earliest else 0.0,
+        notification_rules=rules,
+        notification_results=counts.of("notification"),
+        dead_letters=dead_letters,
+        notifications_late_seconds=late / 1e6,
         pauses=len(pauses),
         alerts={group.kind: (len(group.alerts), group.is_acknowledged) for group in alerts},
         keys_waited_for=int(lines),
@@ -112,7 +117,7 @@ def _parts(items: list[str], size: int) -> Iterator[list[str]]:
 
 def _is_ours(name: tuple[str, ...]) -> bool:
     kind = name[0]
-    if kind in ("submitted", "retried", "schedule"):
+    if kind in ("submitted", "retried", "schedule", "notification"):
         return len(name) == 2
     if kind == "ended":
         return len(name) == 3 and name[2] in set(ExecutionState)

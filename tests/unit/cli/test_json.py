@@ -29,6 +29,7 @@ _CONFIRM = {
     "saved delete",
     "apply",
     "schedule delete",
+    "notification delete",
     "pause resume",
     "collection delete",
 }
