@@ -26,7 +26,7 @@ from benchmarks.process import BenchmarkError, Process
 from benchmarks.report import Report, Row
 from jobqueue.errors import JobQueueError
 from jobqueue.ledger import connection
-from jobqueue.ledger.agents import MISSED_BEATS
+from jobqueue.ledger.agents import MISSED_BEATS, beat_seconds
 from jobqueue.ledger.keys import Keys
 from jobqueue.model.principal import system
 from jobqueue.model.submission import Submission
@@ -132,7 +132,8 @@ class LiveFleet:
             )
         self._process("maintenance", [sys.executable, "-m", "jobqueue", "maintenance"])
         self.wait(lambda: self.redis.zcard(self._registered) >= self.agents, "registration")
-        self.wait(lambda: self.counts()["beats"] >= self.agents, "heartbeats")
+        # the second one knows the size of the fleet
+        self.wait(lambda: self.counts()["beats"] >= 2 * self.agents, "heartbeats")
 
     def wait(self, done: Callable[[], bool], what: str) -> float:
         """Seconds until ``done``; raises ``BenchmarkError``."""
@@ -151,8 +152,13 @@ class LiveFleet:
 
     def fresh(self, since: int) -> int:
         """Agents with a heartbeat after this time of Redis, in microseconds."""
-        live_for = int(self.settings.heartbeat_seconds * MISSED_BEATS * 1_000_000)
+        live_for = int(self.beat_seconds * MISSED_BEATS * 1_000_000)
         return int(self.redis.zcount(self._registered, since + live_for, "+inf"))
+
+    @property
+    def beat_seconds(self) -> float:
+        """Seconds between the heartbeats of an agent of this fleet."""
+        return beat_seconds(self.settings.heartbeat_seconds, self.agents)
 
     def time(self) -> int:
         seconds, micros = self.redis.time()
@@ -201,7 +207,7 @@ def _idle(report: Report, fleet: LiveFleet, seconds: float) -> None:
     time.sleep(seconds)
     used, took = fleet.process.cpu_seconds() - cpu, time.monotonic() - started
     done = fleet.counts() - before
-    wanted = fleet.agents * took / (fleet.settings.heartbeat_seconds * _MEAN_PAUSE)
+    wanted = fleet.agents * took / (fleet.beat_seconds * _MEAN_PAUSE)
     share = used / took * wanted / max(1, done["beats"])
     connections = int(fleet.redis.info("clients")["connected_clients"])
     report.add(

@@ -139,7 +139,7 @@ class SimulatedAgent:
     def _beat(self) -> None:
         vitals = Heartbeat(load=(0.1, 0.2, 0.3), memory={"total": 2**30, "available": 2**29, "percent": 50.0})
         while True:
-            pause = self._fleet.settings.heartbeat_seconds
+            pause = self._agents.beat_seconds()
             if self._is_reading:
                 started = time.monotonic()
                 try:

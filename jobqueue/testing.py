@@ -118,7 +118,7 @@ class FakeClient(ObjectMethods):
         self._require(hostname)
         state = ExecutionState(status or ("failed" if error else "completed"))
         if state not in FINAL_STATES:
-            raise ValueError(f"{state} is no state that a host answers with; use {', '.join(sorted(FINAL_STATES))}.")
+            raise ValueError(f"{state} is not a final state; use {', '.join(sorted(FINAL_STATES))}.")
         output = {"stdout": stdout, "stderr": stderr, "exit_code": exit_code}
         if any(value is not None for value in output.values()):
             data = {"stdout": stdout or "", "stderr": stderr or "", "exit_code": exit_code or 0, **(data or {})}

@@ -33,7 +33,7 @@ def show(run_id: str) -> Response:
 
 def _text(bag: Services, job_id: str, page: OutputPage) -> Iterator[bytes]:
     if page.cut:
-        yield f"[... {page.cut} bytes are no longer kept ...]\n".encode()
+        yield f"[... {page.cut} bytes are no longer stored ...]\n".encode()
     while page.chunks:
         yield from (chunk.data for chunk in page.chunks)
         page = bag.output.page(job_id, None, page.next_offset)

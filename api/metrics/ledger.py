@@ -77,6 +77,12 @@ def _metrics(measures: Measures) -> Iterator[Metric]:
         "jobqueue_audit_unwritable", "Whether the audit trail cannot be written.", int(measures.audit_unwritable)
     )
     yield _gauge("jobqueue_audit_broken", "Whether a break is in the audit trail.", int(measures.audit_broken))
+    damaged = GaugeMetricFamily(
+        "jobqueue_key_damaged", "Shared keys in Redis that hold another type of value; 1 each.", labels=("key",)
+    )
+    for key in measures.damaged:
+        damaged.add_metric((key,), 1)
+    yield damaged
     jobs = GaugeMetricFamily("jobqueue_jobs", "Jobs in the ledger.", labels=("operation", "status"))
     for (operation, status), count in sorted(measures.jobs.items()):
         jobs.add_metric((operation, str(status)), count)

@@ -21,9 +21,9 @@ _STATES = [*(state.value for state in AgentState), *_LIVE]
 
 
 class States(fields.String):
-    """States of agents in a query string, with commas between; loaded as a list of names."""
+    """States of agents in a query string, separated by commas; loaded as a list of names."""
 
-    default_error_messages = {"invalid": "Must be one of {choices}, or several with commas between."}  # noqa: RUF012
+    default_error_messages = {"invalid": "Must be one of {choices}, or several separated by commas."}  # noqa: RUF012
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
         names = [name.strip().lower() for name in str(value).split(",")]
@@ -56,7 +56,7 @@ class AgentQuery(StrictSchema):
         ),
     )
     state = States(
-        metadata=about(f"Only agents in one of these states, with commas between: {', '.join(_STATES)}."),
+        metadata=about(f"Only agents in one of these states, separated by commas: {', '.join(_STATES)}."),
     )
     hostname = Text(
         validate=length(1, 253),

@@ -55,5 +55,5 @@ class AlertListAnswer(ma.Schema):
     """The newest hundred alerts by kind, those that are not acknowledged first."""
 
     items = fields.List(fields.Nested(AlertGroupAnswer), required=True)
-    total = fields.Integer(required=True, metadata=about("How many kinds there are alerts of."))
+    total = fields.Integer(required=True, metadata=about("Number of kinds of alerts."))
     unacknowledged = fields.Integer(required=True, metadata=about("How many of them are not acknowledged."))

@@ -24,7 +24,7 @@ blueprint = Blueprint("bundle", __name__, description="Bundles: files with which
 @blueprint.alt_response(
     409,
     schema=ErrorAnswer,
-    description="The agent has joined already, or no address or no user of Redis can be given to it.",
+    description="The agent has joined already, or the API cannot give it an address or a user of Redis.",
 )
 @blueprint.doc(operationId="makeBundle")
 def make_bundle(loaded: dict[str, Any]) -> Response:

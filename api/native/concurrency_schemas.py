@@ -43,7 +43,7 @@ class ConcurrencyTerms(fields.Dict):
 
     def __init__(self, **kwargs: Any) -> None:
         metadata = {
-            "description": "At most so many jobs or executions with the same key at a time.",
+            "description": "Limits how many jobs or executions hold the same key at a time.",
             "properties": PROPERTIES,
             "required": ["key"],
             "additionalProperties": False,

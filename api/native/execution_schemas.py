@@ -17,9 +17,9 @@ _STATES = [state.value for state in ExecutionState]
 
 
 class States(fields.String):
-    """States of executions in a query string, with commas between; loaded as a tuple of ``ExecutionState``."""
+    """States of executions in a query string, separated by commas; loaded as a tuple of ``ExecutionState``."""
 
-    default_error_messages = {"invalid": "Must be one of {choices}, or several with commas between."}  # noqa: RUF012
+    default_error_messages = {"invalid": "Must be one of {choices}, or several separated by commas."}  # noqa: RUF012
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
         try:
@@ -33,7 +33,7 @@ class ExecutionQuery(StrictSchema):
 
     state: fields.String = States(
         metadata=about(
-            "Only executions in this state, or in one of these, with commas between.",
+            "Only executions in this state, or in several separated by commas.",
             pattern=f"^({'|'.join(_STATES)})(,({'|'.join(_STATES)}))*$",
         ),
     )

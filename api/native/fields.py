@@ -196,7 +196,7 @@ def tag_problem(key: str, value: Any) -> str | None:
 
 
 class Statuses(fields.String):
-    """Statuses of jobs in a query string, with commas between; loaded as one ``JobStatus``, or several as a tuple."""
+    """Statuses of jobs in a query string, separated by commas; loaded as one ``JobStatus``, or several as a tuple."""
 
     default_error_messages = {**_COMMON, "invalid": "Must be one of {choices}, or several separated by commas."}  # noqa: RUF012
 

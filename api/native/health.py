@@ -14,11 +14,17 @@ from api.native.schemas import ErrorAnswer, HealthAnswer, StatusAnswer
 from api.responses import json_response
 from jobqueue import __version__
 from jobqueue.errors import LedgerRefuses, LedgerUnavailable
+from jobqueue.ledger.damaged_keys import intact
+from jobqueue.model.alert import Alert
+from jobqueue.model.fleet import FleetSummary
+from jobqueue.model.pause import Pause
 
 blueprint = Blueprint("health", __name__, description="State of the system.")
 
 #: How many alerts are shown, the newest.
 _ALERTS = 10
+#: Damaged keys that are named; there are few more that could be damaged.
+_MOST_KEYS = 20
 _AWAY = "The ledger (Redis) cannot be reached, or rejects writes."
 
 
@@ -61,32 +67,45 @@ def status() -> Response:
         begin = time.perf_counter()
         services().ledger.ping()
         latency_ms = round((time.perf_counter() - begin) * 1000, 3)
-        counts, agents, now = services().jobs.counts(), services().fleet(), services().ledger.time()
-        maintained, counters = services().ledger.is_maintained(), services().ledger.stats()
-        pauses = services().pauses.all()
-        trail, ledger = services().audit.trouble(), _refusal()
+        now = services().ledger.time()
+        counts, agents = intact(services().jobs.counts) or {}, intact(services().fleet) or FleetSummary(now)
+        maintained, counters = services().ledger.is_maintained(), intact(services().ledger.stats) or {}
+        pauses, alerts = intact(services().pauses.all) or [], intact(_alerts) or []
+        trail, ledger, damage = services().audit.trouble(), _refusal(), _damage([one.pause for one in pauses])
     except LedgerUnavailable as error:
         components = {"api": {"status": "ok"}, "ledger": {"status": "unavailable"}}
         raise LedgerUnavailable(error.message, {"components": components}) from error
     return json_response(
         {
-            "status": "failing" if trail or ledger else "ok",
+            "status": "failing" if trail or ledger or damage else "ok",
             "version": __version__,
             "components": {
                 "api": {"status": "ok"},
                 "ledger": _component("refuses", ledger, latency_ms=latency_ms),
                 "maintenance": {"status": "ok" if maintained else "unavailable"},
+                "keys": _component("damaged", damage),
                 "audit": _component("unwritable", trail and f"The audit trail cannot be written: {trail}."),
             },
             "status_counts": mapping.status_counts(counts),
             "agents": mapping.agent_counts(agents, now),
             "counters": counters,
             "pauses": [pause_mapping.pause(pause) for pause in pauses],
-            "alerts": [
-                mapping.alert(alert, is_acknowledged) for alert, is_acknowledged in services().alerts.newest(_ALERTS)
-            ],
+            "alerts": [mapping.alert(alert, is_acknowledged) for alert, is_acknowledged in alerts],
         }
     )
+
+
+def _alerts() -> list[tuple[Alert, bool]]:
+    return services().alerts.newest(_ALERTS)
+
+
+def _damage(pauses: list[Pause]) -> str:
+    """Which keys of the ledger are damaged, as a sentence; empty if none is."""
+    ledger = services().ledger
+    keys = ledger.damaged_keys(ledger.pauses.lists(pauses))
+    named = f"{', '.join(keys[:_MOST_KEYS])}{f' and {len(keys) - _MOST_KEYS} more' if len(keys) > _MOST_KEYS else ''}"
+    repair = "what is read from them is missing here. Run `jobqueue doctor --repair`."
+    return f"Values of another type are in Redis under {named}: {repair}" if keys else ""
 
 
 def _refusal() -> str:

@@ -88,7 +88,7 @@ def _archive(pages: Iterator[OutputPage]) -> Iterator[bytes]:
                 host = page.hostname
                 entry = archive.open(f"{host or '_any'}.txt", "w")
             if page.cut:
-                entry.write(f"[... {page.cut} bytes are no longer kept ...]\n".encode())
+                entry.write(f"[... {page.cut} bytes are no longer stored ...]\n".encode())
             for chunk in page.chunks:
                 entry.write(chunk.data)
             yield sink.take()

@@ -24,7 +24,7 @@ PROPERTIES: dict[str, Any] = {
     "max_failures": {
         **_AMOUNT,
         "default": 1,
-        "description": "Once so many hosts have failed, expired or been lost, no further batch is opened.",
+        "description": "Once this many hosts have failed, expired or been lost, no further batch is opened.",
     },
     "pause_seconds": {**_SECONDS, "minimum": 0, "default": 0, "description": "Wait between two batches."},
     "between": {
@@ -43,7 +43,7 @@ PROPERTIES: dict[str, Any] = {
     "rate": {
         "type": "string",
         "pattern": r"^[1-9]\d{0,4}/[smh]$",
-        "description": "At most so many executions start in any second (s), minute (m) or hour (h), such as 50/s.",
+        "description": "At most this many executions start in any second (s), minute (m) or hour (h), such as 50/s.",
     },
     "verify": {
         "type": "object",
@@ -62,7 +62,7 @@ PROPERTIES: dict[str, Any] = {
                 "minimum": 1,
                 "maximum": MAX_WITHIN_SECONDS,
                 "default": DEFAULT_WITHIN_SECONDS,
-                "description": "It is repeated until it succeeds, for so long.",
+                "description": "It is repeated until it succeeds, at most for this time.",
             },
         },
     },
@@ -104,7 +104,7 @@ class RolloutBatchAnswer(ma.Schema):
         required=True,
         metadata={"description": "held, waiting (for its time), awaiting_approval, running, ended or cancelled."},
     )
-    hosts = fields.Integer(required=True, metadata={"description": "How many hosts it has."})
+    hosts = fields.Integer(required=True, metadata={"description": "Number of hosts."})
     first_hosts = fields.List(fields.String(), required=True, metadata={"description": "The first ten of them."})
     counts = fields.Dict(
         keys=fields.String(), values=fields.Integer(), required=True, metadata={"description": "Hosts by state."}
@@ -118,7 +118,7 @@ class PlannedBatch(ma.Schema):
 
     number = fields.Integer(required=True)
     is_canary = fields.Boolean(required=True, metadata=about("Whether one failure in it stops the rollout."))
-    hosts = fields.Integer(required=True, metadata=about("How many hosts it has."))
+    hosts = fields.Integer(required=True, metadata=about("Number of hosts."))
     hostnames = fields.List(fields.String(), required=True, metadata=about("These hosts, in their order."))
 
 

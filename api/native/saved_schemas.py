@@ -124,7 +124,7 @@ class SavedRunRequest(StrictSchema):
     plan_hash = Text(validate=_JOB["plan_hash"].validate, metadata=_JOB["plan_hash"].metadata)
     idempotency_key = Text(
         validate=_JOB["idempotency_key"].validate,
-        metadata=about(f"As of POST /job, at most {MAX_IDEMPOTENCY_KEY} characters."),
+        metadata=about(f"As in POST /job, at most {MAX_IDEMPOTENCY_KEY} characters."),
     )
 
 
@@ -155,9 +155,9 @@ class SavedJobAnswer(ma.Schema):
     description = fields.String(required=True, allow_none=True)
     timeout_seconds = fields.Float(required=True, allow_none=True)
     retries = fields.Nested(RetriesAnswer, required=True, allow_none=True)
-    rollout = fields.Dict(required=True, allow_none=True, metadata=about("The terms of a rollout, as of POST /job."))
+    rollout = fields.Dict(required=True, allow_none=True, metadata=about("The terms of a rollout, as in POST /job."))
     concurrency = fields.Dict(
-        required=True, allow_none=True, metadata=about("The terms of a concurrency key, as of POST /job.")
+        required=True, allow_none=True, metadata=about("The terms of a concurrency key, as in POST /job.")
     )
     priority = fields.Integer(required=True, allow_none=True)
     tags = fields.Dict(keys=fields.String(), values=fields.String(), required=True, allow_none=True)

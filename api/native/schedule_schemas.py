@@ -148,7 +148,7 @@ class ScheduleRequest(TimingRequest):
         times.SECOND,
         times.MAX_EVERY,
         metadata=about(
-            "Executions that have not started so long after the time expire; hosts that are offline are waited for."
+            "Executions that have not started this long after the time expire; offline hosts are waited for."
         ),
     )
     paused = Line(
@@ -168,7 +168,7 @@ class SchedulePutQuery(StrictSchema):
     assume = QueryFlag(
         load_default=False,
         metadata=about(
-            "With dry_run: take for stored the saved job and the targets that its job names. Only the form of its job "
+            "With dry_run: assume stored the saved job and the targets that its job names. Only the form of its job "
             "is checked."
         ),
     )

@@ -235,7 +235,9 @@ class LogQuery(StrictSchema):
 
     hostname = Text(validate=length(1, MAX_NAME), metadata=about("The agent; default: all of the job's hosts."))
     cursor = Text(validate=length(1, MAX_NAME), metadata=about("Of several hosts: those behind this hostname."))
-    limit = QueryWhole(load_default=20, validate=between(1, 100), metadata=about("Of several hosts: at most so many."))
+    limit = QueryWhole(
+        load_default=20, validate=between(1, 100), metadata=about("Of several hosts: at most this many.")
+    )
     failed = QueryFlag(load_default=False, metadata=about("Of several hosts: only failed, expired and lost ones."))
     offset = QueryWhole(
         load_default=0, validate=between(0, 2**53), metadata=about("Start at this byte offset of the output.")
@@ -539,7 +541,7 @@ class LogAnswer(ma.Schema):
     next_offset = fields.Integer(metadata=about("Offset of the next page."))
     chunks = fields.List(fields.Nested(LogChunk))
     hosts = fields.List(fields.Nested(HostLog), metadata=about("The beginning of each host's output; see `offset`."))
-    total = fields.Integer(metadata=about("How many hosts there are."))
+    total = fields.Integer(metadata=about("Number of hosts."))
     next_cursor = fields.String(allow_none=True, metadata=about("null on the last page."))
 
 

@@ -34,7 +34,7 @@ class TargetPutQuery(StrictSchema):
     assume = Text(
         load_default="",
         validate=length(0, MAX_STORED_TEXT),
-        metadata=about("With dry_run: names of targets, with commas between, that are taken for stored."),
+        metadata=about("With dry_run: names of targets, separated by commas, to assume stored."),
     )
 
 

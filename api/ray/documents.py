@@ -86,10 +86,10 @@ _ROUTES = {
     ),
     "ray_health.gcs_health": Route("Whether the ledger answers", {200: (TEXT, _TEXT)}, errors=(503,)),
     "ray_health.authentication_mode": Route(
-        "How requests prove who sends them",
+        "How requests authenticate",
         {200: (JSON, _object({"authentication_mode": {"type": "string", "enum": ["token"]}}))},
     ),
-    "ray_packages.look": Route("Whether a package is there", {200: (TEXT, _TEXT)}, path=_PACKAGE, errors=(404,)),
+    "ray_packages.look": Route("Check whether a package is stored", {200: (TEXT, _TEXT)}, path=_PACKAGE, errors=(404,)),
     "ray_packages.upload": Route(
         "Upload a package",
         {200: (TEXT, _TEXT)},

@@ -28,5 +28,5 @@ def gcs_health() -> Response:
 
 @blueprint.get("/api/authentication_mode")
 def authentication_mode() -> Response:
-    """How requests prove who sends them."""
+    """How requests authenticate."""
     return json_response({"authentication_mode": _MODE})

@@ -28,7 +28,7 @@ SILENCE_SECONDS = 60.0
 
 @blueprint.get("/api/packages/<protocol>/<name>")
 def look(protocol: str, name: str) -> Response:
-    """Whether a package is there: 200 or 404. It stays for long enough to submit a job with it."""
+    """Check whether a package is stored: 200 or 404. It stays for long enough to submit a job with it."""
     _check_protocol(protocol)
     if services().packages.find(name) is None:
         raise NotFound(f"Package {PROTOCOL}://{name} does not exist")

@@ -81,7 +81,7 @@ class _Text:
         lines = [self._heading]
         self._heading = ""
         if page.cut:
-            lines.append(self._left() + f"[{page.cut} bytes of output are no longer kept]\n")
+            lines.append(self._left() + f"[{page.cut} bytes of output are no longer stored]\n")
         for chunk in page.chunks:
             whose = (page.hostname, chunk.attempt)
             if whose != self._whose:  # another process: the incomplete line of the last one stays as it is

@@ -1,4 +1,4 @@
-"""Make what is made from the code anew, and say what has changed by that."""
+"""Regenerate the parts of the documentation that come from the code, and print the pages that changed."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from docs.generate.pages import stale
 
 
 def main() -> None:
-    """Write every file that is not as the code says."""
+    """Write every outdated page."""
     pages = stale()
     for path, text in pages.items():
         path.write_text(text, encoding="utf-8")
         print(path)
     if not pages:
-        print("Everything is as the code says.")
+        print("The documentation is up to date.")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ _EVERYWHERE = {"--url", "--token-file", "--help"}
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
-    """``("job submit", command)`` and so on: all that are no groups."""
+    """``("job submit", command)`` and so on: every command that is not a group."""
     yield from _below("", main)
 
 

@@ -15,6 +15,7 @@ from docs.generate import (
     commands,
     diagram,
     job_fields,
+    keys,
     operations,
     permissions,
     routes,
@@ -37,6 +38,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "functions": aggregations.text,
     "verbs": verbs.text,
     "fields": job_fields.text,
+    "keys": keys.text,
 }
 _PART = re.compile(r"(<!-- made by make reference: ([a-z]+) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
 

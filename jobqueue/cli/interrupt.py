@@ -23,7 +23,7 @@ def settle_interrupted(client: Client, job_id: str) -> None:
             click.echo(f"Job {shown}: cancel requested.", err=True)
         return
     click.echo(
-        f"Job {shown} goes on. See it: jobqueue job watch {shown}   Cancel it: jobqueue job cancel {shown}", err=True
+        f"Job {shown} continues. See it: jobqueue job watch {shown}   Cancel it: jobqueue job cancel {shown}", err=True
     )
 
 

@@ -80,6 +80,10 @@ _COMMANDS = {
         "jobqueue.cli.commands.apply:export",
         "Print saved jobs, targets and schedules as files for `jobqueue apply`: jobqueue export > jobs.yaml.",
     ),
+    "import": (
+        "jobqueue.cli.commands.importing:import_jobs",
+        "Write files for `jobqueue apply` from crontabs and Rundeck's job definitions.",
+    ),
     "role": ("jobqueue.cli.commands.role:role", "Manage roles, which are named sets of permissions."),
     "audit": (
         "jobqueue.cli.commands.audit:audit",

@@ -36,15 +36,15 @@ _OPTIONS = (
     click.option(
         "--canary", type=int, metavar="N", help="Rollout: run on the first N hosts alone; one failure stops it."
     ),
-    click.option("--batch", type=_amount, metavar="N|N%", help="Rollout: run on so many hosts at a time."),
+    click.option("--batch", type=_amount, metavar="N|N%", help="Rollout: run on this many hosts at a time."),
     click.option("--spread", metavar="KEY", help="Rollout: take turns by this label or fact, such as zone."),
     click.option(
         "--max-failures",
         type=_amount,
         metavar="N|N%",
-        help="Rollout: open no further batch once so many hosts failed; default 1.",
+        help="Rollout: open no further batch once this many hosts have failed; default 1.",
     ),
-    click.option("--pause", type=duration, metavar="DURATION", help="Rollout: wait so long between two batches."),
+    click.option("--pause", type=duration, metavar="DURATION", help="Rollout: wait this long between two batches."),
     click.option(
         "--between", type=click.Choice([AUTO, APPROVE]), help="Rollout: approve: each batch must be approved."
     ),
@@ -57,7 +57,7 @@ _OPTIONS = (
     click.option(
         "--rate",
         metavar="N/s|N/m|N/h",
-        help="Rollout: start at most so many executions in any second, minute or hour.",
+        help="Rollout: start at most this many executions in any second, minute or hour.",
     ),
     click.option(
         "--verify",
@@ -74,7 +74,7 @@ _OPTIONS = (
         "--verify-within",
         type=duration,
         metavar="DURATION",
-        help="Rollout: repeat the --verify operation until it succeeds, for so long; default 60s.",
+        help="Rollout: repeat the --verify operation until it succeeds, at most for this time; default 60s.",
     ),
 )
 

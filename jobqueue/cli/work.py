@@ -97,7 +97,7 @@ def _script(name: str, words: Sequence[str], data: dict[str, Any]) -> Work:
 
 
 def _refuse_misspelt(words: Sequence[str], by_type: Mapping[str, Any]) -> None:
-    """Raise ``UsageError`` for what looks like an operation, and is none."""
+    """Raise ``UsageError`` for a word that looks like an operation and is not one."""
     if words[0].count(".") < _DOTS_OF_AN_OPERATION:
         return
     similar = get_close_matches(words[0], by_type, n=3)

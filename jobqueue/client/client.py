@@ -122,7 +122,7 @@ class Client(ObjectMethods):
         creates a second job. Pass your own key for the same guarantee across several calls: each of them then returns
         the first job. ``plan_hash`` is that of ``plan``: if the set of agents has changed, the job is refused.
         ``rollout``: run on the hosts in batches, ``{"canary": 1, "batch": "10%", "max_failures": 3}``.
-        ``concurrency``: at most so many with the same key at a time, ``{"key": "deploy-web", "limit": 1}``.
+        ``concurrency``: limits how many hold the same key at a time, ``{"key": "deploy-web", "limit": 1}``.
         """
         body: dict[str, Any] = {
             "operation": {"type": operation, "data": dict(data or {})},
@@ -194,7 +194,7 @@ class Client(ObjectMethods):
     ) -> dict[str, Any]:
         """One page of a job's executions, by hostname: ``{"total", "execution_counts", "items", "next_cursor"}``.
 
-        ``state`` is one state, or several with commas between. With ``group="answer"``, equal answers come together:
+        ``state`` is one state, or several separated by commas. With ``group="answer"``, equal answers come together:
         ``{"groups": [{"key", "status", "count", "hostnames", "data", ...}], "is_least", ...}``, up to ``limit`` groups.
         A page may be short: only a ``next_cursor`` of None ends the list.
         """
@@ -451,7 +451,7 @@ class Client(ObjectMethods):
         """One page of agents, by hostname: ``{"agents": [...], "total", "is_least", "next_cursor"}``, 1,000 by default.
 
         All conditions must hold: ``labels`` are ``key:value`` as in a target; ``state`` is Ready, Draining, Cordoned,
-        Pending, Revoked, live or offline, or several with commas between; ``hostname`` may have stars.
+        Pending, Revoked, live or offline, or several separated by commas; ``hostname`` may have stars.
         ``view="summary"`` leaves out facts, operations, memory and timeline.
         """
         query: dict[str, Any] = {"state": state, "hostname": hostname, "limit": limit, "cursor": cursor, "view": view}

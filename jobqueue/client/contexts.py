@@ -168,7 +168,7 @@ def contexts_file(environ: Mapping[str, str]) -> Path:
 def check_name(name: str) -> str:
     """Return ``name`` if a context may carry it, else raise ``InvalidInput``."""
     if not _NAME.fullmatch(name):
-        raise InvalidInput(f"{name[:80]!r} is no name for a context: use up to 64 letters, digits, dots, dashes and _.")
+        raise InvalidInput(f"Invalid context name {name[:80]!r}: use up to 64 letters, digits, dots, dashes and _.")
     return name
 
 

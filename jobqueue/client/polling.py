@@ -48,7 +48,7 @@ class Pacer:
         if self._deadline is not None and now >= self._deadline:
             job = self._job or {}
             raise WaitTimeout(
-                f"Job {self._job_id} did not end within {self._timeout:g} s; it is {job.get('status')} and goes on.",
+                f"Job {self._job_id} did not end within {self._timeout:g} s; it is {job.get('status')} and continues.",
                 job=job,
             )
         # with a slow answer (a broadcast to many agents), at most half of the time is spent on requests

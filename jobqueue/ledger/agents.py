@@ -37,6 +37,14 @@ _FORGET_STEP = 1000
 _ARRIVALS_STEP = 1000
 #: An agent stays live until it has missed this many heartbeats.
 MISSED_BEATS = 3
+#: Heartbeats per second of a whole fleet: in a larger one each agent sends them less often, up to this interval.
+BEATS_PER_SECOND = 500
+LONGEST_BEAT_SECONDS = 60.0
+
+
+def beat_seconds(least: float, fleet_size: int) -> float:
+    """Seconds between the heartbeats of an agent; ``least`` is the setting, which holds for a small fleet."""
+    return max(least, min(fleet_size / BEATS_PER_SECOND, LONGEST_BEAT_SECONDS))
 
 
 class Refused(Enum):
@@ -67,7 +75,7 @@ class Agents:
         self._audit = audit
         #: How many agents there were at the last heartbeat; 0: not known.
         self.fleet_size = 0
-        self._live_for = int(heartbeat_seconds * MISSED_BEATS * 1_000_000)
+        self._heartbeat_seconds = heartbeat_seconds
         self._now = now
 
     def register(self, agent: Registration, key_id: str = "") -> bool:
@@ -78,7 +86,7 @@ class Agents:
             self._now(),
             agent.hostname,
             agent.boot_id,
-            self._live_for,
+            self._live_for(),
             json.dumps(asdict(agent)),
             "\n".join(labels),
             "\n".join(agent.operations),
@@ -106,7 +114,7 @@ class Agents:
             self._now(),
             hostname,
             boot_id,
-            self._live_for,
+            self._live_for(),
             json.dumps(asdict(vitals)),
             vitals.running,
             json.dumps(asdict(fresh)) if fresh else "",
@@ -116,6 +124,14 @@ class Agents:
             return Refused(answer)
         state, self.fleet_size = answer
         return AgentState(state)
+
+    def beat_seconds(self) -> float:
+        """Seconds between the next heartbeat and the one after it; the next one counts for three times as long."""
+        return beat_seconds(self._heartbeat_seconds, self.fleet_size)
+
+    def _live_for(self) -> int:
+        """Microseconds."""
+        return int(self.beat_seconds() * MISSED_BEATS * 1_000_000)
 
     def drain(self, hostname: str) -> AgentState:
         """Give the agent no new work; running executions may finish. Raises ``AgentNotFound``, ``Conflict``."""

@@ -20,6 +20,7 @@ class Configurations:
         self._client = storage.client
         self._keys = storage.keys
         self._scripts = storage.scripts
+        self._audit = storage.audit
         self._now = now
         remedy = "It is not used; store it again with PUT, or delete it."
         self._sealed = SealedRecords(storage, "configuration", "configuration", remedy, id_field="id")
@@ -72,16 +73,22 @@ class Configurations:
         self, verb: str, config_id: str, configuration: Configuration | None, user: str, exclusive: str = ""
     ) -> None:
         text = self._sealed.close(config_id, json.dumps(configuration.fields)) if configuration else ""
-        code, *rest = self._scripts.call(
-            "store_configuration", self._now(), config_id, verb, text, user, KEPT_UPDATES, exclusive
-        )
+        arguments = (self._now(), config_id, verb, text, user, KEPT_UPDATES, exclusive)
+        answer: list[str] = []
+
+        def call(entry: tuple[int, str, str]) -> list[str]:
+            answer[:] = self._scripts.call("store_configuration", *arguments, *entry)
+            return answer
+
+        code = self._audit.change(call, configuration=config_id)
         if code == "taken":
             raise ConfigurationExists(f"The configuration {config_id!r} already exists; change it with PUT.")
         if code == "unknown":
             raise ConfigurationNotFound.of(config_id)
         if code == "busy":
+            job_id = answer[1]
             raise JobNotFinal(
-                f"A run of {config_id!r} has not ended (job {rest[0]}); cancel it first.", {"job_id": rest[0]}
+                f"A run of {config_id!r} has not ended (job {job_id}); cancel it first.", {"job_id": job_id}
             )
 
     def _read(self, ids: Iterable[str]) -> list[tuple[str, str, list[str]]]:

@@ -76,6 +76,7 @@ class Doctor:
             self._removals,
             self._queues,
             self._parked,
+            self._paused_hosts,
             self._lines,
             self._names,
             self._listed_names,
@@ -120,6 +121,19 @@ class Doctor:
                 if self._repairs:
                     self._client.zadd(returning, {reason: 0})
             yield self._damage("parked", key, "executions are held back by a pause or a line that does not exist")
+
+    def _paused_hosts(self) -> Iterator[Damage]:
+        """Pauses of hosts that have lost some. The hosts cannot be found again: targets are evaluated by the API."""
+        for pause in self._ledger.pauses.all():
+            key = self._keys.kind("paused_hosts") + pause.id
+            with translated_errors():
+                count = int(self._client.scard(key))
+            if count < pause.hosts:
+                text = (
+                    f"the pause {pause.id} of {pause.value[:200]!r} has lost {pause.hosts - count} of its "
+                    f"{pause.hosts} hosts, where executions start again; end it and begin it anew"
+                )
+                yield Damage("pause", key, text)
 
     def _is_in_line(self, reason: str) -> bool:
         """Whether executions that are parked for this reason wait for a concurrency key."""

@@ -18,6 +18,7 @@ from jobqueue.ledger.audit import Audit
 from jobqueue.ledger.configurations import Configurations
 from jobqueue.ledger.connection import connect, translated_errors
 from jobqueue.ledger.credentials import Credentials
+from jobqueue.ledger.damaged_keys import DamagedKeys
 from jobqueue.ledger.events import Events
 from jobqueue.ledger.executions import Executions
 from jobqueue.ledger.external_runs import ExternalRuns
@@ -99,6 +100,7 @@ class Ledger:
         seal = Seal.of(settings)
         self.executions = Executions(self.scripts, lease_seconds=settings.lease_seconds, now=now)
         self.alarm = alarm = TamperAlarm(self.executions)
+        self.damaged_keys = DamagedKeys(client, self.keys, alarm)
         self.audit = Audit(
             client,
             self.keys,

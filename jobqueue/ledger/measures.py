@@ -9,6 +9,7 @@ from typing import Any
 
 from jobqueue.ledger import decoding
 from jobqueue.ledger.connection import translated_errors
+from jobqueue.ledger.damaged_keys import intact, intact_answers
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.scripts import Argument
 from jobqueue.model.alert import grouped
@@ -33,12 +34,13 @@ _HELD: Mapping[str, tuple[float | str, float | str]] = {
 def read(ledger: Ledger, operations: Iterable[str], fleet: Callable[[], FleetSummary]) -> Measures:
     """All metrics; the jobs of ``operations`` are counted per operation, ``fleet`` sums up the agents.
 
+    Numbers in a damaged key are 0 or missing, and ``damaged`` names the key.
     Raises ``LedgerUnavailable``.
     """
     now = ledger.time()
-    rules, dead_letters, late = ledger.notifications.backlog(now)
-    pauses = ledger.pauses.all()
-    alerts = grouped(ledger.executions.alerts(), ledger.acknowledgements.all())
+    rules, dead_letters, late = intact(lambda: ledger.notifications.backlog(now)) or (0, 0, 0)
+    pauses = intact(ledger.pauses.all) or []
+    alerts = grouped(intact(ledger.executions.alerts) or [], intact(ledger.acknowledgements.all) or {})
     with translated_errors(), ledger.client.pipeline(transaction=False) as pipe:
         pipe.hgetall(ledger.keys.kind("measured"))
         pipe.zcard(ledger.keys.kind("leases"))
@@ -50,15 +52,16 @@ def read(ledger: Ledger, operations: Iterable[str], fleet: Callable[[], FleetSum
         pipe.zrange(ledger.keys.kind("schedules_due"), 0, 0, withscores=True)
         for low, high in _HELD.values():
             pipe.zcount(ledger.keys.kind("opening"), low, high)
-        measured, running, scheduled, lines, waiting, oldest, schedules, earliest, *held = pipe.execute()
-    summary = fleet()
+        answers = intact_answers(pipe.execute(raise_on_error=False))
+    measured, running, scheduled, lines, waiting, oldest, schedules, earliest, *held = answers
+    summary = intact(fleet) or FleetSummary(now)
     age = max(0.0, (now - summary.at) / 1e6)
-    shared = Backlog(ANY, int(waiting), max(0.0, (now - oldest[0][1]) / 1e6) if oldest else 0.0)
-    counts = _Counts(measured)
+    shared = Backlog(ANY, int(waiting or 0), max(0.0, (now - oldest[0][1]) / 1e6) if oldest else 0.0)
+    counts = _Counts(measured or {})
     if counts.is_altered:
         ledger.alarm("measured", "Counters in Redis (measured) have unknown names or invalid values; they are ignored.")
     return Measures(
-        jobs=_jobs(ledger, sorted(operations)),
+        jobs=intact(lambda: _jobs(ledger, sorted(operations))) or {},
         submitted=counts.of("submitted"),
         retried=counts.of("retried"),
         ended=counts.ended(),
@@ -68,9 +71,9 @@ def read(ledger: Ledger, operations: Iterable[str], fleet: Callable[[], FleetSum
         pulses=tuple(replace(pulse, age_seconds=pulse.age_seconds + age) for pulse in summary.pulses),
         agents={(state, "live" if live else "offline"): count for (state, live), count in summary.states.items()},
         agents_age_seconds=age,
-        running=int(running),
-        scheduled=int(scheduled),
-        schedules=int(schedules),
+        running=int(running or 0),
+        scheduled=int(scheduled or 0),
+        schedules=int(schedules or 0),
         schedule_results=counts.of("schedule"),
         schedules_overdue_seconds=max(0.0, (now - earliest[0][1]) / 1e6) if earliest else 0.0,
         notification_rules=rules,
@@ -79,13 +82,14 @@ def read(ledger: Ledger, operations: Iterable[str], fleet: Callable[[], FleetSum
         notifications_late_seconds=late / 1e6,
         pauses=len(pauses),
         alerts={group.kind: (len(group.alerts), group.is_acknowledged) for group in alerts},
-        keys_waited_for=int(lines),
-        paused=sum(ledger.pauses.held_back(pauses)),
-        held={state: int(count) for state, count in zip(_HELD, held, strict=True)},
-        counters=ledger.stats(),
+        keys_waited_for=int(lines or 0),
+        paused=sum(intact(lambda: ledger.pauses.held_back(pauses)) or []),
+        held={state: int(count or 0) for state, count in zip(_HELD, held, strict=True)},
+        counters=intact(ledger.stats) or {},
         maintained=ledger.is_maintained(),
         audit_unwritable=bool(ledger.audit.trouble()),
         audit_broken=ledger.audit.is_broken(),
+        damaged=ledger.damaged_keys(ledger.pauses.lists(pauses)),
     )
 
 

@@ -18,10 +18,12 @@ _STEP = 500
 
 @dataclass(frozen=True)
 class Liveness:
-    """``live``: number of agents that answer; ``silent``: of those whose time ended in the period asked for."""
+    """Numbers of agents: ``live`` ones answer, the time of ``silent`` ones ended in the period asked for, ``known`` are
+    all of them."""
 
     live: int
     silent: int
+    known: int
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,9 @@ class Outages:
         with translated_errors(), self._client.pipeline(transaction=False) as pipe:
             pipe.zcount(agents, f"({now}", "+inf")
             pipe.zcount(agents, since, now)
-            live, silent = pipe.execute()
-        return Liveness(int(live), int(silent))
+            pipe.zcard(agents)
+            live, silent, known = pipe.execute()
+        return Liveness(int(live), int(silent), int(known))
 
     def missing(self, since: int, now: int) -> Iterator[Missing]:
         """The agents that stopped answering in this period and did not leave; in steps."""

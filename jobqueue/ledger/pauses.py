@@ -12,6 +12,7 @@ from jobqueue.errors import Conflict, PauseNotFound
 from jobqueue.ledger import decoding
 from jobqueue.ledger.audit import Audit
 from jobqueue.ledger.connection import translated_errors
+from jobqueue.ledger.damaged_keys import intact_answers
 from jobqueue.ledger.keys import Keys
 from jobqueue.ledger.scripts import Clock, Scripts, redis_clock
 from jobqueue.ledger.tamper_alarm import TamperAlarm
@@ -68,11 +69,15 @@ class Pauses:
         return sorted((pause for pause in parsed if pause is not None), key=lambda pause: (pause.created, pause.id))
 
     def held_back(self, pauses: Iterable[Pause]) -> list[int]:
-        """For each pause, the number of executions that it has kept from starting so far."""
+        """For each pause, the number of executions that it has kept from starting so far; 0 if the key is damaged."""
         with translated_errors(), self._client.pipeline(transaction=False) as pipe:
-            for pause in pauses:
-                pipe.zcard(self._keys.parked(f"pause:{pause.id}"))
-            return [int(count) for count in pipe.execute()]
+            for key in self.lists(pauses):
+                pipe.zcard(key)
+            return [int(count or 0) for count in intact_answers(pipe.execute(raise_on_error=False))]
+
+    def lists(self, pauses: Iterable[Pause]) -> list[str]:
+        """The keys of the executions that the pauses have kept from starting."""
+        return [self._keys.parked(f"pause:{pause.id}") for pause in pauses]
 
     def hosts(self, pause_id: str) -> Iterator[str]:
         """The hosts of a pause of a target, read in steps."""

@@ -44,7 +44,7 @@ UNSCOPED = frozenset(
         "audit:*",
     }
 )
-#: Permissions of what is no job, so no limit on the hosts of a job can narrow them.
+#: Permissions that do not concern jobs, so no limit on the hosts of a job can narrow them.
 UNLIMITED = frozenset({"pause:write", "pause:*"})
 _WHOLE = 100.0
 

@@ -208,7 +208,7 @@ class JobFields:
     )
     concurrency: Concurrency | None = field(
         default=None,
-        metadata=_about(Kind.CONCURRENCY, "key that at most so many jobs or executions hold at a time", stored="conc"),
+        metadata=_about(Kind.CONCURRENCY, "key that limits how many jobs or executions run at a time", stored="conc"),
     )
     saved: Mapping[str, Any] | None = field(
         default=None,

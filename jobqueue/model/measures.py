@@ -69,7 +69,7 @@ class Measures:
     ``notification_results``: attempts to send notifications by result; ``notifications_late_seconds``: for how long the
     one that waits longest has been tried; ``dead_letters``: those that were given up and are kept.
     ``audit_unwritable``: the audit trail cannot be written; ``audit_broken``: a break is
-    among the retained entries.
+    among the retained entries. ``damaged``: names of keys that hold another type of value than the ledger keeps there.
     """
 
     jobs: Mapping[tuple[str, JobStatus], int] = field(default_factory=dict)
@@ -100,3 +100,4 @@ class Measures:
     maintained: bool = False
     audit_unwritable: bool = False
     audit_broken: bool = False
+    damaged: tuple[str, ...] = ()

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 
 from jobqueue.errors import AgentNotFound, InvalidInput
 from jobqueue.ledger.executions import Executions
+from jobqueue.ledger.job_slots import JobSlots
 from jobqueue.ledger.jobs import Jobs
 from jobqueue.ledger.output import Batch, Output
-from jobqueue.model.job import Execution
+from jobqueue.model.job import Job
 from jobqueue.model.output import HostOutputs, OutputPage
 from jobqueue.model.states import FAILURES
 from jobqueue.model.target import ANY, NO_HOST
@@ -26,14 +27,23 @@ _FULL_PAGE_BYTES = 1024 * 1024
 
 
 class OutputReader:
-    """Output of one execution: one page from an offset, or all of it as it arrives."""
+    """Output of one execution or of all: one page from an offset, or all of it as it arrives.
+
+    Of a job on many hosts only their names and states are read, and the output of one host after the other.
+    """
 
     def __init__(
-        self, jobs: Jobs, executions: Executions, output: Output, sleep: Callable[[float], None] = time.sleep
+        self,
+        jobs: Jobs,
+        executions: Executions,
+        output: Output,
+        slots: JobSlots,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._jobs = jobs
         self._executions = executions
         self._output = output
+        self._slots = slots
         self._sleep = sleep
 
     def page(self, job_id: str, hostname: str | None = None, offset: int = 0) -> OutputPage:
@@ -60,30 +70,28 @@ class OutputReader:
         Fewer hosts if their output is large. ``page`` continues a host's output at its ``next_offset``. None: the job
         has a single execution. Raises ``JobNotFound``.
         """
-        job = self._jobs.get(job_id)
-        if len(job.executions) + job.left_out == 1:
+        job = self._jobs.get(job_id, 0)
+        if job.total == 1:
             return None
-        executions = [execution for execution in job.executions if not only_failed or execution.state in FAILURES]
-        behind = sorted((execution for execution in executions if _host(execution) > after), key=_host)
+        hosts = self._printing(job, only_failed=only_failed)
+        behind = [host for host in hosts if host > after]
         pages: list[OutputPage] = []
         size = 0
-        for execution in behind[:limit]:
-            page = self._page(job_id, execution.slot, 0)
+        for host in behind[:limit]:
+            page = self._page(job_id, host, 0)
             pages.append(page)
             size += sum(len(chunk.data) for chunk in page.chunks)
             if size >= _FULL_PAGE_BYTES:
                 break
         more = len(behind) > len(pages)
-        return HostOutputs(tuple(pages), len(executions), pages[-1].hostname if more and pages else None)
+        return HostOutputs(tuple(pages), len(hosts), pages[-1].hostname if more and pages else None)
 
     def everything(self, job_id: str, *, only_failed: bool = False) -> Iterator[OutputPage]:
         """All output that is available now, host by host in order of hostnames; of each host at least one page.
 
         Raises ``JobNotFound``, before the first page.
         """
-        job = self._jobs.get(job_id)
-        executions = [execution for execution in job.executions if not only_failed or execution.state in FAILURES]
-        return self._everything(job_id, [execution.slot for execution in sorted(executions, key=_host)])
+        return self._everything(job_id, self._printing(self._jobs.get(job_id, 0), only_failed=only_failed))
 
     def _everything(self, job_id: str, slots: list[str]) -> Iterator[OutputPage]:
         for slot in slots:
@@ -100,17 +108,30 @@ class OutputReader:
         Returns None if the job has a single execution. Raises ``InvalidInput`` for more than ``MAX_FOLLOWED_HOSTS``
         hosts, and ``JobNotFound``.
         """
-        job = self._jobs.get(job_id, MAX_FOLLOWED_HOSTS + 1)
-        count = len(job.executions) + job.left_out
-        if count == 1:
+        job = self._jobs.get(job_id, 0)
+        if job.total == 1:
             return None
-        if count > MAX_FOLLOWED_HOSTS:
+        if job.total > MAX_FOLLOWED_HOSTS:
             sentence = (
-                f"The job has {count} hosts, and at most {MAX_FOLLOWED_HOSTS} can be followed at once: name one with "
-                "?hostname=, or read the output without following it."
+                f"The job has {job.total} hosts, and at most {MAX_FOLLOWED_HOSTS} can be followed at once: name one "
+                "with ?hostname=, or read the output without following it."
             )
             raise InvalidInput(sentence, {"hostname": [f"required for more than {MAX_FOLLOWED_HOSTS} hosts"]})
-        return self._follow_hosts(job_id, [execution.slot for execution in sorted(job.executions, key=_host)])
+        return self._follow_hosts(job_id, self._printing(job, only_failed=False))
+
+    def _printing(self, job: Job, *, only_failed: bool) -> list[str]:
+        """The slots of a job whose output is asked for, in alphabetical order."""
+        if not job.is_broadcast:
+            return [x.slot for x in job.executions if not only_failed or x.state in FAILURES]
+        names = self._names(job)
+        if only_failed:
+            states = self._slots.states(job.id, names)
+            names = tuple(name for name, state in zip(names, states, strict=True) if state in FAILURES)
+        return sorted(names)
+
+    def _names(self, job: Job) -> tuple[str, ...]:
+        """The hosts of a broadcast."""
+        return self._slots.names(job.id, job.total)
 
     def _follow_hosts(self, job_id: str, slots: list[str]) -> Iterator[OutputPage | None]:
         offsets = dict.fromkeys(slots, 0)
@@ -175,10 +196,6 @@ class OutputReader:
         if job.is_broadcast and self._executions.exists(job_id, hostname):
             return hostname
         raise AgentNotFound(f"Job {job.id} has no execution on {hostname!r}, or it has not been opened yet.")
-
-
-def _host(execution: Execution) -> str:
-    return execution.hostname or execution.slot
 
 
 def _show(slot: str, state: str, batch: Batch, offset: int, *, complete: bool) -> OutputPage:

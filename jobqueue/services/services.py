@@ -137,7 +137,7 @@ class Services:
             jobs=jobs,
             submit=submit,
             retry=JobRetrier(ledger.jobs, submit, keys, verifier, Renewer(ledger, registry)),
-            output=OutputReader(ledger.jobs, ledger.executions, ledger.output),
+            output=OutputReader(ledger.jobs, ledger.executions, ledger.output, ledger.job_slots),
             events=EventFeed(ledger.events, jobs.get),
             agents=ledger.agents,
             placement=Placement(ledger.roster.fleet),

@@ -129,8 +129,8 @@ def parse(text: str) -> HostPattern:
     pattern = HostPattern(tuple(parts), bool(_GLOB.search(text)))
     if not pattern.is_glob and not all(map(_HOSTNAME.fullmatch, pattern.ends())):
         raise BadPattern(
-            f"{text[:80]!r} is no hostname: letters, digits, dots, dashes and underscores, at most 253, starting and "
-            "ending with a letter or digit"
+            f"{text[:80]!r} is not a hostname: letters, digits, dots, dashes and underscores, at most 253, starting "
+            "and ending with a letter or digit"
         )
     return pattern
 
@@ -142,7 +142,7 @@ def _spans(text: str, at: int) -> tuple[Span, ...]:
     for item in text.split(","):
         match = _RANGE.fullmatch(item.strip())
         if not match:
-            raise BadPattern(f"[{text[:40]}] is no range: use numbers or single letters, as in [01-20] or [1-4,7]", at)
+            raise BadPattern(f"[{text[:40]}] is not a range: use numbers or letters, as in [01-20] or [1-4,7]", at)
         spans.append(_span(match["first"], match["last"] or match["first"], at))
         total += spans[-1].count
         if total > MAX_RANGE:

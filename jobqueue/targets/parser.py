@@ -108,9 +108,9 @@ class _Builder(Transformer[Token, Node]):
         is_percent = amount.endswith("%")
         number = float(amount.rstrip("%"))
         if is_percent and not 0 < number <= _WHOLE:
-            raise _Malformed(f"{amount[:_SHOWN]} is no share: use more than 0% and at most 100%", _at(amount))
+            raise _Malformed(f"{amount[:_SHOWN]} is not a share: use more than 0% and at most 100%", _at(amount))
         if not is_percent and not 1 <= number <= limits.MAX_RANGE:
-            raise _Malformed(f"{amount[:_SHOWN]} is no sample: use 1 to {limits.MAX_RANGE}", _at(amount))
+            raise _Malformed(f"{amount[:_SHOWN]} is not a sample: use 1 to {limits.MAX_RANGE}", _at(amount))
         if per is not None and not _KEY.fullmatch(per):
             raise _Malformed(f"{per[:_SHOWN]!r} is not the key of a label or a fact", _at(per))
         return Sample(number, is_percent, "" if per is None else str(per), of)  # type: ignore[arg-type]

@@ -434,7 +434,7 @@ def test_fifty_megabytes_of_output(client: JobSubmissionClient, stack: Stack) ->
     assert len(sizes) > 1
     kept = client.get_job_logs(name)
     assert kept.endswith("x\nthe end\n")
-    assert "no longer kept" in kept.splitlines()[0]  # JOBQUEUE_MAX_LOG_BYTES of it are
+    assert "no longer stored" in kept.splitlines()[0]  # JOBQUEUE_MAX_LOG_BYTES of it are
     assert 3 * 2**20 < len(kept) < 5 * 2**20
 
 

@@ -68,12 +68,12 @@ def test_wait_timeout(stack: Stack) -> None:
     assert (done.returncode, done.stdout) == (1, "agent1 | quick\n")
     found = UUID.search(done.stderr)
     assert found
-    assert f"goes on: jobqueue job watch {found[0]}" in done.stderr
+    assert f"continues: jobqueue job watch {found[0]}" in done.stderr
     assert stack.run("job", "cancel", found[0]).returncode == 0
 
 
 @pytest.mark.parametrize(
-    ("keys", "says", "status"), [("c\r", "cancel requested", "cancelled"), ("\r", "goes on", None)]
+    ("keys", "says", "status"), [("c\r", "cancel requested", "cancelled"), ("\r", "continues", None)]
 )
 def test_ctrl_c_on_a_terminal_asks(stack: Stack, keys: str, says: str, status: str | None) -> None:
     with terminal(stack.environ, stack.logs, "run", "echo begun; sleep 600", "--on", "agent1") as screen:

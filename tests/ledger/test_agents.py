@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from jobqueue.errors import AgentNotFound, Conflict, NoLiveAgent, UnknownTarget
-from jobqueue.ledger.agents import Refused
+from jobqueue.ledger.agents import Refused, beat_seconds
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import AgentState, Heartbeat, Registration
 from jobqueue.model.target import ALL
@@ -223,6 +223,29 @@ def test_a_heartbeat_says_how_large_the_fleet_is(world: World) -> None:
     assert world.agents.fleet_size == 0
     world.agents.beat("a", "boot", VITALS)
     assert world.agents.fleet_size == 3
+
+
+def test_agents_of_a_large_fleet_beat_less_often_and_count_longer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobqueue.ledger.agents.BEATS_PER_SECOND", 3 / (4 * HEARTBEAT))
+    world.register("a", "b", "c")
+    key, first = world.ledger.keys.kind("agents"), world.clock.now
+    assert world.agents.beat_seconds() == HEARTBEAT  # it does not know the others yet
+    world.agents.beat("a", "boot", VITALS)
+    assert world.client.zscore(key, "a") == first + LIVE * 1_000_000
+    assert world.agents.beat_seconds() == 4 * HEARTBEAT
+    world.clock.advance(HEARTBEAT)
+    world.agents.beat("a", "boot", VITALS)
+    assert world.client.zscore(key, "a") == first + (HEARTBEAT + 4 * LIVE) * 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("agents", "seconds"), [(0, 5.0), (2_500, 5.0), (3_000, 6.0), (10_000, 20.0), (1_000_000, 60.0)]
+)
+def test_seconds_between_heartbeats(agents: int, seconds: float) -> None:
+    assert beat_seconds(5.0, agents) == seconds
+    assert beat_seconds(90.0, agents) == 90.0
 
 
 @pytest.mark.realredis

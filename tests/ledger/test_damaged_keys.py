@@ -128,6 +128,11 @@ def _script(verb: str, *arguments: str | int) -> Callable[[World, Any], Any]:
     return lambda world, _: world.ledger.scripts.call(verb, *arguments)
 
 
+def _configure(world: World, verb: str) -> None:
+    arguments = ("", "c", verb, "{}", "me", 5, "held")
+    world.ledger.scripts.call("store_configuration", *arguments, 1000, "seal", "entry")
+
+
 CASES = [
     Case("create_jobs", lambda w: w.register("a", "b", labels={"group": "web"}), lambda w, _: _again(w, ANY)),
     Case("create_jobs", lambda w: w.register("a", "b", labels={"group": "web"}), lambda w, _: _again(w, "group:web")),
@@ -187,10 +192,9 @@ CASES = [
     Case(
         "forget_agent", lambda w: (w.register("a"), w.leave("a"), w.clock.advance(1)), lambda w, _: w.agents.forget("a")
     ),
-    Case(
-        "store_configuration", lambda w: None, _script("store_configuration", "", "c", "create", "{}", "me", 5, "held")
-    ),
-    Case("store_configuration", _job, _script("store_configuration", "", "c", "delete", "", "me", 5, "held")),
+    Case("store_configuration", lambda w: None, lambda w, _: _configure(w, "create")),
+    Case("store_configuration", lambda w: _configure(w, "create"), lambda w, _: _configure(w, "replace")),
+    Case("store_configuration", lambda w: _configure(w, "create"), lambda w, _: _configure(w, "delete")),
     Case("stage_upload", lambda w: None, _script("stage_upload", "", UPLOAD, 0, "xyz", 1000, 60000)),
     Case(
         "commit_upload",

@@ -12,6 +12,7 @@ from jobqueue.ledger.doctor import Damage, Doctor
 from jobqueue.ledger.executions import Finished
 from jobqueue.ledger.shared_key_watch import Watch
 from jobqueue.model.external_run import ExternalRunReport
+from jobqueue.model.pause import Pause, PauseKind
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.target import ANY
 from tests.ledger import invariants
@@ -166,3 +167,20 @@ def test_the_watch_mends_what_all_share(fleet: World) -> None:
     assert Watch(fleet.ledger, LEASE).shared_keys() == 2
     assert Watch(fleet.ledger, LEASE).shared_keys() == 0
     assert fleet.create(ANY)
+
+
+@pytest.mark.parametrize("lost", [("a",), ("a", "b")])
+def test_a_pause_that_has_lost_its_hosts_is_reported_until_it_is_begun_anew(
+    fleet: World, client: redis.Redis, lost: tuple[str, ...]
+) -> None:
+    pause = Pause("0badcafe", PauseKind.TARGET, "group:web", "release", created=1, created_by="ada", hosts=2)
+    fleet.ledger.pauses.add(pause, ["a", "b"])
+    assert examine(fleet) == []
+    client.srem(_key("paused-hosts:0badcafe"), *lost)
+    for repairs in (False, True, True):  # nothing in the ledger says which hosts they were
+        (damage,) = examine(fleet, repairs=repairs)
+        assert (damage.kind, damage.key, damage.repaired) == ("pause", _key("paused-hosts:0badcafe"), False)
+        assert f"lost {len(lost)} of its 2 hosts" in damage.text
+    fleet.ledger.pauses.end(pause.id)
+    fleet.ledger.pauses.add(pause, ["a", "b"])
+    assert examine(fleet) == []

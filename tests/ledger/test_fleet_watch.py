@@ -98,6 +98,15 @@ def test_agents_that_could_not_beat_while_redis_was_away_are_no_outage(fleet: Wa
     assert fleet.alerts() == []
 
 
+def test_a_large_fleet_has_more_time_after_redis_was_away(fleet: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobqueue.ledger.agents.BEATS_PER_SECOND", len(ALL_HOSTS) / (8 * HEARTBEAT))
+    fleet.world.clock.advance(120)
+    fleet.run(7 * LIVE, *RACKS["r2"])  # the next heartbeats of the others are not due yet
+    assert fleet.alerts() == []
+    fleet.run(2 * LIVE, *RACKS["r2"])
+    assert len(fleet.alerts()) == 1
+
+
 def test_an_outage_without_end_is_followed_for_a_day(fleet: Watched) -> None:
     fleet.run(60, *RACKS["r2"])
     for hours in range(1, 26):

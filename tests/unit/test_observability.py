@@ -58,6 +58,7 @@ def full_measures() -> Measures:
         agents={("Ready", "live"): 1},
         held={"opening": 1},
         alerts={"work_refused": (1, False)},
+        damaged=("jobqueue:due",),
     )
 
 

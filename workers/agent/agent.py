@@ -57,7 +57,7 @@ class Agent:
         self._settings = settings
         self._running = RunningSet()
         self._closing = threading.Event()
-        operations = Registry.load()
+        operations = Registry.load().on_host(settings)
         lookup = facts.lookup(facts.collect(settings.hostname), settings.labels)
         keys = trusted_keys(settings)
         self._gate = WorkAdmission.open(settings, operations, lookup, keys)
@@ -90,7 +90,7 @@ class Agent:
         # message consumption
         queues = agent_queues(ledger.keys, settings.hostname)
         self._intake = Intake([queue.name for queue in queues])
-        self._watchdog = ConsumerWatchdog(self._running, settings.heartbeat_seconds, self._on_deaf)
+        self._watchdog = ConsumerWatchdog(self._running, ledger.agents.beat_seconds, self._on_deaf)
         self._rejected = RejectedMessages(ledger.executions, settings.hostname)
         app = make_agent_app(settings, queues, executor, self._closing)
         message_filter = make_message_filter(app, settings, queues, self._rejected)

@@ -97,7 +97,7 @@ class Presence(threading.Thread):
     def run(self) -> None:
         while not self._stopped:
             # an agent out of service notices quickly that it is back in service
-            beat = self._settings.heartbeat_seconds
+            beat = self._agents.beat_seconds()
             pause = beat if self._state is AgentState.READY else min(beat, _AWAY_SECONDS)
             if self._reading.is_set():
                 try:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from jobqueue.ledger.agents import MISSED_BEATS
+from jobqueue.ledger.agents import MISSED_BEATS, beat_seconds
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.outages import Missing
 from jobqueue.model.alert import AGENTS_LOST
@@ -38,7 +38,7 @@ class FleetWatch:
 
     def __init__(self, ledger: Ledger, heartbeat_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._ledger = ledger
-        self._live_for = heartbeat_seconds * MISSED_BEATS
+        self._heartbeat_seconds = heartbeat_seconds
         self._clock = clock
         self._seen = self._since = float("-inf")
         self._reported = ""
@@ -48,13 +48,13 @@ class FleetWatch:
         if moment - self._seen > 3 * self.every_seconds:
             self._since = moment
         self._seen = moment
-        if moment - self._since < self._live_for:
-            return 0
         began = self._ledger.outages.began()
-        if began is not None and now - began > _LONGEST_MICROS:
-            return self._end(f"The outage that began at {_shown(began)} is no longer followed.")
         since = now - _PERIOD_MICROS if began is None else began
         liveness = self._ledger.outages.liveness(since, now)
+        if moment - self._since < beat_seconds(self._heartbeat_seconds, liveness.known) * MISSED_BEATS:
+            return 0
+        if began is not None and now - began > _LONGEST_MICROS:
+            return self._end(f"The outage that began at {_shown(began)} is no longer followed.")
         if began is None and liveness.silent < max(_LEAST, _SHARE * (liveness.live + liveness.silent)):
             return 0
         missing = list(self._ledger.outages.missing(since, now))

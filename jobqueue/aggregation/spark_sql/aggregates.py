@@ -35,6 +35,68 @@ def check_aggregates(node: exp.Select) -> None:
                 raise refuse(inner, f"{function_name(inner)} is not allowed inside {function_name(outer)}")
 
 
+def check_grouping(node: exp.Select) -> None:
+    """Raise ``InvalidInput`` that names a column which has many values in the one row of a group.
+
+    ``node`` is not inside an expression, so that every column is one of its own.
+    """
+    group, having, order = (node.args.get(part) for part in ("group", "having", "order"))
+    aggregated = any(not _is_windowed(call) for part in (*node.expressions, having, order) for call in _calls(part))
+    # which columns GROUP BY ALL and the numbers of a * mean is known only when the query runs
+    is_late = group is not None and (
+        group.args.get("all") is not None or any(item.is_star for item in node.expressions)
+    )
+    if is_late or not (aggregated or group or having):
+        return
+    grouped = _grouped_names(node)
+    named: set[str] = set()
+    for item in node.expressions:
+        _check_columns(item, grouped | named)
+        named.add(item.alias.lower())
+    for part in (having, order):
+        if part is not None:
+            _check_columns(part, grouped | named)
+
+
+def _grouped_names(node: exp.Select) -> set[str]:
+    """Columns and aliases that the groups are made by; those of an expression count, too."""
+    group = node.args.get("group")
+    aliases = {item.alias.lower(): item for item in node.expressions if item.alias}
+    names: set[str] = set()
+    for part in group.expressions if group is not None else ():
+        is_number = isinstance(part, exp.Literal) and not part.is_string and part.name.isdigit()
+        if is_number and not 0 < int(part.name[:9]) <= len(node.expressions):
+            most = len(node.expressions)
+            raise refuse(part, f"the number in GROUP BY must be that of a selected column, between 1 and {most}")
+        item = node.expressions[int(part.name) - 1] if is_number else part
+        for column in item.find_all(exp.Column):
+            names.add(column.name.lower())
+            if column.name.lower() in aliases:
+                names |= {one.name.lower() for one in aliases[column.name.lower()].find_all(exp.Column)}
+    return names
+
+
+def _check_columns(tree: exp.Expr, allowed: set[str]) -> None:
+    for found in tree.walk(prune=_has_own_rows):
+        if not isinstance(found, (exp.Column, exp.Star)) or _has_own_rows(found) or found.name.lower() in allowed:
+            continue
+        if found.is_star:
+            raise refuse(found, "* is not allowed beside an aggregate; list the columns")
+        name = found.sql("spark")[:80]
+        message = (
+            f"the column {name} is neither in GROUP BY nor inside an aggregate; add it to GROUP BY, or use max({name})"
+        )
+        raise refuse(found, message)
+
+
+def _has_own_rows(node: exp.Expr) -> bool:
+    """Whether the columns in ``node`` are not those of the one row of a group."""
+    if isinstance(node, exp.Filter):
+        return not isinstance(node.parent, exp.Window)
+    is_call = isinstance(node, exp.Anonymous) and is_aggregate(node) and not _is_windowed(node)
+    return is_call or isinstance(node, (exp.Query, exp.Lambda))
+
+
 def _calls(tree: exp.Expr | None) -> Iterator[exp.Anonymous]:
     """The aggregates of a SELECT's clause, without those of the SELECTs in it."""
     for node in _within(tree):

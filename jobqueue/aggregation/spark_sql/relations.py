@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from sqlglot import exp
 
 from jobqueue.aggregation.collections.database import identifier
-from jobqueue.aggregation.spark_sql.aggregates import check_aggregates
+from jobqueue.aggregation.spark_sql.aggregates import check_aggregates, check_grouping
 from jobqueue.aggregation.spark_sql.calls import is_aggregate
 from jobqueue.aggregation.spark_sql.casts import cast
 from jobqueue.aggregation.spark_sql.dialect import function_name
@@ -131,6 +131,8 @@ class Relations:
         if node.args.get("kind"):
             raise refuse(node, f"SELECT AS {node.args['kind']} is not allowed")
         check_aggregates(node)
+        if parent is None:
+            check_grouping(node)
         scope = Scope(parent=parent)
         source = self._source(node, scope)
         expressions = Expressions(scope, self._subquery)

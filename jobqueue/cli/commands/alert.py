@@ -30,7 +30,7 @@ def alert() -> None:
 
 
 @alert.command("list")
-@click.option("--all", "is_all", is_flag=True, help="Also those that are acknowledged.")
+@click.option("--all", "is_all", is_flag=True, help="Include acknowledged alerts.")
 @json_option
 def list_alerts(is_all: bool, as_json: bool) -> None:
     """List the newest alerts by kind."""

@@ -57,7 +57,7 @@ def context() -> None:
 @click.option("--token-command", metavar="COMMAND", help="Program, with arguments, that prints the token. No shell.")
 @click.option("--ca", type=_file, help="PEM file of the authority that the API's certificate is from.")
 @click.option("--use", is_flag=True, help="Make it the current one.")
-@click.option("--replace", is_flag=True, help="Also if there is one of this name.")
+@click.option("--replace", is_flag=True, help="Replace a context of this name.")
 def add(
     name: str,
     url: str,
@@ -82,7 +82,7 @@ def add(
 
 @context.command()
 @click.argument("name", required=False, shell_complete=_names)
-@click.option("--none", "is_none", is_flag=True, help="Use no context: what 'jobqueue up' left on this machine.")
+@click.option("--none", "is_none", is_flag=True, help="Use no context: connect to 'jobqueue up' on this machine.")
 def use(name: str | None, is_none: bool) -> None:
     """Make a context the current one."""
     if (name is None) != is_none:

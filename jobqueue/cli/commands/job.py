@@ -304,8 +304,8 @@ def watch_job(
 )
 @click.option("--failed", is_flag=True, help="Only hosts that failed.")
 @click.option("--group", is_flag=True, help="Print equal outputs once, under the names of their hosts.")
-@click.option("--offset", type=click.IntRange(min=0), default=0, help="Of one host: only what lies behind this byte.")
-@click.option("-f", "--follow", is_flag=True, help="Go on until the job has ended; at most 50 hosts.")
+@click.option("--offset", type=click.IntRange(min=0), default=0, help="Of one host: start at this byte of its output.")
+@click.option("-f", "--follow", is_flag=True, help="Follow the output until the job has ended; at most 50 hosts.")
 @json_option
 def logs(
     job_id: str, hosts: Sequence[str], failed: bool, group: bool, offset: int, follow: bool, as_json: bool
@@ -318,7 +318,7 @@ def logs(
     if follow and (failed or group or len(hosts) > 1):
         raise click.UsageError("-f follows one host or all; it takes neither --failed nor --group nor several --host.")
     if offset and len(hosts) != 1:
-        raise click.UsageError("--offset is a place in the output of one host; name it with --host.")
+        raise click.UsageError("--offset counts the bytes of one host's output; name the host with --host.")
     selection = LogSelection(tuple(dict.fromkeys(hosts)), failed, follow, offset)
     with connect() as client:
         job_id = job_id_of(client, job_id)

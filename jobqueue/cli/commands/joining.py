@@ -37,7 +37,7 @@ def _labels(_context: click.Context, _option: click.Parameter, values: tuple[str
     metavar="FILE",
     help="Read the agent's address of Redis, with its user and password, from FILE. Default: a user is created.",
 )
-@click.option("--replace", is_flag=True, help="Also if an agent of this hostname has joined; it is cut off.")
+@click.option("--replace", is_flag=True, help="Replace an agent of this hostname; that agent loses its access.")
 @json_option
 def bundle(
     hostname: str,

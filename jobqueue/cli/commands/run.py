@@ -67,7 +67,7 @@ class _Request:
     "--wait-timeout",
     type=duration,
     metavar="DURATION",
-    help="Stop waiting after this time and print what is in; the job goes on.",
+    help="Stop waiting after this time and print the answers so far; the job continues.",
 )
 @concurrency_options
 @oneline_option
@@ -170,7 +170,7 @@ def _follow(client: Client, job_id: str, wait_timeout: float | None, display: _D
             job = watch(client, job_id, _seconds_left(deadline))
     except WaitTimeout as error:
         job = error.job
-        late = f"Job {job_id} did not end within {wait_timeout:g} s and goes on: jobqueue job watch {job_id}"
+        late = f"Job {job_id} did not end within {wait_timeout:g} s and continues: jobqueue job watch {job_id}"
     _show(job, display, is_live=is_live)
     if late:
         complain(late)

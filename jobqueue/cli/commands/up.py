@@ -83,9 +83,9 @@ def _listen(context: click.Context, parameter: click.Parameter, value: str | Non
     default=",".join(EXAMPLE_AGENTS),
     show_default=True,
     callback=_agents,
-    help="Hostnames of the agents, with commas between; or their number, for agent1, agent2, ...",
+    help="Hostnames of the agents, separated by commas; or their number, for agent1, agent2, ...",
 )
-@click.option("--verbose", is_flag=True, help="Show what the processes print, which is in files otherwise.")
+@click.option("--verbose", is_flag=True, help="Print the output of the processes here instead of to log files.")
 @click.option(
     "--state-dir",
     type=click.Path(file_okay=False, path_type=Path),

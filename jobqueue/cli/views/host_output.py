@@ -20,7 +20,7 @@ def show_prefixed_logs(pages: Iterable[Mapping[str, Any]]) -> None:
     unfinished: dict[tuple[str, str], str] = {}
     for page in pages:
         if page.get("cut"):
-            _print(page["hostname"], "agent", f"[... {page['cut']} bytes are no longer kept ...]")
+            _print(page["hostname"], "agent", f"[... {page['cut']} bytes are no longer stored ...]")
         for chunk in page["chunks"]:
             host, stream = str(chunk.get("hostname") or page["hostname"]), str(chunk["stream"])
             text = unfinished.pop((host, stream), "") + chunk["text"]
@@ -41,7 +41,7 @@ def show_grouped_logs(screen: Screen, pages: Iterable[Mapping[str, Any]]) -> Non
     for page in pages:
         own = texts.setdefault(str(page["hostname"]), [])
         if page.get("cut"):
-            own.append(f"[... {page['cut']} bytes are no longer kept ...]\n")
+            own.append(f"[... {page['cut']} bytes are no longer stored ...]\n")
         own += [str(chunk["text"]) for chunk in page["chunks"]]
     groups: dict[str, list[str]] = {}
     for host, parts in texts.items():

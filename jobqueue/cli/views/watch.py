@@ -46,7 +46,7 @@ def watch(client: Client, job_id: str, timeout: float | None = None) -> dict[str
         try:
             return client.wait(job_id, rest, on_poll=report)
         except WaitTimeout as error:
-            message = f"Job {job_id} did not end within {timeout:g} s; it is {error.job.get('status')} and goes on."
+            message = f"Job {job_id} did not end within {timeout:g} s; it is {error.job.get('status')} and continues."
             raise WaitTimeout(message, job=error.job) from error
 
 

@@ -20,8 +20,13 @@ class SeenOutput(OutputReader):
     """The output of executions on visible hosts."""
 
     def __init__(self, ledger: Ledger, jobs: SeenJobs, hosts: Callable[[], frozenset[str]]) -> None:
-        super().__init__(jobs, ledger.executions, ledger.output)
+        super().__init__(jobs, ledger.executions, ledger.output, ledger.job_slots)
+        self._seen = jobs
         self._hosts = hosts
+
+    def _names(self, job: Job) -> tuple[str, ...]:
+        visible = self._hosts()
+        return tuple(host for host in self._seen.hosts(job.id) if host in visible)
 
     def _slot(self, job_id: str, hostname: str | None) -> str:
         if hostname is not None and hostname not in self._hosts():

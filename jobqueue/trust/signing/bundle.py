@@ -91,7 +91,7 @@ def _document(text: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict) or _FORMAT not in document:
-        raise InvalidInput("This file is no bundle of `jobqueue agent bundle`, or it is cut off.")
+        raise InvalidInput("This file is not a join bundle (`jobqueue agent bundle`), or it is truncated.")
     if document[_FORMAT] != _VERSION:
         raise InvalidInput(
             f"The bundle has format {str(document[_FORMAT])[:20]!r}; this version of jobqueue reads format {_VERSION}. "

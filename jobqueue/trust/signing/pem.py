@@ -98,7 +98,7 @@ def read_private(path: Path) -> SigningKey:
         raise InvalidSettings(f"The private key {path} cannot be read: {error.strerror}.") from error
     der = _der(block[1]) if block else None
     if der is None:
-        raise InvalidSettings(f"{path} is no private key in PEM (PKCS #8) without a password.")
+        raise InvalidSettings(f"{path} is not an unencrypted private key in PEM (PKCS #8).")
     raw = _key_bytes(der, _PRIVATE_PREFIX)
     if raw is None:
         raise InvalidSettings(f"{path} is a private key of another type; it must be Ed25519.")

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 
 from api.app import create_app
 from api.audit import ACCESS
+from api.auth.rules import rule_name
 from jobqueue.ledger.audit import BROKEN
 from jobqueue.model.agent import Registration
 from jobqueue.model.audit import AuditEntry
@@ -44,8 +45,15 @@ CHANGES: list[tuple[str, str, dict[str, Any] | None, dict[str, Any]]] = [
     ("POST", "/job/{job}/approve", {"plan_hash": "{plan_hash}"}, {"job": "{job}", "plan_hash": "{plan_hash}"}),
     ("POST", "/key", {"name": "new", "roles": ["read"]}, {"roles": ["read"]}),
 ]
+_SCRIPT = {"type": "script", "script": "true", "language": "shell"}
+CONFIGURATIONS: list[tuple[str, str, dict[str, Any] | None, dict[str, Any]]] = [
+    ("POST", "/api/spark/configurations", {"id": "new", **_SCRIPT}, {"configuration": "new"}),
+    ("PUT", "/api/apollo/spark/configurations/old", _SCRIPT, {"configuration": "old", "type": "script"}),
+    ("DELETE", "/api/apps/x/spark/configurations/old", None, {"configuration": "old"}),
+]
 #: Every route has a second path.
 WAYS = [(method, f"{'/api' if place % 2 else ''}{path}", *rest) for place, (method, path, *rest) in enumerate(CHANGES)]
+WAYS += CONFIGURATIONS
 PAGES: list[tuple[str, dict[str, str], dict[str, Any]]] = [
     ("/ui/schedules/old/pause", {"reason": "attack"}, {"schedule": "old"}),
     ("/ui/schedules/old/resume", {}, {"schedule": "old"}),
@@ -87,6 +95,7 @@ def known(app: Flask, client: FlaskClient, services: Services) -> dict[str, str]
         assert client.put("/saved/old", json={**PING, "title": title}).status_code in {200, 201}
     assert client.post("/schedule", json={"name": "old", "cron": "@daily", "job": PING}).status_code == 201
     assert client.put("/notification/old", json=RULE).status_code == 201
+    assert client.post("/api/spark/configurations", json={"id": "old", **_SCRIPT}).status_code == 200
     limited = act(app, "job:*", "agent:read", "shell:execute;max_hosts=1", name="carl", kind="user")
     beyond = {"operation": {"type": "script.shell.execute", "data": {"script": "true"}}, "target_hostname": "_all"}
     job = limited.post("/job", json=beyond).get_json()["job_id"]
@@ -167,4 +176,4 @@ def test_so_are_one_of_the_dashboard_and_its_entry(
 
 
 def test_every_name_is_that_of_a_route(app: Flask) -> None:
-    assert app.view_functions.keys() >= ACCESS.keys()
+    assert {rule_name(name) for name in app.view_functions} >= ACCESS.keys()

@@ -48,7 +48,7 @@ def test_an_archive_has_a_file_for_each_host(ask: Ask) -> None:
     with zipfile.ZipFile(io.BytesIO(response.data)) as archive:
         assert archive.testzip() is None
         assert {name: archive.read(name) for name in archive.namelist()} == {
-            "web1.txt": b"[... 10 bytes are no longer kept ...]\none\n\xff\ntwo\n",
+            "web1.txt": b"[... 10 bytes are no longer stored ...]\none\n\xff\ntwo\n",
             "web2.txt": b"x" * 70_000,
             "web3.txt": b"",
         }

@@ -28,6 +28,8 @@ _CONFIRM = {
     "target delete",
     "saved delete",
     "apply",
+    "import crontab",
+    "import rundeck",
     "schedule delete",
     "notification delete",
     "pause resume",

@@ -72,7 +72,7 @@ def test_removing_the_current_one(environ: dict[str, str]) -> None:
         ("[contexts.a]\nurl = 7", "texts only"),
         ('[contexts.a]\nurl = "http://a"\ntoken_file = "f"\ntoken_command = "c"', "keep one of them"),
         ('[contexts.a]\nurl = "http://a"\ntoken_command = "\'"', "cannot be read"),
-        ('[contexts."a b"]\nurl = "http://a"', "no name for a context"),
+        ('[contexts."a b"]\nurl = "http://a"', "Invalid context name"),
     ],
 )
 def test_a_damaged_file(environ: dict[str, str], text: str, said: str) -> None:

@@ -29,14 +29,12 @@ class ConsumerWatchdog:
     def __init__(
         self,
         running: RunningSet,
-        heartbeat_seconds: float,
+        beat_seconds: Callable[[], float],
         on_deaf: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._running = running
-        # several checks at least: one may come right after the whole process was suspended
-        self._patience = max(DEAF_SECONDS, 4 * heartbeat_seconds)
-        self._longest_gap = 3 * heartbeat_seconds
+        self._beat_seconds = beat_seconds
         self._on_deaf = on_deaf
         self._clock = clock
         self._consumer: Any = None
@@ -61,11 +59,12 @@ class ConsumerWatchdog:
 
     def look(self, state: AgentState) -> None:
         """Check for consumer activity since the last check."""
-        now = self._clock()
+        now, beat = self._clock(), self._beat_seconds()
         sign = self._newest_sign() if state is AgentState.READY and not len(self._running) else None
-        if sign is None or sign != self._sign or now - self._looked > self._longest_gap:
+        if sign is None or sign != self._sign or now - self._looked > 3 * beat:
             self._sign, self._since = sign, now
-        elif now - self._since >= self._patience:
+        # several checks at least: one may come right after the whole process was suspended
+        elif now - self._since >= max(DEAF_SECONDS, 4 * beat):
             logger.critical("The consumer has not polled for messages for %.0f s; it has stalled", now - self._since)
             self._on_deaf()
         self._looked = now

@@ -33,7 +33,7 @@ class AgentWorker(Worker):  # type: ignore[misc]
         fleet_size: Callable[[], int],
         **options: Any,
     ) -> None:
-        self._hand_back = graceful_shutdown
+        self._graceful_shutdown = graceful_shutdown
         # for the consumer
         self.message_filter = message_filter
         self.fleet_size = fleet_size
@@ -55,7 +55,7 @@ class AgentWorker(Worker):  # type: ignore[misc]
 
     def stop(self, in_sighandler: bool = False, exitcode: int | None = None) -> None:
         """Stop, for any reason: a signal, a remote control command, an error."""
-        self._hand_back.begin()
+        self._graceful_shutdown.begin()
         super().stop(in_sighandler, exitcode)
 
     def terminate(self, in_sighandler: bool = False) -> None:
@@ -64,7 +64,7 @@ class AgentWorker(Worker):  # type: ignore[misc]
 
     def _on_stop_signal(self, number: int, frame: FrameType | None) -> None:
         # a signal handler may interrupt any code, so it only sets flags
-        if self._hand_back.has_begun:
-            self._hand_back.hurry()
-        self._hand_back.begin()
+        if self._graceful_shutdown.has_begun:
+            self._graceful_shutdown.hurry()
+        self._graceful_shutdown.begin()
         state.should_stop = 0

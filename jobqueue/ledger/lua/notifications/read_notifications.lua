@@ -19,7 +19,7 @@ for _, name in ipairs(names) do
   if known[1] then
     local one = {name}
     for i = 1, #FIELDS do one[#one + 1] = known[i] or '' end
-    one[#one + 1] = redis.call('LLEN', K.dead_letters .. name)
+    one[#one + 1] = is_sound('list', K.dead_letters .. name) and redis.call('LLEN', K.dead_letters .. name) or 0
     if ARGV[1] ~= '0' then
       for _, line in ipairs(redis.call('LRANGE', K.notification_log .. name, -ARGV[1], -1)) do one[#one + 1] = line end
     end

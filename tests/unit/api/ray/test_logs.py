@@ -75,7 +75,7 @@ def test_a_tail_of_one_that_prints_nothing(services: RayServices, job: Job, tail
 
 def test_what_is_not_kept_is_said(ask: Ask, services: RayServices, job: Job) -> None:
     services.pages = [page("web1", 100, ("stdout", b"end\n"), cut=96)]
-    assert ask("GET", PATH).get_json() == {"logs": f"[96 bytes of output are no longer kept]\n{FIRST}end\n"}
+    assert ask("GET", PATH).get_json() == {"logs": f"[96 bytes of output are no longer stored]\n{FIRST}end\n"}
 
 
 def test_half_a_character_does_not_wait_for_another_attempt(ask: Ask, services: RayServices, job: Job) -> None:

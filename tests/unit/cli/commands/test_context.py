@@ -93,7 +93,7 @@ def test_adding_listing_showing_and_removing(home: Path, token: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["add", "a b", "--url", "http://x"], "no name for a context"),
+        (["add", "a b", "--url", "http://x"], "Invalid context name"),
         (["add", "x", "--url", "x"], "not an API address"),
         (["add", "x", "--url", "http://u:p@x"], "holds no user or password"),
         (["add", "x", "--url", "http://x", "--token-file", "/none"], "does not exist"),

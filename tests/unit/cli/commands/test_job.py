@@ -227,7 +227,7 @@ def test_waiting_ends_in_time(accepting: FakeApi, run: Run) -> None:
     assert result.exit_code == 1
     assert result.stdout == ""
     assert "Error: Job" in result.stderr
-    assert "did not end within 0.05 s; it is processing and goes on." in result.stderr
+    assert "did not end within 0.05 s; it is processing and continues." in result.stderr
 
 
 # -- list --------------------------------------------------------------------------------------------------------------

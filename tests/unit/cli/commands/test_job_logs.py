@@ -48,7 +48,7 @@ def test_several_hosts_have_each_line_behind_its_host(api: FakeApi, run: Run) ->
     result = run("job", "logs", ID)
     assert result.exit_code == 0
     assert result.stdout.splitlines() == ["web1 | one", "web1 | two", "web2 | no line break"]
-    assert result.stderr.splitlines() == ["web1 | oh", "web2 | [... 9 bytes are no longer kept ...]"]
+    assert result.stderr.splitlines() == ["web1 | oh", "web2 | [... 9 bytes are no longer stored ...]"]
     assert [seen.query for seen in api.seen] == [{"limit": "1"}, {"limit": "20"}, {"limit": "20", "cursor": "web1"}]
 
 
@@ -66,7 +66,7 @@ def test_equal_outputs_are_printed_once(api: FakeApi, run: Run) -> None:
         "  same",
         r"  \x1b[2J",
         "db1:",
-        "  [... 9 bytes are no longer kept ...]",
+        "  [... 9 bytes are no longer stored ...]",
         "  no line break",
         "web4: no output",
     ]

@@ -224,7 +224,7 @@ def test_wait_timeout_prints_what_is_in(accepting: FakeApi, run: Run) -> None:
     accepting.on("GET", f"/job/{ID}", Reply(200, broadcast("processing", states)))
     result = run("run", "x", "--on", "_all", "--wait-timeout", "100ms")
     assert (result.exit_code, result.stdout) == (1, "web1 | Linux\n")
-    assert f"did not end within 0.1 s and goes on: jobqueue job watch {ID}" in result.stderr
+    assert f"did not end within 0.1 s and continues: jobqueue job watch {ID}" in result.stderr
     assert "2 hosts: 1 completed, 1 started" in result.stderr
 
 
@@ -243,5 +243,5 @@ def test_ctrl_c_in_a_pipe_leaves_the_job_running(accepting: FakeApi, run: Run, m
     monkeypatch.setattr(run_module, "show_live", interrupted)
     result = run("run", "x", "--on", "web1")
     assert result.exit_code == 130
-    assert f"Job {ID} goes on. See it: jobqueue job watch {ID}   Cancel it: jobqueue job cancel {ID}" in result.stderr
+    assert f"Job {ID} continues. See it: jobqueue job watch {ID}   Cancel it: jobqueue job cancel {ID}" in result.stderr
     assert not [seen for seen in accepting.seen if seen.path.endswith("/cancel")]

@@ -86,7 +86,7 @@ def test_the_time_is_up_though_nothing_happens(api: FakeApi, run: Run) -> None:
     api.on("GET", f"/job/{ID}/events", stream())
     result = run("job", "watch", ID, "--timeout", "300ms")
     assert result.exit_code == 1
-    assert f"Error: Job {ID} did not end within 0.3 s; it is processing and goes on." in result.stderr
+    assert f"Error: Job {ID} did not end within 0.3 s; it is processing and continues." in result.stderr
 
 
 def test_an_agent_that_takes_up_what_any_could_have() -> None:

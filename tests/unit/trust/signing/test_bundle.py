@@ -60,11 +60,11 @@ def test_one_signed_by_another_key_than_it_names() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "no bundle"),
-        ("web1", "no bundle"),
-        ("[]", "no bundle"),
-        ("[" * 100_000, "no bundle"),
-        (BUNDLE.text(SIGNER)[:200], "no bundle"),
+        ("", "not a join bundle"),
+        ("web1", "not a join bundle"),
+        ("[]", "not a join bundle"),
+        ("[" * 100_000, "not a join bundle"),
+        (BUNDLE.text(SIGNER)[:200], "not a join bundle"),
         (BUNDLE.text(SIGNER).replace('"jobqueue_bundle":1', '"jobqueue_bundle":2'), "format '2'"),
         ('{"jobqueue_bundle":1}', "'trusted_keys' is missing"),
         ('{"jobqueue_bundle":1,"trusted_keys":7}', "damaged"),

@@ -126,7 +126,7 @@ def test_a_private_key_with_a_password_or_cut_off_is_refused(settings: Settings)
     )
     for content in (locked, whole[:-40], whole.replace(b"MC4", b"MC8"), whole.replace(b"MC4", b"M!4"), b""):
         settings.signing_key.write_bytes(content)
-        with pytest.raises(InvalidSettings, match=r"is no private key in PEM \(PKCS #8\) without a password"):
+        with pytest.raises(InvalidSettings, match=r"is not an unencrypted private key in PEM \(PKCS #8\)"):
             Signer.open(settings)
 
 

@@ -189,5 +189,5 @@ def test_a_directory_that_is_a_file(home: Path, file: Path) -> None:
 def test_an_input_error_is_one_line(home: Path, tmp_path: Path) -> None:
     path = tmp_path / "x.join"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InvalidInput, match="no bundle"):
+    with pytest.raises(InvalidInput, match="not a join bundle"):
         join(JoinRequest(path, user=True), print)

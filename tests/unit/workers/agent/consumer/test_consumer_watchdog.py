@@ -42,9 +42,10 @@ class Watch:
 
     def __init__(self) -> None:
         self.now = 1000.0
+        self.beat = BEAT
         self.deaf = 0
         self.held = RunningSet()
-        self.progress = ConsumerWatchdog(self.held, BEAT, self._on_deaf, clock=lambda: self.now)
+        self.progress = ConsumerWatchdog(self.held, lambda: self.beat, self._on_deaf, clock=lambda: self.now)
 
     def _on_deaf(self) -> None:
         self.deaf += 1
@@ -54,7 +55,7 @@ class Watch:
     ) -> int:
         """``count`` heartbeats, ``between`` called before each; how often the consumer was found deaf by now."""
         for _ in range(count):
-            self.now += BEAT
+            self.now += self.beat
             between()
             self.progress.look(state)
         return self.deaf
@@ -73,6 +74,14 @@ def test_a_consumer_that_does_not_ask_redis_any_more_is_deaf(watch: Watch) -> No
     consumer = a_consumer(_brpop_sent_at=1.0)
     watch.progress.attach(consumer)
     assert watch.beats(ENOUGH - 1, consumer.timer.tick) == 0
+    assert watch.beats(1, consumer.timer.tick) == 1
+
+
+def test_it_is_found_as_well_in_a_large_fleet_whose_agents_beat_seldom(watch: Watch) -> None:
+    watch.beat = 4 * BEAT
+    consumer = a_consumer(_brpop_sent_at=1.0)
+    watch.progress.attach(consumer)
+    assert watch.beats(4, consumer.timer.tick) == 0
     assert watch.beats(1, consumer.timer.tick) == 1
 
 

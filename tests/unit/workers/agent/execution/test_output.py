@@ -15,6 +15,7 @@ from jobqueue.ledger.executions import Grant
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.output import Output, Piece
 from jobqueue.model.agent import Registration
+from jobqueue.model.job import Job
 from jobqueue.model.output import OutputPage
 from jobqueue.model.states import ExecutionState
 from jobqueue.services.output import OutputReader
@@ -32,7 +33,7 @@ def grant(ledger: Ledger, submit: Submitter) -> Grant:
 
 @pytest.fixture
 def reader(ledger: Ledger) -> OutputReader:
-    return OutputReader(ledger.jobs, ledger.executions, ledger.output, sleep=lambda _: None)
+    return OutputReader(ledger.jobs, ledger.executions, ledger.output, ledger.job_slots, sleep=lambda _: None)
 
 
 NUMBERS = itertools.count(1)
@@ -76,7 +77,7 @@ def test_only_the_newest_bytes_are_kept_and_the_cut_is_marked(ledger: Ledger, gr
     output = Output(ledger.client, ledger.keys, ledger.scripts, cap_bytes=100)
     for number in range(50):
         output.append(grant, number + 1, [Piece("stdout", f"line {number:03}\n".encode())])
-    page = OutputReader(ledger.jobs, ledger.executions, output).page(grant.job_id, None, 0)
+    page = OutputReader(ledger.jobs, ledger.executions, output, ledger.job_slots).page(grant.job_id, None, 0)
     assert page.next_offset == 50 * 9
     assert page.cut == 50 * 9 - sum(len(chunk.data) for chunk in page.chunks)
     assert 90 <= sum(len(chunk.data) for chunk in page.chunks) <= 109
@@ -163,6 +164,22 @@ def test_the_output_of_several_hosts_in_pages(shared: str, reader: OutputReader)
     failed = reader.of_hosts(shared, only_failed=True)
     assert failed is not None
     assert ([page.hostname for page in failed.pages], failed.total, failed.next_cursor) == (["db1"], 1, None)
+
+
+def test_no_execution_is_read_for_the_output_of_several_hosts(
+    ledger: Ledger, shared: str, reader: OutputReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job may have ten thousand hosts with answers of a megabyte each."""
+    read: list[Job] = []
+    get = ledger.jobs.get
+    monkeypatch.setattr(ledger.jobs, "get", lambda *args: read.append(get(*args)) or read[-1])
+    monkeypatch.setattr(ledger.jobs, "executions", lambda *_: pytest.fail("executions are read"))
+    reader.of_hosts(shared)
+    assert len(list(reader.everything(shared, only_failed=True))) == 1
+    followed = reader.follow_hosts(shared)
+    assert followed is not None
+    assert next(followed) is not None
+    assert [(len(job.executions), job.total) for job in read] == [(0, 3)] * 3
 
 
 def test_a_page_takes_no_further_host_once_it_is_full(

@@ -1,0 +1,42 @@
+"""Writes imported records as files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from jobqueue.cli.declared.writing import yaml_of
+from jobqueue.cli.imports.imported import ImportedFile
+from jobqueue.cli.views.text import one_line
+from jobqueue.extras import require
+
+
+def text_of(file: ImportedFile) -> str:
+    """The file's text: its origin as a comment, and its records as YAML."""
+    require("Writing the files of an import", "apply")
+    return f"# {one_line(file.origin)}\n" + "".join(map(yaml_of, file.records))
+
+
+def store(files: Sequence[ImportedFile], directory: Path, *, replace: bool) -> list[Path]:
+    """Write the files that are not there with the same text already, and give their paths.
+
+    Raises ``ClickException`` for a file that is there with another text, unless ``replace``; then nothing is written.
+    """
+    texts = {directory / f"{file.name}.yaml": text_of(file) for file in files}
+    try:
+        different = [path for path, text in texts.items() if not path.is_file() or path.read_bytes() != text.encode()]
+        taken = [path for path in different if path.exists()]
+        if taken and not replace:
+            more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
+            raise click.ClickException(
+                f"{one_line(str(taken[0]))}{more}: the file exists with other content; --replace overwrites it, "
+                "--output names another directory. Nothing was written."
+            )
+        directory.mkdir(parents=True, exist_ok=True)
+        for path in different:
+            path.write_bytes(texts[path].encode())
+    except OSError as error:
+        raise click.ClickException(f"{one_line(str(directory))}: it cannot be written: {error}.") from error
+    return different
