@@ -62,6 +62,7 @@ ACCESS = {
     # messages contain what their owner may read, and are signed for whom receives them
     "notification.put_notification": 200,
     "notification.delete_notification": 204,
+    "dashboard.delete_notification": 303,
     "pause.add_pause": 201,
     "pause.end_pause": 204,
     "dashboard.end_pause": 303,

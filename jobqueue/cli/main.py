@@ -74,11 +74,11 @@ _COMMANDS = {
     ),
     "apply": (
         "jobqueue.cli.commands.apply:apply",
-        "Store the saved jobs, targets and schedules that files declare: jobqueue apply -f jobs/ --prune.",
+        "Store the jobs, targets, schedules and notifications that files declare: jobqueue apply -f jobs/ --prune.",
     ),
     "export": (
         "jobqueue.cli.commands.apply:export",
-        "Print saved jobs, targets and schedules as files for `jobqueue apply`: jobqueue export > jobs.yaml.",
+        "Print jobs, targets, schedules and notifications as files for `jobqueue apply`: jobqueue export > jobs.yaml.",
     ),
     "import": (
         "jobqueue.cli.commands.importing:import_jobs",

@@ -36,8 +36,7 @@ EVENTS: Mapping[str, str] = {
     ALERT_RAISED: "metrics:read",
 }
 
-WEBHOOK, APPRISE = "webhook", "apprise"
-CHANNELS = (WEBHOOK, APPRISE)
+CHANNELS = ("webhook",)
 
 
 @dataclass(frozen=True)

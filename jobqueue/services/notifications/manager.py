@@ -58,17 +58,20 @@ class NotificationManager:
         ``PermissionDenied`` unless the principal may read about all of its events, ``RecordChanged``, ``Conflict``.
         """
         before, stored = self.compare(rule, principal)
-        self._channels.check(stored.channel)
         self._notifications.put(stored, "" if before is None else before.serial)
         return self.get(stored.name), before is None
 
     def compare(self, rule: NotificationRule, principal: Principal) -> tuple[NotificationRule | None, NotificationRule]:
-        """The rule of this name as it is, None if there is none, and as ``put`` would store it. Nothing is stored."""
+        """The rule of this name as it is, None if there is none, and as ``put`` would store it. Nothing is stored.
+
+        Raises ``InvalidInput``, ``PermissionDenied``.
+        """
         check_rule_name(rule.name)
         check_events(rule.events)
         _check_quiet_hours(rule)
         for permission in rule.permissions:
             principal.require(permission)
+        self._channels.check(rule.channel)  # afterwards: the answer shows which secrets there are
         now, before = self._ledger.time(), self._find(rule.name)
         stored = replace(
             rule,

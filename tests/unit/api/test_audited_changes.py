@@ -58,6 +58,7 @@ PAGES: list[tuple[str, dict[str, str], dict[str, Any]]] = [
     ("/ui/schedules/old/pause", {"reason": "attack"}, {"schedule": "old"}),
     ("/ui/schedules/old/resume", {}, {"schedule": "old"}),
     ("/ui/schedules/old/delete", {}, {"schedule": "old"}),
+    ("/ui/notifications/old/delete", {}, {"notification": "old"}),
     ("/ui/pauses/{pause}/end", {}, {"pause": "{pause}"}),
     ("/ui/jobs/{job}/approve", {"plan_hash": "{plan_hash}"}, {"job": "{job}", "plan_hash": "{plan_hash}"}),
     ("/ui/jobs/{job}/save", {"name": "fresh"}, {"saved": "fresh", "version": 1}),
