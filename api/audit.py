@@ -66,10 +66,6 @@ ACCESS = {
     "pause.add_pause": 201,
     "pause.end_pause": 204,
     "dashboard.end_pause": 303,
-    # a configuration is started by others, with their permissions
-    "fusion_configurations.create": 200,
-    "fusion_configurations.replace": 200,
-    "fusion_configurations.delete": 204,
     "job.approve_batch": 200,
     "dashboard.approve_batch": 303,
 }

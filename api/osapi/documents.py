@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from api.native.agent_query import AgentQuery
 from api.native.schemas import JobQuery
 from api.openapi import JSON, Document, FacadeDocument, Route
+from api.osapi import parameters, results
 from api.osapi.audit_trail import DEFAULT_LISTED, MAX_LISTED, MAX_OFFSET
+from api.osapi.call import Call
+from api.osapi.calls import CALLS
 from api.osapi.shapes import (
     BOOLEAN,
     INTEGER,
@@ -23,6 +26,9 @@ from api.osapi.shapes import (
 )
 
 _HOSTNAME: Mapping[str, Document] = {"hostname": {"type": "string", "minLength": 1, "maxLength": 253}}
+_TARGET: Mapping[str, Document] = {
+    "hostname": {"type": "string", "minLength": 1, "description": "A hostname, _any, _all, or a label as key:value."}
+}
 _JOB_ID: Mapping[str, Document] = {"job_id": UUID}
 _ANY: Document = mapping_of({})
 _LOAD = fields(dict.fromkeys(("1min", "5min", "15min"), NUMBER))
@@ -129,7 +135,21 @@ def _query(names: Mapping[str, object]) -> Mapping[str, Document]:
     return dict.fromkeys(names, STRING)
 
 
+def _call(call: Call) -> Route:
+    answer = results.schema(call.parts)
+    return Route(
+        f"Run {call.operation}, and wait for the result",
+        dict.fromkeys(sorted({call.status, 202}), (JSON, answer)),
+        body=(JSON, parameters.document_of(call.body)) if call.body else None,
+        query={name: parameter.schema for name, parameter in call.query.items()},
+        path={**_TARGET, **call.path_documents},
+        errors=(409,),
+        description="With 202, `unfinished` counts the hosts that have not answered yet: GET /api/job/{job_id}.",
+    )
+
+
 _ROUTES: Mapping[str, Route] = {
+    **{f"osapi_node.{call.name}": _call(call) for call in CALLS},
     "osapi_agent.list_agents": Route(
         "List agents by hostname",
         {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from api.auth.rules import PUBLIC
+from api.osapi.calls import CALLS
 
 RULES: Mapping[str, str] = {
     "osapi_agent.list_agents": "agent:read",
@@ -23,6 +24,8 @@ RULES: Mapping[str, str] = {
     "osapi_health.status": "metrics:read",
     "osapi_job.list_jobs": "job:read",
     "osapi_job.get_job": "job:read",
+    # the service checks the permission of the operation as well; without job:read, a call answers the job's id only
+    **{f"osapi_node.{call.name}": "job:write" for call in CALLS},
 }
 
 #: The routes that look at hosts.
@@ -36,6 +39,7 @@ SCOPED = frozenset(
         "osapi_agent.undrain_agent",
         "osapi_job.list_jobs",
         "osapi_job.get_job",
+        *(f"osapi_node.{call.name}" for call in CALLS),
     }
 )
 

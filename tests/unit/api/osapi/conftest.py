@@ -36,6 +36,14 @@ def services(settings: Settings) -> Services:
     return services_with(settings, {"web1": {"group": "web"}, "web2": {"group": "web"}, "db1": {"group": "db"}}, FACTS)
 
 
+@pytest.fixture(scope="module")
+def shared_app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """Building an application takes a while, and it keeps nothing but the services, which each test replaces."""
+    settings = settings_in(tmp_path_factory.mktemp("api"))
+    return create_app(settings, services_with(settings, {}))
+
+
 @pytest.fixture
-def app(settings: Settings, services: Services) -> Flask:
-    return create_app(settings, services)
+def app(shared_app: Flask, services: Services) -> Flask:
+    shared_app.extensions["jobqueue"] = services
+    return shared_app
