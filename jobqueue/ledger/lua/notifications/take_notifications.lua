@@ -12,9 +12,9 @@ if ARGV[3] == '0' then
 end
 if holder and holder ~= ARGV[2] then return {} end
 redis.call('SET', K.notifier, ARGV[2], 'PX', ARGV[3])
-local newest = {}
+local newest, passed = {}, {ARGV[4], ARGV[5]}
 for i, stream in ipairs({K.job_notices, K.notices}) do
-  if ARGV[3 + i] ~= '' then redis.call('XTRIM', stream, 'MINID', ARGV[3 + i]) end
+  if passed[i] ~= '' then redis.call('XTRIM', stream, 'MINID', passed[i]) end
   local entry = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
   newest[i] = entry and entry[1] or ''
 end
