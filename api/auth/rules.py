@@ -87,6 +87,7 @@ _SCHEDULES = {
     "schedule.pause_schedule": "schedule:write",
     "schedule.resume_schedule": "schedule:write",
     "schedule.trigger_schedule": "schedule:write",
+    "schedule.backfill_schedule": "schedule:write",
 }
 _NOTIFICATIONS = {
     # storing also needs the permissions to read about the rule's events, and so do its dead letters

@@ -171,7 +171,6 @@ class Notifications:
         line = "" if delivery is None else _line(delivery)
         answer = self._scripts.call(
             "settle_notification",
-            self._now(),
             name,
             cursor.jobs,
             cursor.others,

@@ -20,6 +20,7 @@ from jobqueue.operations.registry import Registry
 from jobqueue.services.alerts import AlertManager
 from jobqueue.services.approvals import Approvals
 from jobqueue.services.audit import AuditTrail
+from jobqueue.services.backfill import Backfiller
 from jobqueue.services.blast_radius import BlastRadius
 from jobqueue.services.bundles import BundleMaker
 from jobqueue.services.credential_verifier import CredentialVerifier
@@ -84,6 +85,7 @@ class Services:
     schedules: ScheduleManager
     channels: Channels
     notifications: NotificationManager
+    backfill: Backfiller
     complete_target: TargetCompletion
     saved: SavedJobManager
     enrolment: Enrolment
@@ -150,6 +152,7 @@ class Services:
             schedules=ScheduleManager(ledger, submit, cancel_for),
             channels=channels,
             notifications=NotificationManager(ledger, channels),
+            backfill=Backfiller(ledger, submit),
             complete_target=TargetCompletion(targets, ledger.stored_targets.all),
             saved=SavedJobManager(ledger, registry),
             enrolment=enrolment,

@@ -62,6 +62,7 @@ from jobqueue.operations.registry import Registry
 from jobqueue.services.alerts import AlertManager
 from jobqueue.services.approvals import Approvals
 from jobqueue.services.audit import AuditTrail
+from jobqueue.services.backfill import Backfiller
 from jobqueue.services.blast_radius import BlastRadius
 from jobqueue.services.bundles import BundleRequest, MadeBundle
 from jobqueue.services.credential_verifier import CredentialVerifier
@@ -221,6 +222,7 @@ class FakeServices:
         webhook = WebhookSender(Receivers((), lambda _host, _port: ["192.0.2.1"]), time.time)
         self.channels = Channels(ApiSecrets(None, {}), webhook)
         self.notifications = NotificationManager(self.ledger, self.channels)
+        self.backfill = Backfiller(self.ledger, submitter)  # type: ignore[arg-type]
         self.complete_target = TargetCompletion(self.targets, self.ledger.stored_targets.all)
         self.scopes = Scopes(self._fleet)
         radius = BlastRadius(self.scopes, self.ledger.limits)
