@@ -60,6 +60,10 @@ ACCESS = {
     "dashboard.pause_schedule": 303,
     "dashboard.resume_schedule": 303,
     "dashboard.delete_schedule": 303,
+    # messages contain what their owner may read, and are signed for whom receives them
+    "notification.put_notification": 200,
+    "notification.delete_notification": 204,
+    "dashboard.delete_notification": 303,
     "pause.add_pause": 201,
     "pause.end_pause": 204,
     "dashboard.end_pause": 303,

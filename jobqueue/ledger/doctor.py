@@ -245,8 +245,12 @@ class Doctor:
             yield self._damage("stream", key, f"its last id {last} is in the future: soon no more entries can be added")
 
     def _counters(self) -> Iterator[Damage]:
-        words = {"submitted": 2, "retried": 2, "ended": 3, "wait": 3, "run": 3, "schedule": 2}
-        last = {"ended": set(map(str, ExecutionState)), "schedule": {*map(str, Outcome), "late"}}
+        words = {"submitted": 2, "retried": 2, "ended": 3, "wait": 3, "run": 3, "schedule": 2, "notification": 2}
+        last = {
+            "ended": set(map(str, ExecutionState)),
+            "schedule": {*map(str, Outcome), "late"},
+            "notification": {"delivered", "failed", "dead"},
+        }
         for kind in ("stats", "measured"):
             key = self._keys.kind(kind)
             for name, value in self._pairs(key):
