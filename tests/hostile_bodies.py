@@ -71,6 +71,7 @@ ROUTES: list[tuple[str, str, Any]] = [
     ("PUT", "/schedule/n", _SCHEDULE),
     ("PUT", "/schedule/n?dry_run=true", {"every": "1h", "job": {"saved": "n", "parameters": {"a": "b"}}}),
     ("POST", "/schedule/preview", {"rrule": "FREQ=MONTHLY;BYDAY=-1FR", "time_zone": "Asia/Tokyo"}),
+    ("POST", "/schedule/n/backfill", {"from": "2026-01-01", "to": "2026-01-01T05:00:00Z", "dry_run": True}),
     *(("POST", f"/schedule/n/{verb}", {"reason": "r"}) for verb in ("pause", "resume", "trigger")),
     ("PUT", "/notification/n", _RULE),
     ("PUT", "/notification/n?dry_run=true", _RULE),

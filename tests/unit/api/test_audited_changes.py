@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 import pytest
@@ -55,6 +56,7 @@ CONFIGURATIONS: list[tuple[str, str, dict[str, Any] | None, dict[str, Any]]] = [
 WAYS = [(method, f"{'/api' if place % 2 else ''}{path}", *rest) for place, (method, path, *rest) in enumerate(CHANGES)]
 WAYS += CONFIGURATIONS
 PAGES: list[tuple[str, dict[str, str], dict[str, Any]]] = [
+    ("/ui/schedule", {"name": "fresh", "cron": "@daily", "job": json.dumps(PING)}, {"schedule": "fresh"}),
     ("/ui/schedules/old/pause", {"reason": "attack"}, {"schedule": "old"}),
     ("/ui/schedules/old/resume", {}, {"schedule": "old"}),
     ("/ui/schedules/old/delete", {}, {"schedule": "old"}),

@@ -41,6 +41,7 @@ PAGES = (
     "/ui/submit",
     "/ui/schedules",
     "/ui/notifications",
+    "/ui/schedule",
     "/ui/submit?operation=node.hostname.get",
     "/ui/reach?target=_all&operation=node.hostname.get",
     "/ui/audit",
