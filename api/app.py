@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ from api import (
     errors,
     fusion,
     native,
+    osapi,
     ray,
     request_id,
     tracking,
@@ -37,13 +39,15 @@ from jobqueue.errors import InvalidSettings
 from jobqueue.services import Services
 from jobqueue.settings import Settings
 
-#: Every native route is served here too.
+#: Every native route is served here too, unless a facade answers the same requests.
 ALIAS_PREFIX = "/api"
+_VARIABLE = re.compile(r"<[^>]*>")
 #: The APIs of other systems that are served beside the native one. Nothing else names them.
-FACADES: tuple[Facade, ...] = (ray.FACADE, fusion.FACADE)
+FACADES: tuple[Facade, ...] = (ray.FACADE, fusion.FACADE, osapi.FACADE)
 for _facade in FACADES:
     rules.add(_facade.rules)
     scoped_routes.add(_facade.scoped)
+    audit.add(_facade.audited)
 
 
 class Application(Flask):
@@ -52,6 +56,26 @@ class Application(Flask):
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """The function itself."""
         return func
+
+    def add_url_rule(
+        self,
+        rule: str,
+        endpoint: str | None = None,
+        view_func: Callable[..., Any] | None = None,
+        provide_automatic_options: bool | None = None,
+        **options: Any,
+    ) -> None:
+        """Add a route. The second one of a native route is left out where a facade answers the same requests."""
+        if endpoint is not None and endpoint.startswith(f"{ALIAS}.") and self._is_served(rule, options):
+            return
+        super().add_url_rule(rule, endpoint, view_func, provide_automatic_options, **options)
+
+    def _is_served(self, path: str, options: dict[str, Any]) -> bool:
+        plain, methods = _VARIABLE.sub("<>", path), {method.upper() for method in options.get("methods", ("GET",))}
+        return any(
+            _VARIABLE.sub("<>", rule.rule) == plain and methods <= (rule.methods or set())
+            for rule in self.url_map.iter_rules()
+        )
 
 
 def create_app(settings: Settings, services: Services | None = None) -> Flask:
@@ -93,9 +117,9 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     pages = documentation.pages(api, [facade.document for facade in FACADES])
     app.register_blueprint(pages)
     alias.register_blueprint(pages)
-    app.register_blueprint(alias)
     for facade in FACADES:
         facade.install(app)
+    app.register_blueprint(alias)
     dashboard.install(app, settings, services)
     app.wsgi_app = web.SecurityHeaders(app.wsgi_app)  # type: ignore[method-assign]
     if settings.behind_proxy or settings.url_prefix:

@@ -19,10 +19,11 @@ from jobqueue import __version__
 _DESCRIPTION = """\
 Run operations on fleets of hosts, and see per host what happened.
 
-Every path of the native API is served under `/api` too. Its errors have one shape: `{"error", "code", "details"}`;
-those of the other APIs are as their clients expect them. Every answer carries `X-Request-Id`. Bodies are
-JSON in UTF-8; in them, unknown fields, keys given twice, integers beyond 64 bits, NaN and infinities, NUL characters,
-lone surrogates and more than 64 levels of nesting are refused with 400. Times are ISO 8601; one without a zone is UTC.
+Every path of the native API is served under `/api` too, unless another API has the route. Its errors have one shape:
+`{"error", "code", "details"}`; those of the other APIs are as their clients expect them. Every answer carries
+`X-Request-Id`. Bodies are JSON in UTF-8; in them, unknown fields, keys given twice, integers beyond 64 bits, NaN and
+infinities, NUL characters, lone surrogates and more than 64 levels of nesting are refused with 400. Times are ISO 8601;
+one without a zone is UTC.
 """
 
 _HTML = ("text/html; charset=utf-8", {"type": "string"})

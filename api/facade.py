@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from flask import Flask
 
@@ -17,7 +17,8 @@ class Facade:
 
     ``rules`` gives what each of its routes needs, ``document`` describes the routes, and ``credentials`` finds those
     that its clients send elsewhere than in ``Authorization``. ``scoped`` are the routes that look at hosts; to
-    a principal with a permission on some hosts only, all others are closed.
+    a principal with a permission on some hosts only, all others are closed. ``audited``: of the routes that change who
+    may get in, the status of an answer that says it was done (``api/audit.py``).
     """
 
     install: Callable[[Flask], None]
@@ -25,3 +26,4 @@ class Facade:
     document: FacadeDocument
     credentials: Source | None = None
     scoped: frozenset[str] = frozenset()
+    audited: Mapping[str, int] = field(default_factory=dict)

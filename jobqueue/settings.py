@@ -42,6 +42,8 @@ _LOG_FORMATS = ("console", "json")
 _TRACES = ("off", "otlp", "console")
 _LOST_JOURNAL = ("refuse", "run")
 _UNRECORDED_JOBS = ("accept", "refuse")
+#: Value of ``ansible``: the agent builds the environment.
+BUILD = "build"
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _KEY_PREFIX = re.compile(r"[A-Za-z0-9:._-]{1,64}")
@@ -124,6 +126,8 @@ class Settings:
                              all that change nothing and look into no files
     ``policy``               file with more rules of an agent, by argument, user and limits (docs/guard.md)
     ``pass_environment``     names of an agent's environment that processes of jobs inherit, as ``NAME,OTHER_*``
+    ``ansible``              an agent's Python that has ansible-core, for operations that run its modules; ``build``:
+                             the agent installs it into an environment of its own; else they are not offered
     ``limit_memory_bytes``, ``limit_cpu_seconds``, ``limit_open_files``, ``limit_processes``  limits of such processes
     ``secrets_dir``          an agent's directory with a file per secret that jobs may name
     ``secrets_command``      program that gets the name of a secret and prints its value
@@ -196,6 +200,7 @@ class Settings:
     allow: tuple[str, ...] = ("read-only",)
     policy: Path | None = None
     pass_environment: tuple[str, ...] = ()
+    ansible: str = ""
     limit_memory_bytes: int | None = None
     limit_cpu_seconds: int | None = None
     limit_open_files: int | None = None
@@ -513,6 +518,13 @@ def _patterns(pattern: re.Pattern[str], expected: str) -> Callable[[Any], tuple[
     return check
 
 
+def _ansible(value: Any) -> str:
+    text = str(value)
+    if text != BUILD and not Path(text).expanduser().is_absolute():
+        raise ValueError(f"the absolute path of a Python that has ansible-core, or {BUILD}")
+    return text if text == BUILD else str(Path(text).expanduser())
+
+
 def _command(value: Any) -> str:
     expected = "a program with its arguments, as a shell would read them"
     try:
@@ -624,6 +636,7 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "allow": _patterns(re.compile(r"[A-Za-z0-9_.*-]{1,100}"), "operations or patterns as node.*,file.status.get"),
     "policy": _folder,
     "pass_environment": _patterns(re.compile(r"[A-Za-z0-9_*]{1,100}"), "names or patterns as NAME,OTHER_*"),
+    "ansible": _ansible,
     "limit_memory_bytes": _integer(16 * 1024**2, 1024**5),
     "limit_cpu_seconds": _integer(1, 10 * 366 * 86_400),
     "limit_open_files": _integer(16, 1024**2),

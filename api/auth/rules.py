@@ -87,6 +87,7 @@ _SCHEDULES = {
     "schedule.pause_schedule": "schedule:write",
     "schedule.resume_schedule": "schedule:write",
     "schedule.trigger_schedule": "schedule:write",
+    "schedule.backfill_schedule": "schedule:write",
 }
 _PAUSES = {
     "pause.list_pauses": "job:read",

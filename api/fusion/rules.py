@@ -30,3 +30,10 @@ RULES: Mapping[str, str] = {
     "fusion_launcher.update_status": "job:write",
     "fusion_launcher.list_statuses": "job:read",
 }
+
+#: What changes what others start, with their permissions: the status of an answer that says it was done.
+AUDITED: Mapping[str, int] = {
+    "fusion_configurations.create": 200,
+    "fusion_configurations.replace": 200,
+    "fusion_configurations.delete": 204,
+}

@@ -21,6 +21,7 @@ from jobqueue.model.schedule import (
 )
 from jobqueue.model.timestamps import to_iso
 from jobqueue.schedules.zones import local, zone_of
+from jobqueue.services.backfill import BackfillSlice
 
 _TIMING = ("cron", "every", "at", "rrule", "time_zone", "anchor", "starts", "ends", "jitter")
 _TERMS = ("description", "blackouts", "job", "overlap", "catch_up", "expires_after", "managed_by")
@@ -95,6 +96,15 @@ def preview_document(time_zone: str, times: list[int]) -> dict[str, Any]:
     zone = zone_of(time_zone)
     shown = [{"time": to_iso(time), "local": local(time, zone).isoformat(timespec="seconds")} for time in times]
     return {"time_zone": time_zone, "times": shown}
+
+
+def backfill_document(done: BackfillSlice) -> dict[str, Any]:
+    """What became of past times."""
+    times = [
+        {"time": to_iso(one.time), "outcome": one.outcome, "job_id": one.job_id or None, "reason": one.reason}
+        for one in done.times
+    ]
+    return {"times": times, "total": done.total, "next_from": _time(done.next)}
 
 
 def _result(result: Result) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from api.native.fields import Data, Line, Moment, QueryFlag, QueryWhole, Text, about, between, length
+from api.native.fields import Data, Flag, Line, Moment, QueryFlag, QueryWhole, Text, about, between, length
 from api.native.schemas import EXAMPLE_OPERATION
 from api.validation import StrictSchema
 from jobqueue.ledger.schedules import MAX_PAGE
@@ -188,6 +188,48 @@ class SchedulePauseRequest(StrictSchema):
     """Why a schedule is paused."""
 
     reason = Line(load_default="", validate=length(0, MAX_DESCRIPTION), metadata=about("Shown with the pause."))
+
+
+class BackfillRequest(StrictSchema):
+    """A past range of times."""
+
+    begin = Moment(
+        required=True, data_key="from", metadata=about("The first time, or a moment before it.", example="2026-01-01")
+    )
+    end = Moment(
+        required=True,
+        data_key="to",
+        metadata=about("The last time, or a moment after it; not later than now.", example="2026-01-02"),
+    )
+    dry_run = Flag(load_default=False, metadata=about("Only list the times.", default=False))
+
+
+class BackfilledTimeAnswer(ma.Schema):
+    """What became of a time."""
+
+    time = fields.DateTime(required=True)
+    outcome = fields.String(
+        required=True,
+        validate=validate.OneOf(["backfilled", "exists", "refused", "planned"]),
+        metadata=about(
+            "Its job was made now, exists already, or was refused for the reason; with dry_run: would be made, unless "
+            "it exists."
+        ),
+    )
+    job_id = fields.UUID(required=True, allow_none=True)
+    reason = fields.String(required=True, metadata=about("Why no job was made."))
+
+
+class BackfillAnswer(ma.Schema):
+    """The first times of a range, and what became of them."""
+
+    times = fields.List(fields.Nested(BackfilledTimeAnswer), required=True)
+    total = fields.Integer(required=True, metadata=about("How many times the range has, from its beginning on."))
+    next_from = fields.DateTime(
+        required=True,
+        allow_none=True,
+        metadata=about("Send it as from to continue; null: the range is done."),
+    )
 
 
 class ScheduleQuery(StrictSchema):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from flask import Response, request
@@ -11,8 +12,16 @@ from api.blueprint import Blueprint
 from api.context import principal, services
 from api.native import links, list_cursor, mapping
 from api.native.saved_mapping import changes
-from api.native.schedule_mapping import declared_document, preview_document, schedule_document, schedule_of
+from api.native.schedule_mapping import (
+    backfill_document,
+    declared_document,
+    preview_document,
+    schedule_document,
+    schedule_of,
+)
 from api.native.schedule_schemas import (
+    BackfillAnswer,
+    BackfillRequest,
     NamedScheduleRequest,
     PreviewAnswer,
     ScheduleAnswer,
@@ -29,7 +38,7 @@ from api.native.schemas import AcceptedAnswer, ErrorAnswer
 from api.responses import json_response
 from jobqueue.errors import InvalidInput
 from jobqueue.model.changes import changes as changes_between
-from jobqueue.model.schedule import Progress, Schedule, ScheduleView
+from jobqueue.model.schedule import Outcome, Progress, Schedule, ScheduleView
 from jobqueue.model.submission import Submission
 from jobqueue.model.timestamps import to_iso
 
@@ -171,6 +180,40 @@ def trigger_schedule(name: str) -> Response:
         raise InvalidInput.of("Idempotency-Key", "Not supported here; leave it out, and see the schedule's results.")
     accepted = trigger(services().schedules.get(name))
     return json_response(mapping.accepted(accepted), _CREATED, {"Location": links.path(f"/job/{accepted.job_id}")})
+
+
+@blueprint.route("/schedule/<name>/backfill", methods=["POST"], parameters=[_NAME])
+@blueprint.arguments(BackfillRequest)
+@blueprint.response(200, BackfillAnswer)
+@_unknown
+@_changed
+@blueprint.doc(operationId="backfillSchedule")
+def backfill_schedule(loaded: dict[str, Any], name: str) -> Response:
+    """Submit the jobs of a schedule's past times that have none
+
+    The jobs are submitted for the caller, with the caller's permissions; each time has one job, however often this is
+    asked for. A call processes at most 50 times of the range, which may have at most 1,000.
+    """
+    view = services().schedules.get(name)
+    submission = _submission(view.schedule)
+    begin, end = loaded["begin"], loaded["end"]
+    audit.note(
+        schedule=name, operation=submission.operation, target=submission.target, begin=to_iso(begin), end=to_iso(end)
+    )
+    if loaded["dry_run"]:
+        audit.note(dry_run=1)
+        done = services().backfill.plan(view, submission, begin, end)
+    else:
+        entry = audit.entry_of(200)
+        done = services().backfill.run(
+            view,
+            submission,
+            begin,
+            end,
+            lambda time: replace(entry, details={**entry.details, "time": to_iso(time)}),
+        )
+    audit.note(jobs=sum(one.outcome == str(Outcome.BACKFILLED) for one in done.times))
+    return json_response(backfill_document(done))
 
 
 def trigger(view: ScheduleView, status: int = _CREATED) -> Any:

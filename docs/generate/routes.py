@@ -33,7 +33,13 @@ _HEADINGS: Mapping[str, str] = {
     "audit": "Audit",
     "docs": "Documents",
 }
-_FAMILIES = {"ray": "Ray's Jobs API", "fusion": "Fusion's API", "dashboard": "Dashboard", "ui": "Dashboard"}
+_FAMILIES = {
+    "ray": "Ray's Jobs API",
+    "fusion": "Fusion's API",
+    "osapi": "OSAPI's API",
+    "dashboard": "Dashboard",
+    "ui": "Dashboard",
+}
 _WORDS = {PUBLIC: "nothing", KNOWN: "any credentials"}
 _COPY = re.compile(r"(?<=[a-z])[0-9]+$")
 

@@ -78,7 +78,7 @@ _COMMANDS = {
     ),
     "import": (
         "jobqueue.cli.commands.importing:import_jobs",
-        "Write files for `jobqueue apply` from crontabs.",
+        "Write files for `jobqueue apply` from crontabs and Rundeck's job definitions.",
     ),
     "role": ("jobqueue.cli.commands.role:role", "Manage roles, which are named sets of permissions."),
     "audit": (

@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -226,6 +226,12 @@ class Script:
         return cls(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
 
 
+@lru_cache(maxsize=1024)
+def _script(verb: str, keys: Keys, _large_job: int) -> Script:
+    """A verb's script. Assembling it takes milliseconds, and a process may open several ledgers."""
+    return Script.of(source(verb, keys))
+
+
 class Scripts:
     """The ledger's verbs, callable on one Redis. Thread-safe, like the client."""
 
@@ -240,7 +246,7 @@ class Scripts:
         """The script of a verb; assembled when it is first called, since an agent calls only some."""
         script = self._known.get(verb)
         if script is None:
-            script = self._known[verb] = Script.of(source(verb, self._keys))
+            script = self._known[verb] = _script(verb, self._keys, LARGE_JOB)
         return script
 
     def load(self) -> None:

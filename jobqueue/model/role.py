@@ -28,6 +28,7 @@ WRITE = READ | {
     "spark:execute",
     "file:read",
     "file:write",
+    "ansible:execute",
     "secret:use",
 }
 #: The permissions that jobqueue itself requires, besides those of operations.

@@ -35,6 +35,7 @@ class Outcome(str, Enum):
 
     FIRED = "fired"
     TRIGGERED = "triggered"
+    BACKFILLED = "backfilled"
     MISSED = "missed"
     SKIPPED = "skipped"
     PAUSED = "paused"

@@ -18,6 +18,7 @@ from jobqueue.operations.info import OperationInfo
 from jobqueue.operations.schema import MAX_PROBLEMS, Schema, flat_messages, json_schema
 from jobqueue.operations.text import brief
 from jobqueue.schema_fast_path import SchemaFastPath
+from jobqueue.settings import Settings
 from jobqueue.unknown_fields import many_unknown
 
 _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z][A-Za-z0-9_-]*)+")
@@ -37,6 +38,8 @@ Run = Callable[[dict[str, Any], Context], Any]
 PinPackages = Callable[[Iterable[str]], dict[str, str]]
 #: Completes the valid data of a submission before it is signed: signed data must be unambiguous.
 Prepare = Callable[[dict[str, Any], PinPackages], dict[str, Any]]
+#: A sentence that says what an agent with these settings lacks to run an operation; None if it lacks nothing.
+Lacks = Callable[[Settings], str | None]
 
 
 SchemaClass: TypeAlias = type[marshmallow.Schema]
@@ -56,7 +59,7 @@ class Operation:
     counts. ``needs_agent_user``: it uses what belongs to the agent, and cannot run as another user. ``positional``: the
     field of the data that takes the words behind ``--`` on a command line. ``code``: which fields of the data are run
     as code, and in which language (``SHELL`` or ``OTHER_CODE``): saved jobs let no parameter become a part of it
-    unquoted. ``prepare`` completes submitted data.
+    unquoted. ``prepare`` completes submitted data. ``lacks``: agents for which it gives a sentence do not offer it.
     """
 
     type: str
@@ -75,6 +78,7 @@ class Operation:
     positional: str | None = None
     code: Mapping[str, str] = field(default_factory=dict, hash=False)
     prepare: Prepare | None = None
+    lacks: Lacks | None = None
     _loader: marshmallow.Schema = field(init=False, repr=False, compare=False)
     _quick: SchemaFastPath = field(init=False, repr=False, compare=False)
 
@@ -160,6 +164,7 @@ class Traits(TypedDict, total=False):
     positional: str | None
     code: Mapping[str, str]
     prepare: Prepare | None
+    lacks: Lacks | None
 
 
 def operation(

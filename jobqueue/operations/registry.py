@@ -18,11 +18,12 @@ from jobqueue.operations.base import BUILTIN, Operation, invalid_data
 from jobqueue.operations.facts import has_reference
 from jobqueue.operations.info import OperationInfo
 from jobqueue.operations.text import brief, describe
+from jobqueue.settings import Settings
 from jobqueue.stop_request import StopRequested
 from jobqueue.trust.secrets.reference import faults, has_secret
 
 GROUP = "jobqueue.operations"
-_FAMILIES = ("node", "network", "command", "file", "python", "script", "entrypoint")
+_FAMILIES = ("node", "network", "command", "file", "python", "script", "entrypoint", "ansible")
 _MAX_SHOWN_TYPE = 100
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
@@ -40,7 +41,7 @@ class Absent:
 class Registry:
     """Operations by type. ``problems`` lists the plugins that could not be loaded, with the reasons.
 
-    ``absent``: by type the operations that are known but lack an extra of jobqueue here.
+    ``absent``: by type the operations that are known but lack an extra of jobqueue, or another program, here.
     """
 
     def __init__(
@@ -90,6 +91,16 @@ class Registry:
             if operation.extra and (why := lack(f"Operation {operation.type}", operation.extra))
         }
         return cls((operation for operation in operations if operation.type not in absent), problems, absent)
+
+    def on_host(self, settings: Settings) -> Registry:
+        """The operations that an agent with these settings can run; the others are ``absent``."""
+        absent = {
+            operation.type: Absent(why, operation.permission)
+            for operation in self
+            if operation.lacks and (why := operation.lacks(settings))
+        }
+        present = (operation for operation in self if operation.type not in absent)
+        return Registry(present, self.problems, self.absent | absent)
 
     def get(self, type: str, *, compares: bool = True) -> Operation:
         """The operation; raises ``UnknownOperation``, whose message names similar types (which takes time)."""

@@ -19,6 +19,7 @@ from jobqueue.operations.registry import Registry
 from jobqueue.services.alerts import AlertManager
 from jobqueue.services.approvals import Approvals
 from jobqueue.services.audit import AuditTrail
+from jobqueue.services.backfill import Backfiller
 from jobqueue.services.blast_radius import BlastRadius
 from jobqueue.services.bundles import BundleMaker
 from jobqueue.services.credential_verifier import CredentialVerifier
@@ -76,6 +77,7 @@ class Services:
     alerts: AlertManager
     stored_targets: StoredTargetManager
     schedules: ScheduleManager
+    backfill: Backfiller
     complete_target: TargetCompletion
     saved: SavedJobManager
     enrolment: Enrolment
@@ -138,6 +140,7 @@ class Services:
             alerts=AlertManager(ledger),
             stored_targets=StoredTargetManager(ledger, targets),
             schedules=ScheduleManager(ledger, submit, cancel_for),
+            backfill=Backfiller(ledger, submit),
             complete_target=TargetCompletion(targets, ledger.stored_targets.all),
             saved=SavedJobManager(ledger, registry),
             enrolment=enrolment,

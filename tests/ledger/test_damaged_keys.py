@@ -24,22 +24,31 @@ LAST_ID = "18446744073709551615-18446744073709551615"
 
 def dump(client: redis.Redis) -> dict[str, Any]:
     """Everything in the database."""
-    found: dict[str, Any] = {}
-    for key in client.scan_iter(count=1000):
-        kind = client.type(key)
-        if kind == "hash":
-            found[key] = client.hgetall(key)
-        elif kind == "zset":
-            found[key] = client.zrange(key, 0, -1, withscores=True)
-        elif kind == "list":
-            found[key] = client.lrange(key, 0, -1)
-        elif kind == "set":
-            found[key] = client.smembers(key)
-        elif kind == "stream":
-            found[key] = client.xrange(key)
-        else:
-            found[key] = client.get(key)
-    return found
+    kinds = _types(client)
+    with client.pipeline(transaction=False) as pipe:
+        for key, kind in kinds.items():
+            if kind == "hash":
+                pipe.hgetall(key)
+            elif kind == "zset":
+                pipe.zrange(key, 0, -1, withscores=True)
+            elif kind == "list":
+                pipe.lrange(key, 0, -1)
+            elif kind == "set":
+                pipe.smembers(key)
+            elif kind == "stream":
+                pipe.xrange(key)
+            else:
+                pipe.get(key)
+        return dict(zip(kinds, pipe.execute(), strict=True))
+
+
+def _types(client: redis.Redis) -> dict[str, str]:
+    """All keys and their types."""
+    keys = [str(key) for key in client.scan_iter(count=1000)]
+    with client.pipeline(transaction=False) as pipe:
+        for key in keys:
+            pipe.type(key)
+        return dict(zip(keys, pipe.execute(), strict=True))
 
 
 @dataclass(frozen=True)
@@ -240,9 +249,9 @@ def _touched(client: redis.Redis, case: Case) -> dict[str, str]:
     client.flushall()
     world = World(client, FakeClock())
     prepared = case.prepare(world)
-    before = {key: client.type(key) for key in client.scan_iter(count=1000)}
+    before = _types(client)
     case.call(world, prepared)
-    return before | {key: client.type(key) for key in client.scan_iter(count=1000)}
+    return before | _types(client)
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=f"{case.verb}-{number}") for number, case in enumerate(CASES)])

@@ -27,11 +27,23 @@ from jobqueue.model.alert import RECORDS_ALTERED, SCHEDULES_STOPPED
 from jobqueue.model.audit import AuditEntry
 from jobqueue.model.credential import Credential, Kind
 from jobqueue.model.principal import Principal
-from jobqueue.model.schedule import Blackout, Outcome, Overlap, Owner, Pause, Result, Schedule, ScheduleView, Timing
+from jobqueue.model.schedule import (
+    KEPT_RESULTS,
+    Blackout,
+    Outcome,
+    Overlap,
+    Owner,
+    Pause,
+    Result,
+    Schedule,
+    ScheduleView,
+    Timing,
+)
 from jobqueue.model.submission import Submission
 from jobqueue.model.timestamps import to_micros
 from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
+from jobqueue.services.backfill import MOST_TIMES, SLICE
 from jobqueue.services.schedule_owner import OwnerReader
 from jobqueue.services.scheduler import Scheduler, job_id_of
 from jobqueue.settings import Settings
@@ -489,6 +501,108 @@ def test_trigger_submits_a_job_beside_the_times(clockwork: Clockwork) -> None:
     with pytest.raises(Conflict, match=accepted.job_id):
         clockwork.schedules.trigger(clockwork.schedules.get("s"), submission_of(JOB, ADMIN), AUDIT_ENTRY)
     assert clockwork.schedules.get("s").progress.next == view.progress.next
+
+
+def backfill(clockwork: Clockwork, begin: int, end: int) -> list[tuple[str, str]]:
+    """Times and outcomes of a whole range, slice by slice."""
+    done: list[tuple[str, str]] = []
+    following: int | None = begin
+    while following is not None:
+        view = clockwork.schedules.get("s")
+        content = clockwork.make(view.schedule.content, ADMIN)
+        part = clockwork.services.backfill.run(view, content, following, end, lambda _: AUDIT_ENTRY)
+        assert len(part.times) <= SLICE
+        done += [(one.time, one.outcome) for one in part.times]
+        following = part.next
+    return done
+
+
+def test_a_backfill_makes_exactly_the_jobs_that_past_times_do_not_have(clockwork: Clockwork) -> None:
+    begin = clockwork.clock.now
+    clockwork.create(timing=Timing(every=HOUR, anchor=begin), overlap=Overlap.ALLOW)
+    clockwork.go(MINUTE)  # the first time fires
+    clockwork.schedules.pause("s", "", ADMIN)
+    clockwork.hours(60)
+    before = clockwork.schedules.get("s").progress
+    done = backfill(clockwork, begin, clockwork.clock.now)
+    assert done == [(begin, "exists"), *((begin + number * HOUR, "backfilled") for number in range(1, 61))]
+    jobs = [job_id_of(clockwork.schedules.get("s").schedule, time) for time, _ in done]
+    assert all(clockwork.ledger.jobs.get(job) for job in jobs)
+    results = clockwork.results()
+    assert len(results) == KEPT_RESULTS
+    assert {(result.outcome, result.job_id) for result in results} == {
+        (Outcome.BACKFILLED, job) for job in jobs[-KEPT_RESULTS:]
+    }
+    again = backfill(clockwork, begin, clockwork.clock.now)
+    assert [outcome for _, outcome in again] == ["exists"] * 61
+    assert clockwork.results() == results
+    # its next time and its last job remain
+    after = clockwork.schedules.get("s").progress
+    assert (after.next, after.due, after.job_id) == (before.next, before.due, before.job_id)
+
+
+def test_a_time_that_was_backfilled_before_it_fired_has_one_job(clockwork: Clockwork) -> None:
+    clockwork.create(timing=Timing(every=HOUR, anchor=clockwork.clock.now))
+    due = clockwork.clock.now
+    assert backfill(clockwork, due, due) == [(due, "backfilled")]
+    clockwork.turns()
+    assert clockwork.outcomes() == [("backfilled", 1), ("fired", 1)]
+    assert len({result.job_id for result in clockwork.results()}) == 1
+    assert clockwork.schedules.get("s").progress.next == due + HOUR
+
+
+def test_backfilled_jobs_that_may_not_overlap_run_one_after_the_other(clockwork: Clockwork) -> None:
+    for name, overlap, key in (("a", Overlap.SKIP, "backfill:a"), ("b", Overlap.ALLOW, None)):
+        begin = clockwork.clock.now
+        view = clockwork.create(name, timing=Timing(every=HOUR, anchor=begin), overlap=overlap)
+        clockwork.clock.advance(3600)
+        content = clockwork.make(JOB, ADMIN)
+        done = clockwork.services.backfill.run(view, content, begin, clockwork.clock.now, lambda _: AUDIT_ENTRY)
+        assert [one.outcome for one in done.times] == ["backfilled"] * 2
+        terms = [clockwork.ledger.jobs.get(one.job_id).concurrency for one in done.times]
+        assert [each and each.key for each in terms] == [key] * 2
+
+
+def test_times_in_blackouts_and_beyond_the_bounds_are_not_backfilled(clockwork: Clockwork) -> None:
+    midnight = clockwork.clock.now // DAY * DAY
+    clockwork.clock.now = midnight + 3 * DAY
+    timing = Timing(cron="0 * * * *", starts=midnight + 22 * HOUR)
+    clockwork.create(timing=timing, blackouts=(Blackout("0 0 * * *", 47 * HOUR),), overlap=Overlap.ALLOW)
+    view = clockwork.schedules.get("s")
+    plan = clockwork.services.backfill.plan(view, clockwork.make(JOB, ADMIN), midnight, midnight + 2 * DAY)
+    assert [one.time - midnight for one in plan.times] == []
+    free = replace(view, schedule=replace(view.schedule, blackouts=()))
+    plan = clockwork.services.backfill.plan(free, clockwork.make(JOB, ADMIN), midnight, midnight + DAY)
+    assert [one.time - midnight for one in plan.times] == [22 * HOUR, 23 * HOUR, DAY]
+    assert clockwork.outcomes() == []
+
+
+def test_ranges_of_a_backfill_are_bounded(clockwork: Clockwork) -> None:
+    now = clockwork.clock.now
+    view = clockwork.create(timing=Timing(every=SECOND, anchor=now - DAY))
+    content = clockwork.make(JOB, ADMIN)
+    run = clockwork.services.backfill.plan
+    assert run(view, content, now - 999 * SECOND, now).total == MOST_TIMES
+    for begin, end, sentence in (
+        (now - 1000 * SECOND, now, "to: The range has more than 1000 times"),
+        (now, now + 1, "to: Must not be later than now"),
+        (now, now - 1, "from: Must not be later than to."),
+    ):
+        with pytest.raises(InvalidInput, match=sentence):
+            run(view, content, begin, end)
+
+
+def test_a_backfill_needs_the_permissions_of_the_jobs_and_the_current_schedule(clockwork: Clockwork) -> None:
+    begin = clockwork.clock.now
+    view = clockwork.create(timing=Timing(every=HOUR, anchor=begin))
+    run = clockwork.services.backfill.run
+    guest = Principal("guest", frozenset({"schedule:*"}), ("guest",), "token")
+    with pytest.raises(PermissionDenied):
+        run(view, clockwork.make(JOB, guest), begin, begin, lambda _: AUDIT_ENTRY)
+    clockwork.schedules.pause("s", "", ADMIN)
+    with pytest.raises(RecordChanged):
+        run(view, clockwork.make(JOB, ADMIN), begin, begin, lambda _: AUDIT_ENTRY)
+    assert clockwork.outcomes() == []
 
 
 def test_replacing_keeps_the_next_time_the_results_and_a_pause(clockwork: Clockwork) -> None:

@@ -1,4 +1,4 @@
-"""The core knows no facade: the names of Ray, openYuanrong and Fusion stand in the facades' own folders only."""
+"""The core knows no facade: the names of Ray, openYuanrong, Fusion and OSAPI stand in the facades' own folders only."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ ROOT = Path(__file__).parents[2]
 SOURCES = ("jobqueue", "workers", "api")
 SUFFIXES = {".py", ".lua", ".html", ".js", ".css"}
 #: The facades, and the plugin that reads Spark's dialect of SQL.
-OWN_FOLDERS = ("api/ray", "api/fusion", "jobqueue/aggregation")
+OWN_FOLDERS = ("api/ray", "api/fusion", "api/osapi", "jobqueue/aggregation")
 NAMES = re.compile(
-    r"(?<![a-z])(?:ray|raysubmit|fusion|apollo)(?![a-z])|yuanrong|kuberay|spark|launcher"
+    r"(?<![a-z])(?:ray|raysubmit|fusion|apollo|osapi)(?![a-z])|yuanrong|kuberay|spark|launcher"
     r"|JOB_SUPERVISOR|JOB_ENTRYPOINT_COMMAND|RUNTIME_ENV_SETUP",
     re.IGNORECASE,
 )
 #: file -> the names that it may hold.
 EXCEPTIONS = {
     # the application's one list of the facades that it serves
-    "api/app.py": {"ray", "fusion"},
+    "api/app.py": {"ray", "fusion", "osapi"},
     # the permission spark:execute of the built-in role write: keys and roles that are stored already have it
     "jobqueue/model/role.py": {"spark"},
 }
@@ -42,7 +42,7 @@ def test_no_name_of_a_facade(path: Path) -> None:
 
 def test_the_walk_finds_what_it_looks_for() -> None:
     """The facades themselves are full of these names, and every exception names a file."""
-    for folder, name in (("api/ray", "ray"), ("api/fusion", "fusion")):
+    for folder, name in (("api/ray", "ray"), ("api/fusion", "fusion"), ("api/osapi", "osapi")):
         assert name in _names("".join(path.read_text(encoding="utf-8") for path in (ROOT / folder).glob("*.py")))
     assert {path.relative_to(ROOT).as_posix() for path in _sources()} >= {*EXCEPTIONS, "jobqueue/services/packages.py"}
     assert _names("array, confusion, _ray_pkg, ray.io/node-id, RAY_ADDRESS") == {"ray"}

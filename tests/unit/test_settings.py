@@ -108,6 +108,7 @@ def test_every_field_has_its_name_in_the_environment(tmp_path: Path) -> None:
         "allow": "read-only, command.*",
         "policy": str(tmp_path / "policy.json"),
         "pass_environment": "JAVA_HOME,X_*",
+        "ansible": "/opt/ansible/bin/python",
         "limit_memory_bytes": "1_073_741_824",
         "limit_cpu_seconds": "60",
         "limit_open_files": "256",

@@ -57,7 +57,7 @@ class Agent:
         self._settings = settings
         self._running = RunningSet()
         self._closing = threading.Event()
-        operations = Registry.load()
+        operations = Registry.load().on_host(settings)
         lookup = facts.lookup(facts.collect(settings.hostname), settings.labels)
         keys = trusted_keys(settings)
         self._gate = WorkAdmission.open(settings, operations, lookup, keys)

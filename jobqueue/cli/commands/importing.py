@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import click
 from jobqueue.cli.declared.loading import MAX_BYTES
 from jobqueue.cli.imports.crontab import CrontabOptions, import_crontab
 from jobqueue.cli.imports.imported import Imported, slug
+from jobqueue.cli.imports.rundeck import RundeckOptions, import_rundeck
 from jobqueue.cli.imports.storing import store, text_of
 from jobqueue.cli.views.output import make_streams_safe, screen
 from jobqueue.cli.views.text import one_line
@@ -29,9 +31,21 @@ def _not_empty(text: str) -> str:
     return text
 
 
+def _prefix(text: str) -> str:
+    if not text or slug(text) != text:
+        raise click.BadParameter(f"{text!r} has other characters than letters, digits and . _ -")
+    return text
+
+
+def _label(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9])?", text):
+        raise click.BadParameter(f"{text!r} is not the key of a label.")
+    return text
+
+
 @click.group("import")
 def import_jobs() -> None:
-    """Write files for `jobqueue apply` from crontabs.
+    """Write files for `jobqueue apply` from crontabs and Rundeck's job definitions.
 
     What cannot be taken over is named with its reason; nothing is guessed. Nothing is sent to the API. The exit code is
     1 if a job was not taken over.
@@ -43,7 +57,7 @@ def _options(command: _F) -> _F:
     for option in (
         click.option("--dry-run", is_flag=True, help="Print the files' content; write nothing."),
         click.option("--replace", is_flag=True, help="Overwrite files that exist with other content."),
-        click.option("--prefix", metavar="NAME", help="Begins the names of the records; default: the name of FILE."),
+        click.option("--prefix", type=_prefix, metavar="NAME", help="Begins the names of the records."),
         click.option(
             "--output",
             metavar="DIR",
@@ -74,7 +88,7 @@ def _options(command: _F) -> _F:
 @_options
 def crontab(file: str, target: str, user_column: bool, agent_user: str, time_zone: str | None, **options: Any) -> None:
     """A saved job and a schedule for each line of a crontab: jobqueue import crontab web1.cron --on web1."""
-    prefix = _prefix(file, options.pop("prefix"), "crontab")
+    prefix = options.pop("prefix") or slug("" if file == _STDIN else Path(file).stem) or "crontab"
     terms = CrontabOptions(target, prefix, time_zone or "UTC", agent_user if user_column else None)
     imported = _read(file, functools.partial(import_crontab, options=terms))
     if time_zone is None and imported.files:
@@ -82,16 +96,23 @@ def crontab(file: str, target: str, user_column: bool, agent_user: str, time_zon
     _finish(imported, **options)
 
 
+@import_jobs.command()
+@click.argument("file")
+@click.option("--on", "target", type=_not_empty, metavar="TARGET", help="Of jobs that run on Rundeck's server itself.")
+@click.option("--tag-label", type=_label, metavar="KEY", help="The label that holds what Rundeck has as tags of nodes.")
+@click.option("--time-zone", metavar="ZONE", help="The zone of Rundeck's server, such as Europe/Berlin; default: UTC.")
+@_options
+def rundeck(file: str, target: str | None, tag_label: str | None, time_zone: str | None, **options: Any) -> None:
+    """A saved job, and a schedule, for each job in an export of Rundeck: jobqueue import rundeck jobs.yaml."""
+    terms = RundeckOptions(options.pop("prefix") or "", target, tag_label, time_zone or "UTC")
+    imported = _read(file, functools.partial(import_rundeck, options=terms))
+    if time_zone is None and any("cron" in record for one in imported.files for record in one.records):
+        imported.note(_shown(file), "times without a zone are in UTC; --time-zone names the zone of Rundeck's server.")
+    _finish(imported, **options)
+
+
 def _shown(file: str) -> str:
     return "standard input" if file == _STDIN else one_line(file)
-
-
-def _prefix(file: str, prefix: str | None, default: str) -> str:
-    if prefix is not None and slug(prefix) != prefix:
-        raise click.BadParameter(
-            f"{prefix!r} has other characters than letters, digits and . _ -", param_hint="--prefix"
-        )
-    return prefix or slug("" if file == _STDIN else Path(file).stem) or default
 
 
 def _read(file: str, read: Callable[[bytes, str], Imported]) -> Imported:

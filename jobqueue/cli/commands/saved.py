@@ -10,6 +10,7 @@ import click
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.declared.loading import load_document
 from jobqueue.cli.parameters import full_option, json_option
+from jobqueue.cli.saved_edit import edit_saved
 from jobqueue.cli.views.change_view import show_changes
 from jobqueue.cli.views.output import Column, screen
 from jobqueue.cli.views.text import one_line
@@ -91,6 +92,23 @@ def set_saved(name: str, path: str, version: int | None, dry_run: bool, as_json:
     with connect() as client:
         done = client.saved.put(_plain(name), body, version=version, dry_run=dry_run)
     _show_done(done, as_json=as_json)
+
+
+@saved.command()
+@click.argument("name")
+@json_option
+def edit(name: str, as_json: bool) -> None:
+    """Change a saved job as YAML in $EDITOR: jobqueue saved edit deploy.
+
+    A text that is refused is shown again with the reason. If the saved job was changed meanwhile, nothing is stored and
+    the text is kept.
+    """
+    with connect() as client:
+        done = edit_saved(client, _plain(name))
+    if done is not None:
+        _show_done(done, as_json=as_json)
+    elif not as_json:
+        screen().line(f"@{one_line(_plain(name))}  not changed")
 
 
 @saved.command()

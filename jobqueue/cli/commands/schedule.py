@@ -9,7 +9,7 @@ import click
 
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.job_options import JobOptions, job_options
-from jobqueue.cli.parameters import full_option, json_object, json_option
+from jobqueue.cli.parameters import full_option, json_object, json_option, past
 from jobqueue.cli.rollout import take_rollout
 from jobqueue.cli.saved_run import saved_options, saved_values
 from jobqueue.cli.schedule_options import schedule_options, take_terms, timing_options
@@ -20,6 +20,9 @@ from jobqueue.cli.work import target_of, work_of
 from jobqueue.client import Client
 
 _name = click.argument("name")
+_BACKFILLED = (Column("TIME", uncut=True), Column("OUTCOME"), Column("JOB", uncut=True), Column("REASON", wrap=True))
+#: A job of a backfill was refused.
+EXIT_REFUSED = 1
 _TIMES = (Column("TIME", uncut=True), Column("LOCAL", uncut=True))
 
 
@@ -152,6 +155,29 @@ def trigger(name: str, as_json: bool) -> None:
         screen().json(accepted)
     else:
         screen().line(one_line(accepted["job_id"]))
+
+
+@schedule.command()
+@_name
+@click.option("--from", "begin", type=past, required=True, metavar="TIME", help="A time, or a duration before now.")
+@click.option("--to", "end", type=past, required=True, metavar="TIME", help="A time, or a duration before now.")
+@click.option("--dry-run", is_flag=True, help="Only list the times; submit nothing.")
+@json_option
+def backfill(name: str, begin: str, end: str, dry_run: bool, as_json: bool) -> None:
+    """Submit the jobs of past times that have none: jobqueue schedule backfill nightly --from 3d --to 1d.
+
+    Each time has one job, so the command may be repeated. Unless the schedule's overlap is allow, the jobs run one
+    after the other. The exit code is 1 if a job was refused.
+    """
+    with connect() as client:
+        times = list(client.backfill_schedule(name, begin, end, dry_run=dry_run))
+    if as_json:
+        screen().json({"times": times})
+    else:
+        names = ("time", "outcome", "job_id", "reason")
+        screen().table(_BACKFILLED, [[time.get(name) for name in names] for time in times])
+    if any(time["outcome"] == "refused" for time in times):
+        click.get_current_context().exit(EXIT_REFUSED)
 
 
 @schedule.command()

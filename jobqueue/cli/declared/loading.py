@@ -99,6 +99,15 @@ def _json(path: str, text: str) -> Any:
 
 
 def _yaml_documents(path: str, text: str) -> Iterator[Document]:
+    for location, value, lines in yaml_values(path, text):
+        yield Document(location, _checked(value, location), lines)
+
+
+def yaml_values(path: str, text: str) -> Iterator[tuple[str, Any, dict[str, str]]]:
+    """The documents of a YAML text with their locations, and those of the outermost fields. Raises ``ClickException``.
+
+    ``path`` names the file in errors.
+    """
     require("Reading YAML (JSON files need nothing)", "apply")
     import yaml
 
@@ -111,10 +120,10 @@ def _yaml_documents(path: str, text: str) -> Iterator[Document]:
             if node.tag.endswith(":null") and not node.value:  # nothing between two ---
                 continue
             _check_nodes(node, path)
-            content = _checked(loader.construct_document(node), location)
+            content = loader.construct_document(node)
             fields = node.value if isinstance(node, yaml.MappingNode) else []
             lines = {str(key.value): f"{one_line(path)}:{key.start_mark.line + 1}" for key, _ in fields}
-            yield Document(location, content, lines)
+            yield location, content, lines
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = "" if mark is None else f":{mark.line + 1}"

@@ -41,7 +41,7 @@ _FRAME_BYTES = 64 * 1024
 #: The line after the last report.
 _END = b"end\n"
 #: The agent's settings that a child receives.
-_SETTINGS = ("state_dir", "cache_dir", "data_dir", "hostname", "max_cache_bytes", "max_unpacked_bytes")
+_SETTINGS = ("state_dir", "cache_dir", "data_dir", "hostname", "max_cache_bytes", "max_unpacked_bytes", "ansible")
 #: Errors that keep their class on the way back; every other one means that the operation failed.
 _ERRORS = {
     error.code: error for error in (OperationTimedOut, OperationCancelled, OperationNotSupported, OperationNotNeeded)

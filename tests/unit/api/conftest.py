@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from api.app import create_app
+from api.osapi import waiting
 from jobqueue.settings import Settings
 from tests.unit.api.fakes import FakeServices
 
@@ -18,6 +19,12 @@ AUTHORIZATION = {"Authorization": f"Bearer {TOKEN}"}
 MAX_BODY = 200_000
 
 Ask = Callable[..., TestResponse]
+
+
+@pytest.fixture(autouse=True)
+def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No agent runs anything here: calls of hosts would wait in vain for their jobs to end."""
+    monkeypatch.setattr(waiting, "WAIT_SECONDS", 0.0)
 
 
 @pytest.fixture

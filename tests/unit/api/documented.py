@@ -55,9 +55,10 @@ def content_of(
 
 def faults_of(document: dict[str, Any], schema: dict[str, Any], value: Any) -> list[str]:
     """In what ``value`` differs from a schema of the document."""
-    registry = Registry().with_resource("urn:api", Resource.from_contents(document, default_specification=DRAFT202012))
-    reference = {**schema, "$ref": f"urn:api{schema['$ref']}"} if "$ref" in schema else schema
-    validator = Draft202012Validator(reference, registry=registry)
+    # as a part of the document, so that references inside of it are found as well
+    whole = Resource.from_contents({**document, "answer": schema}, default_specification=DRAFT202012)
+    registry = Registry().with_resource("urn:api", whole)
+    validator = Draft202012Validator({"$ref": "urn:api#/answer"}, registry=registry)
     return [f"{fault.json_path}: {fault.message}" for fault in validator.iter_errors(value)]
 
 

@@ -62,6 +62,7 @@ from jobqueue.operations.registry import Registry
 from jobqueue.services.alerts import AlertManager
 from jobqueue.services.approvals import Approvals
 from jobqueue.services.audit import AuditTrail
+from jobqueue.services.backfill import Backfiller
 from jobqueue.services.blast_radius import BlastRadius
 from jobqueue.services.bundles import BundleRequest, MadeBundle
 from jobqueue.services.credential_verifier import CredentialVerifier
@@ -213,6 +214,7 @@ class FakeServices:
         self.fired: list[ScheduledJob] = []
         submitter = SimpleNamespace(check=lambda _: None, fire=self._fire)
         self.schedules = ScheduleManager(self.ledger, submitter, lambda _, *job: self._cancel(*job))  # type: ignore[arg-type]
+        self.backfill = Backfiller(self.ledger, submitter)  # type: ignore[arg-type]
         self.complete_target = TargetCompletion(self.targets, self.ledger.stored_targets.all)
         self.scopes = Scopes(self._fleet)
         radius = BlastRadius(self.scopes, self.ledger.limits)

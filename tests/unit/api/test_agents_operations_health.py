@@ -84,7 +84,7 @@ def test_drain_and_undrain(ask: Ask) -> None:
     assert (drained.status_code, drained.get_json()["state"]) == (200, "Draining")
     assert drained.get_json()["message"] == "Agent web1 takes no new work."
     error(ask("POST", "/agent/web1/drain"), 409, "web1")
-    assert ask("POST", "/api/agent/web1/undrain").get_json()["state"] == "Ready"
+    assert ask("POST", "/agent/web1/undrain").get_json()["state"] == "Ready"
     error(ask("POST", "/agent/web1/undrain"), 409, "web1")
     error(ask("POST", "/agent/web9/drain"), 404, "web9")
     error(ask("GET", "/agent/web1/drain"), 405)
@@ -108,7 +108,7 @@ def test_operations(ask: Ask) -> None:
     }
 
 
-@pytest.mark.parametrize("path", ["/health", "/health/ready", "/api/health", "/api/health/ready"])
+@pytest.mark.parametrize("path", ["/health", "/health/ready", "/api/health"])
 def test_health(client: FlaskClient, path: str) -> None:
     response = client.get(path)
     assert (response.status_code, response.get_json()) == (200, {"status": "ok", "version": __version__})

@@ -354,7 +354,6 @@ ROUTES_OF_A_JOB = [
     ("DELETE", "/job/{}"),
     ("POST", "/job/{}/retry"),
     ("POST", "/job/{}/cancel"),
-    ("GET", "/api/job/{}"),
 ]
 
 

@@ -123,13 +123,13 @@ def test_a_refused_request_does_nothing(
 def test_a_route_without_a_rule_is_refused_to_everybody(app: Flask, as_principal: list[Principal]) -> None:
     """The map has it, as a new route would be; its rule is what is missing."""
     as_principal.append(Principal("root", frozenset({EVERYTHING})))
-    endpoint = "job.list_jobs"
+    endpoint = "schedule.list_schedules"
     kept = dict(RULES)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("api.auth.rules.RULES", {name: rule for name, rule in kept.items() if name != endpoint})
-        error(app.test_client().get("/job"), 403, "no rule")
-        error(app.test_client().get("/api/job"), 403, "no rule")
-    assert app.test_client().get("/job").status_code == 200
+        error(app.test_client().get("/schedule"), 403, "no rule")
+        error(app.test_client().get("/api/schedule"), 403, "no rule")
+    assert app.test_client().get("/schedule").status_code == 200
 
 
 def test_an_unknown_path_needs_no_permission_but_credentials(

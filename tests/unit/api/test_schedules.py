@@ -119,6 +119,59 @@ def test_trigger_submits_for_the_caller_and_is_audited_once(client: FlaskClient,
     assert refused.status_code == 400
 
 
+def test_backfill(app: Flask, client: FlaskClient, services: Services) -> None:
+    body = {"cron": "0 * * * *", "overlap": "allow", "job": JOB}
+    assert client.put("/schedule/s", json=body).status_code == 201
+    span = {"from": "2020-01-01T00:00:00Z", "to": "2020-01-03T05:00:00Z"}
+    planned = client.post("/schedule/s/backfill", json={**span, "dry_run": True}).json
+    assert planned is not None
+    assert (planned["total"], planned["next_from"]) == (54, "2020-01-03T02:00:00.000Z")
+    assert {(one["outcome"], one["job_id"]) for one in planned["times"]} == {("planned", None)}
+    assert client.get("/job?tag=schedule:s").json["items"] == []  # type: ignore[index]
+    first = client.post("/schedule/s/backfill", json=span).json
+    assert first is not None
+    assert [one["outcome"] for one in first["times"]] == ["backfilled"] * 50
+    rest = client.post("/schedule/s/backfill", json={**span, "from": first["next_from"]}).json
+    assert rest is not None
+    assert ([one["outcome"] for one in rest["times"]], rest["next_from"]) == (["backfilled"] * 4, None)
+    again = client.post("/schedule/s/backfill", json={**span, "from": first["next_from"]}).json
+    assert again is not None
+    assert [(one["outcome"], one["job_id"]) for one in again["times"]] == [
+        ("exists", one["job_id"]) for one in rest["times"]
+    ]
+    job = client.get(f"/job/{rest['times'][0]['job_id']}").json
+    assert job is not None
+    assert (job["submitted_by"], job["tags"]) == ("alice", {"schedule": "s"})
+    newest = client.get("/schedule/s").json
+    assert newest is not None
+    assert (newest["results"][0]["outcome"], newest["results"][0]["time"]) == ("backfilled", "2020-01-03T05:00:00.000Z")
+    entries = [entry.content for entry in services.audit.newest(100) if entry.content.path.endswith("/backfill")]
+    assert len([entry for entry in entries if "time" in entry.details]) == 54
+    assert [entry.details["jobs"] for entry in entries if "jobs" in entry.details] == [0, 4, 50, 0]
+    assert act(app, "schedule:*").post("/schedule/s/backfill", json=span).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "from"),
+        ({"from": "2020-01-01"}, "to"),
+        ({"from": "2020-01-02", "to": "2020-01-01"}, "from"),
+        ({"from": "2020-01-01", "to": "2150-01-01"}, "to"),
+        ({"from": "2020-01-01", "to": "2020-12-31"}, "to"),
+        ({"from": "x", "to": "2020-01-01"}, "from"),
+        ({"from": "2020-01-01", "to": "2020-01-02", "begin": 1}, "begin"),
+    ],
+)
+def test_ranges_that_cannot_be_backfilled_are_refused(client: FlaskClient, body: Any, field: str) -> None:
+    assert client.put("/schedule/s", json={"cron": "0 * * * *", "job": JOB}).status_code == 201
+    answer = client.post("/schedule/s/backfill", json=body)
+    assert answer.status_code == 400
+    assert answer.json is not None
+    assert field in answer.json["details"]
+    assert client.post("/schedule/none/backfill", json={"from": "2020-01-01", "to": "2020-01-01"}).status_code == 404
+
+
 def test_fired_by_the_scheduler(client: FlaskClient, services: Services) -> None:
     body = {"every": "1s", "anchor": "2020-01-01", "job": JOB}
     assert client.put("/schedule/s", json=body).status_code == 201

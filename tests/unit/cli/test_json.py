@@ -29,6 +29,7 @@ _CONFIRM = {
     "saved delete",
     "apply",
     "import crontab",
+    "import rundeck",
     "schedule delete",
     "pause resume",
     "collection delete",

@@ -19,6 +19,7 @@ from jobqueue.stop_request import StopRequested
 
 BUILTIN = {
     "aggregation.run": ("spark:execute", True, True),
+    "ansible.module": ("ansible:execute", True, False),
     "command.exec.execute": ("command:execute", True, False),
     "command.shell.execute": ("shell:execute", True, False),
     "entrypoint.run": ("entrypoint:execute", True, False),

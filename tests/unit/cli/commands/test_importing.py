@@ -137,3 +137,59 @@ def test_the_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert (
         "Writing the files of an import needs yaml, not installed here: pip install 'jobqueue[apply]'" in result.stderr
     )
+
+
+RUNDECK = r"""
+- name: Deploy
+  group: shop
+  sequence:
+    commands:
+    - script: |
+        deploy "$RD_OPTION_VERSION" --token "$RD_OPTION_TOKEN"
+      args: ${option.version} --channel=${option.channel}
+      scriptInterpreter: bash
+  options:
+  - {name: version, required: true, regex: '[0-9.]+'}
+  - {name: channel, enforced: true, values: [stable, testing], value: stable}
+  - {name: token, secure: true, valueExposed: true, storagePath: keys/shop}
+  nodefilters:
+    filter: '.*'
+    dispatch: {threadcount: '3', keepgoing: 'true'}
+  retry: {retry: '1', delay: 30s}
+- name: Report
+  sequence:
+    commands:
+    - {exec: 'report --to ${option.to} | tee {{x}}'}
+  options:
+    to: {value: ops, required: true}
+  schedule: {crontab: '0 15 6 ? * MON-FRI *'}
+  timeout: '90'
+- name: Both
+  sequence: {commands: [{exec: a}, {exec: b}]}
+"""
+
+
+def test_definitions_of_rundeck_become_files_that_apply_takes(apply: Apply, tmp_path: Path) -> None:
+    source = tmp_path / "jobs.yaml"
+    source.write_text(RUNDECK)
+    result = run("rundeck", str(source), "--on", "web1", "--output", str(tmp_path / "out"), "--time-zone", "UTC")
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == [
+        f"{tmp_path}/out/shop-Deploy.yaml  written",
+        f"{tmp_path}/out/Report.yaml  written",
+        "2 taken over, 1 not taken over, 4 notes",
+    ]
+    assert result.stderr.splitlines()[-1] == (
+        f"{source}: Both: not taken over: it has 2 steps; a job runs one operation. Join them in one script."
+    )
+    checked = apply("-f", str(tmp_path / "out"))
+    assert checked.exit_code == 0, checked.output
+    assert checked.stdout.splitlines()[-1].startswith("3 created")
+    assert apply("-f", str(tmp_path / "out")).stdout == "0 created, 0 changed, 3 unchanged, 0 deleted\n"
+
+
+def test_an_export_without_jobs_is_refused(tmp_path: Path) -> None:
+    for text, sentence in (("a: 1", "it is not a list"), ("<a/>", "it is not a <joblist>"), ("<", "not valid XML")):
+        result = run("rundeck", "-", "--output", str(tmp_path), stdin=text)
+        assert (result.exit_code, sentence in result.stderr) == (1, True)
+    assert run("rundeck", "-", "--tag-label", "a b", stdin="").exit_code == 2

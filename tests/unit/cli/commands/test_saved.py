@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -157,3 +159,80 @@ def test_options_that_a_saved_job_does_not_take(run: Run, api: FakeApi, argument
     answer = run("run", *arguments)
     assert answer.exit_code == 2
     assert api.seen == []
+
+
+class Editor:
+    """Stands for the user's editor: each call makes the next change to the text it is shown."""
+
+    def __init__(self, *changes: Callable[[str], str | None]) -> None:
+        self.changes, self.shown = list(changes), list[str]()
+
+    def __call__(self, text: str, extension: str) -> str | None:
+        assert extension == ".yaml"
+        self.shown.append(text)
+        return self.changes.pop(0)(text)
+
+
+Edit = Callable[..., Editor]
+
+
+@pytest.fixture
+def editor(monkeypatch: pytest.MonkeyPatch, api: FakeApi, tmp_path: Path) -> Edit:
+    api.on("GET", "/saved/deploy", Reply(200, SAVED))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    def start(*changes: Callable[[str], str | None]) -> Editor:
+        started = Editor(*changes)
+        monkeypatch.setattr("click.edit", started)
+        return started
+
+    return start
+
+
+def test_edit_stores_the_changed_text_for_the_version_that_was_read(run: Run, api: FakeApi, editor: Edit) -> None:
+    api.on("PUT", "/saved/deploy", Reply(200, PUT))
+    started = editor(lambda text: text.replace("canary: 1", "canary: 2"))
+    result = run("saved", "edit", "@deploy")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("@deploy  changed, version 2")
+    assert "It is managed by shop: `jobqueue apply` will undo a change by hand." in started.shown[0]
+    body = api.seen[-1].body
+    assert (body["version"], body["rollout"], "managed_by" in body) == (2, {"canary": 2}, False)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda _: None, lambda text: text, lambda _: "", lambda text: text + "", lambda text: f"# x\n{text}"],
+    ids=["not saved", "the same", "empty", "the same again", "only a comment"],
+)
+def test_edit_without_a_change_stores_nothing(run: Run, api: FakeApi, editor: Edit, change: Any) -> None:
+    editor(change)
+    assert run("saved", "edit", "deploy").stdout == "@deploy  not changed\n"
+    assert [seen.method for seen in api.seen] == ["GET"]
+
+
+def test_edit_shows_a_refused_text_again_with_the_reason(run: Run, api: FakeApi, editor: Edit) -> None:
+    refused = Reply(400, {"error": "title: Too long.", "code": "invalid_input", "details": {"title": ["Too long."]}})
+    api.on("PUT", "/saved/deploy", refused, Reply(200, PUT))
+    started = editor(lambda text: f"{text}: [", lambda _: "title: long", lambda text: text.replace("long", "Deploy"))
+    assert run("saved", "edit", "deploy").exit_code == 0
+    assert started.shown[1].startswith("# It was refused: the text:")
+    assert started.shown[1].endswith(": [")
+    assert started.shown[2].startswith("# It was refused: title: Too long.")
+    assert api.seen[-1].body == {"title": "Deploy", "version": 2}
+
+
+def test_edit_keeps_a_text_that_cannot_be_stored(run: Run, api: FakeApi, editor: Edit, tmp_path: Path) -> None:
+    conflict = Reply(409, {"error": "Version 3 by bob is stored.", "code": "record_changed", "details": {}})
+    api.on("PUT", "/saved/deploy", conflict)
+    editor(lambda _: "title: Mine\n")
+    result = run("saved", "edit", "deploy")
+    assert result.exit_code != 0
+    assert "Version 3 by bob is stored." in result.stderr
+    (kept,) = tmp_path.glob("jobqueue-deploy-*.yaml")
+    assert kept.read_text() == "title: Mine\n"
+    assert str(kept) in result.stderr.replace("\n", "")
+    editor(lambda _: "title: [", lambda _: None)
+    given_up = run("saved", "edit", "deploy")
+    assert "The text was refused and not changed again. Your text is kept in" in given_up.stderr
+    assert len(list(tmp_path.glob("jobqueue-deploy-*.yaml"))) == 2

@@ -40,6 +40,27 @@ STORED = {
 DETAIL = {**STORED, "next_times": ["2027-01-04T02:00:00.000Z", "2027-01-05T02:00:00.000Z"]}
 
 
+def test_backfill(run: Run, api: FakeApi) -> None:
+    path = "/schedule/nightly/backfill"
+    made = {"time": "2027-01-01T02:00:00.000Z", "outcome": "backfilled", "job_id": "j1", "reason": ""}
+    refused = {"time": "2027-01-02T02:00:00.000Z", "outcome": "refused", "job_id": None, "reason": "no agent"}
+    api.on(
+        "POST",
+        path,
+        Reply(200, {"times": [made], "total": 2, "next_from": "2027-01-02T02:00:00.000Z"}),
+        Reply(200, {"times": [refused], "total": 1, "next_from": None}),
+    )
+    span = ("--from", "2027-01-01T00:00:00Z", "--to", "2027-01-03T00:00:00Z")
+    result = run("schedule", "backfill", "nightly", *span)
+    assert (result.exit_code, len(result.stdout.splitlines())) == (1, 3)
+    assert "refused" in result.stdout
+    assert [seen.body["from"] for seen in api.seen[-2:]] == ["2027-01-01T00:00:00.000Z", "2027-01-02T02:00:00.000Z"]
+    api.on("POST", path, Reply(200, {"times": [made], "total": 1, "next_from": None}))
+    dry = run("schedule", "backfill", "nightly", *span, "--dry-run", "--json")
+    assert (dry.exit_code, json.loads(dry.stdout)) == (0, {"times": [made]})
+    assert api.seen[-1].body["dry_run"] is True
+
+
 def test_create(run: Run, api: FakeApi) -> None:
     api.on("POST", "/schedule", Reply(201, STORED))
     options = ("--cron", "0 3 * * 1-5", "--time-zone", "Europe/Berlin", "--jitter", "90s", "--catch-up", "never")

@@ -1,0 +1,1 @@
+"""Modules of ansible-core, run as programs of a Python environment of their own."""

@@ -1,0 +1,90 @@
+"""What an agent stands on cannot be taken away by a job, by whatever name a module knows it."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobqueue.errors import OperationFailed
+from jobqueue.operations import own_ground
+from jobqueue.operations.own_ground import check_own_ground, keep_own_process
+
+OWN_USER = pwd.getpwuid(os.geteuid()).pw_name
+OWN_GROUP = grp.getgrgid(os.getegid()).gr_name
+
+
+@pytest.fixture
+def unit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    cgroup = tmp_path / "cgroup"
+    cgroup.write_text("0::/system.slice/jobqueue-agent.service\n")
+    monkeypatch.setattr(own_ground, "_CGROUP", cgroup)
+
+
+@pytest.mark.usefixtures("unit")
+@pytest.mark.parametrize(
+    ("module", "arguments", "sentence"),
+    [
+        ("user", {"name": OWN_USER, "state": "absent"}, f"The user {OWN_USER} is the agent's own or root"),
+        ("user", {"user": "root", "state": "absent"}, "The user root is"),
+        ("user", {"name": OWN_USER, "password_lock": True}, f"The user {OWN_USER} is"),
+        ("group", {"name": OWN_GROUP, "state": "absent"}, f"The group {OWN_GROUP} is"),
+        ("service", {"name": "jobqueue-agent", "state": "stopped"}, "The unit jobqueue-agent.service runs this agent"),
+        ("systemd", {"name": "jobqueue-agent.service", "state": "restarted"}, "The unit"),
+        ("systemd_service", {"unit": "jobqueue-agent", "enabled": "no"}, "The unit"),
+        ("systemd", {"service": "jobqueue-agent", "masked": True}, "The unit"),
+    ],
+)
+def test_it_is_kept(module: str, arguments: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(OperationFailed, match=sentence):
+        check_own_ground(module, arguments)
+
+
+@pytest.mark.usefixtures("unit")
+@pytest.mark.parametrize(
+    ("module", "arguments"),
+    [
+        ("user", {"name": "no-such-user", "state": "absent"}),
+        ("user", {"name": OWN_USER, "shell": "/bin/sh"}),
+        ("group", {"name": OWN_GROUP, "state": "present"}),
+        ("service", {"name": "nginx", "state": "stopped"}),
+        ("systemd", {"name": "jobqueue-agent", "state": "started", "enabled": True}),
+        ("lineinfile", {"path": "/x", "state": "absent"}),
+    ],
+)
+def test_other_work_is_free(module: str, arguments: dict[str, Any]) -> None:
+    check_own_ground(module, arguments)
+
+
+@pytest.mark.parametrize(
+    ("text", "unit_name"),
+    [
+        ("0::/system.slice/jobqueue-agent.service\n", "jobqueue-agent.service"),
+        ("12:pids:/user.slice\n1:name=systemd:/system.slice/a@b.service\n", "a@b.service"),
+        ("0::/user.slice/user-0.slice/session-1.scope\n", None),
+        ("0::/\n", None),
+    ],
+)
+def test_the_own_unit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, unit_name: str | None) -> None:
+    cgroup = tmp_path / "cgroup"
+    cgroup.write_text(text)
+    monkeypatch.setattr(own_ground, "_CGROUP", cgroup)
+    assert own_ground.own_unit() == unit_name
+
+
+def test_own_processes_get_no_signal() -> None:
+    for pid in (1, os.getpid(), os.getppid()):
+        with pytest.raises(OperationFailed, match=f"Process {pid} is the agent"):
+            keep_own_process(pid)
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        keep_own_process(child.pid)
+    finally:
+        child.kill()
+        child.communicate()
