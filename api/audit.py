@@ -56,6 +56,7 @@ ACCESS = {
     "schedule.delete_schedule": 204,
     "schedule.pause_schedule": 200,
     "schedule.resume_schedule": 200,
+    "dashboard.save_schedule": 303,
     "dashboard.pause_schedule": 303,
     "dashboard.resume_schedule": 303,
     "dashboard.delete_schedule": 303,

@@ -146,6 +146,8 @@ _DASHBOARD = {
     "dashboard.preview": "agent:read",
     "dashboard.schedules": "schedule:read",
     "dashboard.schedule": "schedule:read",
+    "dashboard.schedule_form": "schedule:write",
+    "dashboard.save_schedule": "schedule:write",
     "dashboard.pause_schedule": "schedule:write",
     "dashboard.resume_schedule": "schedule:write",
     "dashboard.delete_schedule": "schedule:write",

@@ -29,6 +29,16 @@ WRITE = READ | {
     "file:read",
     "file:write",
     "ansible:execute",
+    "package:write",
+    "service:write",
+    "user:write",
+    "sysctl:write",
+    "timezone:write",
+    "node:write",
+    "cron:read",
+    "cron:write",
+    "process:execute",
+    "log:read",
     "secret:use",
 }
 #: The permissions that jobqueue itself requires, besides those of operations.
