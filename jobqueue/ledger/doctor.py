@@ -158,7 +158,7 @@ class Doctor:
         for key in self._scan("holders"):
             name = key.removeprefix(self._keys.kind("holders"))
             for member in self._ledger.executions.stale_holders(name, repairs=self._repairs):
-                yield self._damage("holder", key, f"{member[:300]!r} has ended, or does not exist")
+                yield self._damage("holder", key, f"{member[:300]!r} does not exist, has ended, or is not of this key")
 
     def _removals(self) -> Iterator[Damage]:
         removals = self._keys.kind("removals")
