@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 
 import flask_smorest
 import marshmallow as ma
-from flask import request
+from flask import current_app, request
 
 from api import validation
 from api.body import read_object
@@ -23,6 +23,8 @@ from api.limits import inside
 from jobqueue.errors import InvalidInput
 
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
+#: The attribute of a view that has parameters in the query string.
+_TAKES_QUERY = "takes_query"
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -53,6 +55,15 @@ class Blueprint(flask_smorest.Blueprint):
 
     ARGUMENTS_PARSER = _Documents()
 
+    def __init__(self, *args: Any, ignores_query: bool = False, **kwargs: Any) -> None:
+        """``ignores_query``: views without parameters ignore a query string, which others refuse.
+
+        A parameter such as ``dry_run`` that a route does not have must not go unnoticed.
+        """
+        super().__init__(*args, **kwargs)
+        if not ignores_query:
+            self.before_request(_check_query)
+
     def arguments(
         self, schema: type[ma.Schema], *, location: str = "json", required: bool = True, **documented: Any
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -69,6 +80,8 @@ class Blueprint(flask_smorest.Blueprint):
             def wrapper(*args: Any, **kwargs: Any) -> Any:
                 return view(validation.load(instance, read()), *args, **kwargs)
 
+            if location == "query":
+                setattr(wrapper, _TAKES_QUERY, True)
             return document(wrapper)
 
         return decorator
@@ -85,6 +98,13 @@ class Blueprint(flask_smorest.Blueprint):
     def doc(**kwargs: Any) -> _Decorator:
         """Document more, in OpenAPI's own words."""
         return _Decorator(flask_smorest.Blueprint.doc(**kwargs))
+
+
+def _check_query() -> None:
+    """Raise ``InvalidInput`` for a parameter in the query string of a route that has none."""
+    if request.query_string and not hasattr(current_app.view_functions[request.endpoint or ""], _TAKES_QUERY):
+        for name in read_query():
+            raise InvalidInput.of(inside("", name), "This route has no parameters in the query string; remove it.")
 
 
 def read_query(repeated: tuple[str, ...] = ()) -> dict[str, str]:

@@ -32,12 +32,12 @@ _DOCS = FacadeDocument(
     "This document.",
     {
         "docs.openapi": Route("This document", {200: (JSON, {"type": "object"})}),
-        "docs.docs": Route("A page that shows it", {200: _HTML}),
+        "docs.docs": Route("A page that shows it", {200: _HTML}, errors=(416,)),
         "docs.asset": Route(
             "Files of that page",
             {200: ("*/*", {})},
             path={"name": {"type": "string", "pattern": "^[a-z-]+\\.(js|css)$"}},
-            errors=(404,),
+            errors=(404, 416),
         ),
     },
     (JSON, {"$ref": "#/components/schemas/ErrorAnswer"}),

@@ -170,6 +170,8 @@ class Server(BaseApplication):
         from api.scheduling import submission_of
         from jobqueue.services import Services
         from jobqueue.services.enrolment import AgentAdmitter
+        from jobqueue.services.notifications.deliverer import Deliverer
+        from jobqueue.services.notifications.notifier import Notifier
         from jobqueue.services.schedule_owner import OwnerReader
         from jobqueue.services.scheduler import Scheduler
 
@@ -192,8 +194,10 @@ class Server(BaseApplication):
         owners = OwnerReader(services.ledger.credentials)
         make = partial(submission_of, saved=services.saved)
         scheduler = Scheduler(services.ledger, services.submit, services.cancel_for, owners, make)
+        notifier = Notifier(services.ledger, Deliverer(services.ledger, services.channels, owners))
         # a greenlet, like all threads of this process
         threading.Thread(target=scheduler.run, args=(self._closing.wait,), name="scheduler", daemon=True).start()
+        threading.Thread(target=notifier.run, args=(self._closing.wait,), name="notifier", daemon=True).start()
         threading.Thread(target=doorkeeper.run, args=(self._closing.wait,), name="doorkeeper", daemon=True).start()
         return create_app(self._settings, services)
 

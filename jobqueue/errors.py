@@ -156,6 +156,12 @@ class ScheduleNotFound(NotFound):
     code = "schedule_not_found"
 
 
+class NotificationNotFound(NotFound):
+    """No notification rule has this name."""
+
+    code = "notification_not_found"
+
+
 class PauseNotFound(NotFound):
     """No pause has this id."""
 
@@ -270,6 +276,12 @@ class ScheduleExists(Conflict):
     """A schedule with this name exists already."""
 
     code = "schedule_exists"
+
+
+class NotificationExists(Conflict):
+    """A notification rule with this name was stored meanwhile."""
+
+    code = "notification_exists"
 
 
 class PackageExists(Conflict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import math
 import os
 import re
@@ -114,6 +115,8 @@ class Settings:
     ``behind_proxy``         1: trust X-Forwarded-* headers; a TLS proxy is the only client
     ``url_prefix``           path under which a proxy serves the API, such as /jq; else X-Forwarded-Prefix with a proxy
     ``allowed_hosts``        names in the header Host besides the address: a.example,*.b.example or *
+    ``notification_hosts``   hosts inside that webhooks may reach, also by http: names and networks, as
+                             ``hooks.example.org,*.intern,10.1.0.0/16``; else only public addresses, by https
     ``audit_entries``        how many entries of the audit trail are kept, the newest
     ``unrecorded_jobs``      accept or refuse jobs while the audit trail cannot be written
     ``signing_key``          the API's private key (Ed25519, PEM); <state_dir>/signing.key, made at the first start
@@ -129,7 +132,8 @@ class Settings:
     ``ansible``              an agent's Python that has ansible-core, for operations that run its modules; ``build``:
                              the agent installs it into an environment of its own; else they are not offered
     ``limit_memory_bytes``, ``limit_cpu_seconds``, ``limit_open_files``, ``limit_processes``  limits of such processes
-    ``secrets_dir``          an agent's directory with a file per secret that jobs may name
+    ``secrets_dir``          an agent's directory with a file per secret that jobs may name; the API's, with those of
+                             notifications
     ``secrets_command``      program that gets the name of a secret and prints its value
     """
 
@@ -189,6 +193,7 @@ class Settings:
     behind_proxy: bool = False
     url_prefix: str = ""
     allowed_hosts: tuple[str, ...] = ()
+    notification_hosts: tuple[str, ...] = ()
     audit_entries: int = 100_000
     unrecorded_jobs: str = "accept"
     signing_key: Path = Path()
@@ -507,6 +512,22 @@ def _hosts(value: Any) -> tuple[str, ...]:
     return hosts
 
 
+def _names_and_networks(value: Any) -> tuple[str, ...]:
+    names = value.split(",") if isinstance(value, str) else value
+    receivers = tuple(name.strip().lower() for name in names if name.strip())
+    if not all(_HOST.fullmatch(name) or _is_network(name) for name in receivers):
+        raise ValueError("hosts' names and networks as hooks.example.org,*.intern,10.1.0.0/16")
+    return receivers
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
 def _patterns(pattern: re.Pattern[str], expected: str) -> Callable[[Any], tuple[str, ...]]:
     def check(value: Any) -> tuple[str, ...]:
         names = value.split(",") if isinstance(value, str) else value
@@ -625,6 +646,7 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "behind_proxy": _switch,
     "url_prefix": _url_prefix,
     "allowed_hosts": _hosts,
+    "notification_hosts": _names_and_networks,
     "audit_entries": _integer(100, 100_000_000),
     "unrecorded_jobs": _one_of(_UNRECORDED_JOBS),
     "signing_key": _folder,

@@ -39,6 +39,14 @@ _SCHEDULE = {
     "overlap": "cancel_other",
     "catch_up": "1h",
 }
+_RULE = {
+    "events": ["job.failed", "schedule.*"],
+    "channel": {"type": "webhook", "url": "https://hooks.example.org/x", "secret": {"$secret": "hook"}},
+    "filter": {"hosts": ["web1"], "operations": ["node.*"], "tags": {"a": "b*"}, "alerts": ["*"]},
+    "group": "5m",
+    "quiet_hours": [{"cron": "0 22 * * *", "duration": "8h"}],
+    "time_zone": "Europe/Berlin",
+}
 _CONFIGURATION = {"id": "c", "type": "script", "script": "true", "language": "shell"}
 #: (method, path, a document that is right or nearly so).
 ROUTES: list[tuple[str, str, Any]] = [
@@ -63,7 +71,12 @@ ROUTES: list[tuple[str, str, Any]] = [
     ("PUT", "/schedule/n", _SCHEDULE),
     ("PUT", "/schedule/n?dry_run=true", {"every": "1h", "job": {"saved": "n", "parameters": {"a": "b"}}}),
     ("POST", "/schedule/preview", {"rrule": "FREQ=MONTHLY;BYDAY=-1FR", "time_zone": "Asia/Tokyo"}),
+    ("POST", "/schedule/n/backfill", {"from": "2026-01-01", "to": "2026-01-01T05:00:00Z", "dry_run": True}),
     *(("POST", f"/schedule/n/{verb}", {"reason": "r"}) for verb in ("pause", "resume", "trigger")),
+    ("PUT", "/notification/n", _RULE),
+    ("PUT", "/notification/n?dry_run=true", _RULE),
+    ("POST", "/notification/n/test", {}),
+    ("POST", "/notification/n/resend", {"id": "msg_1"}),
     ("POST", "/job", {"operation": _OPERATION, "concurrency": {"key": "a-{host}", "limit": 2, "policy": "wait"}}),
     ("POST", "/api/jobs/", {"entrypoint": "x", "runtime_env": {"env_vars": {"A": "b"}}, "metadata": {"a": "b"}}),
     ("POST", "/api/jobs", {"entrypoint": "x", "labels": "a", "createOptions": {"a": "b"}}),
@@ -88,6 +101,7 @@ LISTS = [
     ("/saved", ("cursor", "limit")),
     ("/saved/n/diff", ("before", "after")),
     ("/schedule", ("cursor", "limit")),
+    ("/notification", ("cursor", "limit")),
     ("/api/jobs/", ("limit", "offset")),
     ("/api/spark/jobs", ("limit", "offset", "sync")),
     ("/ui/agents", ("q", "sort", "cursor")),

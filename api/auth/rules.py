@@ -89,6 +89,16 @@ _SCHEDULES = {
     "schedule.trigger_schedule": "schedule:write",
     "schedule.backfill_schedule": "schedule:write",
 }
+_NOTIFICATIONS = {
+    # storing also needs the permissions to read about the rule's events, and so do its dead letters
+    "notification.list_notifications": "notification:read",
+    "notification.get_notification": "notification:read",
+    "notification.put_notification": "notification:write",
+    "notification.delete_notification": "notification:write",
+    "notification.test_notification": "notification:write",
+    "notification.list_dead_letters": "notification:read",
+    "notification.resend_dead_letters": "notification:write",
+}
 _PAUSES = {
     "pause.list_pauses": "job:read",
     "pause.add_pause": "pause:write",
@@ -146,10 +156,17 @@ _DASHBOARD = {
     "dashboard.preview": "agent:read",
     "dashboard.schedules": "schedule:read",
     "dashboard.schedule": "schedule:read",
+    "dashboard.schedule_form": "schedule:write",
+    "dashboard.save_schedule": "schedule:write",
     "dashboard.pause_schedule": "schedule:write",
     "dashboard.resume_schedule": "schedule:write",
     "dashboard.delete_schedule": "schedule:write",
     "dashboard.trigger_schedule": "schedule:write",
+    "dashboard.notifications": "notification:read",
+    "dashboard.notification": "notification:read",
+    "dashboard.test_notification": "notification:write",
+    "dashboard.resend_notification": "notification:write",
+    "dashboard.delete_notification": "notification:write",
     "dashboard.agents": "agent:read",
     "dashboard.agent": "agent:read",
     "dashboard.accept": "agent:write",
@@ -172,6 +189,7 @@ RULES: dict[str, str] = {
     **_ALERTS,
     **_SAVED,
     **_SCHEDULES,
+    **_NOTIFICATIONS,
     **_ACCESS,
     **_DASHBOARD,
 }

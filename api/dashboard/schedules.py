@@ -22,6 +22,7 @@ _LIMIT = 50
 _LONGEST_REASON = 500
 _SEEN_OTHER = 303
 DONE = {
+    "stored": "The schedule was stored.",
     "paused": "The schedule is paused.",
     "resumed": "The schedule goes on.",
     "deleted": "The schedule was deleted; its jobs remain.",

@@ -191,7 +191,7 @@ _ROUTES = {
         "Sign in; the answer sets a cookie",
         {201: (JSON, {"type": "object", "properties": {"user": _TEXT}, "required": ["user"]})},
         body=(JSON, _SIGN_IN),
-        errors=(401,),
+        errors=(401, 403, 429, 503),
     ),
     "fusion_session.end": Route("Sign out", {204: None}),
     "fusion_launcher.list_statuses": Route("List runs, newest first", {200: (HAL, _STATUSES)}, query=_PAGE),

@@ -38,6 +38,7 @@ RARE: Mapping[str, str] = {
     "agents_lost": "Outages in which a fifth of the agents or more stopped answering within ten minutes.",
     "connections_scarce": "Times that Redis had few connections left (maxclients).",
     "schedules_stopped": "Schedules that were paused because their owner is gone.",
+    "notifications_lost": "Alerts about notifications that were given up, missed, or stopped.",
     "messages_refused": "Foreign messages found in agents' queues. Investigate each.",
 }
 
@@ -99,6 +100,7 @@ def _metrics(measures: Measures) -> Iterator[Metric]:
     yield _gauge("jobqueue_executions_running", "Executions running now.", measures.running)
     yield _gauge("jobqueue_executions_scheduled", "Executions waiting for a start time.", measures.scheduled)
     yield from _schedules(measures)
+    yield from _notifications(measures)
     yield from _alerts(measures.alerts)
     yield _gauge("jobqueue_pauses", "Pauses in force.", measures.pauses)
     yield _gauge("jobqueue_executions_paused", "Executions that a pause has kept from starting.", measures.paused)
@@ -146,6 +148,22 @@ def _schedules(measures: Measures) -> Iterator[Metric]:
     late = CounterMetricFamily("jobqueue_schedule_late_seconds", "How late schedules fired, all times together.")
     late.add_metric((), measures.schedule_results.get("late", 0) / 1e6)
     yield late
+
+
+def _notifications(measures: Measures) -> Iterator[Metric]:
+    yield _gauge("jobqueue_notification_rules", "Notification rules.", measures.notification_rules)
+    yield _gauge("jobqueue_dead_letters", "Notifications that were given up and are kept.", measures.dead_letters)
+    yield _gauge(
+        "jobqueue_notifications_late_seconds",
+        "For how long the notification that waits longest has been tried.",
+        measures.notifications_late_seconds,
+    )
+    attempts = CounterMetricFamily(
+        "jobqueue_notification_attempts", "Attempts to send notifications, by result.", labels=("result",)
+    )
+    for result in ("delivered", "failed", "dead"):
+        attempts.add_metric((result,), measures.notification_results.get(result, 0))
+    yield attempts
 
 
 def _queues(backlogs: Iterable[Backlog]) -> Iterator[Metric]:

@@ -19,7 +19,7 @@ from jobqueue.model.alert import Alert
 from jobqueue.model.fleet import FleetSummary
 from jobqueue.model.pause import Pause
 
-blueprint = Blueprint("health", __name__, description="State of the system.")
+blueprint = Blueprint("health", __name__, description="State of the system.", ignores_query=True)
 
 #: How many alerts are shown, the newest.
 _ALERTS = 10

@@ -8,7 +8,7 @@ from api.blueprint import Blueprint
 from api.context import services
 from api.metrics.exposition import exposition
 
-blueprint = Blueprint("metric", __name__, description="Numbers for Prometheus.")
+blueprint = Blueprint("metric", __name__, description="Numbers for Prometheus.", ignores_query=True)
 
 _TEXT = {"text/plain": {"schema": {"type": "string"}}}
 

@@ -9,7 +9,7 @@ from flask import Flask
 
 from api import facade_errors
 from api.facade import Facade
-from api.osapi import agents, audit_trail, errors, facts, health, jobs, node
+from api.osapi import agents, audit_trail, errors, facts, files, health, jobs, node
 from api.osapi.documents import DIALECT
 from api.osapi.rules import AUDITED, RULES, SCOPED
 
@@ -17,6 +17,7 @@ BLUEPRINTS = (
     agents.blueprint,
     audit_trail.blueprint,
     facts.blueprint,
+    files.blueprint,
     health.blueprint,
     jobs.blueprint,
     node.blueprint,

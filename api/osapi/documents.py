@@ -197,6 +197,16 @@ _ROUTES: Mapping[str, Route] = {
         "List the names of facts",
         {200: (JSON, fields({"keys": array(fields({"key": STRING}, {"description": STRING, "builtin": BOOLEAN}))}))},
     ),
+    **{
+        f"osapi_file.{name}": Route(summary, {}, description="OSAPI's object store is not available here.")
+        for name, summary in (
+            ("list_files", "List objects: not available"),
+            ("list_stale", "List deployments of older objects: not available"),
+            ("get_file", "Get an object: not available"),
+            ("upload_file", "Upload an object: not available"),
+            ("delete_file", "Delete an object: not available"),
+        )
+    },
     "osapi_health.alive": Route(
         "Whether this process answers", {200: (JSON, fields({"status": STRING, "version": STRING}))}
     ),

@@ -68,13 +68,17 @@ _COMMANDS = {
         "jobqueue.cli.commands.schedule:schedule",
         "Submit jobs at times: by cron expression, at an interval, once, or by a recurrence rule.",
     ),
+    "notification": (
+        "jobqueue.cli.commands.notification:notification",
+        "Report events: jobs that end, rollouts that stop, schedules that miss a time, agents that are lost, alerts.",
+    ),
     "apply": (
         "jobqueue.cli.commands.apply:apply",
-        "Store the saved jobs, targets and schedules that files declare: jobqueue apply -f jobs/ --prune.",
+        "Store the jobs, targets, schedules and notifications that files declare: jobqueue apply -f jobs/ --prune.",
     ),
     "export": (
         "jobqueue.cli.commands.apply:export",
-        "Print saved jobs, targets and schedules as files for `jobqueue apply`: jobqueue export > jobs.yaml.",
+        "Print jobs, targets, schedules and notifications as files for `jobqueue apply`: jobqueue export > jobs.yaml.",
     ),
     "import": (
         "jobqueue.cli.commands.importing:import_jobs",

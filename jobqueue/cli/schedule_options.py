@@ -24,7 +24,7 @@ def _catch_up(text: str) -> str:
     return text if text == _NEVER else _span(text)
 
 
-def _blackout(text: str) -> dict[str, str]:
+def blackout_window(text: str) -> dict[str, str]:
     """``CRON/DURATION``."""
     cron, slash, length = text.rpartition("/")
     if not slash or not cron.strip():
@@ -45,7 +45,7 @@ _TIMING = (
     click.option(
         "--blackout",
         "blackouts",
-        type=_blackout,
+        type=blackout_window,
         metavar="CRON/DURATION",
         multiple=True,
         help="Fire nothing in this window, such as '0 22 * * 5 / 2d'; may be given several times.",

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from jobqueue.client import events
 from jobqueue.client.address import resolve
 from jobqueue.client.errors import ClientError, ConnectionFailed, InvalidAnswer, Unavailable
+from jobqueue.client.notifications import Notifications
 from jobqueue.client.object_methods import ObjectMethods
 from jobqueue.client.polling import PATIENCE_SECONDS, Pacer
 from jobqueue.client.saved import SavedJobs
@@ -691,6 +692,11 @@ class Client(ObjectMethods):
     def saved(self) -> SavedJobs:
         """The saved jobs: ``client.saved.list()``, ``get``, ``put``, ``delete``, ``versions``, ``diff``, ``run``..."""
         return SavedJobs(self._http)
+
+    @property
+    def notifications(self) -> Notifications:
+        """The notification rules: ``client.notifications.list()``, ``get``, ``put``, ``delete``, ``test``..."""
+        return Notifications(self._http)
 
     def schedules(self, *, limit: int = 100, cursor: str | None = None) -> dict[str, Any]:
         """One page of schedules by name, with their last results: ``{"schedules": [...], "total", "next_cursor"}``."""

@@ -158,7 +158,7 @@ class Doctor:
         for key in self._scan("holders"):
             name = key.removeprefix(self._keys.kind("holders"))
             for member in self._ledger.executions.stale_holders(name, repairs=self._repairs):
-                yield self._damage("holder", key, f"{member[:300]!r} has ended, or does not exist")
+                yield self._damage("holder", key, f"{member[:300]!r} does not exist, has ended, or is not of this key")
 
     def _removals(self) -> Iterator[Damage]:
         removals = self._keys.kind("removals")
@@ -245,8 +245,12 @@ class Doctor:
             yield self._damage("stream", key, f"its last id {last} is in the future: soon no more entries can be added")
 
     def _counters(self) -> Iterator[Damage]:
-        words = {"submitted": 2, "retried": 2, "ended": 3, "wait": 3, "run": 3, "schedule": 2}
-        last = {"ended": set(map(str, ExecutionState)), "schedule": {*map(str, Outcome), "late"}}
+        words = {"submitted": 2, "retried": 2, "ended": 3, "wait": 3, "run": 3, "schedule": 2, "notification": 2}
+        last = {
+            "ended": set(map(str, ExecutionState)),
+            "schedule": {*map(str, Outcome), "late"},
+            "notification": {"delivered", "failed", "dead"},
+        }
         for kind in ("stats", "measured"):
             key = self._keys.kind(kind)
             for name, value in self._pairs(key):

@@ -118,6 +118,29 @@ KINDS: dict[str, tuple[str, str, str]] = {
     ),
     "schedule_log": ("schedule-log:", "list", "{name}: the results of its last times, newest first"),
     "scheduler": ("scheduler", "string", "which API process fires schedules; expires"),
+    "notification": (
+        "notification:",
+        "hash",
+        "{name}: a notification rule, sealed by the API; its serial number, how far it is in the streams, its attempts",
+    ),
+    "notifications": ("notifications", "zset", "names of all notification rules, in alphabetical order"),
+    "notification_log": ("notification-log:", "list", "{name}: the newest deliveries of a rule, newest last"),
+    "dead_letters": (
+        "dead-letters:",
+        "list",
+        "{name}: notifications that were given up, newest last, each sealed by the API",
+    ),
+    "notifier": ("notifier", "string", "which API process delivers notifications; expires"),
+    "notices": (
+        "notices",
+        "stream",
+        "events for notification rules, of schedules and alerts; exists only while there are rules; bounded",
+    ),
+    "job_notices": (
+        "job-notices",
+        "stream",
+        "events of jobs for notification rules; exists only while there are rules; bounded",
+    ),
     "plan": ("plan:", "string", "{hash}: the agents of a plan, compressed; expires after an hour"),
     "failures": ("failures:", "string", "{digest of an address or a name}: its recent failed logins; expires"),
     "pace": (

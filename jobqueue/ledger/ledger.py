@@ -28,6 +28,7 @@ from jobqueue.ledger.history import Counting
 from jobqueue.ledger.job_slots import JobSlots
 from jobqueue.ledger.jobs import Jobs
 from jobqueue.ledger.keys import Keys
+from jobqueue.ledger.notifications import Notifications
 from jobqueue.ledger.outages import Outages
 from jobqueue.ledger.output import Output
 from jobqueue.ledger.packages import Packages
@@ -48,6 +49,7 @@ from jobqueue.model.alert import (
     AGENTS_LOST,
     CONNECTIONS_SCARCE,
     MESSAGES_REFUSED,
+    NOTIFICATIONS_LOST,
     RECORDS_ALTERED,
     RESULTS_FORGED,
     RESULTS_UNVERIFIED,
@@ -73,6 +75,7 @@ COUNTERS = (
     AGENTS_LOST,
     CONNECTIONS_SCARCE,
     SCHEDULES_STOPPED,
+    NOTIFICATIONS_LOST,
 )
 
 
@@ -141,6 +144,7 @@ class Ledger:
         self.acknowledgements = Acknowledgements(sealed)
         self.saved_jobs = SavedJobs(sealed)
         self.schedules = Schedules(sealed, now=now)
+        self.notifications = Notifications(sealed, now=now)
         self.pauses = Pauses(client, self.keys, self.scripts, alarm, self.audit, now)
         self.plans = Plans(client, self.keys)
         self.check_writes = WriteProbe(client, self.keys)

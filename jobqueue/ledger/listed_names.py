@@ -1,4 +1,4 @@
-"""Records that are listed under their names: schedules, saved jobs and configurations. For the doctor.
+"""Records that are listed under their names: schedules, notification rules, saved jobs, configurations. For the doctor.
 
 A record that is not listed is hidden, and a schedule that is not among those that are due never fires.
 """
@@ -12,7 +12,7 @@ from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.keys import Keys
 
 #: Kinds of records, and of the lists of their names.
-_LISTS = (("schedule", "schedules"), ("saved", "saved_names"), ("config", "configs"))
+_LISTS = (("schedule", "schedules"), ("saved", "saved_names"), ("config", "configs"), ("notification", "notifications"))
 #: The lists of schedules that fire, by time: the field of the record with the time, None for any time in the past.
 _TIMES = (("schedules_due", "due"), ("schedules_planned", None))
 _STEP = 500

@@ -38,6 +38,7 @@ def read(ledger: Ledger, operations: Iterable[str], fleet: Callable[[], FleetSum
     Raises ``LedgerUnavailable``.
     """
     now = ledger.time()
+    rules, dead_letters, late = intact(lambda: ledger.notifications.backlog(now)) or (0, 0, 0)
     pauses = intact(ledger.pauses.all) or []
     alerts = grouped(intact(ledger.executions.alerts) or [], intact(ledger.acknowledgements.all) or {})
     with translated_errors(), ledger.client.pipeline(transaction=False) as pipe:
@@ -75,6 +76,10 @@ def read(ledger: Ledger, operations: Iterable[str], fleet: Callable[[], FleetSum
         schedules=int(schedules or 0),
         schedule_results=counts.of("schedule"),
         schedules_overdue_seconds=max(0.0, (now - earliest[0][1]) / 1e6) if earliest else 0.0,
+        notification_rules=rules,
+        notification_results=counts.of("notification"),
+        dead_letters=dead_letters,
+        notifications_late_seconds=late / 1e6,
         pauses=len(pauses),
         alerts={group.kind: (len(group.alerts), group.is_acknowledged) for group in alerts},
         keys_waited_for=int(lines or 0),
@@ -116,7 +121,7 @@ def _parts(items: list[str], size: int) -> Iterator[list[str]]:
 
 def _is_ours(name: tuple[str, ...]) -> bool:
     kind = name[0]
-    if kind in ("submitted", "retried", "schedule"):
+    if kind in ("submitted", "retried", "schedule", "notification"):
         return len(name) == 2
     if kind == "ended":
         return len(name) == 3 and name[2] in set(ExecutionState)

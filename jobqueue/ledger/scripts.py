@@ -28,6 +28,7 @@ from jobqueue.ledger.server_error import is_denied_loading, is_wrong_type
 from jobqueue.model.alert import RECORDS_ALTERED
 from jobqueue.model.job_fields import ARGUMENTS, LISTED, STORED
 from jobqueue.model.measures import BUCKETS
+from jobqueue.model.notification import KEPT_NOTICES
 from jobqueue.model.rollout import MAX_BATCHES
 from jobqueue.model.schedule import KEPT_RESULTS
 from jobqueue.model.states import FAILURES, FINAL_STATES, FINAL_STATUSES, TRANSITIONS, ExecutionState, JobStatus
@@ -59,7 +60,10 @@ REPAIRABLE = (
     *("log", "leader", "failures", "pace", "spent", "used", "packages", "uploads", "bulk", "config_log", "configs"),
     *("saved_names", "saved_versions"),
     *("schedules", "schedules_due", "schedules_planned", "schedule_log", "scheduler"),
+    *("notifications", "notification_log", "notifier", "notices", "job_notices"),
 )
+#: Streams that an agent's user may add to, or that scripts of all processes add to: none may be left without a next id.
+_STREAMS = ("events", "notices", "job_notices")
 #: The arguments of ``create_jobs.lua`` for each job, before the job's own fields (``model/job_fields.py``).
 CREATE_ARGUMENTS = (
     *("id", "document", "kind", "idempotent", "idempotency_key"),
@@ -154,6 +158,7 @@ def _tables(large_job: int) -> dict[str, str]:
         "LARGE_JOB": str(large_job),
         "MOST_BATCHES": str(MAX_BATCHES),
         "KEPT_RESULTS": str(KEPT_RESULTS),
+        "KEPT_NOTICES": str(KEPT_NOTICES),
         "BUCKETS": f"{{{', '.join(str(int(seconds * 1_000_000)) for seconds in BUCKETS)}}}",
     }
     return {name: f"local {name} = {table}" for name, table in tables.items()}
@@ -180,18 +185,17 @@ def _included(name: str) -> str:
 def _guard(keys: Keys) -> str:
     """The preamble of every script; see its file."""
     repairable = ", ".join(f"['{keys.kind(kind)}'] = '{KINDS[kind][1]}'" for kind in REPAIRABLE)
-    names = ", ".join(f"{kind} = '{keys.kind(kind)}'" for kind in ("alerts", "events", "stats"))
+    names = ", ".join(f"{kind} = '{keys.kind(kind)}'" for kind in ("alerts", "stats", *_STREAMS))
     spoiled = f"aside = '{keys.kind('spoiled')}', kind = '{RECORDS_ALTERED}', seconds = {SPOILED_SECONDS}"
     text = re.sub(r"^--.*\n", "", _text(f"{_INCLUDES}/damage_guard.lua"), flags=re.MULTILINE)
     # inside the functions that need them, so that scripts build the tables only when they meet damage
-    return (
-        text.replace("pairs(REPAIRABLE)", f"pairs({{{repairable}}})")
-        .replace(
-            "local function set_aside(key, what)\n",
-            f"local function set_aside(key, what)\n  local SPOILED = {{{names}, {spoiled}}}\n",
-        )
-        .replace("key == SPOILED.events", f"key == '{keys.kind('events')}'")
+    text = text.replace("pairs(REPAIRABLE)", f"pairs({{{repairable}}})").replace(
+        "local function set_aside(key, what)\n",
+        f"local function set_aside(key, what)\n  local SPOILED = {{{names}, {spoiled}}}\n",
     )
+    for stream in _STREAMS:
+        text = text.replace(f"key == SPOILED.{stream}", f"key == '{keys.kind(stream)}'")
+    return text.replace("KEPT_NOTICES", str(KEPT_NOTICES))
 
 
 def complete(code: str, keys: Keys) -> str:

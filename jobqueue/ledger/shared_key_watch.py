@@ -34,10 +34,12 @@ class Watch:
             types = dict(zip(_SHARED, pipe.execute(), strict=True))
         damaged = {kind: f"held a {found}" for kind, found in types.items() if found not in (KINDS[kind][1], "none")}
         with translated_errors():
-            if types["events"] == "stream":
-                last = str(client.xinfo_stream(keys.kind("events"))["last-generated-id"])
+            for kind in ("events", "notices", "job_notices"):
+                if types[kind] != "stream":
+                    continue
+                last = str(client.xinfo_stream(keys.kind(kind))["last-generated-id"])
                 if int(last.partition("-")[0]) * 1000 > self._ledger.time() + _AHEAD:
-                    damaged["events"] = f"had the last id {last}, after which no entry can be added"
+                    damaged[kind] = f"had the last id {last}, after which no entry can be added"
             for kind in ("stats", "measured"):
                 if types[kind] == "hash" and client.hlen(keys.kind(kind)) > _MOST_COUNTERS:
                     damaged[kind] = "held more counters than the ledger has"

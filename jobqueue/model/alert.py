@@ -21,6 +21,9 @@ AGENTS_LOST = "agents_lost"
 CONNECTIONS_SCARCE = "connections_scarce"
 #: A schedule was paused, because its owner is gone.
 SCHEDULES_STOPPED = "schedules_stopped"
+#: Notifications could not be delivered: a rule was paused, events were removed before it read them, or messages were
+#: given up.
+NOTIFICATIONS_LOST = "notifications_lost"
 
 
 @dataclass(frozen=True)

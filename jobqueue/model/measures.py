@@ -66,6 +66,8 @@ class Measures:
     ``held``: jobs with executions that have not been opened, by what they wait for. ``maintained``: a maintenance
     process holds the leadership. ``schedule_results``: times of schedules by outcome, and as ``late`` the
     microseconds by which all of them fired late; ``schedules_overdue_seconds``: of the schedule that waits longest.
+    ``notification_results``: attempts to send notifications by result; ``notifications_late_seconds``: for how long the
+    one that waits longest has been tried; ``dead_letters``: those that were given up and are kept.
     ``audit_unwritable``: the audit trail cannot be written; ``audit_broken``: a break is
     among the retained entries. ``damaged``: names of keys that hold another type of value than the ledger keeps there.
     """
@@ -86,6 +88,10 @@ class Measures:
     schedules: int = 0
     schedule_results: Mapping[str, int] = field(default_factory=dict)
     schedules_overdue_seconds: float = 0.0
+    notification_rules: int = 0
+    notification_results: Mapping[str, int] = field(default_factory=dict)
+    dead_letters: int = 0
+    notifications_late_seconds: float = 0.0
     pauses: int = 0
     alerts: Mapping[str, tuple[int, bool]] = field(default_factory=dict)
     paused: int = 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from jobqueue.model.grant import EVERYTHING
 
-READ = frozenset({"job:read", "agent:read", "metrics:read", "saved:read", "schedule:read"})
+READ = frozenset({"job:read", "agent:read", "metrics:read", "saved:read", "schedule:read", "notification:read"})
 #: All work, on every host, but no access to credentials or the audit trail.
 WRITE = READ | {
     "job:write",
@@ -18,6 +18,7 @@ WRITE = READ | {
     "saved:write",
     "saved:run",
     "schedule:write",
+    "notification:write",
     "pause:write",
     "alert:write",
     "operation:execute",
@@ -29,6 +30,16 @@ WRITE = READ | {
     "file:read",
     "file:write",
     "ansible:execute",
+    "package:write",
+    "service:write",
+    "user:write",
+    "sysctl:write",
+    "timezone:write",
+    "node:write",
+    "cron:read",
+    "cron:write",
+    "process:execute",
+    "log:read",
     "secret:use",
 }
 #: The permissions that jobqueue itself requires, besides those of operations.

@@ -6,7 +6,6 @@ import contextlib
 import grp
 import os
 import pwd
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from typing import Any
 from jobqueue.errors import OperationFailed
 
 _CGROUP = Path("/proc/self/cgroup")
-_UNIT = re.compile(r"([^/]+\.service)(?:/[^/]*\.scope)?\s*$", re.MULTILINE)
 _OFF = (False, "false", "no", "False", "off", "0", 0)
 _SERVICE_MODULES = frozenset({"service", "systemd", "systemd_service", "sysvinit"})
 
@@ -66,9 +64,10 @@ def keep_own_process(pid: int) -> None:
 
 
 def own_unit() -> str | None:
-    """The systemd service of this process; None outside of one."""
+    """The systemd service that this process belongs to; None outside of one."""
     try:
-        match = _UNIT.search(_CGROUP.read_text(encoding="utf-8"))
+        lines = _CGROUP.read_text(encoding="utf-8").splitlines()
     except OSError:  # no Linux, or no /proc
         return None
-    return match[1] if match else None
+    parts = (part for line in lines for part in reversed(line.split("/")))
+    return next((part for part in parts if part.endswith(".service")), None)

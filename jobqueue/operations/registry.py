@@ -23,7 +23,10 @@ from jobqueue.stop_request import StopRequested
 from jobqueue.trust.secrets.reference import faults, has_secret
 
 GROUP = "jobqueue.operations"
-_FAMILIES = ("node", "network", "command", "file", "python", "script", "entrypoint", "ansible")
+_FAMILIES = (
+    *("node", "network", "command", "file", "python", "script", "entrypoint", "ansible"),
+    *("package", "service", "user", "group", "ssh_key", "sysctl", "timezone", "hostname", "cron", "process", "log"),
+)
 _MAX_SHOWN_TYPE = 100
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)

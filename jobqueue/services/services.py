@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +30,11 @@ from jobqueue.services.event_feed import EventFeed
 from jobqueue.services.fleet import FleetReader
 from jobqueue.services.job_canceller import JobCanceller
 from jobqueue.services.jobs import JobManager
+from jobqueue.services.notifications.api_secrets import ApiSecrets
+from jobqueue.services.notifications.channels import Channels
+from jobqueue.services.notifications.manager import NotificationManager
+from jobqueue.services.notifications.receivers import Receivers
+from jobqueue.services.notifications.webhook import WebhookSender
 from jobqueue.services.output import OutputReader
 from jobqueue.services.packages import PackageResolver
 from jobqueue.services.pauses import PauseManager
@@ -77,6 +83,8 @@ class Services:
     alerts: AlertManager
     stored_targets: StoredTargetManager
     schedules: ScheduleManager
+    channels: Channels
+    notifications: NotificationManager
     backfill: Backfiller
     complete_target: TargetCompletion
     saved: SavedJobManager
@@ -123,6 +131,8 @@ class Services:
         planner = Planner(targets, registry, ledger.plans, scope, ledger.staging.spread)
         submit = JobSubmitter(ledger.jobs, Sender(settings), registry, work, resolver, targets, planner)
         cancel_for = JobCanceller(ledger, jobs, scopes)
+        webhook = WebhookSender(Receivers(settings.notification_hosts), time.time)
+        channels = Channels(ApiSecrets.of(settings), webhook)
         return cls(
             ledger=ledger,
             registry=registry,
@@ -140,6 +150,8 @@ class Services:
             alerts=AlertManager(ledger),
             stored_targets=StoredTargetManager(ledger, targets),
             schedules=ScheduleManager(ledger, submit, cancel_for),
+            channels=channels,
+            notifications=NotificationManager(ledger, channels),
             backfill=Backfiller(ledger, submit),
             complete_target=TargetCompletion(targets, ledger.stored_targets.all),
             saved=SavedJobManager(ledger, registry),

@@ -127,6 +127,7 @@ class _Inspection:
         self.configurations()
         self.saved_jobs()
         self.schedules()
+        self.notifications()
         self.rest()
         return self.found
 
@@ -416,6 +417,18 @@ class _Inspection:
         self.expect(set(self.records.kind("schedule-log:")) <= names, "results of unknown schedules")
         self.owned |= {"schedules", "schedules-due", "schedules-planned", "scheduler"}
         self.owned |= {f"{kind}:{name}" for name in names for kind in ("schedule", "schedule-log")}
+
+    def notifications(self) -> None:
+        rules = self.records.kind("notification:")
+        names = {str(name) for name in self.records.one("notifications") or ()}
+        self.equal(set(rules), names, "notification rules")
+        for stream in ("notices", "job-notices"):
+            self.equal(stream in self.records.values, bool(names), f"the stream {stream} exists")
+        for kind in ("notification-log", "dead-letters"):
+            self.expect(set(self.records.kind(f"{kind}:")) <= names, f"{kind} of unknown rules")
+        self.owned |= {"notifications", "notifier", "notices", "job-notices"}
+        kinds = ("notification", "notification-log", "dead-letters")
+        self.owned |= {f"{kind}:{name}" for name in names for kind in kinds}
 
     def rest(self) -> None:
         self.equal(

@@ -150,7 +150,7 @@ def test_commands_that_are_named_exist(path: Path) -> None:
     known = {name for name, _ in all_commands(main)}
     groups = {name.rpartition(" ")[0] for name in known}
     text = path.read_text(encoding="utf-8")
-    for words in re.findall(r"(?:`|\$ )jobqueue((?: [a-z]+)+)", text):
+    for words in re.findall(r"(?:`|\$ )jobqueue((?: [a-z]+(?:-[a-z]+)*)+)", text):
         parts = words.split()
         assert any(" ".join(["jobqueue", *parts[:count]]) in known | groups for count in (1, 2)), words
         if f"jobqueue {parts[0]}" in groups and len(parts) > 1:

@@ -35,11 +35,11 @@ _STATES = ("created", "changed", "unchanged", "deleted")
 @click.option("--take-over", is_flag=True, help="Also change records that another manager manages.")
 @click.option("--dry-run", is_flag=True, help="Show what would change; store nothing.")
 def apply(paths: Sequence[str], manager: str, prune: bool, take_over: bool, dry_run: bool) -> None:
-    """Store the saved jobs, targets and schedules that files declare: jobqueue apply -f jobs/ --prune.
+    """Store the jobs, targets, schedules and notifications that files declare: jobqueue apply -f jobs/ --prune.
 
-    Files are YAML or JSON; each document has `kind` (saved-job, target, schedule), `name` and the fields of its kind.
-    Everything is compared and shown before anything is stored; with one record refused, nothing is. What is as declared
-    stays untouched.
+    Files are YAML or JSON; each document has `kind` (saved-job, target, schedule, notification), `name` and the fields
+    of its kind. Everything is compared and shown before anything is stored; with one record refused, nothing is. What
+    is as declared stays untouched.
     """
     records = read_records(paths, manager)
     if prune and not records:
@@ -61,7 +61,7 @@ def apply(paths: Sequence[str], manager: str, prune: bool, take_over: bool, dry_
 @click.option("--manager", metavar="NAME", help="Only records that this set of files manages.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of YAML.")
 def export(kinds: Sequence[str], manager: str | None, as_json: bool) -> None:
-    """Print saved jobs, targets and schedules as files for `jobqueue apply`: jobqueue export > jobs.yaml."""
+    """Print jobs, targets, schedules and notifications as files for `jobqueue apply`: jobqueue export > jobs.yaml."""
     with connect() as client:
         for kind in KINDS:
             if kinds and kind.name not in kinds:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from jobqueue.cli.candidates import operations_like
+from jobqueue.cli.check import check_options, take_check, with_check
 from jobqueue.cli.commands.job import EXIT_JOB_FAILED, GOOD_STATUSES
 from jobqueue.cli.concurrency import concurrency_options, take_concurrency
 from jobqueue.cli.connection import EXIT_INTERRUPTED, ClientCommand, connect
@@ -71,6 +72,7 @@ class _Request:
     help="Stop waiting after this time and print the answers so far; the job continues.",
 )
 @concurrency_options
+@check_options
 @oneline_option
 @click.option("--group", is_flag=True, help="Print equal answers once, under the names of their hosts.")
 @click.option("--dry-run", is_flag=True, help="Show which agents would run it; submit nothing.")
@@ -99,6 +101,7 @@ def run(  # noqa: PLR0913 - one for each option
     jobqueue run --script check.sh --on _all --oneline
     jobqueue run 'apt-get -y upgrade' --on group:web --canary 1 --batch 5% --max-failures 3
     jobqueue run network.ping.do -d address=db1 -d count:=3
+    jobqueue run node.package.install --on group:web -d name=nginx --check --diff
     jobqueue run @deploy -p version=1.4
 
     One word such as node.uptime.get is an operation; all else is a line for /bin/sh. Work that may change hosts needs
@@ -113,6 +116,7 @@ def run(  # noqa: PLR0913 - one for each option
         raise click.UsageError("Choose one of --oneline, --group and --json.")
     job = JobOptions.take(options)
     terms = job.terms | {"rollout": take_rollout(options), "concurrency": take_concurrency(options)}
+    check = take_check(options)
     name = job.saved_name(words, "jobqueue run @NAME")
     with connect() as client:
         if name is not None:
@@ -120,10 +124,11 @@ def run(  # noqa: PLR0913 - one for each option
                 "A word behind the name": words[1:],
                 "An option of a rollout": terms["rollout"],
                 "--concurrency": terms["concurrency"],
+                **{f"--{field}": True for field in check},
             }
             request = _saved_request(client, name, job.values, saved_options(job.targets, refused))
         else:
-            work = work_of(client, words, job.script, job.pairs, as_shell=job.as_shell)
+            work = with_check(client, work_of(client, words, job.script, job.pairs, as_shell=job.as_shell), check)
             arguments = (work.operation, work.data, target_of(job.targets, work))
             request = _Request(partial(client.plan, *arguments, **terms), partial(client.submit, *arguments, **terms))
         if dry_run:

@@ -153,6 +153,49 @@ class Schedules:
             yield schedule["name"], body
 
 
+class Notifications:
+    """Notification rules: the body is that of ``PUT /notification/{name}``."""
+
+    name = "notification"
+    #: Fields that a caller sets, in the order of an export, and the values that say nothing.
+    _FIELDS: Mapping[str, Any] = {
+        "description": "",
+        "events": None,
+        "filter": {},
+        "channel": None,
+        "group": "0s",
+        "quiet_hours": [],
+        "time_zone": "UTC",
+        "managed_by": "",
+    }
+
+    def uses(self, body: Mapping[str, Any]) -> frozenset[str]:  # noqa: ARG002
+        return frozenset()
+
+    def compare(
+        self,
+        client: Client,
+        name: str,
+        body: Mapping[str, Any],
+        declared: Declared,  # noqa: ARG002
+    ) -> Comparison:
+        answer = client.notifications.put(name, body, dry_run=True)
+        return Comparison(answer["change"], tuple(answer["changes"]))
+
+    def store(self, client: Client, name: str, body: Mapping[str, Any], comparison: Comparison) -> None:  # noqa: ARG002
+        client.notifications.put(name, body)
+
+    def delete(self, client: Client, name: str) -> None:
+        client.notifications.delete(name)
+
+    def stored(self, client: Client) -> Iterator[tuple[str, dict[str, Any]]]:
+        for rule in client.notifications.list():
+            body = {field: rule[field] for field, empty in self._FIELDS.items() if rule.get(field) not in (None, empty)}
+            if rule.get("pause"):  # a rule that is restored from the file must not report at once
+                body["paused"] = rule["pause"].get("reason") or "paused"
+            yield rule["name"], body
+
+
 def _uses_declared(job: Any, declared: Declared) -> bool:
     """Whether a schedule's job names a saved job or a target that the files declare, and that may not be stored yet."""
     if not isinstance(job, Mapping):
@@ -164,5 +207,5 @@ def _uses_declared(job: Any, declared: Declared) -> bool:
 
 #: In the order in which they are stored: a saved job may use a target, and a schedule both. They are deleted in the
 #: opposite order.
-KINDS: tuple[Kind, ...] = (Targets(), SavedJobs(), Schedules())
+KINDS: tuple[Kind, ...] = (Targets(), SavedJobs(), Schedules(), Notifications())
 BY_NAME: Mapping[str, Kind] = {kind.name: kind for kind in KINDS}

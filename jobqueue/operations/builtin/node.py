@@ -8,12 +8,11 @@ from typing import Any
 import psutil
 from marshmallow import validate
 
-from jobqueue.model.timestamps import to_iso
 from jobqueue.operations.base import operation
 from jobqueue.operations.builtin import host
 from jobqueue.operations.context import Context
+from jobqueue.operations.process_state import ATTRIBUTES, process_state
 from jobqueue.operations.schema import Schema, Text, Whole
-from jobqueue.operations.text import clean
 
 _READ = "agent:read"
 _SORTS = {
@@ -95,29 +94,13 @@ def process_list(data: dict[str, Any], context: Context) -> dict[str, Any]:
     Command lines are left out: they often carry passwords, and reading about a host needs no more than a read right.
     """
     processes = []
-    attributes = ["pid", "ppid", "name", "username", "status", "memory_info", "cpu_times", "create_time"]
-    for process in psutil.process_iter(attributes):
+    for process in psutil.process_iter(list(ATTRIBUTES)):
         context.check()
-        entry = _process(process.info)
+        entry = process_state(process.info)
         if data.get("name", "") in entry["name"]:
             processes.append(entry)
     processes.sort(key=_SORTS[data["sort"]])
     return {"total": len(processes), "processes": processes[: data["limit"]]}
-
-
-def _process(info: dict[str, Any]) -> dict[str, Any]:
-    """One process; values that the agent's user may not read are null (zero in sums)."""
-    times, memory, created = info["cpu_times"], info["memory_info"], info["create_time"]
-    return {
-        "pid": info["pid"],
-        "ppid": info["ppid"],
-        "name": clean(info["name"] or ""),
-        "user": clean(info["username"]) if info["username"] else None,
-        "status": info["status"],
-        "memory": memory.rss if memory else 0,
-        "cpu_seconds": round(times.user + times.system, 2) if times else 0.0,
-        "started_at": to_iso(int(created * 1_000_000)) if created else None,
-    }
 
 
 def _system() -> dict[str, Any]:

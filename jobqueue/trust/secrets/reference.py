@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+from jobqueue.settings import SECRET_PREFIX
+
 KEY = "$secret"
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 #: Maximum number of faults reported.
@@ -56,3 +58,8 @@ def fill_in(data: Any, value_of: Callable[[str], str]) -> Any:
             return value_of(str(data[KEY]))
         return {key: fill_in(value, value_of) for key, value in data.items()}
     return [fill_in(value, value_of) for value in data] if isinstance(data, list) else data
+
+
+def variable(name: str) -> str:
+    """``db-password`` -> ``JOBQUEUE_SECRET_DB_PASSWORD``."""
+    return SECRET_PREFIX + re.sub(r"[^A-Z0-9]", "_", name.upper())

@@ -67,6 +67,11 @@ from jobqueue.services.blast_radius import BlastRadius
 from jobqueue.services.bundles import BundleRequest, MadeBundle
 from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.services.credentials import CredentialManager
+from jobqueue.services.notifications.api_secrets import ApiSecrets
+from jobqueue.services.notifications.channels import Channels
+from jobqueue.services.notifications.manager import NotificationManager
+from jobqueue.services.notifications.receivers import Receivers
+from jobqueue.services.notifications.webhook import WebhookSender
 from jobqueue.services.pauses import PauseManager
 from jobqueue.services.placement import Placement
 from jobqueue.services.planner import Planner
@@ -214,6 +219,9 @@ class FakeServices:
         self.fired: list[ScheduledJob] = []
         submitter = SimpleNamespace(check=lambda _: None, fire=self._fire)
         self.schedules = ScheduleManager(self.ledger, submitter, lambda _, *job: self._cancel(*job))  # type: ignore[arg-type]
+        webhook = WebhookSender(Receivers((), lambda _host, _port: ["192.0.2.1"]), time.time)
+        self.channels = Channels(ApiSecrets(None, {}), webhook)
+        self.notifications = NotificationManager(self.ledger, self.channels)
         self.backfill = Backfiller(self.ledger, submitter)  # type: ignore[arg-type]
         self.complete_target = TargetCompletion(self.targets, self.ledger.stored_targets.all)
         self.scopes = Scopes(self._fleet)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import Any
 
 import pytest
@@ -18,6 +20,10 @@ from jobqueue.services import Services
 from tests.unit.api.over_a_ledger import act, services_with, settings_in
 
 PING = {"operation": {"type": "node.hostname.get"}, "target_hostname": "web1"}
+RULE = {
+    "events": ["job.failed"],
+    "channel": {"type": "webhook", "url": "https://hooks.example.org/", "secret": {"$secret": "audited-hook"}},
+}
 LAST_ID = "18446744073709551615-18446744073709551614"
 #: method, path, body, and the entry's details that say what was changed
 CHANGES: list[tuple[str, str, dict[str, Any] | None, dict[str, Any]]] = [
@@ -32,6 +38,9 @@ CHANGES: list[tuple[str, str, dict[str, Any] | None, dict[str, Any]]] = [
     ("POST", "/schedule/old/pause", {"reason": "attack"}, {"schedule": "old", "reason": "attack"}),
     ("POST", "/schedule/old/resume", None, {"schedule": "old"}),
     ("DELETE", "/schedule/old", None, {"schedule": "old"}),
+    ("PUT", "/notification/new", RULE, {"notification": "new"}),
+    ("PUT", "/notification/old", {**RULE, "description": "x"}, {"notification": "old"}),
+    ("DELETE", "/notification/old", None, {"notification": "old"}),
     ("POST", "/pause", {"operation": "node.*", "reason": "attack"}, {"paused": "operation node.*", "reason": "attack"}),
     ("DELETE", "/pause/{pause}", None, {"pause": "{pause}"}),
     ("POST", "/job/{job}/approve", {"plan_hash": "{plan_hash}"}, {"job": "{job}", "plan_hash": "{plan_hash}"}),
@@ -47,13 +56,20 @@ CONFIGURATIONS: list[tuple[str, str, dict[str, Any] | None, dict[str, Any]]] = [
 WAYS = [(method, f"{'/api' if place % 2 else ''}{path}", *rest) for place, (method, path, *rest) in enumerate(CHANGES)]
 WAYS += CONFIGURATIONS
 PAGES: list[tuple[str, dict[str, str], dict[str, Any]]] = [
+    ("/ui/schedule", {"name": "fresh", "cron": "@daily", "job": json.dumps(PING)}, {"schedule": "fresh"}),
     ("/ui/schedules/old/pause", {"reason": "attack"}, {"schedule": "old"}),
     ("/ui/schedules/old/resume", {}, {"schedule": "old"}),
     ("/ui/schedules/old/delete", {}, {"schedule": "old"}),
+    ("/ui/notifications/old/delete", {}, {"notification": "old"}),
     ("/ui/pauses/{pause}/end", {}, {"pause": "{pause}"}),
     ("/ui/jobs/{job}/approve", {"plan_hash": "{plan_hash}"}, {"job": "{job}", "plan_hash": "{plan_hash}"}),
     ("/ui/jobs/{job}/save", {"name": "fresh"}, {"saved": "fresh", "version": 1}),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOBQUEUE_SECRET_AUDITED_HOOK", "whsec_" + base64.b64encode(bytes(32)).decode())
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +97,7 @@ def known(app: Flask, client: FlaskClient, services: Services) -> dict[str, str]
     for title in ("one", "two"):
         assert client.put("/saved/old", json={**PING, "title": title}).status_code in {200, 201}
     assert client.post("/schedule", json={"name": "old", "cron": "@daily", "job": PING}).status_code == 201
+    assert client.put("/notification/old", json=RULE).status_code == 201
     assert client.post("/api/spark/configurations", json={"id": "old", **_SCRIPT}).status_code == 200
     limited = act(app, "job:*", "agent:read", "shell:execute;max_hosts=1", name="carl", kind="user")
     beyond = {"operation": {"type": "script.shell.execute", "data": {"script": "true"}}, "target_hostname": "_all"}

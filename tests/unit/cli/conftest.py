@@ -12,6 +12,7 @@ from jobqueue.cli.commands.completion import completion
 from jobqueue.cli.commands.event import event
 from jobqueue.cli.commands.failing import failing
 from jobqueue.cli.commands.job import job
+from jobqueue.cli.commands.notification import notification
 from jobqueue.cli.commands.operation import operation
 from jobqueue.cli.commands.pause import pause
 from jobqueue.cli.commands.run import run as run_command
@@ -23,7 +24,7 @@ from tests.unit.client.fake_api import FakeApi
 
 Run = Callable[..., Result]
 _COMMANDS: tuple[click.Command, ...] = (
-    *(job, agent, operation, event, alert, failing, pause, saved, schedule, target, top, completion),
+    *(job, agent, operation, event, alert, failing, pause, saved, notification, schedule, target, top, completion),
     run_command,
 )
 _GROUPS: dict[str, click.Command] = {command.name or "": command for command in _COMMANDS}

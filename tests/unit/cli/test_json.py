@@ -31,6 +31,7 @@ _CONFIRM = {
     "import crontab",
     "import rundeck",
     "schedule delete",
+    "notification delete",
     "pause resume",
     "collection delete",
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import stat
 from collections.abc import Mapping, MutableMapping
@@ -17,6 +16,7 @@ from jobqueue.operations.process.run import Bounds, ProcessSpec, run_process
 from jobqueue.plain_text import decoded
 from jobqueue.settings import SECRET_PREFIX, SECRETS, Settings
 from jobqueue.trust.secrets.forms import SHORTEST
+from jobqueue.trust.secrets.reference import variable
 
 #: Bytes of the longest secret.
 LONGEST = 16 * 1024
@@ -164,11 +164,6 @@ class Command:
 
     def values(self) -> list[str]:
         return []
-
-
-def variable(name: str) -> str:
-    """``db-password`` -> ``JOBQUEUE_SECRET_DB_PASSWORD``."""
-    return SECRET_PREFIX + re.sub(r"[^A-Z0-9]", "_", name.upper())
 
 
 def fault(value: str) -> str:

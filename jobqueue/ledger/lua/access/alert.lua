@@ -1,5 +1,5 @@
 -- Raises an alert and counts it, or lists the newest alerts.
--- include: clock raise_alert
+-- include: clock notice raise_alert
 -- KEYS: none
 -- ARGV: 1 now, 2 the kind, which is a counter too, or '' to read, 3 id of the job or '', 4 hostname or '', 5 what happened,
 --   6 how often

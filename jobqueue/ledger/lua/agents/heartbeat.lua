@@ -1,5 +1,5 @@
 -- Records an agent's heartbeat.
--- include: clock agent_state announce_agent<raise_alert,takers,agent_lists>
+-- include: clock agent_state announce_agent<notice,raise_alert,takers,agent_lists>
 -- KEYS: none
 -- ARGV: 1 now, 2 hostname, 3 boot id, 4 microseconds it counts as live, 5 vitals as JSON, 6 executions that run,
 --   7 the registration again, with fresh facts, or '', 8 the state in which the agent believed to be when it counted

@@ -1,5 +1,5 @@
 -- Marks an agent that shuts down as offline; it stays known.
--- include: clock agent_state raise_alert takers agent_lists
+-- include: clock agent_state notice raise_alert takers agent_lists
 -- KEYS: none
 -- ARGV: 1 now, 2 hostname, 3 boot id
 -- returns: 'left' | 'replaced' (another process runs under the hostname; nothing is changed)

@@ -1,5 +1,5 @@
 -- Merges the records that agents write about themselves into the shared lists.
--- include: clock agent_state raise_alert takers agent_lists
+-- include: clock agent_state notice raise_alert takers agent_lists
 -- KEYS: none
 -- ARGV: 1 now, 2 how many agents at most
 -- returns: number of agents that were examined

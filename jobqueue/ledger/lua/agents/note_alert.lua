@@ -1,5 +1,5 @@
 -- Records an agent's alert in the agent's own list; maintenance moves it to the shared one.
--- include: clock agent_state raise_alert takers agent_lists
+-- include: clock agent_state notice raise_alert takers agent_lists
 -- KEYS: none
 -- ARGV: 1 now, 2 hostname, 3 the alert as JSON: kind, job_id, message, count
 -- returns: 1

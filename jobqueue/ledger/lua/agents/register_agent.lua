@@ -1,5 +1,5 @@
 -- Registers an agent. The newest process of a hostname wins; an older one learns it from its next heartbeat.
--- include: clock agent_state raise_alert takers agent_lists
+-- include: clock agent_state notice raise_alert takers agent_lists
 -- KEYS: none
 -- ARGV: 1 now, 2 hostname, 3 boot id, 4 microseconds it counts as live, 5 registration as JSON,
 --   6 label targets that match it (lines), 7 operations that it supports (lines), 8 '1' if it holds a certificate or '',

@@ -62,11 +62,15 @@ local function find_replaced(key)
 end
 
 local keys = redis.call('ZRANGEBYSCORE', K.lines, '-inf', int(at), 'LIMIT', 0, ARGV[2])
+-- agents' users may write these times: one that no script sets would keep a line waiting for ever
+for _, key in ipairs(redis.call('ZRANGEBYSCORE', K.lines, int(at + 6 * REVISIT), '+inf', 'LIMIT', 0, ARGV[2])) do
+  keys[#keys + 1] = key
+end
 for _, key in ipairs(keys) do
   local is_each = string.sub(key, 1, 2) == '{}'
   local holders = redis.call('ZRANGE', K.holders .. key, 0, MOST - 1, 'WITHSCORES')
   for i = 1, #holders, 2 do
-    if not is_holder(holders[i], holders[i + 1], is_each, at) then redis.call('ZREM', K.holders .. key, holders[i]) end
+    if not is_holder(holders[i], holders[i + 1], key, is_each, at) then redis.call('ZREM', K.holders .. key, holders[i]) end
   end
   admit(key, is_each)
   if not is_each then find_replaced(key) end

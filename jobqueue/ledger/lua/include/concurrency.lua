@@ -14,16 +14,17 @@ local function key_terms(text)
   return {limit = num(limit), policy = policy, key = key, is_each = string.find(key, '{', 1, true) ~= nil}
 end
 
--- Whether it holds a key by right: a job that has not ended, an execution that runs or was given the key a moment ago.
-local function is_holder(member, since, is_each, at)
+-- Whether it holds a key by right: a job with this key that has not ended, an execution that runs with it or was given it a
+-- moment ago. Agents' users may write holders, so any other job or execution among them holds nothing.
+local function is_holder(member, since, key, is_each, at)
   local id = string.sub(member, 1, 36)
-  if not is_each then
-    local status = is_sound('hash', K.job .. id) and redis.call('HGET', K.job .. id, 'status')
-    return status and not FINAL[status]
-  end
+  local record = is_sound('hash', K.job .. id) and redis.call('HMGET', K.job .. id, 'status', 'conc') or {}
+  local terms = key_terms(record[2])
+  if not record[1] or not terms or terms.is_each ~= is_each then return false end
+  if not is_each then return not FINAL[record[1]] and terms.key == key end
   local exec = K.exec .. string.sub(member, 38) .. ':' .. id
-  local state = is_sound('hash', exec) and redis.call('HGET', exec, 'state')
-  return state == 'started' or (state == 'submitted' and num(since) + UNUSED > at)
+  local run = is_sound('hash', exec) and redis.call('HMGET', exec, 'state', 'key') or {}
+  return run[1] == 'started' and run[2] == key or (run[1] == 'submitted' and num(since) + UNUSED > at)
 end
 
 -- The key on a host: its placeholders replaced. A host without the label has the empty value. The values stay in braces,
@@ -60,12 +61,13 @@ local function join_key(key, limit, member, time, at, is_urgent)
 end
 
 -- A job that holds a key without a placeholder, or is next in line; nil if there is a place. Those that have ended do not
--- count.
+-- count, nor do jobs without this key.
 local function key_holder(terms)
   local holders = redis.call('ZRANGE', K.holders .. terms.key, 0, terms.limit)
   for i = #holders, 1, -1 do
-    local status = redis.call('HGET', K.job .. holders[i], 'status')
-    if not status or FINAL[status] then
+    local record = redis.call('HMGET', K.job .. holders[i], 'status', 'conc')
+    local held = key_terms(record[2])
+    if not record[1] or FINAL[record[1]] or not held or held.key ~= terms.key then
       redis.call('ZREM', K.holders .. terms.key, holders[i])
       table.remove(holders, i)
     end

@@ -55,12 +55,17 @@ local function repair(failure, command, key, ...)
     server.call('LPUSH', SPOILED.alerts, time[1] .. string.format('%06d', time[2]) .. '|' .. cjson.encode({
       kind = SPOILED.kind, job_id = '', hostname = '', message = message}))
     server.call('LTRIM', SPOILED.alerts, 0, 99)
+    -- for the notification rules, as `notice` does
+    server.pcall('XADD', SPOILED.notices, 'NOMKSTREAM', 'MAXLEN', '~', KEPT_NOTICES, '*', 'v', 'alert|'
+      .. time[1] .. string.format('%06d', time[2]) .. '|' .. SPOILED.kind .. '|'
+      .. cjson.encode({job_id = '', hostname = '', message = message}))
     return true
   end
 
   local why = tostring(failure.err)
   local is_type = string.find(why, 'WRONGTYPE', 1, true)
-  local is_full = command == 'XADD' and key == SPOILED.events
+  local is_full = command == 'XADD'
+    and (key == SPOILED.events or key == SPOILED.notices or key == SPOILED.job_notices)
     and (string.find(why, 'equal or smaller', 1, true) or string.find(why, 'exhausted', 1, true))
   if not is_type and not is_full then return server.call(command, key, ...) end -- it fails again, which must surface
   local wanted = repairable_type(key)

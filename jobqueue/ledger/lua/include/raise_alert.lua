@@ -1,5 +1,5 @@
 -- Stores an alert. The list keeps the newest hundred, and at most twenty of one kind from one host, so that one host
--- cannot push out the alerts about another. Needs: clock.
+-- cannot push out the alerts about another. Needs: clock notice.
 local function raise_alert(kind, job_id, host, message, times, at)
   count(K.stats, kind, times)
   local alike = {}
@@ -11,4 +11,5 @@ local function raise_alert(kind, job_id, host, message, times, at)
   redis.call('LPUSH', K.alerts, int(at) .. '|' .. cjson.encode({
     kind = kind, job_id = job_id, hostname = host, message = message}))
   redis.call('LTRIM', K.alerts, 0, 99)
+  notice(K.notices, 'alert', at, kind, cjson.encode({job_id = job_id, hostname = host, message = message}))
 end

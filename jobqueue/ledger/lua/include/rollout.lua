@@ -41,6 +41,7 @@ local function stop(id, at, reason, cancels, counts, held, op)
   redis.call('HSET', K.job .. id, 'stopped', int(at) .. '|' .. reason)
   redis.call('HDEL', K.job .. id, 'awaits', 'paused')
   count(K.stats, 'rollouts_stopped', 1)
+  notice_job('stopped', id, at, reason)
   if held > 0 then end_rest(id, at, 'cancelled', 'the rollout stopped: ' .. reason, counts, held, op) end
   if cancels then redis.call('ZADD', K.opening, int(at), id) else redis.call('ZREM', K.opening, id) end
 end
@@ -86,6 +87,7 @@ local function advance(id, at, counts, op)
   elseif not found[7] then
     redis.call('HSET', job, 'awaits', int(at))
     redis.call('ZADD', K.opening, AWAITING, id)
+    notice_job('awaiting', id, at, 'batch')
   end
   return news
 end

@@ -11,10 +11,11 @@ local function plan(name, next, due, at)
   redis.call('ZADD', K.schedules_planned, int(at), name)
 end
 
--- Keeps the results of times. Equal results without a job are counted as one. Needs: clock.
+-- Keeps the results of times. Equal results without a job are counted as one. Needs: clock notice.
 local function add_result(name, begin, last, at, outcome, number, job, reason)
   local key = K.schedule_log .. name
   count(K.measured, 'schedule|' .. outcome, number)
+  if job == '' then notice(K.notices, 'schedule', at, name, outcome .. '|' .. int(num(number)) .. '|' .. int(num(begin)) .. '|' .. reason) end
   local newest = job == '' and redis.call('LINDEX', key, -1)
   if newest then
     local first, _, _, what, times, id, why = string.match(newest, '^(%d+)|(%d+)|(%d+)|(%a+)|(%d+)|([^|]*)|(.*)$')

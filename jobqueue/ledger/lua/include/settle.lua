@@ -24,6 +24,7 @@ local function settle(id, at, counts, known, is_stepwise, fields, gone, record)
     if not record then conc = redis.call('HGET', job, 'conc') end
     if conc then leave_job(id, conc, at) end
     redis.call('ZADD', K.finished, int(at), id)
+    notice_job('ended', id, at, status)
     if not record or record[6] then redis.call('ZREM', K.deadlines, id) end
     if is_stepwise then
       redis.call('ZREM', K.opening, id)

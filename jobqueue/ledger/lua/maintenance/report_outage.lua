@@ -1,5 +1,5 @@
 -- Raises the one alert about an outage of many agents, updates it, or ends it.
--- include: clock
+-- include: clock notice
 -- KEYS: none
 -- ARGV: 1 time at which the outage began, or '' to end it, 2 kind of the alert or '', 3 the message
 -- returns: 'raised' | 'updated' | 'ended' | 'none' (there was none to end)
@@ -21,8 +21,12 @@ redis.call('LPUSH', K.alerts, new)
 redis.call('LTRIM', K.alerts, 0, 99)
 if ARGV[1] == '' then
   redis.call('DEL', K.outage)
+  notice(K.notices, 'outage', clock(''), 'ended', ARGV[3])
   return 'ended'
 end
 redis.call('SET', K.outage, ARGV[1] .. '|' .. new)
-if not began then count(K.stats, kind, 1) end
+if not began then
+  count(K.stats, kind, 1)
+  notice(K.notices, 'outage', clock(''), 'raised', ARGV[3])
+end
 return began and 'updated' or 'raised'

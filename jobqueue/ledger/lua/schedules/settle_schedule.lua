@@ -1,5 +1,5 @@
 -- Moves a schedule on without a job, and keeps the reason; or lets one of its times wait.
--- include: clock schedule
+-- include: clock notice schedule
 -- KEYS: none
 -- ARGV: 1 now, 2 its name, 3 its serial number, 4 its next time as the caller has seen it, 5 its new next time or '', 6 when that
 --   fires, 7 the time that waits for the last job to end or '', 8 until when it was attended then, 9 outcome of times

@@ -136,6 +136,7 @@ def test_json_instead_of_fields() -> None:
 def test_every_operation_has_a_form_whose_values_it_takes() -> None:
     """What a person writes into the required fields is data that the operation would load."""
     texts = {"path": "/etc/hostname", "address": "localhost", "function": "os.getcwd", "sql": "SELECT id FROM x"}
+    texts |= {"pid": "7", "signal": "TERM", "key": "kernel.domainname", "fingerprint": f"SHA256:{'x' * 43}"}
     for operation in Registry.load(()):
         info = operation.info()
         given = {
@@ -143,6 +144,10 @@ def test_every_operation_has_a_form_whose_values_it_takes() -> None:
         }
         if operation.type == "command.exec.execute":
             given["data.argv"] = "true"
+        if operation.type == "node.sshKey.add":
+            given["data.key"] = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
+        if operation.type == "schedule.cron.create":
+            given["data.interval"] = "daily"
         data, problems = data_of(info.schema, given)
         assert problems == {}
         assert operation.load(data) is not None

@@ -40,6 +40,8 @@ PAGES = (
     "/ui/agents/web1",
     "/ui/submit",
     "/ui/schedules",
+    "/ui/notifications",
+    "/ui/schedule",
     "/ui/submit?operation=node.hostname.get",
     "/ui/reach?target=_all&operation=node.hostname.get",
     "/ui/audit",

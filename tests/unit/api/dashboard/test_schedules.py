@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from jobqueue.ledger.schedules import Step
 from jobqueue.model.principal import Principal
 from jobqueue.model.saved_job import SavedJob
-from jobqueue.model.schedule import Outcome, Owner, Result, Schedule, Timing
+from jobqueue.model.schedule import Outcome, Overlap, Owner, Result, Schedule, Timing
 from jobqueue.model.submission import Submission
-from tests.unit.api.dashboard.conftest import Page, Send, parse
+from tests.unit.api.dashboard.conftest import ORIGIN, Page, Send, form_to, parse, values_of
 from tests.unit.api.dashboard.test_pages import EVIL
 from tests.unit.api.fakes import FakeServices
 
@@ -106,3 +109,96 @@ def test_the_page_links_the_saved_job(page: Page, services: FakeServices, schedu
     row = page("/ui/schedules").find(id="row-nightly")
     assert row is not None
     assert "@deploy" in row.get_text()
+
+
+FORM = "/ui/schedule"
+EDIT = f"{FORM}?name=nightly"
+
+
+def problems_of(answer: TestResponse) -> dict[str, str]:
+    """The errors of a form by the id of their field."""
+    return {str(each["id"]): each.get_text() for each in parse(answer).select(".field-problem")}
+
+
+def test_the_form_creates_a_schedule(send: Send, services: FakeServices) -> None:
+    fields = {"name": "weekly", "cron": "0 3 * * 1", "time_zone": "Europe/Berlin", "jitter": "5m", "catch_up": "never"}
+    blackouts = "0 22 * * 5 / 2d\r\n\r\n0 0 24 12 * / 3d\r\n"
+    answer = send(FORM, FORM, **fields, blackouts=blackouts, overlap="allow", job=json.dumps(JOB))
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/ui/schedules/weekly?done=stored")
+    stored = services.schedules.get("weekly").schedule
+    assert stored.timing == Timing(cron="0 3 * * 1", time_zone="Europe/Berlin", jitter=300_000_000)
+    assert (stored.overlap, stored.catch_up, stored.content) == (Overlap.ALLOW, None, JOB)
+    assert [(one.cron, one.duration // 86_400_000_000) for one in stored.blackouts] == [
+        ("0 22 * * 5", 2),
+        ("0 0 24 12 *", 3),
+    ]
+    again = send(FORM, FORM, name="weekly", cron="@daily", job=json.dumps(JOB))
+    assert again.status_code == 409
+    assert "exists already" in parse(again).get_text()
+
+
+def test_the_form_changes_a_schedule_and_keeps_what_it_does_not_show(send: Send, services: FakeServices) -> None:
+    draft = Schedule("nightly", "", "", Timing(every=3_600_000_000, jitter=60_000_000), JOB, Owner("", "", ""))
+    admin = Principal("alice", frozenset({"*"}))
+    services.schedules.create(draft, Submission("node.hostname.get", principal=admin))
+    services.schedules.pause("nightly", "moving", admin)
+    before = services.schedules.get("nightly")
+    assert send(EDIT, FORM, description="updates").status_code == 303
+    after = services.schedules.get("nightly")
+    assert after.schedule.description == "updates"
+    assert (after.schedule.timing, after.schedule.pause) == (before.schedule.timing, before.schedule.pause)
+    assert (after.progress, after.schedule.uid) == (before.progress, before.schedule.uid)
+
+
+def test_the_form_refuses_to_overwrite_a_concurrent_change(
+    signed_in: FlaskClient, services: FakeServices, schedule: Schedule
+) -> None:
+    values = values_of(form_to(parse(signed_in.get(EDIT)), FORM))
+    services.schedules.pause("nightly", "", Principal("bob", frozenset({"*"})))
+    answer = signed_in.post(FORM, data={**values, "description": "mine"}, headers={"Origin": ORIGIN})
+    assert answer.status_code == 409
+    assert "bob has changed the schedule meanwhile" in parse(answer).get_text()
+    assert services.schedules.get("nightly").schedule.description == EVIL
+    services.schedules.remove("nightly")
+    gone = signed_in.post(FORM, data=values, headers={"Origin": ORIGIN})
+    assert problems_of(gone) == {"o-name-problem": "No schedule has this name; a name cannot be changed."}
+    assert signed_in.get(EDIT).status_code == 404
+
+
+def test_the_form_previews_the_next_times(send: Send, services: FakeServices) -> None:
+    shown = parse(send(FORM, FORM, cron="30 2 * * *", time_zone="Europe/Berlin", job="{", do="preview"))
+    times = shown.select('#times ol[aria-label="Next times"] li')
+    assert len(times) == 10
+    assert all(" 02:30:00+0" in time.get_text() for time in times)
+    field = shown.find(id="o-job")
+    assert field is not None
+    assert field.get_text().strip() == "{"
+    assert services.schedules.page("", 10, 0)[1] == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "problems"),
+    [
+        ({"cron": "61 * * * *"}, {"o-cron-problem": "The minute of '61 * * * *' is invalid"}),
+        ({"cron": "@daily", "every": "1h"}, {"o-every-problem": "Give one of cron, every, at and rrule"}),
+        ({"cron": "@daily", "time_zone": "Europe/Berln"}, {"o-time_zone-problem": "Unknown time zone"}),
+        ({"cron": "@daily", "blackouts": "x"}, {"o-blackouts-problem": "'x' is not a cron expression and a duration"}),
+        ({"cron": "@daily", "blackouts": "x / 1d"}, {"o-blackouts-problem": "blackouts[0].cron: "}),
+        ({"every": "soon", "jitter": "x"}, {"o-every-problem": "Must be a duration", "o-jitter-problem": "Must be a"}),
+        ({"cron": "@daily", "job": "{"}, {"o-job-problem": "Not valid JSON"}),
+        ({"cron": "@daily", "job": "3"}, {"o-job-problem": ""}),
+        ({"cron": "@daily", "job": "{}"}, {"o-job-problem": "job.operation: Missing"}),
+        ({"cron": "@daily", "name": "a b"}, {"o-name-problem": "Must be 1 to 64 letters"}),
+        ({"cron": "@daily", "name": ""}, {"o-name-problem": "Missing"}),
+        ({"cron": "@daily", "overlap": "maybe"}, {"o-overlap-problem": "Must be one of"}),
+    ],
+)
+def test_errors_are_shown_beside_the_fields(
+    send: Send, services: FakeServices, fields: dict[str, str], problems: dict[str, str]
+) -> None:
+    answer = send(FORM, FORM, **{"name": "s", "job": json.dumps(JOB), **fields})
+    assert answer.status_code == 400
+    shown = problems_of(answer)
+    assert shown.keys() == problems.keys()
+    assert all(shown[field].startswith(text) for field, text in problems.items()), shown
+    assert services.schedules.page("", 10, 0)[1] == 0

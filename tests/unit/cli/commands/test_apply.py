@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -158,7 +159,7 @@ def test_an_edit_by_hand_is_shown_and_overwritten(run: Run, http: InProcess, tmp
     [
         (f"{PING}---\n{PING}", "a.yaml:7: saved-job ping is declared twice; first in "),
         ("kind: saved-jobs\nname: a\n", "a.yaml:1: unknown kind saved-jobs; did you mean saved-job?"),
-        ("name: a\n", "a.yaml:1: the field kind is missing; it is one of target, saved-job, schedule."),
+        ("name: a\n", "a.yaml:1: the field kind is missing; it is one of target, saved-job, schedule, notification."),
         ("kind: target\ntarget: web1\n", "a.yaml:1: the field name is missing"),
         (f"{ODD}managed_by: me\n", "a.yaml:4: the field managed_by is set by"),
         (f"{ODD}expression: web1\n", "a.yaml:4: target odd: expression: Unknown field"),
@@ -260,6 +261,36 @@ def test_a_schedule_with_the_saved_job_that_it_runs(run: Run, http: InProcess, t
     pruned = run("apply", "-f", str(file), "--prune").stdout.splitlines()
     assert pruned == ["schedule nightly  deleted", "0 created, 0 changed, 1 unchanged, 1 deleted"]
     assert http.web.get("/schedule/nightly").status_code == 404
+
+
+RULE = """kind: notification
+name: on-call
+events: [job.failed]
+filter: {tags: {stage: prod}}
+group: 5m
+channel: {type: webhook, url: 'https://hooks.example.org/', secret: {$secret: hook-key}}
+"""
+
+
+def test_a_notification_rule(run: Run, http: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "rule.yaml"
+    file.write_text(RULE)
+    assert "JOBQUEUE_SECRET_HOOK_KEY" in run("apply", "-f", str(file)).stderr
+    monkeypatch.setenv("JOBQUEUE_SECRET_HOOK_KEY", "whsec_" + base64.b64encode(bytes(32)).decode())
+    assert last(run("apply", "-f", str(file), "--dry-run")).startswith("1 created")
+    assert http.web.get("/notification").json["total"] == 0
+    assert last(run("apply", "-f", str(file))).startswith("1 created")
+    assert http.web.get("/notification/on-call").json["managed_by"] == "apply"
+    exported = tmp_path / "exported.yaml"
+    exported.write_text(run("export").stdout)
+    assert "hook-key" in exported.read_text()
+    assert last(run("apply", "-f", str(exported))) == "0 created, 0 changed, 1 unchanged, 0 deleted"
+    file.write_text(RULE.replace("5m", "10m"))
+    assert '  + group: "10m"' in run("apply", "-f", str(file)).stdout.splitlines()
+    file.write_text(RULE.replace("job.failed", "job.broken"))
+    assert "Unknown event 'job.broken'" in run("apply", "-f", str(file)).stderr
+    file.write_text(PING)
+    assert last(run("apply", "-f", str(file), "--prune")) == "1 created, 0 changed, 0 unchanged, 1 deleted"
 
 
 def test_prune_leaves_schedules_of_others(run: Run, http: InProcess, tmp_path: Path) -> None:

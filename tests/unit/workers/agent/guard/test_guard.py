@@ -43,7 +43,8 @@ def test_by_default_only_what_changes_nothing_and_looks_into_no_files(tmp_path: 
     assert "node.hostname.get" in allowed
     assert {"network.ping.do", "network.dns.get"} <= allowed
     for operation in REGISTRY:
-        if operation.changes or operation.type.split(".")[0] in ("file", "command", "python", "script", "entrypoint"):
+        looks_into_files = operation.type.startswith(("file.", "schedule.cron.", "node.log."))
+        if operation.changes or looks_into_files:
             assert operation.type not in allowed, operation.type
     assert set(found.offered(REGISTRY).types()) == allowed
 
@@ -155,7 +156,9 @@ def test_whatever_works_by_itself_runs_as_the_other_user_too(tmp_path: Path) -> 
             refused.add(operation.type)
             continue
         assert permit.confinement.user == "nobody"
-        assert permit.operation.isolated or operation.type in (EXEC, SHELL, "python.call", "ansible.module")
+        by_processes = operation.type.startswith(("node.package.", "node.service.", "node.hostname."))
+        named = operation.type in (EXEC, SHELL, "python.call", "ansible.module")
+        assert permit.operation.isolated or named or (by_processes and operation.only_starts_processes), operation.type
     # it writes files and environments as the agent before it starts anything
     assert refused == {"entrypoint.run"}
 

@@ -1,0 +1,164 @@
+"""The form that creates or edits a schedule, with a preview of its next times."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import flask
+from flask import Response
+
+from api import audit, errors, scheduling, validation
+from api.context import principal, services
+from api.dashboard import pages, posted, query
+from api.dashboard.blueprint import PREFIX, blueprint
+from api.native.schedule_mapping import declared_document, schedule_of
+from api.native.schedule_schemas import NamedScheduleRequest, TimingRequest
+from jobqueue.errors import InvalidInput, JobQueueError, RecordChanged, ScheduleNotFound
+from jobqueue.model.schedule import MAX_NAME, Overlap, Schedule, Timing
+from jobqueue.model.timestamps import to_iso
+from jobqueue.schedules.zones import local, zone_of
+
+_SEE_OTHER, _FAULT = 303, 500
+_BLACKOUTS, _JOB, _SERIAL = "blackouts", "job", "serial"
+_TIMING = ("cron", "every", "at", "rrule", "time_zone", "anchor", "starts", "ends", "jitter")
+_MOMENTS = ("at", "anchor", "starts", "ends")
+_TERMS = ("name", "description", "overlap", "catch_up", "expires_after")
+_EMPTY = {
+    "time_zone": "UTC",
+    "overlap": str(Overlap.SKIP),
+    _JOB: json.dumps(
+        {"operation": {"type": "command.shell.execute", "data": {"command": ""}}, "target_hostname": ""}, indent=2
+    ),
+}
+_timing_request, _request = TimingRequest(), NamedScheduleRequest()
+
+
+@blueprint.get(f"{PREFIX}/schedule")
+def schedule_form() -> Response:
+    """The form, empty or with the values of a schedule."""
+    name = query.text("name", MAX_NAME)
+    if not name:
+        return _page(_EMPTY)
+    principal().require("schedule:read")
+    return _page(_values(services().schedules.get(name).schedule))
+
+
+@blueprint.post(f"{PREFIX}/schedule")
+def save_schedule() -> Response:
+    """Show the next times, or store the schedule; show the form again with its errors."""
+    values = {name: value.strip() for name, value in posted.form().items()}
+    try:
+        if values.get("do") == "preview":
+            schedule = schedule_of("", validation.load(_timing_request, _timing_body(values)))
+            return _page(values, times=_times(schedule))
+        return _stored(values)
+    except JobQueueError as error:
+        status = errors.status_of(error)
+        if status >= _FAULT:
+            raise
+        _, details = errors.message_and_details(error)
+        answer = _page(values, _problems(error.message, details or {}), status=status)
+        answer.headers.update(errors.headers_of(error))
+        return answer
+
+
+def _stored(values: Mapping[str, str]) -> Response:
+    """Store the schedule, and lead to its page."""
+    loaded = validation.load(_request, _body(values))
+    schedule = schedule_of(loaded["name"], loaded)
+    audit.note(schedule=schedule.name)
+    submission = scheduling.submission_of(schedule.content, principal(), services().saved)
+    serial = values.get(_SERIAL, "")
+    if not serial:
+        services().schedules.create(schedule, submission)
+    else:
+        try:
+            current = services().schedules.get(schedule.name).schedule
+        except ScheduleNotFound as error:
+            raise InvalidInput.of("name", "No schedule has this name; a name cannot be changed.") from error
+        if current.serial != serial:
+            raise RecordChanged(f"{current.changed_by} has changed the schedule meanwhile; open the form again.")
+        services().schedules.replace(replace(schedule, timing=_exact(schedule.timing, current.timing)), submission)
+    to = pages.link(f"{PREFIX}/schedules/{schedule.name}?done=stored")
+    return flask.make_response(flask.redirect(to, _SEE_OTHER))
+
+
+def _exact(timing: Timing, current: Timing) -> Timing:
+    """The timing with the moments of the current one that the form showed: it shows milliseconds of them."""
+    moments = {name: (getattr(timing, name), getattr(current, name)) for name in _MOMENTS}
+    same = {name: old for name, (new, old) in moments.items() if None not in (new, old) and to_iso(new) == to_iso(old)}
+    return replace(timing, **same)
+
+
+def _timing_body(values: Mapping[str, str]) -> dict[str, Any]:
+    body: dict[str, Any] = {name: values[name] for name in _TIMING if values.get(name)}
+    lines = [line.strip() for line in values.get(_BLACKOUTS, "").splitlines() if line.strip()]
+    if lines:
+        body[_BLACKOUTS] = [_blackout(line) for line in lines]
+    return body
+
+
+def _blackout(line: str) -> dict[str, str]:
+    cron, slash, duration = line.rpartition("/")
+    if not slash or not cron.strip():
+        raise InvalidInput.of(
+            _BLACKOUTS, f"{line[:80]!r} is not a cron expression and a duration, as in 0 22 * * 5 / 2d."
+        )
+    return {"cron": cron.strip(), "duration": duration.strip()}
+
+
+def _body(values: Mapping[str, str]) -> dict[str, Any]:
+    """The form as the body of a request for a schedule."""
+    body = _timing_body(values) | {name: values[name] for name in _TERMS if values.get(name)}
+    try:
+        job = json.loads(values.get(_JOB, ""))
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput.of(_JOB, f"Not valid JSON: {error}.") from error
+    return {**body, _JOB: job}
+
+
+def _values(schedule: Schedule) -> dict[str, str]:
+    """The fields of the form for a schedule."""
+    document = declared_document(schedule)
+    values = {name: str(document[name]) for name in (*_TIMING, *_TERMS) if document.get(name)}
+    values[_BLACKOUTS] = "\n".join(f"{one['cron']} / {one['duration']}" for one in document.get(_BLACKOUTS, ()))
+    values[_JOB] = json.dumps(document[_JOB], indent=2, ensure_ascii=False)
+    return {**values, "name": schedule.name, _SERIAL: schedule.serial}
+
+
+def _times(schedule: Schedule) -> list[tuple[int, str]]:
+    """The next times, and what the clocks of the schedule's zone show then."""
+    zone = zone_of(schedule.timing.time_zone)
+    times = services().schedules.preview(schedule)
+    return [(time, local(time, zone).isoformat(sep=" ", timespec="seconds")) for time in times]
+
+
+def _problems(message: str, details: Mapping[str, Any]) -> dict[str, Any]:
+    """An error by the fields of the form: those inside of the job, and of blackouts, are shown at these."""
+    fields: dict[str, str] = {}
+    for path, sentences in details.items():
+        field = path.partition(".")[0].partition("[")[0]
+        where = "" if field == path else f"{path}: "
+        texts = sentences if isinstance(sentences, list) else [str(sentences)]
+        fields[field] = f"{fields.get(field, '')} {where}{' '.join(texts)}".strip()
+    return {"summary": message, "fields": fields}
+
+
+def _page(
+    values: Mapping[str, str],
+    problems: Mapping[str, Any] | None = None,
+    *,
+    times: list[tuple[int, str]] | None = None,
+    status: int = 200,
+) -> Response:
+    return pages.render(
+        "schedule_form.html",
+        status,
+        given=dict.fromkeys((*_TIMING, *_TERMS, _BLACKOUTS, _JOB, _SERIAL), "") | dict(values),
+        problems=problems or {"summary": "", "fields": {}},
+        overlaps=[str(overlap) for overlap in Overlap],
+        times=times,
+    )

@@ -1,0 +1,21 @@
+-- Reads the events behind the cursors of a rule, oldest first, from both streams.
+-- include: clock
+-- KEYS: none
+-- ARGV: 1 now, 2 cursor of job_notices, 3 cursor of notices, 4 most entries of each
+-- returns: {per stream '1' or '0': nothing behind the cursor was removed before it was read, {id, text}... of job_notices,
+--   {id, text}... of notices}; a stream that does not exist is created: its loss shows in the first answer only
+local found, cursors = {}, {ARGV[2], ARGV[3]}
+for i, stream in ipairs({K.job_notices, K.notices}) do
+  local cursor = cursors[i]
+  if redis.call('EXISTS', stream) == 0 then redis.call('XADD', stream, '*', 'v', 'begin|' .. int(clock(ARGV[1])) .. '||') end
+  local is_held = #redis.call('XRANGE', stream, cursor, cursor) == 1
+  local newest = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1][1]
+  local entries = {}
+  for _, entry in ipairs(redis.call('XRANGE', stream, '(' .. cursor, '+', 'COUNT', ARGV[4])) do
+    entries[#entries + 1] = {entry[1], entry[2][2] or ''}
+  end
+  found[i] = is_held and '1' or '0'
+  found[2 + i] = entries
+  found[4 + i] = newest
+end
+return found

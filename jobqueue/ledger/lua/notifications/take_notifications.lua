@@ -1,0 +1,21 @@
+-- Lets the one API process that delivers notifications do so: it holds a short lease. Removes events that all rules have
+-- passed.
+-- include: clock
+-- KEYS: none
+-- ARGV: 1 now, 2 the caller, 3 length of the lease in ms (0: release it), 4 id of an entry of job_notices or '', 5 of notices
+--   or '': what is before them is removed
+-- returns: {} (another process delivers) | {now, newest id of job_notices or '', of notices or '', {name of a rule...}}
+local holder = redis.call('GET', K.notifier)
+if ARGV[3] == '0' then
+  if holder == ARGV[2] then redis.call('DEL', K.notifier) end
+  return {}
+end
+if holder and holder ~= ARGV[2] then return {} end
+redis.call('SET', K.notifier, ARGV[2], 'PX', ARGV[3])
+local newest, passed = {}, {ARGV[4], ARGV[5]}
+for i, stream in ipairs({K.job_notices, K.notices}) do
+  if passed[i] ~= '' then redis.call('XTRIM', stream, 'MINID', passed[i]) end
+  local entry = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
+  newest[i] = entry and entry[1] or ''
+end
+return {int(clock(ARGV[1])), newest[1], newest[2], redis.call('ZRANGE', K.notifications, 0, -1)}

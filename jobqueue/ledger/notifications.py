@@ -1,0 +1,295 @@
+"""Notification rules in the ledger, their progress, and dead letters. Rules and dead letters are sealed: the API signs
+and sends what they contain.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jobqueue.errors import Conflict, NotificationExists, NotificationNotFound, RecordAltered, RecordChanged
+from jobqueue.ledger import decoding
+from jobqueue.ledger.scripts import Argument, Clock, redis_clock
+from jobqueue.ledger.sealed_records import SealedRecords, SealedStorage
+from jobqueue.model.notification import (
+    KEPT_DEAD_LETTERS,
+    KEPT_DELIVERIES,
+    MOST_RULES,
+    Cursor,
+    DeadLetter,
+    Delivery,
+    Message,
+    Notice,
+    NotificationRule,
+    Progress,
+    RuleView,
+)
+
+#: Maximum number of rules of one page.
+MAX_PAGE = 100
+#: Entries of each stream that one call reads.
+MOST_NOTICES = 200
+_LONGEST_ERROR = 500
+
+
+@dataclass(frozen=True)
+class Turn:
+    """The ledger's time, the newest entries of the streams, and the names of all rules."""
+
+    now: int
+    newest: Cursor
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Events behind a cursor, oldest first, and the cursor behind them. Not ``is_complete``: events between the cursor
+    and the first of these were removed before they were read. ``is_last``: there are no more.
+    """
+
+    notices: tuple[Notice, ...]
+    is_complete: bool
+    is_last: bool
+    newest: Cursor
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """The result of an attempt, or of events that were passed: the new progress of a rule.
+
+    ``outcome`` is passed, delivered, failed or dead.
+    """
+
+    outcome: str
+    cursor: Cursor
+    attempts: int = 0
+    next: int | None = None
+    since: int | None = None
+    error: str = ""
+    delivery: Delivery | None = None
+    dead_letter: DeadLetter | None = None
+
+
+class Notifications:
+    """The notification rules of one ledger. Thread-safe. Raises ``LedgerUnavailable`` when Redis is away."""
+
+    def __init__(self, storage: SealedStorage, *, now: Clock = redis_clock) -> None:
+        self._keys = storage.keys
+        self._scripts = storage.scripts
+        self._audit = storage.audit
+        self._now = now
+        remedy = "It sends nothing; delete it, and store it again."
+        self._records = SealedRecords(storage, "notification", "notification rule", remedy)
+        self._letters = SealedRecords(storage, "dead-letter", "dead letter of", "It is not sent; delete it.")
+
+    def put(self, rule: NotificationRule, before: str, *, begins_now: bool = False) -> None:
+        """Store a rule in place of the one with the serial number ``before`` ('': it is new).
+
+        A new one begins with the events from now on; so does one with ``begins_now``. Raises ``NotificationExists``,
+        ``NotificationNotFound``, ``RecordChanged``, ``Conflict`` if there are too many.
+        """
+        sealed = self._records.close(rule.name, json.dumps(rule.document()))
+        self._store(rule.name, before, sealed, rule.serial, "1" if begins_now else "")
+
+    def remove(self, name: str, serial: str) -> None:
+        """Remove a rule with its dead letters. Raises ``NotificationNotFound``, ``RecordChanged``."""
+        self._store(name, serial, "", "", "")
+
+    def get(self, name: str) -> RuleView:
+        """One rule with its deliveries. Raises ``NotificationNotFound``, ``RecordAltered``."""
+        for view in self.some([name], KEPT_DELIVERIES):
+            if isinstance(view, RecordAltered):
+                raise view
+            return view
+        raise _unknown(name)
+
+    def some(self, names: Sequence[str], deliveries: int) -> list[RuleView | RecordAltered]:
+        """Those of the rules that exist, with so many of their newest deliveries."""
+        if not names:
+            return []
+        _, *records = self._scripts.call("read_notifications", deliveries, "", *names)
+        return [self._view(*record) for record in records]
+
+    def page(self, behind: str, limit: int, deliveries: int) -> tuple[list[RuleView], int, str | None]:
+        """Rules by name, behind a name; how many there are in all, and the name behind which the next page begins.
+
+        Altered ones are left out, with an alert.
+        """
+        total, *records = self._scripts.call("read_notifications", deliveries, limit, behind)
+        views = (self._view(*record) for record in records)
+        intact = [view for view in views if isinstance(view, RuleView)]
+        return intact, int(total), str(records[-1][0]) if len(records) == limit else None
+
+    def serial(self, name: str) -> str:
+        """The serial number of a rule, also of an altered one, which can be removed with it."""
+        serial = self._scripts.command("HGET", self._keys.kind("notification") + name, "serial")
+        if serial is None:
+            raise _unknown(name)
+        return str(serial)
+
+    def take(self, holder: str, lease_seconds: float, passed: Cursor) -> Turn | None:
+        """The rules, for the one process that delivers; None for the others. Removes the events before ``passed``."""
+        lease = int(lease_seconds * 1000)
+        answer = self._scripts.call("take_notifications", self._now(), holder, lease, passed.jobs, passed.others)
+        if not answer:
+            return None
+        now, jobs, others, names = answer
+        return Turn(int(now), Cursor(str(jobs), str(others)), tuple(map(str, names)))
+
+    def give_up(self, holder: str) -> None:
+        """Let another process deliver."""
+        self._scripts.call("take_notifications", self._now(), holder, 0, "", "")
+
+    def read(self, cursor: Cursor) -> Reading:
+        """The events behind a cursor."""
+        answer = self._scripts.call("read_notices", self._now(), cursor.jobs, cursor.others, MOST_NOTICES)
+        has_jobs, has_others, jobs, others, newest_job, newest_other = answer
+        merged = [_notice(*entry, is_of_job=True) for entry in jobs]
+        merged += [_notice(*entry, is_of_job=False) for entry in others]
+        merged.sort(key=lambda notice: notice.position)
+        is_last = True
+        for entries in (jobs, others):
+            if (
+                len(entries) == MOST_NOTICES
+            ):  # of the other stream, only those that are certainly not behind unread ones
+                end = _notice(*entries[-1], is_of_job=entries is jobs).position
+                merged = [notice for notice in merged if notice.position <= end]
+                is_last = False
+        newest = Cursor(str(newest_job), str(newest_other))
+        return Reading(tuple(merged), has_jobs == "1" and has_others == "1", is_last, newest)
+
+    def settle(self, name: str, cursor: Cursor, settlement: Settlement) -> int | None:
+        """Move a rule on from ``cursor``; None if another process did, or the rule is gone.
+
+        Returns how many dead letters were dropped because there are too many.
+        """
+        letter = settlement.dead_letter
+        sealed = "" if letter is None else self._letters.close(name, json.dumps(_letter_document(letter)))
+        delivery = settlement.delivery
+        line = "" if delivery is None else _line(delivery)
+        answer = self._scripts.call(
+            "settle_notification",
+            name,
+            cursor.jobs,
+            cursor.others,
+            settlement.cursor.jobs,
+            settlement.cursor.others,
+            settlement.outcome,
+            settlement.attempts,
+            "" if settlement.next is None else settlement.next,
+            "" if settlement.since is None else settlement.since,
+            _one_line(settlement.error),
+            line,
+            KEPT_DELIVERIES,
+            sealed,
+            KEPT_DEAD_LETTERS,
+        )
+        return int(answer[1]) if answer[0] == "done" else None
+
+    def backlog(self, now: int) -> tuple[int, int, int]:
+        """How many rules there are, how many dead letters they have, and for how long (microseconds) the message that
+        waits longest has been tried.
+        """
+        total, *records = self._scripts.call("read_notifications", 0, MAX_PAGE, "")
+        since = [number for number in (_number(str(record[6])) for record in records) if number is not None]
+        dead = sum(_number(str(record[10])) or 0 for record in records)
+        return int(total), dead, max((now - first for first in since), default=0)
+
+    def dead_letters(self, name: str, most: int = KEPT_DEAD_LETTERS) -> list[DeadLetter]:
+        """The dead letters of a rule, oldest first, at most so many. Altered ones are left out, with an alert."""
+        records = self._scripts.command("LRANGE", self._keys.kind("dead_letters") + name, 0, most - 1)
+        letters = []
+        for record in records:
+            try:
+                document = json.loads(self._letters.open(name, str(record)))
+            except RecordAltered:  # the alarm has been raised; the others are intact
+                continue
+            letters.append(DeadLetter(Message(**document["message"]), document["at"], document["error"], str(record)))
+        return letters
+
+    def discard(self, name: str, letter: DeadLetter) -> bool:
+        """Remove a dead letter; False if another caller did."""
+        removed = self._scripts.command("LREM", self._keys.kind("dead_letters") + name, 1, letter.record)
+        return bool(int(removed))
+
+    def _store(self, name: str, before: str, *arguments: Argument) -> None:
+        given = (self._now(), name, before, *arguments, MOST_RULES)
+        answer = self._audit.change(
+            lambda entry: self._scripts.call("store_notification", *given, *entry), notification=name
+        )
+        if answer == "exists":
+            raise NotificationExists(
+                f"The notification rule {name!r} was stored by another caller meanwhile; try again."
+            )
+        if answer == "unknown":
+            raise _unknown(name)
+        if answer == "changed":
+            raise RecordChanged
+        if answer == "full":
+            raise Conflict(f"There are {MOST_RULES} notification rules already; delete some first.")
+
+    def _view(self, name: str, sealed: str, *rest: Any) -> RuleView | RecordAltered:
+        jobs, others, attempts, following, since, error, delivered, failed, dead, *lines = map(str, rest)
+        try:
+            rule = NotificationRule.of(json.loads(self._records.open(name, sealed)))
+        except RecordAltered as altered:
+            return altered
+        progress = Progress(
+            Cursor(jobs, others),
+            _number(attempts) or 0,
+            _number(following),
+            _number(since),
+            error,
+            _number(delivered) or 0,
+            _number(failed) or 0,
+            _number(dead) or 0,
+        )
+        deliveries = (_delivery(line) for line in lines)
+        return RuleView(rule, progress, tuple(delivery for delivery in deliveries if delivery is not None))
+
+
+def _notice(entry_id: str, text: str, *, is_of_job: bool) -> Notice:
+    try:
+        kind, at, subject, detail = str(text).split("|", 3)
+        return Notice(str(entry_id), kind, decoding.integer(at), subject, detail, is_of_job)
+    except decoding.FAULTS:
+        # a forged entry: it has a position in the stream, and no content
+        return Notice(str(entry_id), "", 0, "", "", is_of_job)
+
+
+def _letter_document(letter: DeadLetter) -> dict[str, Any]:
+    message = letter.message
+    content = {"id": message.id, "event": message.event, "count": message.count, "content": message.content}
+    return {"message": content, "at": letter.at, "error": letter.error}
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:_LONGEST_ERROR]
+
+
+def _line(delivery: Delivery) -> str:
+    parts = (delivery.at, delivery.result, delivery.message_id, delivery.event, delivery.count)
+    return "|".join([*map(str, parts), _one_line(delivery.error)])
+
+
+def _delivery(line: str) -> Delivery | None:
+    try:
+        at, result, message_id, event, count, error = line.split("|", 5)
+        return Delivery(decoding.integer(at), result, message_id, event, decoding.integer(count), error)
+    except decoding.FAULTS:  # not written by the ledger
+        return None
+
+
+def _number(text: str) -> int | None:
+    try:
+        return decoding.integer(text) if text else None
+    except decoding.FAULTS:
+        return None
+
+
+def _unknown(name: str) -> NotificationNotFound:
+    return NotificationNotFound(
+        f"No notification rule has the name {name[:80]!r}; `jobqueue notification list` shows all."
+    )

@@ -1,0 +1,48 @@
+"""Text files of the system that an operation owns, changed in one step."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jobqueue.errors import OperationFailed
+from jobqueue.operations.builtin.file import deploy_execute, undeploy_execute
+from jobqueue.operations.change import Change, unified_diff
+from jobqueue.operations.context import Context
+
+_MAX_BYTES = 1024 * 1024
+
+
+def read_text(path: Path) -> str | None:
+    """The text of a regular file; None without one. Raises ``OperationFailed`` for anything else."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise OperationFailed(f"{path} cannot be read: {error.strerror}.") from error
+    with os.fdopen(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OperationFailed(f"{path} is not a regular file.")
+        content = file.read(_MAX_BYTES + 1)
+    if len(content) > _MAX_BYTES:
+        raise OperationFailed(f"{path} is longer than {_MAX_BYTES} bytes.")
+    return content.decode("utf-8", "replace")
+
+
+def change_text(path: Path, after: str | None, data: Mapping[str, Any], context: Context, mode: str = "0644") -> Change:
+    """Give the file this text (None: remove it), unless ``data`` asks for a check. Raises ``OperationFailed``."""
+    before = read_text(path)
+    if before == after:
+        return Change(False)
+    if not data["check"]:
+        if after is None:
+            undeploy_execute({"path": str(path)}, context)
+        else:
+            deploy_execute(
+                {"path": str(path), "content": after, "encoding": "text", "mode": mode, "create_parents": True}, context
+            )
+    return Change(True, unified_diff(before or "", after or "", str(path)))

@@ -1,0 +1,1 @@
+"""Notifications: rules, their channels, and the delivery of messages about events."""

@@ -1,0 +1,20 @@
+"""Why a notification was not delivered."""
+
+from __future__ import annotations
+
+from jobqueue.errors import JobQueueError
+
+
+class DeliveryFailed(JobQueueError):
+    """A message was not delivered. Its text contains neither secrets nor addresses with secrets.
+
+    ``is_gone``: the receiver does not want any more messages. ``retry_after``: seconds for which it asks to be left
+    alone.
+    """
+
+    code = "delivery_failed"
+
+    def __init__(self, message: str, *, is_gone: bool = False, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.is_gone = is_gone
+        self.retry_after = retry_after

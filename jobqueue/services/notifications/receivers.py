@@ -1,0 +1,79 @@
+"""Which addresses webhooks may be sent to. A rule must not make the API call services of its own network."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from jobqueue.services.notifications.failure import DeliveryFailed
+from jobqueue.wildcard import matches
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+#: Addresses of metadata services that are not in a private network: Azure's.
+_METADATA = frozenset({ipaddress.ip_address("168.63.129.16")})
+#: IPv6 networks that contain IPv4 addresses in their last 32 bits (NAT64).
+_TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
+
+#: Resolves a name: host, port -> addresses. Raises ``OSError``.
+Resolve = Callable[[str, int], list[str]]
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """The addresses of a host, without duplicates, in the resolver's order. Raises ``OSError``."""
+    answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(answer[4][0]) for answer in answers))
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """An address to connect to. ``is_allowed``: a setting names it, so plain HTTP is permitted."""
+
+    address: str
+    is_allowed: bool
+
+
+class Receivers:
+    """Checks hosts. ``allowed`` are hostnames (``*`` for any text) and networks."""
+
+    def __init__(self, allowed: Sequence[str], resolver: Resolve = resolve) -> None:
+        self._resolve = resolver
+        self._networks = []
+        self._names = []
+        for text in allowed:
+            try:
+                self._networks.append(ipaddress.ip_network(text, strict=False))
+            except ValueError:
+                self._names.append(text.lower())
+
+    def find(self, host: str, port: int) -> Receiver:
+        """The address of a host that may be connected to. Raises ``DeliveryFailed``."""
+        name = host.lower().rstrip(".")
+        is_named = any(matches(pattern, name) for pattern in self._names)
+        try:
+            addresses = self._resolve(name, port)
+        except (OSError, UnicodeError) as error:
+            raise DeliveryFailed(f"The host {host!r} has no address: {getattr(error, 'strerror', error)}.") from error
+        for text in addresses:
+            address = ipaddress.ip_address(text.partition("%")[0])
+            is_allowed = is_named or self._is_listed(address)
+            if is_allowed or not _is_inside(address):
+                return Receiver(text, is_allowed)
+        raise DeliveryFailed(
+            f"The host {host!r} has an address inside ({', '.join(addresses[:3])}): not public, or of a metadata "
+            "service. JOBQUEUE_NOTIFICATION_HOSTS allows hosts by name or network."
+        )
+
+    def _is_listed(self, address: _Address) -> bool:
+        return any(address in network for network in self._networks)
+
+
+def _is_inside(address: _Address) -> bool:
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if inner is None and address in _TRANSLATED:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+        if inner is not None:
+            return _is_inside(inner)
+    return not address.is_global or address.is_multicast or address in _METADATA

@@ -1,0 +1,77 @@
+"""Web tokens as OSAPI's own command line makes them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from flask import Flask
+
+from api.app import create_app
+from jobqueue.settings import Settings
+from tests.unit.api.conftest import TOKEN
+from tests.unit.api.fakes import FakeServices
+from tests.unit.api.osapi.shapes import refused
+
+SECRET = "0123456789abcdef" * 4
+
+
+@pytest.fixture(scope="module")
+def shared_app() -> Flask:
+    settings = Settings(
+        state_dir=Path("/nonexistent"),
+        token=TOKEN,
+        jwt_secret=SECRET,
+        jwt_issuer="osapi",
+        jwt_audience="https://localhost",
+    )
+    return create_app(settings, FakeServices())  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def services() -> Any:
+    return FakeServices()
+
+
+def bearer(*roles: str, **claims: Any) -> dict[str, str]:
+    now = int(time.time())
+    content = {
+        "roles": list(roles),
+        "iss": "osapi",
+        "sub": "ada@example.com",
+        "aud": ["https://localhost", "http://localhost"],
+        "exp": now + 3600,
+        "iat": now,
+        **claims,
+    }
+    return {"Authorization": f"Bearer {jwt.encode(content, SECRET, 'HS256')}"}
+
+
+def test_roles(app: Flask) -> None:
+    client = app.test_client()
+    assert client.get("/api/audit", headers=bearer("admin")).status_code == 200
+    assert client.get("/api/node/web1/hostname", headers=bearer("write")).status_code == 200
+    assert client.get("/api/agent", headers=bearer("read")).status_code == 200
+    refused(client.get("/api/node/web1/hostname", headers=bearer("read")), 403, "job:write")
+    refused(client.get("/api/audit", headers=bearer("write")), 403, "audit:read")
+
+
+def test_permissions_narrow_the_roles(app: Flask) -> None:
+    client, headers = app.test_client(), bearer("write", permissions=["agent:read"])
+    assert client.get("/api/agent", headers=headers).status_code == 200
+    refused(client.get("/api/job", headers=headers), 403, "job:read")
+
+
+def test_permissions_of_osapi_grant_nothing_beyond_those_of_the_same_name(app: Flask) -> None:
+    """node:read would have to become job:write, which allows more than reading."""
+    client, headers = app.test_client(), bearer("admin", permissions=["node:read", "agent:read"])
+    assert client.get("/api/agent", headers=headers).status_code == 200
+    refused(client.get("/api/node/web1/hostname", headers=headers), 403, "job:write")
+
+
+def test_a_token_of_another_key(app: Flask) -> None:
+    forged = jwt.encode({"roles": ["admin"], "iss": "osapi"}, SECRET[::-1], "HS256")
+    refused(app.test_client().get("/api/agent", headers={"Authorization": f"Bearer {forged}"}), 401)
