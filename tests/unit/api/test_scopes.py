@@ -152,8 +152,12 @@ class TestSubmissions:
         items = api.by(*TEAM).post("/job/batch", json={"jobs": jobs}).get_json()["items"]
         assert [item.get("code") for item in items] == [None, 403, 403, None]
 
-    def test_a_new_host_with_the_label_is_not_joined_behind_the_check(self, api: Api) -> None:
+    def test_a_new_host_with_the_label_is_not_joined_behind_the_check(
+        self, api: Api, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """The ledger opens the hosts that were checked, not those that it finds a moment later."""
+        monkeypatch.setattr("jobqueue.ledger.roster.KEPT_SECONDS", 3600.0)
+        monkeypatch.setattr("jobqueue.ledger.roster.MOST_KEPT_SECONDS", 3600.0)
         client = api.by(*TEAM)
         api.services.scopes.fleet()
         types = api.services.registry.types()

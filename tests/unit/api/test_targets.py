@@ -122,9 +122,11 @@ def test_the_batches_of_a_plan(client: FlaskClient) -> None:
 def test_a_changed_set(client: FlaskClient, services: Services) -> None:
     plan_hash = client.post("/job/plan", json={**JOB, "target_hostname": "_all"}).get_json()["plan_hash"]
     services.agents.drain("web2")
+    services.ledger.roster.fleet(is_fresh=True)
     answer = submit(client, "_all", plan_hash=plan_hash)
     assert (answer.status_code, answer.get_json()["details"]) == (409, {"added": [], "removed": ["web2"]})
     services.agents.undrain("web2")
+    services.ledger.roster.fleet(is_fresh=True)
     assert submit(client, "_all", plan_hash=plan_hash).status_code == 201
 
 
