@@ -181,10 +181,13 @@ def test_fired_by_the_scheduler(client: FlaskClient, services: Services) -> None
     )
     found: Any = client.get("/schedule/s").json
     deadline = time.monotonic() + 60
-    while not found["results"] and time.monotonic() < deadline:
+    outcomes: set[str] = set()
+    while "fired" not in outcomes and time.monotonic() < deadline:
         time.sleep(scheduler.turn())
         found = client.get("/schedule/s").json
-    assert found["results"][-1]["outcome"] == "fired"
+        outcomes = {result["outcome"] for result in found["results"]}
+    assert outcomes <= {"fired", "missed"}  # on a slow machine, the first times may be over when they are looked at
+    assert "fired" in outcomes
     listed = client.get("/job?tag=schedule:s").json
     assert listed is not None
     assert [job["id"] for job in listed["items"]] == [found["last_job_id"]]
