@@ -247,7 +247,9 @@ def _anchored(timing: Timing, now: int) -> Timing:
     if timing.anchor is not None or (timing.every is None and timing.rrule is None):
         return timing
     if timing.starts is not None or timing.every is not None:
-        return replace(timing, anchor=now + (timing.every or 0) if timing.starts is None else timing.starts)
+        # whole milliseconds, as the API shows them: a schedule that is exported and applied again stays as it is
+        first = (now + (timing.every or 0)) // 1000 * 1000
+        return replace(timing, anchor=first if timing.starts is None else timing.starts)
     zone = zone_of(timing.time_zone)
     midnight = local(now, zone).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
     return replace(timing, anchor=instant(midnight, zone))

@@ -193,6 +193,13 @@ def test_fired_by_the_scheduler(client: FlaskClient, services: Services) -> None
     assert [job["id"] for job in listed["items"]] == [found["last_job_id"]]
 
 
+def test_what_is_shown_of_an_interval_changes_nothing_when_it_is_stored_again(client: FlaskClient) -> None:
+    for number in range(5):  # the time of day has no microseconds now and then
+        created: Any = client.put(f"/schedule/s{number}", json={"every": "1h", "job": JOB}).json
+        shown = {"every": "1h", "anchor": created["anchor"], "job": JOB}
+        assert client.put(f"/schedule/s{number}?dry_run=true", json=shown).json["change"] == "unchanged"
+
+
 def test_preview(client: FlaskClient) -> None:
     answer = client.post("/schedule/preview", json={"cron": "30 2 * * *", "time_zone": "Europe/Berlin"}).json
     assert answer is not None
