@@ -193,11 +193,13 @@ def test_fired_by_the_scheduler(client: FlaskClient, services: Services) -> None
     assert [job["id"] for job in listed["items"]] == [found["last_job_id"]]
 
 
-def test_what_is_shown_of_an_interval_changes_nothing_when_it_is_stored_again(client: FlaskClient) -> None:
-    for number in range(5):  # the time of day has no microseconds now and then
+def test_the_anchor_that_is_shown_is_the_stored_one(client: FlaskClient, services: Services) -> None:
+    for number in range(5):  # a time has no microseconds now and then
         created: Any = client.put(f"/schedule/s{number}", json={"every": "1h", "job": JOB}).json
-        shown = {"every": "1h", "anchor": created["anchor"], "job": JOB}
-        assert client.put(f"/schedule/s{number}?dry_run=true", json=shown).json["change"] == "unchanged"
+        before = services.schedules.get(f"s{number}").schedule.timing
+        shown = {"every": "1h", "anchor": created["anchor"], "description": "d", "job": JOB}
+        assert client.put(f"/schedule/s{number}", json=shown).status_code == 200
+        assert services.schedules.get(f"s{number}").schedule.timing == before
 
 
 def test_preview(client: FlaskClient) -> None:
