@@ -31,7 +31,7 @@ _UNREMARKABLE: Mapping[str, Any] = {"stderr": "", "exit_code": 0, "changed": Tru
 
 @dataclass(frozen=True)
 class Answer:
-    """One agent's share of a job, as the API shows it."""
+    """One agent's share of a job, as the API shows it. ``error`` is also the reason why it was skipped or cancelled."""
 
     hostname: str
     status: str
@@ -54,7 +54,9 @@ def answers(job: Mapping[str, Any]) -> list[Answer]:
                 status=str(state.get("status") or response.get("status") or "submitted"),
                 duration=str(state.get("duration") or ""),
                 changed=response.get("changed"),
-                error=response.get("error") or state.get("error"),
+                error=next(
+                    (part[name] for name in ("error", "reason") for part in (response, state) if part.get(name)), None
+                ),
                 data=response.get("data"),
             )
         )

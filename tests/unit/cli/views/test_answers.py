@@ -165,3 +165,11 @@ def test_a_host_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) ->
         assert r"\x1b]52;c;ZXZpbA==\x07" in shown
         assert "[red]x[/red]" in shown
         assert not set(shown) & set("\x1b\x07\r\x9b\u202e")
+
+
+def test_the_reason_of_a_skip_is_shown() -> None:
+    parts = {"a": {"status": "skipped", "reason": "not supported: no systemd"}, "b": {"status": "completed"}}
+    assert [(found.status, found.error) for found in answers(broadcast("completed", parts))] == [
+        ("skipped", "not supported: no systemd"),
+        ("completed", None),
+    ]
