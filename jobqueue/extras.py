@@ -15,6 +15,7 @@ MODULES = {
     "aggregation": ("duckdb", "sqlglot"),
     "apply": ("yaml",),
     "environments": ("uv",),
+    "notifications": ("apprise",),
     "flower": ("flower",),
     "otel": ("opentelemetry.sdk", "opentelemetry.exporter"),
 }

@@ -36,13 +36,14 @@ EVENTS: Mapping[str, str] = {
     ALERT_RAISED: "metrics:read",
 }
 
-CHANNELS = ("webhook",)
+WEBHOOK, APPRISE = "webhook", "apprise"
+CHANNELS = (WEBHOOK, APPRISE)
 
 
 @dataclass(frozen=True)
 class Channel:
-    """Where notifications go. ``url``: an address, or with ``url_secret`` the name of the secret that holds it.
-    ``secret``: the name of the secret that signs the messages of a webhook.
+    """Where notifications go. ``url``: an address, or with ``url_secret`` the name of the secret that holds it, as that
+    of a service that Apprise knows always is. ``secret``: the name of the secret that signs a webhook's messages.
     """
 
     type: str

@@ -34,6 +34,7 @@ def notification() -> None:
 @click.option("--event", "events", multiple=True, metavar="EVENT", help="Such as job.failed or job.*; may be repeated.")
 @click.option("--webhook", metavar="URL", help="Send to this address; $NAME: to the one that the secret NAME holds.")
 @click.option("--secret", metavar="NAME", help="The secret of the API that signs messages to the webhook.")
+@click.option("--apprise", metavar="NAME", help="Send to the service whose Apprise URL is the secret NAME of the API.")
 @click.option("--host", "hosts", multiple=True, metavar="HOST", help="Only jobs on this host; may be repeated.")
 @_patterns("operation", "Only jobs with this operation")
 @click.option("--saved", multiple=True, metavar="PATTERN", help="Only jobs made from this saved job; may be repeated.")
@@ -56,11 +57,12 @@ def set_rule(*, name: str, rule: dict[str, Any] | None, as_json: bool, **options
     \b
     jobqueue notification set on-call --event job.failed --event 'schedule.*' --tag stage=prod \\
         --webhook https://hooks.example.org/jobqueue --secret hook-key --group 5m
+    jobqueue notification set team --event job.failed --apprise team-mail
     """
     described = _rule(options)
     if rule is None:
-        if not options["events"] or options["webhook"] is None:
-            raise click.UsageError("Give --event and --webhook, or the rule as a whole by --rule.")
+        if not options["events"] or (options["webhook"] is None) == (options["apprise"] is None):
+            raise click.UsageError("Give --event, and --webhook or --apprise, or the rule as a whole by --rule.")
         rule = described
     elif described:
         raise click.UsageError("--rule gives the rule as a whole; leave out the other options.")
@@ -159,6 +161,8 @@ def _rule(options: Mapping[str, Any]) -> dict[str, Any]:
     channel: dict[str, Any] = {}
     if url is not None:
         channel = {"type": "webhook", "url": {"$secret": url[1:]} if url.startswith("$") else url}
+    if options["apprise"] is not None:
+        channel = {"type": "apprise", "url": {"$secret": options["apprise"]}}
     if secret is not None:
         channel["secret"] = {"$secret": secret}
     rule = {

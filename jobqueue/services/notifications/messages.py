@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jobqueue.model.durations import show_duration
@@ -43,6 +43,20 @@ def check_message(rule: NotificationRule, now: int) -> Message:
     summary = f"This is a test of the notification rule {rule.name}."
     event = {"event": TEST, "time": to_iso(now), "summary": summary}
     return _message(rule, f"msg_{uuid.uuid4().hex}", TEST, now, summary, [event])
+
+
+def plain_text(message: Message) -> tuple[str, str]:
+    """A message as a title and a text, for people."""
+    data = message.content["data"]
+    lines = [f"{event['time']}  {event['summary']}{_job_of(event)}" for event in data["events"]]
+    if data["count"] > len(lines):
+        lines.append(f"and {data['count'] - len(lines)} more")
+    return f"{data['rule']}: {data['summary']}", "\n".join(lines)
+
+
+def _job_of(event: Mapping[str, Any]) -> str:
+    job = event.get("job")
+    return f" (job {job['id']})" if job else ""
 
 
 def _together(rule: NotificationRule, names: Counter[str]) -> str:

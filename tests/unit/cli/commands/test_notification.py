@@ -85,6 +85,8 @@ def test_set_with_a_secret_address_and_as_a_whole(run: Run, api: FakeApi) -> Non
         "url": {"$secret": "hook-url"},
         "secret": {"$secret": "k"},
     }
+    run("notification", "set", "n", "--event", "*", "--apprise", "team-mail", "--json")
+    assert api.seen[-1].body["channel"] == {"type": "apprise", "url": {"$secret": "team-mail"}}
     rule = {"events": ["*"], "channel": {"type": "webhook"}}
     assert run("notification", "set", "n", "--rule", json.dumps(rule)).exit_code == 0
     assert api.seen[-1].body == rule
@@ -93,8 +95,9 @@ def test_set_with_a_secret_address_and_as_a_whole(run: Run, api: FakeApi) -> Non
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("set", "n"), "Give --event and --webhook"),
-        (("set", "n", "--event", "*"), "Give --event and --webhook"),
+        (("set", "n"), "Give --event, and --webhook or --apprise"),
+        (("set", "n", "--event", "*"), "Give --event, and --webhook or --apprise"),
+        (("set", "n", "--event", "*", "--webhook", "https://h", "--apprise", "k"), "--webhook or --apprise"),
         (("set", "n", "--rule", "{}", "--event", "*"), "as a whole"),
     ],
 )
