@@ -155,6 +155,7 @@ _DASHBOARD = {
     "dashboard.submit": "job:write",
     "dashboard.preview": "agent:read",
     "dashboard.schedules": "schedule:read",
+    "dashboard.schedule_calendar": "schedule:read",
     "dashboard.schedule": "schedule:read",
     "dashboard.schedule_form": "schedule:write",
     "dashboard.save_schedule": "schedule:write",

@@ -40,6 +40,7 @@ PAGES = (
     "/ui/agents/web1",
     "/ui/submit",
     "/ui/schedules",
+    "/ui/calendar",
     "/ui/notifications",
     "/ui/schedule",
     "/ui/submit?operation=node.hostname.get",

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from bs4 import BeautifulSoup
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -14,6 +15,7 @@ from jobqueue.model.principal import Principal
 from jobqueue.model.saved_job import SavedJob
 from jobqueue.model.schedule import Outcome, Overlap, Owner, Result, Schedule, Timing
 from jobqueue.model.submission import Submission
+from jobqueue.model.timestamps import to_iso
 from tests.unit.api.dashboard.conftest import ORIGIN, Page, Send, form_to, parse, values_of
 from tests.unit.api.dashboard.test_pages import EVIL
 from tests.unit.api.fakes import FakeServices
@@ -49,6 +51,50 @@ def test_list(page: Page, schedule: Schedule) -> None:
 
 def test_empty_list_says_how_to_create_one(page: Page) -> None:
     assert "jobqueue schedule create" in page("/ui/schedules").get_text()
+
+
+def _times(shown: BeautifulSoup, name: str) -> list[str]:
+    """The days on which the calendar shows the schedule, each with how often."""
+    return [
+        f"{str(day['id'])[4:]}{' '.join(item.get_text(' ').split()).partition(name)[2]}"
+        for day in shown.select("td[id^=day-]")
+        for item in day.select("li")
+        if item.find("a", string=name) is not None
+    ]
+
+
+def create(services: FakeServices, name: str, timing: Timing) -> None:
+    draft = Schedule(name, "", "", timing, JOB, Owner("", "", ""))
+    services.schedules.create(draft, Submission("node.hostname.get", principal=Principal("alice", frozenset({"*"}))))
+
+
+def test_the_calendar_of_a_month_to_come(page: Page, services: FakeServices) -> None:
+    create(services, "weekly", Timing(cron="30 23 * * 1", time_zone="America/New_York"))
+    create(services, "twice", Timing(cron="0 3,15 7 2 *"))
+    create(services, "often", Timing(every=3600 * 1_000_000))
+    shown = page("/ui/calendar?month=2199-02")
+    # 2199-02-01 is a Friday; New York's Monday evening is Tuesday in UTC. The weeks show days of other months, too
+    assert _times(shown, "weekly") == ["2199-01-29", "2199-02-05", "2199-02-12", "2199-02-19", "2199-02-26"]
+    assert _times(shown, "twice") == ["2199-02-07 \N{MULTIPLICATION SIGN}2"]
+    assert _times(shown, "often") == []
+    (frequent,) = shown.select("#frequent")
+    assert "often (every 1h)" in frequent.get_text()
+    assert [str(link["href"]) for link in shown.select('nav[aria-label="Months"] a')] == [
+        "?month=2199-01",
+        "?month=2199-03",
+    ]
+
+
+def test_the_calendar_shows_what_has_happened(page: Page, schedule: Schedule, services: FakeServices) -> None:
+    time = services.schedules.get("nightly").results[-1].begin
+    shown = page(f"/ui/calendar?month={to_iso(time)[:7]}")
+    (day,) = shown.select(f"#day-{to_iso(time)[:10]}")
+    assert "skipped nightly \N{MULTIPLICATION SIGN}2" in " ".join(day.get_text(" ").split())
+
+
+@pytest.mark.parametrize("month", ["", "x", "2026-13", "0001-01", "9999-12", "2026-1", "2026-12-01", "-1"])
+def test_the_calendar_shows_the_present_month_for_what_is_none(page: Page, services: FakeServices, month: str) -> None:
+    assert len(page(f"/ui/calendar?month={month}").select("td[aria-current=date]")) == 1
 
 
 def test_one(page: Page, schedule: Schedule) -> None:
@@ -134,7 +180,7 @@ def test_the_form_creates_a_schedule(send: Send, services: FakeServices) -> None
     ]
     again = send(FORM, FORM, name="weekly", cron="@daily", job=json.dumps(JOB))
     assert again.status_code == 409
-    assert "exists already" in parse(again).get_text()
+    assert "exists; choose another name" in parse(again).get_text()
 
 
 def test_the_form_changes_a_schedule_and_keeps_what_it_does_not_show(send: Send, services: FakeServices) -> None:
