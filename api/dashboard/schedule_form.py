@@ -16,6 +16,7 @@ from api.dashboard import pages, posted, query
 from api.dashboard.blueprint import PREFIX, blueprint
 from api.native.schedule_mapping import declared_document, schedule_of
 from api.native.schedule_schemas import NamedScheduleRequest, TimingRequest
+from api.native.schemas import EXAMPLE_OPERATION
 from jobqueue.errors import InvalidInput, JobQueueError, RecordChanged, ScheduleNotFound
 from jobqueue.model.schedule import MAX_NAME, Overlap, Schedule, Timing
 from jobqueue.model.timestamps import to_iso
@@ -29,9 +30,7 @@ _TERMS = ("name", "description", "overlap", "catch_up", "expires_after")
 _EMPTY = {
     "time_zone": "UTC",
     "overlap": str(Overlap.SKIP),
-    _JOB: json.dumps(
-        {"operation": {"type": "command.shell.execute", "data": {"command": ""}}, "target_hostname": ""}, indent=2
-    ),
+    _JOB: json.dumps({"operation": {"type": EXAMPLE_OPERATION, "data": {}}, "target_hostname": ""}, indent=2),
 }
 _timing_request, _request = TimingRequest(), NamedScheduleRequest()
 
