@@ -10,7 +10,7 @@ from api.native.fields import show_cursor
 from api.native.rollout_mapping import planned_batches, rollout
 from jobqueue.model.agent import Agent
 from jobqueue.model.alert import Alert
-from jobqueue.model.execution_page import answering_agent, note_of
+from jobqueue.model.execution_page import answering_agent
 from jobqueue.model.failure import FailureGroup, RecentFailures
 from jobqueue.model.filter import JobPage
 from jobqueue.model.fleet import FleetSummary
@@ -226,8 +226,6 @@ def response(execution: Execution) -> Document:
     }
     if execution.authenticity not in (None, SIGNED):
         document["authenticity"] = execution.authenticity
-    if note := note_of(execution):
-        document["reason"] = note
     if execution.failure is not None:
         document["details"] = dict(execution.failure)
     return document
@@ -241,8 +239,6 @@ def agent_state(execution: Execution) -> Document:
         "error": execution.error,
         "duration": None if duration is None else duration_text(duration),
     }
-    if note := note_of(execution):
-        document["reason"] = note
     if execution.info:
         document["info"] = dict(execution.info)
     if execution.held_by:

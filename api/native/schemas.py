@@ -375,7 +375,6 @@ class ResponseAnswer(ma.Schema):
     changed = fields.Boolean(required=True, allow_none=True)
     error = fields.String(required=True, allow_none=True)
     hostname = fields.String(required=True)
-    reason = fields.String(metadata=about("Why it was skipped or cancelled."))
     details = fields.Dict(metadata=about("Details of the failure, if the operation gives more than its error."))
     authenticity = fields.String(
         validate=validate.OneOf([UNSIGNED, FORGED, REVOKED]),
@@ -391,7 +390,6 @@ class AgentStateAnswer(ma.Schema):
     status = fields.String(required=True, validate=validate.OneOf([state.value for state in ExecutionState]))
     error = fields.String(required=True, allow_none=True)
     duration = fields.String(required=True, allow_none=True, metadata=about('As in "45ms", "1.5s", "1m0s".'))
-    reason = fields.String(metadata=about("Why it was skipped or cancelled."))
     info = fields.Dict(metadata=about("Details that the operation reports about its run."))
     held_by = fields.String(
         metadata=about("While it is held: rollout, pause, concurrency, rate, or opening (of a large job, for a while).")

@@ -28,7 +28,6 @@ class Result:
     ``changed``      whether it changed the host; None if that is not known
     ``error``        why it failed; None if it did not
     ``duration``     seconds of the last run; None if it did not run
-    ``reason``       why it was skipped or cancelled; None if it was not, or for no stated reason
     """
 
     hostname: str
@@ -38,7 +37,6 @@ class Result:
     error: str | None = None
     duration: float | None = None
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
-    reason: str | None = None
 
     @classmethod
     def of(cls, hostname: str, response: Mapping[str, Any], state: Mapping[str, Any]) -> Result:
@@ -51,7 +49,6 @@ class Result:
             response.get("error"),
             _seconds(state.get("duration")),
             response,
-            response.get("reason") or state.get("reason"),
         )
 
     @property

@@ -23,6 +23,8 @@ _LINES = 40
 #: Longer texts are compared as they are.
 _MASKED = 300
 _FAILURES = frozenset(state.value for state in FAILURES)
+#: Ends of an execution whose reason the timeline has.
+_EXPLAINED = frozenset({"skipped", "cancelled"})
 #: Fields that every answer of a command or script has.
 _PROCESS_FIELDS = frozenset({"stdout", "stderr", "exit_code"})
 #: What such an answer leaves out, because it says nothing, or is shown elsewhere.
@@ -45,6 +47,11 @@ def answers(job: Mapping[str, Any]) -> list[Answer]:
     """Every agent's answer, failures first. Agents that have not answered yet are there with their state."""
     states: Mapping[str, Any] = job.get("agent_states") or {}
     responses: Mapping[str, Any] = job.get("responses") or {}
+    reasons = {
+        event.get("hostname"): event.get("message")
+        for event in job.get("timeline") or ()
+        if event.get("event") in _EXPLAINED
+    }
     host_answers = []
     for hostname in {**states, **responses}:
         state, response = states.get(hostname) or {}, responses.get(hostname) or {}
@@ -54,9 +61,7 @@ def answers(job: Mapping[str, Any]) -> list[Answer]:
                 status=str(state.get("status") or response.get("status") or "submitted"),
                 duration=str(state.get("duration") or ""),
                 changed=response.get("changed"),
-                error=next(
-                    (part[name] for name in ("error", "reason") for part in (response, state) if part.get(name)), None
-                ),
+                error=response.get("error") or state.get("error") or reasons.get(hostname),
                 data=response.get("data"),
             )
         )

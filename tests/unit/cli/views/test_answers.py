@@ -168,8 +168,9 @@ def test_a_host_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_the_reason_of_a_skip_is_shown() -> None:
-    parts = {"a": {"status": "skipped", "reason": "not supported: no systemd"}, "b": {"status": "completed"}}
-    assert [(found.status, found.error) for found in answers(broadcast("completed", parts))] == [
+    timeline = [{"event": "skipped", "hostname": "a", "message": "not supported: no systemd", "error": None}]
+    shown = broadcast("completed", {"a": {"status": "skipped"}, "b": {"status": "completed"}}) | {"timeline": timeline}
+    assert [(found.status, found.error) for found in answers(shown)] == [
         ("skipped", "not supported: no systemd"),
         ("completed", None),
     ]
