@@ -46,6 +46,7 @@ class Monkey:
         self._world = world
         self._busy: set[str] = set()
         self._lock = threading.Lock()
+        self._taking = threading.Lock()
         self._healing = threading.Event()
         self._threads: list[threading.Thread] = []
         self.blows: list[Blow] = []
@@ -233,7 +234,8 @@ class Monkey:
     def _take_messages(self) -> list[tuple[str, str]]:
         lists = [name for slot in (*HOSTS, "_any") for name in queue_lists(self._world.keys, slot)]
         taken: list[tuple[str, str]] = []
-        with self._redis() as client:
+        # one at a time: they would end each other's wait
+        with self._taking, self._redis() as client:
             end = time.monotonic() + 1.5
             while len(taken) < _MESSAGES_AT_A_TIME and time.monotonic() < end:
                 # Redis serves who has waited longest, and agents wait for seconds: they are sent to the end of the line
