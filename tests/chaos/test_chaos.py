@@ -18,7 +18,7 @@ from tests.chaos.run import run
 _SECONDS = float(os.environ.get("CHAOS_SECONDS", "45"))
 _SEED = int(os.environ.get("CHAOS_SEED", "1"))
 #: A fault strikes only where something is at stake just then; on a machine that has much else to do it may strike air.
-_TRIES = 3
+_TRIES = 5
 
 
 @pytest.fixture
