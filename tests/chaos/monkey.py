@@ -239,9 +239,11 @@ class Monkey:
             end = time.monotonic() + 1.5
             while len(taken) < _MESSAGES_AT_A_TIME and time.monotonic() < end:
                 # Redis serves who has waited longest, and agents wait for seconds: they are sent to the end of the line
-                others = threading.Timer(0.02, self._unblock_others, [client.client_id()])
+                taken_one = threading.Event()
+                others = threading.Thread(target=self._unblock_others, args=[client.client_id(), taken_one])
                 others.start()
                 found = client.brpop(lists, timeout=0.5)
+                taken_one.set()
                 others.join()
                 if found:
                     taken.append((found[0], found[1]))
@@ -249,12 +251,18 @@ class Monkey:
             raise Skipped
         return taken
 
-    def _unblock_others(self, own: int) -> None:
-        """End the wait of every other client for a message, as if it had timed out; agents wait again at once."""
+    def _unblock_others(self, own: int, taken_one: threading.Event) -> None:
+        """End the wait of every other client for a message, as if it had timed out; agents wait again at once.
+
+        More than once: on a busy machine, we ourselves may not wait yet.
+        """
         with contextlib.suppress(RedisError), self._redis() as client:
-            for other in client.client_list():
-                if "b" in other["flags"] and int(other["id"]) != own:
-                    client.client_unblock(int(other["id"]))
+            for pause in (0.02, 0.08, 0.15):
+                if taken_one.wait(pause):
+                    return
+                for other in client.client_list():
+                    if "b" in other["flags"] and int(other["id"]) != own:
+                        client.client_unblock(int(other["id"]))
 
     # --- means --------------------------------------------------------------------------------------------------------
 
