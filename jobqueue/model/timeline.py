@@ -43,6 +43,8 @@ _HELD = {
     "expired": "Held executions expired before they were opened",
 }
 
+#: Events whose message ends with their note, in parentheses.
+EXPLAINED = frozenset({"skipped", "cancelled"})
 #: All valid events.
 EVENTS = frozenset(_MESSAGES) | frozenset(_ROLLOUT) | {"retried", "reported"}
 
@@ -68,10 +70,16 @@ class Event:
         if self.hostname == API_HOST and self.event in _HELD:
             return f"{_HELD[self.event]} ({self.note})" if self.note else _HELD[self.event]
         text = (_UNTAKEN if self.hostname in NO_HOST else _MESSAGES)[self.event].format(host=self.hostname)
-        if self.note and self.event in ("skipped", "cancelled"):
+        if self.note and self.event in EXPLAINED:
             return f"{text} ({self.note})"
         return text
 
     @property
     def error(self) -> str | None:
         return self.note or None if self.event in ("failed", "expired", "lost") else None
+
+
+def note_in(message: str, event: str, hostname: str) -> str:
+    """The note of an event of ``EXPLAINED``, from its message; empty if it has none."""
+    text = f"{Event(0, event, hostname).message} ("
+    return message.removeprefix(text).removesuffix(")") if message.startswith(text) else ""

@@ -13,6 +13,7 @@ from jobqueue.cli.views.times import span
 from jobqueue.model.answers import INCIDENTAL, group_equal, rank, without_incidental
 from jobqueue.model.failure import masked
 from jobqueue.model.states import FAILURES
+from jobqueue.model.timeline import EXPLAINED, note_in
 
 _Group = TypeVar("_Group")
 
@@ -23,8 +24,6 @@ _LINES = 40
 #: Longer texts are compared as they are.
 _MASKED = 300
 _FAILURES = frozenset(state.value for state in FAILURES)
-#: Ends of an execution whose reason the timeline has.
-_EXPLAINED = frozenset({"skipped", "cancelled"})
 #: Fields that every answer of a command or script has.
 _PROCESS_FIELDS = frozenset({"stdout", "stderr", "exit_code"})
 #: What such an answer leaves out, because it says nothing, or is shown elsewhere.
@@ -48,9 +47,9 @@ def answers(job: Mapping[str, Any]) -> list[Answer]:
     states: Mapping[str, Any] = job.get("agent_states") or {}
     responses: Mapping[str, Any] = job.get("responses") or {}
     reasons = {
-        event.get("hostname"): event.get("message")
+        event["hostname"]: note_in(event["message"], event["event"], event["hostname"])
         for event in job.get("timeline") or ()
-        if event.get("event") in _EXPLAINED
+        if event["event"] in EXPLAINED
     }
     host_answers = []
     for hostname in {**states, **responses}:
@@ -61,7 +60,7 @@ def answers(job: Mapping[str, Any]) -> list[Answer]:
                 status=str(state.get("status") or response.get("status") or "submitted"),
                 duration=str(state.get("duration") or ""),
                 changed=response.get("changed"),
-                error=response.get("error") or state.get("error") or reasons.get(hostname),
+                error=response.get("error") or state.get("error") or reasons.get(hostname) or None,
                 data=response.get("data"),
             )
         )

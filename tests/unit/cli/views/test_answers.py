@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
+from api.native import mapping
 from jobqueue.cli.views.answers import answers, show_agents, show_answers
 from jobqueue.cli.views.job_view import show_job
 from jobqueue.cli.views.output import PlainScreen, TerminalScreen
+from jobqueue.model.timeline import Event
 from tests.unit.cli.jobs import broadcast, job
 
 
@@ -167,10 +169,22 @@ def test_a_host_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) ->
         assert not set(shown) & set("\x1b\x07\r\x9b\u202e")
 
 
-def test_the_reason_of_a_skip_is_shown() -> None:
-    timeline = [{"event": "skipped", "hostname": "a", "message": "not supported: no systemd", "error": None}]
-    shown = broadcast("completed", {"a": {"status": "skipped"}, "b": {"status": "completed"}}) | {"timeline": timeline}
-    assert [(found.status, found.error) for found in answers(shown)] == [
-        ("skipped", "not supported: no systemd"),
-        ("completed", None),
+def test_the_reason_of_a_skip_or_a_cancellation_is_shown() -> None:
+    ends = [
+        ("skipped", "a", "not supported: no systemd"),
+        ("cancelled", "b", "by ada"),
+        ("cancelled", "_any", "by ada"),
     ]
+    ends += [("skipped", "c", ""), ("cancelled", "d", ""), ("completed", "e", "")]
+    timeline = [mapping.event(Event(number, *end)) for number, end in enumerate(ends)]
+    shown = broadcast("cancelled", {hostname: {"status": event} for event, hostname, _ in ends}) | {
+        "timeline": timeline
+    }
+    assert {found.hostname: found.error for found in answers(shown)} == {
+        "a": "not supported: no systemd",
+        "b": "by ada",
+        "_any": "by ada",
+        "c": None,
+        "d": None,
+        "e": None,
+    }
