@@ -16,6 +16,7 @@ from jobqueue import __version__
 from jobqueue.errors import LedgerUnavailable
 from jobqueue.model.agent import AgentState
 from jobqueue.model.measures import OTHER, Backlog, Distribution, Measures, Pulse
+from jobqueue.model.notification import RESULTS
 from jobqueue.model.schedule import Outcome
 
 _T = TypeVar("_T")
@@ -161,7 +162,7 @@ def _notifications(measures: Measures) -> Iterator[Metric]:
     attempts = CounterMetricFamily(
         "jobqueue_notification_attempts", "Attempts to send notifications, by result.", labels=("result",)
     )
-    for result in ("delivered", "failed", "dead"):
+    for result in RESULTS:
         attempts.add_metric((result,), measures.notification_results.get(result, 0))
     yield attempts
 

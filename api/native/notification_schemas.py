@@ -12,7 +12,15 @@ from api.native.schedule_schemas import BlackoutAnswer, BlackoutRequest, Duratio
 from api.validation import StrictSchema
 from jobqueue.ledger.notifications import MAX_PAGE
 from jobqueue.model.job_fields import MAX_DESCRIPTION
-from jobqueue.model.notification import CHANNELS, EVENTS, KEPT_DEAD_LETTERS, KEPT_DELIVERIES, MAX_NAME, MOST_PATTERNS
+from jobqueue.model.notification import (
+    CHANNELS,
+    EVENTS,
+    KEPT_DEAD_LETTERS,
+    KEPT_DELIVERIES,
+    MAX_NAME,
+    MOST_PATTERNS,
+    RESULTS,
+)
 from jobqueue.operations.schema import Items
 from jobqueue.schedules import times
 from jobqueue.services.notifications.webhook import MAX_URL
@@ -209,7 +217,7 @@ class DeliveryAnswer(ma.Schema):
     """An attempt to send a message."""
 
     at = fields.DateTime(required=True)
-    result = fields.String(required=True, validate=validate.OneOf(["delivered", "failed", "dead"]))
+    result = fields.String(required=True, validate=validate.OneOf(RESULTS))
     message_id = fields.String(required=True)
     event = fields.String(required=True)
     count = fields.Integer(required=True, metadata=about("How many events the message is about."))

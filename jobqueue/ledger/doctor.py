@@ -1,7 +1,7 @@
 """Checks and repairs the whole ledger while it is in use, in small atomic steps.
 
 Checks the type of every key, every job against its executions, indexes, counts and queues, orphaned records, dangling
-members of lists, the lists of agents and of names, counters, and the stream of events.
+members of lists, the lists of agents and of names, counters, and the streams of events.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.keys import KINDS
 from jobqueue.ledger.ledger import COUNTERS, Ledger
 from jobqueue.ledger.listed_names import ListedNames
-from jobqueue.ledger.scripts import SPOILED_SECONDS
+from jobqueue.ledger.scripts import SPOILED_SECONDS, STREAMS
+from jobqueue.ledger.stream_ids import id_too_far_ahead
 from jobqueue.model.alert import RECORDS_ALTERED
-from jobqueue.model.schedule import Outcome
-from jobqueue.model.states import ExecutionState
+from jobqueue.model.measures import is_counter
 from jobqueue.model.target import UNPLACED
 
 #: Keys that one SCAN step examines.
 _STEP = 500
-#: Microseconds by which an event id may be ahead of the clock.
+#: Microseconds by which the end of an agent's time may be ahead of the clock.
 _AHEAD = 86_400 * 1_000_000
 _TEXTS = {
     "record": "its records hold values of another type",
@@ -67,7 +67,7 @@ class Doctor:
         """All damage, as it is found. Raises ``LedgerUnavailable``."""
         for section in (
             self._types,
-            self._stream,
+            self._streams,
             self._counters,
             self._agents,
             self._orphans,
@@ -233,32 +233,25 @@ class Doctor:
             self._client.rename(key, aside)
             self._client.expire(aside, SPOILED_SECONDS)
 
-    def _stream(self) -> Iterator[Damage]:
-        key = self._keys.kind("events")
-        with translated_errors():
-            if not self._client.exists(key):
-                return
-            last = str(self._client.xinfo_stream(key)["last-generated-id"])
-        if int(last.partition("-")[0]) * 1000 > self._ledger.time() + _AHEAD:
-            if self._repairs:
-                self._set_aside(key)
-            yield self._damage("stream", key, f"its last id {last} is in the future: soon no more entries can be added")
+    def _streams(self) -> Iterator[Damage]:
+        for key in map(self._keys.kind, STREAMS):
+            with translated_errors():
+                if not self._client.exists(key):
+                    continue
+                last = id_too_far_ahead(self._client, key, self._ledger.time())
+            if last:
+                if self._repairs:
+                    self._set_aside(key)
+                yield self._damage(
+                    "stream", key, f"its last id {last} is in the future: soon no more entries can be added"
+                )
 
     def _counters(self) -> Iterator[Damage]:
-        words = {"submitted": 2, "retried": 2, "ended": 3, "wait": 3, "run": 3, "schedule": 2, "notification": 2}
-        last = {
-            "ended": set(map(str, ExecutionState)),
-            "schedule": {*map(str, Outcome), "late"},
-            "notification": {"delivered", "failed", "dead"},
-        }
         for kind in ("stats", "measured"):
             key = self._keys.kind(kind)
             for name, value in self._pairs(key):
-                parts = name.split("|")
-                is_ours = name in COUNTERS if kind == "stats" else len(parts) == words.get(parts[0])
-                if parts[0] in last and is_ours and kind == "measured":
-                    is_ours = parts[-1] in last[parts[0]]
-                if is_ours and value.isdecimal() and len(value) < 17:
+                is_known = name in COUNTERS if kind == "stats" else is_counter(name)
+                if is_known and value.isdecimal() and len(value) < 17:
                     continue
                 if self._repairs:
                     self._client.hdel(key, name)

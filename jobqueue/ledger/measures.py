@@ -14,7 +14,7 @@ from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.scripts import Argument
 from jobqueue.model.alert import grouped
 from jobqueue.model.fleet import FleetSummary
-from jobqueue.model.measures import BUCKETS, OTHER, Backlog, Distribution, Measures
+from jobqueue.model.measures import BUCKETS, OTHER, Backlog, Distribution, Measures, is_counter
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ANY
 
@@ -119,22 +119,12 @@ def _parts(items: list[str], size: int) -> Iterator[list[str]]:
         yield part
 
 
-def _is_ours(name: tuple[str, ...]) -> bool:
-    kind = name[0]
-    if kind in ("submitted", "retried", "schedule", "notification"):
-        return len(name) == 2
-    if kind == "ended":
-        return len(name) == 3 and name[2] in set(ExecutionState)
-    return kind in ("wait", "run") and len(name) == 3 and (name[2] == "sum" or name[2].isdecimal())
-
-
 class _Counts:
     """The hash ``measured``: metric|operation, metric|operation|state and metric|operation|bucket -> a number."""
 
     def __init__(self, measured: Mapping[Any, Any]) -> None:
         numbers = decoding.numbers_of(measured)
-        values = {tuple(name.split("|")): max(0, count) for name, count in numbers.items()}
-        self._fields = {name: count for name, count in values.items() if _is_ours(name)}
+        self._fields = {tuple(name.split("|")): max(0, count) for name, count in numbers.items() if is_counter(name)}
         self.is_altered = len(self._fields) < len(measured)
 
     def of(self, kind: str) -> dict[str, int]:

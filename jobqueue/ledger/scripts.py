@@ -63,7 +63,7 @@ REPAIRABLE = (
     *("notifications", "notification_log", "notifier", "notices", "job_notices"),
 )
 #: Streams that an agent's user may add to, or that scripts of all processes add to: none may be left without a next id.
-_STREAMS = ("events", "notices", "job_notices")
+STREAMS = ("events", "notices", "job_notices")
 #: The arguments of ``create_jobs.lua`` for each job, before the job's own fields (``model/job_fields.py``).
 CREATE_ARGUMENTS = (
     *("id", "document", "kind", "idempotent", "idempotency_key"),
@@ -185,7 +185,7 @@ def _included(name: str) -> str:
 def _guard(keys: Keys) -> str:
     """The preamble of every script; see its file."""
     repairable = ", ".join(f"['{keys.kind(kind)}'] = '{KINDS[kind][1]}'" for kind in REPAIRABLE)
-    names = ", ".join(f"{kind} = '{keys.kind(kind)}'" for kind in ("alerts", "stats", *_STREAMS))
+    names = ", ".join(f"{kind} = '{keys.kind(kind)}'" for kind in ("alerts", "stats", *STREAMS))
     spoiled = f"aside = '{keys.kind('spoiled')}', kind = '{RECORDS_ALTERED}', seconds = {SPOILED_SECONDS}"
     text = re.sub(r"^--.*\n", "", _text(f"{_INCLUDES}/damage_guard.lua"), flags=re.MULTILINE)
     # inside the functions that need them, so that scripts build the tables only when they meet damage
@@ -193,7 +193,7 @@ def _guard(keys: Keys) -> str:
         "local function set_aside(key, what)\n",
         f"local function set_aside(key, what)\n  local SPOILED = {{{names}, {spoiled}}}\n",
     )
-    for stream in _STREAMS:
+    for stream in STREAMS:
         text = text.replace(f"key == SPOILED.{stream}", f"key == '{keys.kind(stream)}'")
     return text.replace("KEPT_NOTICES", str(KEPT_NOTICES))
 

@@ -6,13 +6,12 @@ from jobqueue.ledger.acl import ROLES
 from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.keys import KINDS
 from jobqueue.ledger.ledger import Ledger
-from jobqueue.ledger.scripts import REPAIRABLE, SPOILED_SECONDS
+from jobqueue.ledger.scripts import REPAIRABLE, SPOILED_SECONDS, STREAMS
+from jobqueue.ledger.stream_ids import id_too_far_ahead
 from jobqueue.model.alert import RECORDS_ALTERED
 
 #: Maximum number of counters in one hash: operations, states and buckets, with room to spare.
 _MOST_COUNTERS = 20_000
-#: Microseconds by which an event id may be ahead of the clock.
-_AHEAD = 86_400 * 1_000_000
 #: The keys that maintenance may touch; scripts of the API move aside the keys that only the API writes.
 _SHARED = tuple(kind for kind in REPAIRABLE if not KINDS[kind][0].endswith(":") and "maintenance" in ROLES[kind])
 
@@ -34,11 +33,8 @@ class Watch:
             types = dict(zip(_SHARED, pipe.execute(), strict=True))
         damaged = {kind: f"held a {found}" for kind, found in types.items() if found not in (KINDS[kind][1], "none")}
         with translated_errors():
-            for kind in ("events", "notices", "job_notices"):
-                if types[kind] != "stream":
-                    continue
-                last = str(client.xinfo_stream(keys.kind(kind))["last-generated-id"])
-                if int(last.partition("-")[0]) * 1000 > self._ledger.time() + _AHEAD:
+            for kind in STREAMS:
+                if types[kind] == "stream" and (last := id_too_far_ahead(client, keys.kind(kind), self._ledger.time())):
                     damaged[kind] = f"had the last id {last}, after which no entry can be added"
             for kind in ("stats", "measured"):
                 if types[kind] == "hash" and client.hlen(keys.kind(kind)) > _MOST_COUNTERS:

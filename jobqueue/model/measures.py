@@ -5,11 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from jobqueue.model.notification import RESULTS
+from jobqueue.model.schedule import Outcome
 from jobqueue.model.states import ExecutionState, JobStatus
 
 #: Upper bounds, in seconds, of the buckets for wait and run times; one more bucket holds longer times. The ledger's
 #: scripts use this table (``ledger/scripts.py``). Do not change it: stored counts would stay in their old buckets.
 BUCKETS: tuple[float, ...] = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600)
+
+_BUCKET_NAMES = frozenset({"sum", *map(str, range(1, len(BUCKETS) + 2))})
+#: First word of a counter's name -> number of its words, and the possible last words (None: any).
+_COUNTERS: Mapping[str, tuple[int, frozenset[str] | None]] = {
+    "submitted": (2, None),
+    "retried": (2, None),
+    "ended": (3, frozenset(map(str, ExecutionState))),
+    "wait": (3, _BUCKET_NAMES),
+    "run": (3, _BUCKET_NAMES),
+    "schedule": (2, frozenset({*map(str, Outcome), "late"})),
+    "notification": (2, frozenset(RESULTS)),
+}
 
 #: Jobs of operations that this process does not know are counted under this name.
 OTHER = "other"
@@ -101,3 +115,10 @@ class Measures:
     audit_unwritable: bool = False
     audit_broken: bool = False
     damaged: tuple[str, ...] = ()
+
+
+def is_counter(name: str) -> bool:
+    """Whether the ledger has a counter of this name in ``measured``, such as ``run|node.uptime.get|sum``."""
+    words = name.split("|")
+    count, last_words = _COUNTERS.get(words[0], (0, None))
+    return len(words) == count and (last_words is None or words[-1] in last_words)

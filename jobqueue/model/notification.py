@@ -19,6 +19,8 @@ KEPT_DELIVERIES, KEPT_DEAD_LETTERS, MOST_RULES = 30, 500, 100
 #: Maximum number of patterns of each field of a rule.
 MOST_PATTERNS = 20
 MAX_NAME = 64
+#: Results of an attempt to send a message.
+RESULTS = ("delivered", "failed", "dead")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 
 ROLLOUT_STOPPED, APPROVAL_WAITING = "rollout.stopped", "approval.waiting"

@@ -53,6 +53,7 @@ DAMAGES: dict[str, Callable[[redis.Redis], object]] = {
     "agents-are-a-set": lambda r: (r.delete(_key("agents")), r.sadd(_key("agents"), "a")),
     "an-index-is-a-string": lambda r: r.set(_key("index:all:|submitted"), "x"),
     "events-take-no-more": lambda r: r.xadd(_key("events"), {"v": "x"}, id=LAST_ID),
+    "notices-take-no-more": lambda r: [r.xadd(_key(k), {"v": "x"}, id=LAST_ID) for k in ("notices", "job-notices")],
     "a-count": lambda r: r.hset(_key(f"job:{JOB}"), "n.submitted", "7"),
     "a-status": lambda r: r.hset(_key(f"job:{JOB}"), "status", "completed"),
     "a-time": lambda r: r.hset(_key(f"job:{JOB}"), "created", "yesterday"),
@@ -85,6 +86,7 @@ DAMAGES: dict[str, Callable[[redis.Redis], object]] = {
         r.hincrby(_key("stats"), "x", 1),
         r.hset(_key("measured"), "run|op.x|sum", -5),
     ),
+    "a-bucket-that-is-none": lambda r: r.hset(_key("measured"), "wait|op.x|y", 1),
 }
 
 
