@@ -9,6 +9,7 @@ from typing import Any
 import redis
 
 from jobqueue.ledger.keys import KINDS
+from tests import redis_values
 
 #: Starts of keys, the longest first: "agent-log:" is no "agent:".
 _STARTS = sorted(((start, name) for name, (start, _, _) in KINDS.items()), key=lambda pair: -len(pair[0]))
@@ -74,12 +75,5 @@ def _kind_of(key: str, prefix: str) -> tuple[str | None, str]:
 
 
 def _value(client: redis.Redis, key: str, kind: str) -> Any:
-    if kind == "zset":
-        return dict(client.zrange(key, 0, -1, withscores=True))
-    if kind == "hash":
-        return client.hgetall(key)
-    if kind == "stream":
-        return client.xrange(key)
-    if kind == "list":
-        return client.lrange(key, 0, -1)
-    return client.smembers(key) if kind == "set" else client.get(key)
+    value = redis_values.read(client, key, kind)
+    return dict(value) if kind == "zset" else value

@@ -16,6 +16,7 @@ from jobqueue.ledger.keys import Keys
 from jobqueue.model.external_run import EXTERNAL_SLOT
 from jobqueue.model.states import ExecutionState, JobStatus, derive_status
 from jobqueue.model.target import ANY, UNPLACED, label_prefixes
+from tests import redis_values
 
 _GLOBAL = (
     *(
@@ -50,29 +51,23 @@ class Records:
     @classmethod
     def read(cls, client: redis.Redis, keys: Keys) -> Records:
         names = [name for name in client.keys("*") if name.startswith(keys.prefix)]
+        types = redis_values.types(client, names)
         with client.pipeline(transaction=False) as pipe:
-            for name in names:
-                pipe.type(name)
-            types = pipe.execute()
-            for name, kind in zip(names, types, strict=True):
+            for name, kind in types.items():
                 if name.startswith(keys.kind("upload")):
                     pipe.hlen(name)  # bytes, which are no text
-                elif kind == "hash":
-                    pipe.hgetall(name)
-                elif kind == "zset":
-                    pipe.zrange(name, 0, -1, withscores=True)
-                elif kind == "list":
-                    pipe.lrange(name, 0, -1)
                 elif kind == "stream":
                     pipe.xlen(name)
-                elif kind == "set":
-                    pipe.smembers(name)
                 else:
-                    pipe.get(name)
-            values = pipe.execute()
-        found = zip(names, types, values, strict=True)
-        shown = {name: _zset(value) if kind == "zset" else value for name, kind, value in found}
-        return cls(keys.prefix, {name.removeprefix(keys.prefix): value for name, value in shown.items()})
+                    redis_values.read(pipe, name, kind)
+            values = zip(types.items(), pipe.execute(), strict=True)
+        return cls(
+            keys.prefix,
+            {
+                name.removeprefix(keys.prefix): _zset(value) if kind == "zset" else value
+                for (name, kind), value in values
+            },
+        )
 
     def kind(self, start: str) -> dict[str, Any]:
         """What follows ``start`` in the key's name -> its value."""

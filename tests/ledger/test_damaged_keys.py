@@ -13,6 +13,7 @@ from jobqueue.errors import JobQueueError, RecordAltered
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.target import ANY
+from tests import redis_values
 from tests.ledger.clock import FakeClock
 from tests.ledger.world import World
 
@@ -27,28 +28,13 @@ def dump(client: redis.Redis) -> dict[str, Any]:
     kinds = _types(client)
     with client.pipeline(transaction=False) as pipe:
         for key, kind in kinds.items():
-            if kind == "hash":
-                pipe.hgetall(key)
-            elif kind == "zset":
-                pipe.zrange(key, 0, -1, withscores=True)
-            elif kind == "list":
-                pipe.lrange(key, 0, -1)
-            elif kind == "set":
-                pipe.smembers(key)
-            elif kind == "stream":
-                pipe.xrange(key)
-            else:
-                pipe.get(key)
+            redis_values.read(pipe, key, kind)
         return dict(zip(kinds, pipe.execute(), strict=True))
 
 
 def _types(client: redis.Redis) -> dict[str, str]:
     """All keys and their types."""
-    keys = [str(key) for key in client.scan_iter(count=1000)]
-    with client.pipeline(transaction=False) as pipe:
-        for key in keys:
-            pipe.type(key)
-        return dict(zip(keys, pipe.execute(), strict=True))
+    return redis_values.types(client, [str(key) for key in client.scan_iter(count=1000)])
 
 
 @dataclass(frozen=True)
