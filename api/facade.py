@@ -15,10 +15,10 @@ from api.openapi import FacadeDocument
 class Facade:
     """A facade, as the application installs it.
 
-    ``rules`` gives what each of its routes needs, ``document`` describes the routes, and ``credentials`` finds those
-    that its clients send elsewhere than in ``Authorization``. ``scoped`` are the routes that look at hosts; to
-    a principal with a permission on some hosts only, all others are closed. ``audited``: of the routes that change who
-    may get in, the status of an answer that says it was done (``api/audit.py``).
+    ``rules`` are the permissions that its routes need, ``document`` describes the routes, and ``credentials`` finds
+    those that its clients send elsewhere than in ``Authorization``. ``scoped`` are the routes that look at hosts; to
+    a principal with a permission on some hosts only, all others are closed. ``audited``: the routes that change access
+    -> their status of success (``api/audit.py``).
     """
 
     install: Callable[[Flask], None]

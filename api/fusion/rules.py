@@ -31,7 +31,7 @@ RULES: Mapping[str, str] = {
     "fusion_launcher.list_statuses": "job:read",
 }
 
-#: What changes what others start, with their permissions: the status of an answer that says it was done.
+#: Routes that change what others start with their own permissions -> the status of success (``api/audit.py``).
 AUDITED: Mapping[str, int] = {
     "fusion_configurations.create": 200,
     "fusion_configurations.replace": 200,

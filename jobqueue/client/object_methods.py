@@ -33,7 +33,7 @@ class JobOptions(TypedDict, total=False):
 
 
 class JobClient(Protocol):
-    """The methods that ``Client`` and ``jobqueue.testing.FakeClient`` share; annotate code that takes either so."""
+    """The methods of both ``Client`` and ``jobqueue.testing.FakeClient``; annotate code that takes either with it."""
 
     def run(self, command: str, *, on: str, **options: Unpack[JobOptions]) -> Job: ...
     def start(

@@ -56,7 +56,11 @@ KINDS: dict[str, tuple[str, str, str]] = {
         "zset",
         "ids of broadcasts whose waiting executions are being cancelled, by the number of executions examined",
     ),
-    "removals": ("removals", "zset", "ids of deleted broadcasts with records left, by what is left (0: records only)"),
+    "removals": (
+        "removals",
+        "zset",
+        "ids of deleted broadcasts that still have keys; 0: only those of their executions, 1: also entries in lists",
+    ),
     "removing": ("removing:", "list", "{job}: slots of a deleted broadcast whose records are left"),
     "opening": (
         "opening",

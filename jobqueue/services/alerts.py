@@ -50,5 +50,5 @@ class AlertManager:
         groups = {group.kind: group for group in self.groups()}
         if kind not in groups:
             kinds = ", ".join(sorted(groups)[:10]) or "none"
-            raise AlertNotFound(f"There is no alert of kind {kind[:80]!r}. Kinds with alerts: {kinds}.")
+            raise AlertNotFound(f"No alerts of kind {kind[:80]!r} exist; kinds with alerts: {kinds}.")
         return groups[kind]

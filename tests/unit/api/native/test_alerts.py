@@ -132,7 +132,7 @@ def test_a_kind_without_alerts(client: FlaskClient, method: str, kind: str) -> N
 def test_an_unknown_kind_names_those_there_are(client: FlaskClient) -> None:
     answer = acknowledge(client, "work_refuse")
     assert answer.get_json()["error"] == (
-        "There is no alert of kind 'work_refuse'. Kinds with alerts: connections_scarce, work_refused."
+        "No alerts of kind 'work_refuse' exist; kinds with alerts: connections_scarce, work_refused."
     )
     assert answer.get_json()["code"] == 404
 
