@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 import redis
 
 from jobqueue.errors import RecordAltered
-from jobqueue.ledger.acl import ROLES
 from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.keys import KINDS, Keys
 from jobqueue.ledger.server_error import is_wrong_type
@@ -18,7 +17,7 @@ from jobqueue.model.target import ANY
 
 _T = TypeVar("_T")
 #: Kinds of which there is one key each, with its type.
-_SINGLE = tuple((kind, of_type) for kind, (start, of_type, _) in KINDS.items() if start[-1] != ":" and kind in ROLES)
+_SINGLE = tuple((kind, of_type) for kind, (start, of_type, _) in KINDS.items() if start[-1] != ":")
 
 
 class DamagedKeys:
@@ -40,12 +39,12 @@ class DamagedKeys:
         with translated_errors(), self._client.pipeline(transaction=False) as pipe:
             for key in types:
                 pipe.type(key)
-            found = dict(zip(types, pipe.execute(), strict=True))
-        damaged = sorted(key for key, of_type in types.items() if found[key] not in (of_type, "none"))
+            actual = dict(zip(types, pipe.execute(), strict=True))
+        damaged = sorted(key for key, of_type in types.items() if actual[key] not in (of_type, "none"))
         for key in damaged:
             self._alarm(
                 f"type|{key}",
-                f"The key {key} in Redis holds a {found[key]} in place of a {types[key]}: what it held is lost. "
+                f"The key {key} in Redis holds a {actual[key]} in place of a {types[key]}: what it held is lost. "
                 "`jobqueue doctor --repair` moves it aside and restores what other records contain.",
             )
         return tuple(damaged)
@@ -64,10 +63,10 @@ def intact_answers(answers: Iterable[Any]) -> list[Any]:
 
     Raises any other error.
     """
-    found = []
+    values = []
     for answer in answers:
         is_error = isinstance(answer, Exception)
         if is_error and not is_wrong_type(answer):
             raise answer
-        found.append(None if is_error else answer)
-    return found
+        values.append(None if is_error else answer)
+    return values

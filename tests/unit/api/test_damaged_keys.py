@@ -6,7 +6,6 @@ import pytest
 from flask import Flask
 
 from api.app import create_app
-from jobqueue.ledger.acl import ROLES
 from jobqueue.ledger.keys import KINDS
 from jobqueue.model.alert import RECORDS_ALTERED
 from jobqueue.services import Services
@@ -14,7 +13,7 @@ from tests.unit.api.over_a_ledger import act, services_with, settings_in
 
 #: Keys for which other components of the status speak, or which each write repairs.
 _OF_THE_TRAIL = {"audit", "audit_head", "audit_spoiled", "probe"}
-_SINGLE = [kind for kind, (start, _, _) in KINDS.items() if not start.endswith(":") and kind in ROLES]
+_SINGLE = [kind for kind, (start, _, _) in KINDS.items() if not start.endswith(":")]
 _OF_MANY = ["jobqueue:index:all:|completed", "jobqueue:waiting:_any", "jobqueue:parked:pause:{pause}"]
 KEYS = [
     *((f"jobqueue:{KINDS[kind][0]}", KINDS[kind][1]) for kind in _SINGLE if kind not in _OF_THE_TRAIL),
