@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from jobqueue.cli.option_group import add_options
 from jobqueue.cli.work import Work
 from jobqueue.client import Client
 
@@ -24,9 +25,7 @@ _OPTIONS = (
 
 def check_options(command: _F) -> _F:
     """Give a command both options."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return add_options(command, _OPTIONS)
 
 
 def take_check(options: dict[str, Any]) -> dict[str, bool]:

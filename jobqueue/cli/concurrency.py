@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from jobqueue.cli.option_group import add_options
 from jobqueue.errors import InvalidInput
 from jobqueue.model.concurrency import POLICIES, Concurrency
 
@@ -30,9 +31,7 @@ _OPTIONS = (
 
 def concurrency_options(command: _F) -> _F:
     """Give a command the options of a concurrency key."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return add_options(command, _OPTIONS)
 
 
 def take_concurrency(options: dict[str, Any]) -> dict[str, Any] | None:

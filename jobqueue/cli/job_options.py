@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from jobqueue.cli.candidates import targets_like
+from jobqueue.cli.option_group import add_options
 from jobqueue.cli.parameters import data_option, data_pair, duration, pair
 from jobqueue.cli.rollout import rollout_options
 from jobqueue.cli.saved_run import saved_name
@@ -88,7 +89,4 @@ class JobOptions:
 
 def job_options(command: _F) -> _F:
     """Give a command the options of a job and of its rollout."""
-    command = rollout_options(command)
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return add_options(rollout_options(command), _OPTIONS)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from jobqueue.cli.option_group import add_options
 from jobqueue.cli.parameters import duration, json_object
 from jobqueue.errors import InvalidInput
 from jobqueue.model.rollout import APPROVE, AUTO, CANCEL, STOP, Rollout
@@ -81,9 +82,7 @@ _OPTIONS = (
 
 def rollout_options(command: _F) -> _F:
     """Give a command the options of a rollout."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return add_options(command, _OPTIONS)
 
 
 def take_rollout(options: dict[str, Any]) -> dict[str, Any] | None:

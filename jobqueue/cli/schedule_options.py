@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from jobqueue.cli.option_group import add_options
 from jobqueue.cli.parameters import duration, future
 from jobqueue.model.durations import show_duration
 from jobqueue.model.schedule import Overlap
@@ -69,16 +70,12 @@ _TERMS = (
 
 def timing_options(command: _F) -> _F:
     """Give a command the options that say when a schedule fires."""
-    for option in reversed(_TIMING):
-        command = option(command)
-    return command
+    return add_options(command, _TIMING)
 
 
 def schedule_options(command: _F) -> _F:
     """Give a command all options of a schedule."""
-    for option in reversed(_TERMS):
-        command = option(command)
-    return timing_options(command)
+    return timing_options(add_options(command, _TERMS))
 
 
 def take_terms(options: dict[str, Any]) -> dict[str, Any]:
