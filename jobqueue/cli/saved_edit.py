@@ -14,7 +14,7 @@ from jobqueue.cli.connection import sentence
 from jobqueue.cli.declared.loading import yaml_values
 from jobqueue.cli.declared.writing import yaml_of
 from jobqueue.cli.views.text import one_line
-from jobqueue.client import Client, Conflict, InvalidRequest
+from jobqueue.client import Client, ClientError, InvalidRequest
 from jobqueue.client.saved import body_of
 
 _COMMENT = "# "
@@ -26,8 +26,8 @@ _MOST_ATTEMPTS = 20
 def edit_saved(client: Client, name: str) -> dict[str, Any] | None:
     """Let the user edit a saved job, and store it: the API's answer, None if nothing was changed.
 
-    A text that is refused is shown again with the reason. Raises ``ClickException`` if the user gives up then, or if
-    the saved job was changed meanwhile; the text is kept in a file, which the error names.
+    A text that is refused is shown again with the reason. Raises ``ClickException`` if the user gives up then, if
+    the saved job was changed meanwhile, or if the API cannot store it; the error names the file that has the text.
     """
     saved = client.saved.get(name)
     body = {field: value for field, value in body_of(saved).items() if field != _MANAGER}
@@ -46,17 +46,17 @@ def edit_saved(client: Client, name: str) -> dict[str, Any] | None:
             return None
         try:
             return client.saved.put(name, _parsed(text), version=version)
-        except Conflict as error:
-            raise click.ClickException(f"{sentence(error)} {_kept(name, text)}") from error
         except (InvalidRequest, click.ClickException) as error:
             reason = sentence(error) if isinstance(error, InvalidRequest) else error.message
             head = _comment(f"It was refused: {one_line(reason)}", "Change it, or leave the editor to give up.")
+        except ClientError as error:
+            raise click.ClickException(f"{sentence(error)} {_kept(name, text)}") from error
     raise click.ClickException(f"The text was refused {_MOST_ATTEMPTS} times. {_kept(name, text)}")
 
 
 def _head(saved: Mapping[str, Any]) -> str:
     lines = [
-        f"The saved job {one_line(saved['name'])}, version {saved['version']}. Lines that begin with # are left out.",
+        f"The saved job {one_line(saved['name'])}, version {saved['version']}. Lines with # at the top are ignored.",
         "An empty file, or one without a change, stores nothing.",
     ]
     if saved.get(_MANAGER):

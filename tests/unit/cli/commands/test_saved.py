@@ -236,3 +236,16 @@ def test_edit_keeps_a_text_that_cannot_be_stored(run: Run, api: FakeApi, editor:
     given_up = run("saved", "edit", "deploy")
     assert "The text was refused and not changed again. Your text is kept in" in given_up.stderr
     assert len(list(tmp_path.glob("jobqueue-deploy-*.yaml"))) == 2
+
+
+@pytest.mark.parametrize(("status", "code"), [(403, "permission_denied"), (404, "saved_job_not_found"), (429, "busy")])
+def test_edit_keeps_a_text_whatever_the_api_answers(
+    run: Run, api: FakeApi, editor: Edit, tmp_path: Path, status: int, code: str
+) -> None:
+    api.on("PUT", "/saved/deploy", Reply(status, {"error": "Not stored.", "code": code, "details": {}}))
+    editor(lambda _: "title: Mine\n")
+    result = run("saved", "edit", "deploy")
+    assert result.exit_code != 0
+    assert "Not stored. Your text is kept in" in " ".join(result.stderr.split())
+    (kept,) = tmp_path.glob("jobqueue-deploy-*.yaml")
+    assert kept.read_text() == "title: Mine\n"
