@@ -23,7 +23,7 @@ blueprint = Blueprint("health", __name__, description="State of the system.", ig
 
 #: How many alerts are shown, the newest.
 _ALERTS = 10
-#: Damaged keys that are named; few more are examined.
+#: Damaged keys that are named; there are few more that could be damaged.
 _MOST_KEYS = 20
 _AWAY = "The ledger (Redis) cannot be reached, or rejects writes."
 
@@ -71,7 +71,7 @@ def status() -> Response:
         counts, agents = intact(services().jobs.counts) or {}, intact(services().fleet) or FleetSummary(now)
         maintained, counters = services().ledger.is_maintained(), intact(services().ledger.stats) or {}
         pauses, alerts = intact(services().pauses.all) or [], intact(_alerts) or []
-        trail, ledger, damage = services().audit.trouble(), _refusal(), _damage([view.pause for view in pauses])
+        trail, ledger, damage = services().audit.trouble(), _refusal(), _damage([one.pause for one in pauses])
     except LedgerUnavailable as error:
         components = {"api": {"status": "ok"}, "ledger": {"status": "unavailable"}}
         raise LedgerUnavailable(error.message, {"components": components}) from error
@@ -100,16 +100,12 @@ def _alerts() -> list[tuple[Alert, bool]]:
 
 
 def _damage(pauses: list[Pause]) -> str:
-    """The damaged keys of the ledger as a sentence; empty if there are none."""
+    """Which keys of the ledger are damaged, as a sentence; empty if none is."""
     ledger = services().ledger
     keys = ledger.damaged_keys(ledger.pauses.lists(pauses))
-    if not keys:
-        return ""
-    more = f" and {len(keys) - _MOST_KEYS} more" if len(keys) > _MOST_KEYS else ""
-    return (
-        f"Keys in Redis hold values of another type: {', '.join(keys[:_MOST_KEYS])}{more}. Their contents are missing "
-        "here; run `jobqueue doctor --repair`."
-    )
+    named = f"{', '.join(keys[:_MOST_KEYS])}{f' and {len(keys) - _MOST_KEYS} more' if len(keys) > _MOST_KEYS else ''}"
+    repair = "what is read from them is missing here. Run `jobqueue doctor --repair`."
+    return f"Values of another type are in Redis under {named}: {repair}" if keys else ""
 
 
 def _refusal() -> str:
