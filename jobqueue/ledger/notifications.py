@@ -32,6 +32,8 @@ MAX_PAGE = 100
 #: Entries of each stream that one call reads.
 MOST_NOTICES = 200
 _LONGEST_ERROR = 500
+#: The largest second part of the id of a stream's entry.
+_LAST_NUMBER = 2**64 - 1
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,12 @@ class Turn:
 
 @dataclass(frozen=True)
 class Reading:
-    """Events behind a cursor, oldest first, and the cursor behind them. Not ``is_complete``: events between the cursor
-    and the first of these were removed before they were read. ``is_last``: there are no more.
+    """Events behind a cursor, oldest first. ``begin``: that cursor; or another one, just before the first event that is
+    left, if events behind the cursor were removed before they were read. ``is_last``: there are no more.
     """
 
     notices: tuple[Notice, ...]
-    is_complete: bool
+    begin: Cursor
     is_last: bool
     newest: Cursor
 
@@ -158,7 +160,11 @@ class Notifications:
                 merged = [notice for notice in merged if notice.position <= end]
                 is_last = False
         newest = Cursor(str(newest_job), str(newest_other))
-        return Reading(tuple(merged), has_jobs == "1" and has_others == "1", is_last, newest)
+        begin = Cursor(
+            cursor.jobs if has_jobs == "1" else _just_before(jobs, newest.jobs),
+            cursor.others if has_others == "1" else _just_before(others, newest.others),
+        )
+        return Reading(tuple(merged), begin, is_last, newest)
 
     def settle(self, name: str, cursor: Cursor, settlement: Settlement) -> int | None:
         """Move a rule on from ``cursor``; None if another process did, or the rule is gone.
@@ -257,6 +263,14 @@ def _notice(entry_id: str, text: str, *, is_of_job: bool) -> Notice:
     except decoding.FAULTS:
         # a forged entry: it has a position in the stream, and no content
         return Notice(str(entry_id), "", 0, "", "", is_of_job)
+
+
+def _just_before(entries: Sequence[Sequence[Any]], newest: str) -> str:
+    """The id before that of the first entry: a cursor behind which no entry is missing. ``newest`` if there is none."""
+    if not entries:
+        return newest
+    time, number = map(int, str(entries[0][0]).split("-"))
+    return f"{time}-{number - 1}" if number else f"{time - 1}-{_LAST_NUMBER}"
 
 
 def _letter_document(letter: DeadLetter) -> dict[str, Any]:

@@ -449,6 +449,40 @@ def test_events_that_were_removed_unread_raise_an_alert(post: Post, lost: str) -
     assert len(post.alerts(NOTIFICATIONS_LOST)) == 1
 
 
+@pytest.mark.parametrize("wait", ["receiver", "group", "quiet"])
+def test_events_that_were_removed_unread_are_reported_once(post: Post, wait: str) -> None:
+    quiet = (Blackout("0 8 * * *", HOUR),) if wait == "quiet" else ()
+    post.put(group=MINUTE if wait == "group" else 0, quiet=quiet)
+    post.ended()
+    kept = post.ended()
+    post.world.client.xtrim("jobqueue:job-notices", maxlen=1, approximate=False)
+    if wait == "receiver":
+        post.receiver.failure = DeliveryFailed("The receiver answered 500.")
+    for _ in range(5):
+        post.deliver()
+        post.clock.advance(10)
+    assert post.receiver.taken == []
+    post.receiver.failure = None
+    post.clock.advance(3600)
+    post.deliver()
+    assert post.receiver.jobs == [kept]
+    assert len(post.alerts(NOTIFICATIONS_LOST)) == 1
+
+
+def test_a_gap_in_one_stream_is_reported_once(post: Post) -> None:
+    post.put(events=("job.*", "alert.raised"))
+    jobs = [post.ended() for _ in range(3)]
+    for kind in ("results_forged", "records_altered"):
+        post.ledger.executions.alert(kind, "", "", "an alert")
+    post.world.client.xtrim("jobqueue:notices", maxlen=1, approximate=False)
+    post.deliver()
+    events = [event for message in post.receiver.taken for event in message.content["data"]["events"]]
+    assert [event["job"]["id"] for event in events[:3]] == jobs
+    raised = [event["alert"]["kind"] for event in events[3:]]
+    assert raised == ["records_altered", NOTIFICATIONS_LOST]
+    assert len(post.alerts(NOTIFICATIONS_LOST)) == 1
+
+
 def test_a_group_is_one_message(post: Post) -> None:
     post.put(group=5 * MINUTE)
     for number in range(17):

@@ -103,10 +103,11 @@ class Deliverer:
         before = behind = cursor
         for _ in range(_MOST_READINGS):
             reading = self._notifications.read(behind)
-            if not reading.is_complete:
+            if reading.begin != behind:
+                if events:  # the next step reports it
+                    break
                 self._report_gap(rule, reading)
-                if not reading.notices:
-                    return _Batch((), reading.newest, reading.newest, 0)
+                return _Batch((), reading.begin, reading.begin, 0)
             for notice in reading.notices:
                 if events and (len(events) >= MOST_EVENTS or notice.at > events[0].notice.at + rule.group):
                     return _Batch(tuple(events), before, behind, 0)
