@@ -86,12 +86,14 @@ class Deliverer:
 
     def _advance(self, view: RuleView, now: int) -> bool:
         rule, progress = view.rule, view.progress
-        batch = self._batch(rule, progress.cursor)
+        is_quiet = _is_quiet(rule, now)
+        # in quiet hours, only the cursor before the first event is of use
+        batch = self._batch(replace(rule, group=0) if is_quiet else rule, progress.cursor)
         if not batch.events:
             if batch.behind == progress.cursor:
                 return False
             return self._pass(view, batch.behind)
-        if batch.ready > now or _is_quiet(rule, now):
+        if is_quiet or batch.ready > now:
             if batch.before != progress.cursor:
                 self._pass(view, batch.before)
             return False
