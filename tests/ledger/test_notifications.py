@@ -430,6 +430,28 @@ def test_events_that_all_rules_have_passed_are_removed(post: Post) -> None:
     assert post.alerts(NOTIFICATIONS_LOST) == []
 
 
+def test_a_turn_without_events_reads_no_rules(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    post.put("a")
+    post.put("b", events=("job.failed",))
+    notifier = Notifier(post.ledger, post.process())
+
+    def turn() -> None:
+        for thread in notifier.turn():
+            thread.join(60)
+
+    post.ended()
+    for _ in range(3):
+        turn()
+    some, reads = post.ledger.notifications.some, []
+    monkeypatch.setattr(post.ledger.notifications, "some", lambda *given: reads.append(given) or some(*given))
+    for _ in range(5):
+        turn()
+    assert reads == []
+    job_id = post.ended(failed=True)
+    turn()
+    assert post.receiver.jobs[-2:] == [job_id, job_id]
+
+
 @pytest.mark.parametrize("lost", ["trimmed", "deleted"])
 def test_events_that_were_removed_unread_raise_an_alert(post: Post, lost: str) -> None:
     post.put()
