@@ -86,18 +86,18 @@ class Notifications:
         self._records = SealedRecords(storage, "notification", "notification rule", remedy)
         self._letters = SealedRecords(storage, "dead-letter", "dead letter of", "It is not sent; delete it.")
 
-    def put(self, rule: NotificationRule, before: str, *, begins_now: bool = False) -> None:
+    def put(self, rule: NotificationRule, before: str) -> None:
         """Store a rule in place of the one with the serial number ``before`` ('': it is new).
 
-        A new one begins with the events from now on; so does one with ``begins_now``. Raises ``NotificationExists``,
-        ``NotificationNotFound``, ``RecordChanged``, ``Conflict`` if there are too many.
+        A new one begins with the events from now on. Raises ``NotificationExists``, ``NotificationNotFound``,
+        ``RecordChanged``, ``Conflict`` if there are too many.
         """
         sealed = self._records.close(rule.name, json.dumps(rule.document()))
-        self._store(rule.name, before, sealed, rule.serial, "1" if begins_now else "")
+        self._store(rule.name, before, sealed, rule.serial)
 
     def remove(self, name: str, serial: str) -> None:
         """Remove a rule with its dead letters. Raises ``NotificationNotFound``, ``RecordChanged``."""
-        self._store(name, serial, "", "", "")
+        self._store(name, serial, "", "")
 
     def get(self, name: str) -> RuleView:
         """One rule with its deliveries. Raises ``NotificationNotFound``, ``RecordAltered``."""
@@ -198,14 +198,14 @@ class Notifications:
         """How many rules there are, how many dead letters they have, and for how long (microseconds) the message that
         waits longest has been tried.
         """
-        total, *records = self._scripts.call("read_notifications", 0, MAX_PAGE, "")
+        total, *records = self._scripts.call("read_notifications", 0, MOST_RULES, "")
         since = [number for number in (_number(str(record[6])) for record in records) if number is not None]
         dead = sum(_number(str(record[10])) or 0 for record in records)
         return int(total), dead, max((now - first for first in since), default=0)
 
-    def dead_letters(self, name: str, most: int = KEPT_DEAD_LETTERS) -> list[DeadLetter]:
-        """The dead letters of a rule, oldest first, at most so many. Altered ones are left out, with an alert."""
-        records = self._scripts.command("LRANGE", self._keys.kind("dead_letters") + name, 0, most - 1)
+    def dead_letters(self, name: str) -> list[DeadLetter]:
+        """The dead letters of a rule, oldest first. Altered ones are left out, with an alert."""
+        records = self._scripts.command("LRANGE", self._keys.kind("dead_letters") + name, 0, KEPT_DEAD_LETTERS - 1)
         letters = []
         for record in records:
             try:
