@@ -59,12 +59,8 @@ class Reading:
 
 @dataclass(frozen=True)
 class Settlement:
-    """The result of an attempt, or of events that were passed: the new progress of a rule.
+    """The new progress of a rule, after an attempt or, without a ``delivery``, behind events that are not reported."""
 
-    ``outcome`` is passed, delivered, failed or dead.
-    """
-
-    outcome: str
     cursor: Cursor
     attempts: int = 0
     next: int | None = None
@@ -182,7 +178,7 @@ class Notifications:
             cursor.others,
             settlement.cursor.jobs,
             settlement.cursor.others,
-            settlement.outcome,
+            "passed" if delivery is None else delivery.result,
             settlement.attempts,
             "" if settlement.next is None else settlement.next,
             "" if settlement.since is None else settlement.since,

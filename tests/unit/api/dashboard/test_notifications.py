@@ -39,7 +39,7 @@ def rule(services: FakeServices, monkeypatch: pytest.MonkeyPatch) -> Notificatio
     letter = DeadLetter(check_message(view.rule, 1), 1_800_000_000_000_000, EVIL)
     delivery = Delivery(1_800_000_000_000_000, "dead", letter.message.id, "job.failed", 3, EVIL)
     cursor = view.progress.cursor
-    settlement = Settlement("dead", cursor, 2, 1_800_000_000_000_000, 1, EVIL, delivery, letter)
+    settlement = Settlement(cursor, 2, 1_800_000_000_000_000, 1, EVIL, delivery, letter)
     assert services.ledger.notifications.settle("on-call", cursor, settlement) == 0
     return view.rule
 
