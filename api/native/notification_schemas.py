@@ -29,6 +29,12 @@ _REFERENCE = {
 }
 
 
+def _check_reference(value: dict[str, Any]) -> None:
+    problems = faults({"": value})
+    if problems:
+        raise ma.ValidationError(problems[""])
+
+
 class SecretReference(fields.Field[Any]):
     """``{"$secret": "name"}``, loaded as the name of the secret."""
 
@@ -45,9 +51,7 @@ class SecretReference(fields.Field[Any]):
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
         if not isinstance(value, dict) or KEY not in value:
             raise self.make_error("invalid")
-        problems = faults({"": value})
-        if problems:
-            raise ma.ValidationError(next(iter(problems.values())))
+        _check_reference(value)
         return value[KEY]
 
 
@@ -67,9 +71,7 @@ class UrlOrSecret(fields.Field[Any]):
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
         if isinstance(value, dict) and KEY in value:
-            problems = faults({"": value})
-            if problems:
-                raise ma.ValidationError(next(iter(problems.values())))
+            _check_reference(value)
             return value
         if not isinstance(value, str):
             raise self.make_error("invalid")
