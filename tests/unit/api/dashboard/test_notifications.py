@@ -78,7 +78,7 @@ def test_a_pause_is_shown(page: Page, services: FakeServices, rule: Notification
 def test_what_cannot_be_sent_is_said(send: Send, rule: NotificationRule, verb: str) -> None:
     answer = send(AT, f"{AT}/{verb}")  # the fakes resolve all hosts to an address of documentation, which is refused
     assert answer.status_code == 200
-    assert "has an address inside" in answer.get_data(as_text=True)
+    assert "resolves to an internal address" in answer.get_data(as_text=True)
 
 
 def test_sending(send: Send, services: FakeServices, rule: NotificationRule, monkeypatch: pytest.MonkeyPatch) -> None:
