@@ -7,6 +7,7 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import fields, validate
 
+from api.native.comparison import ComparisonAnswer
 from api.native.fields import Line, QueryFlag, QueryWhole, Tags, Text, about, between, length
 from api.native.schedule_schemas import BlackoutAnswer, BlackoutRequest, Duration, SchedulePauseAnswer
 from api.validation import StrictSchema
@@ -250,13 +251,8 @@ class NotificationAnswer(ma.Schema):
     )
 
 
-class NotificationPutAnswer(NotificationAnswer):
+class NotificationPutAnswer(NotificationAnswer, ComparisonAnswer):
     """What was stored, or with dry_run would be."""
-
-    change = fields.String(metadata=about("Only with dry_run: created, changed or unchanged."))
-    changes = fields.List(
-        fields.Dict(), metadata=about("Only with dry_run: the fields that differ, as {field, before, after}.")
-    )
 
 
 class NotificationListAnswer(ma.Schema):
