@@ -7,6 +7,7 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import fields, validate
 
+from api.native.comparison import ComparisonAnswer
 from api.native.fields import Line, QueryFlag, QueryWhole, Tags, Text, about, between, length
 from api.native.schedule_schemas import BlackoutAnswer, BlackoutRequest, Duration, SchedulePauseAnswer
 from api.validation import StrictSchema
@@ -37,6 +38,12 @@ _REFERENCE = {
 }
 
 
+def _check_reference(value: dict[str, Any]) -> None:
+    problems = faults({"": value})
+    if problems:
+        raise ma.ValidationError(problems[""])
+
+
 class SecretReference(fields.Field[Any]):
     """``{"$secret": "name"}``, loaded as the name of the secret."""
 
@@ -53,9 +60,7 @@ class SecretReference(fields.Field[Any]):
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
         if not isinstance(value, dict) or KEY not in value:
             raise self.make_error("invalid")
-        problems = faults({"": value})
-        if problems:
-            raise ma.ValidationError(next(iter(problems.values())))
+        _check_reference(value)
         return value[KEY]
 
 
@@ -75,9 +80,7 @@ class UrlOrSecret(fields.Field[Any]):
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
         if isinstance(value, dict) and KEY in value:
-            problems = faults({"": value})
-            if problems:
-                raise ma.ValidationError(next(iter(problems.values())))
+            _check_reference(value)
             return value
         if not isinstance(value, str):
             raise self.make_error("invalid")
@@ -256,13 +259,8 @@ class NotificationAnswer(ma.Schema):
     )
 
 
-class NotificationPutAnswer(NotificationAnswer):
+class NotificationPutAnswer(NotificationAnswer, ComparisonAnswer):
     """What was stored, or with dry_run would be."""
-
-    change = fields.String(metadata=about("Only with dry_run: created, changed or unchanged."))
-    changes = fields.List(
-        fields.Dict(), metadata=about("Only with dry_run: the fields that differ, as {field, before, after}.")
-    )
 
 
 class NotificationListAnswer(ma.Schema):

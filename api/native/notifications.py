@@ -10,6 +10,7 @@ from api import audit
 from api.blueprint import Blueprint
 from api.context import principal, services
 from api.native import list_cursor
+from api.native.comparison import comparison
 from api.native.notification_mapping import declared_document, letter_document, rule_document, rule_of
 from api.native.notification_schemas import (
     DeadLetterListAnswer,
@@ -22,10 +23,8 @@ from api.native.notification_schemas import (
     ResendRequest,
     SentAnswer,
 )
-from api.native.saved_mapping import changes
 from api.native.schemas import ErrorAnswer
 from api.responses import json_response
-from jobqueue.model.changes import changes as changes_between
 from jobqueue.model.notification import Cursor, NotificationRule, Progress, RuleView
 from jobqueue.services.notifications.manager import Sent
 
@@ -140,7 +139,6 @@ def _compared(rule: NotificationRule) -> Response:
     """What storing the rule would change."""
     audit.note(notification=rule.name, dry_run=1)
     before, after = services().notifications.compare(rule, principal())
-    different = changes_between({} if before is None else declared_document(before), declared_document(after))
-    change = "created" if before is None else "changed" if different else "unchanged"
+    compared = comparison(None if before is None else declared_document(before), declared_document(after))
     document = rule_document(RuleView(after, Progress(Cursor("", ""))))
-    return json_response({**document, "change": change, "changes": changes(different)})
+    return json_response({**document, **compared})

@@ -7,6 +7,7 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import fields, validate
 
+from api.native.comparison import ComparisonAnswer
 from api.native.fields import Data, Flag, Line, Moment, QueryFlag, QueryWhole, Text, about, between, length
 from api.native.schemas import EXAMPLE_OPERATION
 from api.validation import StrictSchema
@@ -302,13 +303,8 @@ class ScheduleAnswer(ma.Schema):
     )
 
 
-class SchedulePutAnswer(ScheduleAnswer):
+class SchedulePutAnswer(ScheduleAnswer, ComparisonAnswer):
     """What was stored, or with dry_run would be."""
-
-    change = fields.String(metadata=about("Only with dry_run: created, changed or unchanged."))
-    changes = fields.List(
-        fields.Dict(), metadata=about("Only with dry_run: the fields that differ, as {field, before, after}.")
-    )
 
 
 class ScheduleDetailAnswer(ScheduleAnswer):

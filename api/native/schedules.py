@@ -11,7 +11,7 @@ from api import audit, scheduling
 from api.blueprint import Blueprint
 from api.context import principal, services
 from api.native import links, list_cursor, mapping
-from api.native.saved_mapping import changes
+from api.native.comparison import comparison
 from api.native.schedule_mapping import (
     backfill_document,
     declared_document,
@@ -37,7 +37,6 @@ from api.native.schedule_schemas import (
 from api.native.schemas import AcceptedAnswer, ErrorAnswer
 from api.responses import json_response
 from jobqueue.errors import InvalidInput
-from jobqueue.model.changes import changes as changes_between
 from jobqueue.model.schedule import Outcome, Progress, Schedule, ScheduleView
 from jobqueue.model.submission import Submission
 from jobqueue.model.timestamps import to_iso
@@ -240,10 +239,9 @@ def _compared(schedule: Schedule, *, is_assumed: bool) -> Response:
     if is_assumed:
         scheduling.check_form(schedule.content)
     before, after = services().schedules.compare(schedule, principal(), None if is_assumed else _submission(schedule))
-    different = changes_between({} if before is None else declared_document(before), declared_document(after))
-    change = "created" if before is None else "changed" if different else "unchanged"
+    compared = comparison(None if before is None else declared_document(before), declared_document(after))
     document = schedule_document(ScheduleView(after, Progress()))
-    return json_response({**document, "change": change, "changes": changes(different)})
+    return json_response({**document, **compared})
 
 
 def _answer(view: ScheduleView) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import marshmallow as ma
 from marshmallow import fields
 
+from api.native.comparison import ComparisonAnswer
 from api.native.fields import Line, QueryFlag, Text, about, length
 from api.validation import StrictSchema
 from jobqueue.model.stored_target import MAX_DESCRIPTION
@@ -71,13 +72,8 @@ class StoredTargetAnswer(ma.Schema):
     managed_by = fields.String(required=True, metadata=about("The set of files that it is applied from, or empty."))
 
 
-class TargetPutAnswer(StoredTargetAnswer):
+class TargetPutAnswer(StoredTargetAnswer, ComparisonAnswer):
     """What was stored, or with dry_run would be."""
-
-    change = fields.String(metadata=about("Only with dry_run: created, changed or unchanged."))
-    changes = fields.List(
-        fields.Dict(), metadata=about("Only with dry_run: the fields that differ, as {field, before, after}.")
-    )
 
 
 class TargetMembersAnswer(StoredTargetAnswer):

@@ -9,7 +9,7 @@ from flask import Response
 from api import audit
 from api.blueprint import Blueprint
 from api.context import principal, services
-from api.native.saved_mapping import changes
+from api.native.comparison import comparison
 from api.native.schemas import ErrorAnswer
 from api.native.target_schemas import (
     NamedTargetRequest,
@@ -23,7 +23,6 @@ from api.native.target_schemas import (
     TargetRequest,
 )
 from api.responses import json_response
-from jobqueue.model.changes import changes as changes_between
 from jobqueue.model.saved_job import check_manager
 from jobqueue.model.stored_target import StoredTarget
 from jobqueue.model.timestamps import to_iso
@@ -106,9 +105,8 @@ def _put(name: str, loaded: dict[str, Any], *, assumed: list[str] | None = None)
     if not is_dry_run:
         return json_response(_document(stored), 201 if before is None else 200)
     audit.note(dry_run=1)
-    different = changes_between({} if before is None else _declared(before), _declared(stored))
-    change = "created" if before is None else "changed" if different else "unchanged"
-    return json_response({**_document(stored), "change": change, "changes": changes(different)})
+    compared = comparison(None if before is None else _declared(before), _declared(stored))
+    return json_response({**_document(stored), **compared})
 
 
 def _declared(target: StoredTarget) -> dict[str, Any]:

@@ -32,6 +32,8 @@ MAX_PAGE = 100
 #: Entries of each stream that one call reads.
 MOST_NOTICES = 200
 _LONGEST_ERROR = 500
+#: The largest second part of the id of a stream's entry.
+_LAST_NUMBER = 2**64 - 1
 
 
 @dataclass(frozen=True)
@@ -45,24 +47,20 @@ class Turn:
 
 @dataclass(frozen=True)
 class Reading:
-    """Events behind a cursor, oldest first, and the cursor behind them. Not ``is_complete``: events between the cursor
-    and the first of these were removed before they were read. ``is_last``: there are no more.
+    """Events behind a cursor, oldest first. ``begin``: that cursor; or another one, just before the first event that is
+    left, if events behind the cursor were removed before they were read. ``is_last``: there are no more.
     """
 
     notices: tuple[Notice, ...]
-    is_complete: bool
+    begin: Cursor
     is_last: bool
     newest: Cursor
 
 
 @dataclass(frozen=True)
 class Settlement:
-    """The result of an attempt, or of events that were passed: the new progress of a rule.
+    """The new progress of a rule, after an attempt or, without a ``delivery``, behind events that are not reported."""
 
-    ``outcome`` is passed, delivered, failed or dead.
-    """
-
-    outcome: str
     cursor: Cursor
     attempts: int = 0
     next: int | None = None
@@ -84,18 +82,18 @@ class Notifications:
         self._records = SealedRecords(storage, "notification", "notification rule", remedy)
         self._letters = SealedRecords(storage, "dead-letter", "dead letter of", "It is not sent; delete it.")
 
-    def put(self, rule: NotificationRule, before: str, *, begins_now: bool = False) -> None:
+    def put(self, rule: NotificationRule, before: str) -> None:
         """Store a rule in place of the one with the serial number ``before`` ('': it is new).
 
-        A new one begins with the events from now on; so does one with ``begins_now``. Raises ``NotificationExists``,
-        ``NotificationNotFound``, ``RecordChanged``, ``Conflict`` if there are too many.
+        A new one begins with the events from now on. Raises ``NotificationExists``, ``NotificationNotFound``,
+        ``RecordChanged``, ``Conflict`` if there are too many.
         """
         sealed = self._records.close(rule.name, json.dumps(rule.document()))
-        self._store(rule.name, before, sealed, rule.serial, "1" if begins_now else "")
+        self._store(rule.name, before, sealed, rule.serial)
 
     def remove(self, name: str, serial: str) -> None:
         """Remove a rule with its dead letters. Raises ``NotificationNotFound``, ``RecordChanged``."""
-        self._store(name, serial, "", "", "")
+        self._store(name, serial, "", "")
 
     def get(self, name: str) -> RuleView:
         """One rule with its deliveries. Raises ``NotificationNotFound``, ``RecordAltered``."""
@@ -158,7 +156,11 @@ class Notifications:
                 merged = [notice for notice in merged if notice.position <= end]
                 is_last = False
         newest = Cursor(str(newest_job), str(newest_other))
-        return Reading(tuple(merged), has_jobs == "1" and has_others == "1", is_last, newest)
+        begin = Cursor(
+            cursor.jobs if has_jobs == "1" else _just_before(jobs, newest.jobs),
+            cursor.others if has_others == "1" else _just_before(others, newest.others),
+        )
+        return Reading(tuple(merged), begin, is_last, newest)
 
     def settle(self, name: str, cursor: Cursor, settlement: Settlement) -> int | None:
         """Move a rule on from ``cursor``; None if another process did, or the rule is gone.
@@ -176,7 +178,7 @@ class Notifications:
             cursor.others,
             settlement.cursor.jobs,
             settlement.cursor.others,
-            settlement.outcome,
+            "passed" if delivery is None else delivery.result,
             settlement.attempts,
             "" if settlement.next is None else settlement.next,
             "" if settlement.since is None else settlement.since,
@@ -192,14 +194,14 @@ class Notifications:
         """How many rules there are, how many dead letters they have, and for how long (microseconds) the message that
         waits longest has been tried.
         """
-        total, *records = self._scripts.call("read_notifications", 0, MAX_PAGE, "")
+        total, *records = self._scripts.call("read_notifications", 0, MOST_RULES, "")
         since = [number for number in (_number(str(record[6])) for record in records) if number is not None]
         dead = sum(_number(str(record[10])) or 0 for record in records)
         return int(total), dead, max((now - first for first in since), default=0)
 
-    def dead_letters(self, name: str, most: int = KEPT_DEAD_LETTERS) -> list[DeadLetter]:
-        """The dead letters of a rule, oldest first, at most so many. Altered ones are left out, with an alert."""
-        records = self._scripts.command("LRANGE", self._keys.kind("dead_letters") + name, 0, most - 1)
+    def dead_letters(self, name: str) -> list[DeadLetter]:
+        """The dead letters of a rule, oldest first. Altered ones are left out, with an alert."""
+        records = self._scripts.command("LRANGE", self._keys.kind("dead_letters") + name, 0, KEPT_DEAD_LETTERS - 1)
         letters = []
         for record in records:
             try:
@@ -257,6 +259,14 @@ def _notice(entry_id: str, text: str, *, is_of_job: bool) -> Notice:
     except decoding.FAULTS:
         # a forged entry: it has a position in the stream, and no content
         return Notice(str(entry_id), "", 0, "", "", is_of_job)
+
+
+def _just_before(entries: Sequence[Sequence[Any]], newest: str) -> str:
+    """The id before that of the first entry: a cursor behind which no entry is missing. ``newest`` if there is none."""
+    if not entries:
+        return newest
+    time, number = map(int, str(entries[0][0]).split("-"))
+    return f"{time}-{number - 1}" if number else f"{time - 1}-{_LAST_NUMBER}"
 
 
 def _letter_document(letter: DeadLetter) -> dict[str, Any]:

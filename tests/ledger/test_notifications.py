@@ -388,7 +388,7 @@ def test_two_processes_at_once_move_a_rule_on_once(post: Post) -> None:
     before = post.manager.get("n").progress.cursor
     post.deliver()
     behind = post.manager.get("n").progress.cursor
-    assert post.ledger.notifications.settle("n", before, Settlement("delivered", before)) is None
+    assert post.ledger.notifications.settle("n", before, Settlement(before)) is None
     assert post.manager.get("n").progress.cursor == behind
 
 
@@ -430,6 +430,28 @@ def test_events_that_all_rules_have_passed_are_removed(post: Post) -> None:
     assert post.alerts(NOTIFICATIONS_LOST) == []
 
 
+def test_a_turn_without_events_reads_no_rules(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    post.put("a")
+    post.put("b", events=("job.failed",))
+    notifier = Notifier(post.ledger, post.process())
+
+    def turn() -> None:
+        for thread in notifier.turn():
+            thread.join(60)
+
+    post.ended()
+    for _ in range(3):
+        turn()
+    some, reads = post.ledger.notifications.some, []
+    monkeypatch.setattr(post.ledger.notifications, "some", lambda *given: reads.append(given) or some(*given))
+    for _ in range(5):
+        turn()
+    assert reads == []
+    job_id = post.ended(failed=True)
+    turn()
+    assert post.receiver.jobs[-2:] == [job_id, job_id]
+
+
 @pytest.mark.parametrize("lost", ["trimmed", "deleted"])
 def test_events_that_were_removed_unread_raise_an_alert(post: Post, lost: str) -> None:
     post.put()
@@ -446,6 +468,40 @@ def test_events_that_were_removed_unread_raise_an_alert(post: Post, lost: str) -
     job_id = post.ended()
     post.deliver()
     assert post.receiver.jobs[-1] == job_id
+    assert len(post.alerts(NOTIFICATIONS_LOST)) == 1
+
+
+@pytest.mark.parametrize("wait", ["receiver", "group", "quiet"])
+def test_events_that_were_removed_unread_are_reported_once(post: Post, wait: str) -> None:
+    quiet = (Blackout("0 8 * * *", HOUR),) if wait == "quiet" else ()
+    post.put(group=MINUTE if wait == "group" else 0, quiet=quiet)
+    post.ended()
+    kept = post.ended()
+    post.world.client.xtrim("jobqueue:job-notices", maxlen=1, approximate=False)
+    if wait == "receiver":
+        post.receiver.failure = DeliveryFailed("The receiver answered 500.")
+    for _ in range(5):
+        post.deliver()
+        post.clock.advance(10)
+    assert post.receiver.taken == []
+    post.receiver.failure = None
+    post.clock.advance(3600)
+    post.deliver()
+    assert post.receiver.jobs == [kept]
+    assert len(post.alerts(NOTIFICATIONS_LOST)) == 1
+
+
+def test_a_gap_in_one_stream_is_reported_once(post: Post) -> None:
+    post.put(events=("job.*", "alert.raised"))
+    jobs = [post.ended() for _ in range(3)]
+    for kind in ("results_forged", "records_altered"):
+        post.ledger.executions.alert(kind, "", "", "an alert")
+    post.world.client.xtrim("jobqueue:notices", maxlen=1, approximate=False)
+    post.deliver()
+    events = [event for message in post.receiver.taken for event in message.content["data"]["events"]]
+    assert [event["job"]["id"] for event in events[:3]] == jobs
+    raised = [event["alert"]["kind"] for event in events[3:]]
+    assert raised == ["records_altered", NOTIFICATIONS_LOST]
     assert len(post.alerts(NOTIFICATIONS_LOST)) == 1
 
 

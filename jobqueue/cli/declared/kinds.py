@@ -143,14 +143,7 @@ class Schedules:
 
     def stored(self, client: Client) -> Iterator[tuple[str, dict[str, Any]]]:
         for schedule in client.iter_schedules():
-            empty = (None, "")
-            fields = {field: schedule.get(field) for field in self._FIELDS}
-            body = {
-                field: value for field, value in fields.items() if value not in empty and value != self._FIELDS[field]
-            }
-            if schedule.get("pause"):  # a schedule that is restored from the file must not fire at once
-                body["paused"] = schedule["pause"].get("reason") or "paused"
-            yield schedule["name"], body
+            yield schedule["name"], _declared_body(schedule, self._FIELDS)
 
 
 class Notifications:
@@ -159,14 +152,14 @@ class Notifications:
     name = "notification"
     #: Fields that a caller sets, in the order of an export, and the values that say nothing.
     _FIELDS: Mapping[str, Any] = {
-        "description": "",
+        "description": None,
         "events": None,
         "filter": {},
         "channel": None,
         "group": "0s",
         "quiet_hours": [],
         "time_zone": "UTC",
-        "managed_by": "",
+        "managed_by": None,
     }
 
     def uses(self, body: Mapping[str, Any]) -> frozenset[str]:  # noqa: ARG002
@@ -190,10 +183,16 @@ class Notifications:
 
     def stored(self, client: Client) -> Iterator[tuple[str, dict[str, Any]]]:
         for rule in client.notifications.list():
-            body = {field: rule[field] for field, empty in self._FIELDS.items() if rule.get(field) not in (None, empty)}
-            if rule.get("pause"):  # a rule that is restored from the file must not report at once
-                body["paused"] = rule["pause"].get("reason") or "paused"
-            yield rule["name"], body
+            yield rule["name"], _declared_body(rule, self._FIELDS)
+
+
+def _declared_body(record: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that a caller sets, in the order of ``defaults``, without those that have their default."""
+    fields = {field: record.get(field) for field in defaults}
+    body = {field: value for field, value in fields.items() if value not in (None, "", defaults[field])}
+    if record.get("pause"):  # a record that is restored from the file must not begin to work at once
+        body["paused"] = record["pause"].get("reason") or "paused"
+    return body
 
 
 def _uses_declared(job: Any, declared: Declared) -> bool:

@@ -41,8 +41,8 @@ class AppriseSender:
         if not result:
             kind = url.partition(":")[0]
             raise DeliveryFailed(
-                f"The {kind} service of the secret {secret!r} did not take the message ({result.status.name.lower()}). "
-                "The log of the API has what Apprise says."
+                f"The {kind} service of the secret {secret!r} did not accept the message "
+                f"({result.status.name.lower()}). The API's log has the messages of Apprise."
             )
 
 

@@ -86,12 +86,14 @@ class Deliverer:
 
     def _advance(self, view: RuleView, now: int) -> bool:
         rule, progress = view.rule, view.progress
-        batch = self._batch(rule, progress.cursor)
+        is_quiet = _is_quiet(rule, now)
+        # in quiet hours, only the cursor before the first event is of use
+        batch = self._batch(replace(rule, group=0) if is_quiet else rule, progress.cursor)
         if not batch.events:
             if batch.behind == progress.cursor:
                 return False
             return self._pass(view, batch.behind)
-        if batch.ready > now or _is_quiet(rule, now):
+        if is_quiet or batch.ready > now:
             if batch.before != progress.cursor:
                 self._pass(view, batch.before)
             return False
@@ -103,10 +105,11 @@ class Deliverer:
         before = behind = cursor
         for _ in range(_MOST_READINGS):
             reading = self._notifications.read(behind)
-            if not reading.is_complete:
+            if reading.begin != behind:
+                if events:  # the next step reports it
+                    break
                 self._report_gap(rule, reading)
-                if not reading.notices:
-                    return _Batch((), reading.newest, reading.newest, 0)
+                return _Batch((), reading.begin, reading.begin, 0)
             for notice in reading.notices:
                 if events and (len(events) >= MOST_EVENTS or notice.at > events[0].notice.at + rule.group):
                     return _Batch(tuple(events), before, behind, 0)
@@ -131,15 +134,14 @@ class Deliverer:
         except DeliveryFailed as failure:
             return self._failed(view, batch, message, failure)
         delivery = Delivery(now, "delivered", message.id, message.event, message.count)
-        settlement = Settlement("delivered", batch.behind, delivery=delivery)
+        settlement = Settlement(batch.behind, delivery=delivery)
         return self._notifications.settle(rule.name, progress.cursor, settlement) is not None
 
     def _failed(self, view: RuleView, batch: _Batch, message: Message, failure: DeliveryFailed) -> bool:
         rule, progress, now = view.rule, view.progress, self._ledger.time()
         attempts, error = progress.attempts + 1, failure.message
         is_dead = failure.is_gone or now - batch.events[0].notice.at >= TRIED_FOR
-        result = "dead" if is_dead else "failed"
-        delivery = Delivery(now, result, message.id, message.event, message.count, error)
+        delivery = Delivery(now, "dead" if is_dead else "failed", message.id, message.event, message.count, error)
         logger.log(
             logging.ERROR if is_dead else logging.WARNING,
             "The notification rule %s: attempt %d to send %s failed: %s",
@@ -148,7 +150,9 @@ class Deliverer:
         if not is_dead:
             pause = failure.retry_after or _pause(attempts)
             settlement = Settlement(
-                *("failed", progress.cursor, attempts, now + round(pause * _SECOND)),
+                progress.cursor,
+                attempts,
+                next=now + round(pause * _SECOND),
                 since=progress.since or now,
                 error=error,
                 delivery=delivery,
@@ -160,8 +164,7 @@ class Deliverer:
                 f"The notification rule {rule.name} gave up a message: {error} "
                 f"`jobqueue notification dead-letters {rule.name}` shows it, `resend` sends it again."
             )
-        letter = DeadLetter(message, now, error)
-        settlement = Settlement("dead", batch.behind, delivery=delivery, dead_letter=letter)
+        settlement = Settlement(batch.behind, delivery=delivery, dead_letter=DeadLetter(message, now, error))
         dropped = self._notifications.settle(rule.name, progress.cursor, settlement)
         if failure.is_gone:
             self._stop(rule, now, "the receiver answered 410 Gone: it accepts no more messages")
@@ -170,8 +173,7 @@ class Deliverer:
 
     def _pass(self, view: RuleView, cursor: Cursor) -> bool:
         """Move on behind events that are not reported."""
-        settlement = Settlement("passed", cursor)
-        return self._notifications.settle(view.rule.name, view.progress.cursor, settlement) is not None
+        return self._notifications.settle(view.rule.name, view.progress.cursor, Settlement(cursor)) is not None
 
     def _pass_all(self, view: RuleView) -> bool:
         """The events during a pause are not reported."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,9 +87,7 @@ class EventReader:
             and _is_listed(job.submitted_by, wanted.submitters)
         ):
             return False
-        if any(
-            not matches(pattern, job.tags.get(key, "")) or key not in job.tags for key, pattern in wanted.tags.items()
-        ):
+        if not all(key in job.tags and matches(pattern, job.tags[key]) for key, pattern in wanted.tags.items()):
             return False
         if not wanted.hosts:
             return True
@@ -120,8 +118,7 @@ def _happened(job: Job, notice: Notice) -> bool:
     return bool(progress.stopped) if notice.kind == "stopped" else bool(progress.awaits)
 
 
-def _is_listed(text: str, patterns: Iterable[str]) -> bool:
-    patterns = tuple(patterns)
+def _is_listed(text: str, patterns: Sequence[str]) -> bool:
     return not patterns or any(matches(pattern, text) for pattern in patterns)
 
 

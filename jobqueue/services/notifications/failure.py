@@ -8,8 +8,8 @@ from jobqueue.errors import JobQueueError
 class DeliveryFailed(JobQueueError):
     """A message was not delivered. Its text contains neither secrets nor addresses with secrets.
 
-    ``is_gone``: the receiver does not want any more messages. ``retry_after``: seconds for which it asks to be left
-    alone.
+    ``is_gone``: the receiver accepts no more messages. ``retry_after``: seconds after which it asks for the next
+    attempt.
     """
 
     code = "delivery_failed"

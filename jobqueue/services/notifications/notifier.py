@@ -18,7 +18,7 @@ from collections.abc import Callable
 from jobqueue.errors import LedgerUnavailable
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.notifications import Turn
-from jobqueue.model.notification import Cursor, Progress, RuleView
+from jobqueue.model.notification import Cursor, RuleView
 from jobqueue.services.notifications.deliverer import Deliverer
 
 logger = logging.getLogger(__name__)
@@ -38,6 +38,8 @@ class Notifier:
         self._me = secrets.token_hex(8)
         self._leads_until = 0.0
         self._passed = _NOTHING_PASSED
+        #: The newest events, if all rules have passed them: until there are others, nothing is due.
+        self._delivered: Cursor | None = None
         self._lock = threading.Lock()
         self._busy: dict[str, threading.Thread] = {}
         #: By rule ('': all of them): the kind of the last reported failure.
@@ -62,10 +64,12 @@ class Notifier:
             self._leads_until = 0.0
             return []
         self._leads_until = began + LEASE_SECONDS
-        if not turn.names:
+        if not turn.names or turn.newest == self._delivered:
             return []
         views = [view for view in self._notifications.some(turn.names, 0) if isinstance(view, RuleView)]
         self._passed = _passed(views)
+        is_done = len(views) == len(turn.names) and all(view.progress.cursor == turn.newest for view in views)
+        self._delivered = turn.newest if is_done else None
         return [self._start(view.rule.name) for view in views if self._is_due(view, turn)]
 
     def _is_due(self, view: RuleView, turn: Turn) -> bool:
@@ -110,12 +114,12 @@ class Notifier:
 
 def _passed(views: list[RuleView]) -> Cursor:
     """The entries that all rules have passed: what is before them may be removed."""
-    progresses: list[Progress] = [view.progress for view in views]
-    if not progresses:
+    if not views:
         return _NOTHING_PASSED
+    cursors = [view.progress.cursor for view in views]
     return Cursor(
-        min((progress.cursor.jobs for progress in progresses), key=_position),
-        min((progress.cursor.others for progress in progresses), key=_position),
+        min((cursor.jobs for cursor in cursors), key=_position),
+        min((cursor.others for cursor in cursors), key=_position),
     )
 
 

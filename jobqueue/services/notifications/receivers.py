@@ -58,22 +58,22 @@ class Receivers:
         for text in addresses:
             address = ipaddress.ip_address(text.partition("%")[0])
             is_allowed = is_named or self._is_listed(address)
-            if is_allowed or not _is_inside(address):
+            if is_allowed or not _is_internal(address):
                 return Receiver(text, is_allowed)
         raise DeliveryFailed(
-            f"The host {host!r} has an address inside ({', '.join(addresses[:3])}): not public, or of a metadata "
-            "service. JOBQUEUE_NOTIFICATION_HOSTS allows hosts by name or network."
+            f"The host {host!r} resolves to an internal address ({', '.join(addresses[:3])}): it is not public, or "
+            "belongs to a metadata service. JOBQUEUE_NOTIFICATION_HOSTS allows hosts by name or network."
         )
 
     def _is_listed(self, address: _Address) -> bool:
         return any(address in network for network in self._networks)
 
 
-def _is_inside(address: _Address) -> bool:
+def _is_internal(address: _Address) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
         if inner is None and address in _TRANSLATED:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
         if inner is not None:
-            return _is_inside(inner)
+            return _is_internal(inner)
     return not address.is_global or address.is_multicast or address in _METADATA

@@ -24,7 +24,7 @@ from jobqueue.services.notifications.receivers import Receivers
 
 #: Seconds for a connection, and for all of a request.
 CONNECT_SECONDS, TOTAL_SECONDS = 5.0, 15.0
-#: The longest time for which a receiver may ask to be left alone.
+#: The longest ``Retry-After`` that is obeyed, in seconds.
 MOST_RETRY_AFTER = 3600.0
 _PORTS = {"https": 443, "http": 80}
 _REDIRECTS, _GONE, _BUSY = range(300, 400), 410, (429, 503)
@@ -62,7 +62,7 @@ def address_of(url: str) -> Address:
     if parts.scheme not in _PORTS or not parts.hostname or port == 0 or len(url) > MAX_URL:
         raise DeliveryFailed("The URL must be https://host/path, or http:// for a host that a setting allows.")
     if not url.isascii() or not url.isprintable() or " " in url or parts.fragment:
-        raise DeliveryFailed("The URL must be of printable ASCII characters, without spaces and fragment.")
+        raise DeliveryFailed("The URL must be of printable ASCII characters, without spaces or a fragment.")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Address(parts.scheme, parts.hostname, port or _PORTS[parts.scheme], path)
 

@@ -1,5 +1,5 @@
 -- Claims an execution for an agent: at most one claim of an attempt succeeds; it returns a lease and a fencing token.
--- include: clock events status reindex<index> change_host<index> advance<batches,rollout> take_key<concurrency> leave_execution<concurrency> leave_job<concurrency> settle transition parking pace
+-- include: clock events notice status reindex<index> change_host<index> advance<batches,rollout> take_key<concurrency> leave_execution<concurrency> leave_job<concurrency> settle transition parking pace
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 slot, 4 hostname of the agent, 5 new token, 6 lease in microseconds
 -- returns: {'granted', attempt, doc} | {'refused', its state, 'waiting', 'away', 'unsupported', 'foreign',

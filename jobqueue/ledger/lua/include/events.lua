@@ -16,9 +16,3 @@ local function announce(id, status, time, events, host, note)
   redis.call('XADD', K.events, 'MAXLEN', '~', 10000, '*',
     'v', id .. '|' .. status .. '|' .. time .. '|' .. events .. '|' .. host .. '|' .. (note or ''))
 end
-
--- Notes an event of a job for the notification rules: the stream exists only while there are rules.
-local function notice_job(kind, id, at, detail)
-  redis.call('XADD', K.job_notices, 'NOMKSTREAM', 'MAXLEN', '~', KEPT_NOTICES, '*',
-    'v', kind .. '|' .. int(at) .. '|' .. id .. '|' .. detail)
-end

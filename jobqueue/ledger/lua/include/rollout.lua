@@ -1,4 +1,4 @@
--- A job whose executions are opened in steps: a large job, or a rollout. Needs: clock, events, status, batches.
+-- A job whose executions are opened in steps: a large job, or a rollout. Needs: clock, events, notice, status, batches.
 -- Fields of its hash: `opened`: how many slots, in the order of the list, have a record; `gate`: up to how many may be
 -- opened now; `opens`: not before this time. The executions behind `opened` are `submitted` and held, or ended together
 -- without ever having had a record: `rest` is then their state|time|reason.
@@ -41,7 +41,7 @@ local function stop(id, at, reason, cancels, counts, held, op)
   redis.call('HSET', K.job .. id, 'stopped', int(at) .. '|' .. reason)
   redis.call('HDEL', K.job .. id, 'awaits', 'paused')
   count(K.stats, 'rollouts_stopped', 1)
-  notice_job('stopped', id, at, reason)
+  notice(K.job_notices, 'stopped', at, id, reason)
   if held > 0 then end_rest(id, at, 'cancelled', 'the rollout stopped: ' .. reason, counts, held, op) end
   if cancels then redis.call('ZADD', K.opening, int(at), id) else redis.call('ZREM', K.opening, id) end
 end
@@ -87,7 +87,7 @@ local function advance(id, at, counts, op)
   elseif not found[7] then
     redis.call('HSET', job, 'awaits', int(at))
     redis.call('ZADD', K.opening, AWAITING, id)
-    notice_job('awaiting', id, at, 'batch')
+    notice(K.job_notices, 'awaiting', at, id, 'batch')
   end
   return news
 end

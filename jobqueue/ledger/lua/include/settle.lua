@@ -1,4 +1,5 @@
--- Derives a job's status from its counts, and moves its indexes with it. Needs: clock, events, status, index, concurrency.
+-- Derives a job's status from its counts, and moves its indexes with it.
+-- Needs: clock, events, notice, status, index, concurrency.
 -- counts: in the order of STATES; known: its {status, created, updated} so far; is_stepwise: it is opened in steps.
 -- fields, gone: fields of its hash to write with their values, and to delete, in the same commands, or nil; record: what
 -- `read_job` has read, or nil. Returns the status.
@@ -24,7 +25,7 @@ local function settle(id, at, counts, known, is_stepwise, fields, gone, record)
     if not record then conc = redis.call('HGET', job, 'conc') end
     if conc then leave_job(id, conc, at) end
     redis.call('ZADD', K.finished, int(at), id)
-    notice_job('ended', id, at, status)
+    notice(K.job_notices, 'ended', at, id, status)
     if not record or record[6] then redis.call('ZREM', K.deadlines, id) end
     if is_stepwise then
       redis.call('ZREM', K.opening, id)

@@ -1,6 +1,6 @@
 -- Accepts jobs: resolves each target to agents, stores the job with its executions and publishes them, all or nothing
 -- per job; a refused job does not affect the others.
--- include: clock next_time events index batches publish audit_trail hosts notice schedule fire concurrency
+-- include: clock next_time events notice index batches publish audit_trail hosts schedule fire concurrency
 -- KEYS: none
 -- ARGV: 1 now, 2 window of idempotency keys in ms, 3 message template or '', 4 how many entries the audit trail keeps,
 --   5 '1' if a job is refused while its entry cannot be written, then per job what JOB_ARGUMENTS names, '' for what it
@@ -277,7 +277,7 @@ local function store(job, slots, created, terms)
       remember('gate', '0')
       remember('awaits', when)
       redis.call('ZADD', K.opening, AWAITING, id)
-      notice_job('awaiting', id, num(when), 'job')
+      notice(K.job_notices, 'awaiting', num(when), id, 'job')
     else
       remember('gate', int(terms and batch_end(terms_of(terms), 0, slots.staged) or slots.staged))
       redis.call('ZADD', K.opening, when, id)

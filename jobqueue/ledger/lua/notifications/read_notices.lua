@@ -2,8 +2,8 @@
 -- include: clock
 -- KEYS: none
 -- ARGV: 1 now, 2 cursor of job_notices, 3 cursor of notices, 4 most entries of each
--- returns: {per stream '1' or '0': nothing behind the cursor was removed before it was read, {id, text}... of job_notices,
---   {id, text}... of notices}; a stream that does not exist is created: its loss shows in the first answer only
+-- returns: {per stream '1' or '0': the cursor's own entry is still there, so nothing behind it was removed, {id, text}... of
+--   job_notices, {id, text}... of notices, newest id of each}; a stream that does not exist is created
 local found, cursors = {}, {ARGV[2], ARGV[3]}
 for i, stream in ipairs({K.job_notices, K.notices}) do
   local cursor = cursors[i]

@@ -3,16 +3,16 @@
 -- include: clock audit_trail
 -- KEYS: none
 -- ARGV: 1 now, 2 its name, 3 its serial number as the caller has seen it or '' if there was none, 4 the rule as sealed JSON or ''
---   to delete it, 5 its new serial number, 6 '1' to begin with the events from now on, 7 how many rules there may be,
---   8 how many entries the audit trail keeps, 9 seal of the entry for it, 10 that entry or ''
+--   to delete it, 5 its new serial number, 6 how many rules there may be, 7 how many entries the audit trail keeps, 8 seal of
+--   the entry for it, 9 that entry or ''
 -- returns: {'done', number and link of the entry} | {'exists'} | {'unknown'} | {'changed'} (by a concurrent caller) | {'full'}
 --   | {'unrecorded', why} (the entry cannot be written, so nothing was done)
 local name = ARGV[2]
 local key = K.notification .. name
 local serial = redis.call('HGET', key, 'serial') or ''
 if serial ~= ARGV[3] then return {serial == '' and 'unknown' or ARGV[3] == '' and 'exists' or 'changed'} end
-if ARGV[4] ~= '' and serial == '' and redis.call('ZCARD', K.notifications) >= tonumber(ARGV[7]) then return {'full'} end
-local is_entered, number, link = entered(ARGV[8], ARGV[9], ARGV[10])
+if ARGV[4] ~= '' and serial == '' and redis.call('ZCARD', K.notifications) >= tonumber(ARGV[6]) then return {'full'} end
+local is_entered, number, link = entered(ARGV[7], ARGV[8], ARGV[9])
 if not is_entered then return {'unrecorded', number} end
 if ARGV[4] == '' then
   redis.call('DEL', key, K.notification_log .. name, K.dead_letters .. name)
@@ -27,8 +27,5 @@ for i, stream in ipairs({K.job_notices, K.notices}) do
   local newest = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
   begins[i] = newest and newest[1] or redis.call('XADD', stream, '*', 'v', 'begin|' .. int(clock(ARGV[1])) .. '||')
 end
-if serial == '' or ARGV[6] == '1' then
-  redis.call('HSET', key, 'job_cursor', begins[1], 'cursor', begins[2], 'attempts', 0)
-  redis.call('HDEL', key, 'next', 'since', 'error')
-end
+if serial == '' then redis.call('HSET', key, 'job_cursor', begins[1], 'cursor', begins[2], 'attempts', 0) end
 return {'done', number, link}

@@ -39,7 +39,7 @@ def rule(services: FakeServices, monkeypatch: pytest.MonkeyPatch) -> Notificatio
     letter = DeadLetter(check_message(view.rule, 1), 1_800_000_000_000_000, EVIL)
     delivery = Delivery(1_800_000_000_000_000, "dead", letter.message.id, "job.failed", 3, EVIL)
     cursor = view.progress.cursor
-    settlement = Settlement("dead", cursor, 2, 1_800_000_000_000_000, 1, EVIL, delivery, letter)
+    settlement = Settlement(cursor, 2, 1_800_000_000_000_000, 1, EVIL, delivery, letter)
     assert services.ledger.notifications.settle("on-call", cursor, settlement) == 0
     return view.rule
 
@@ -78,7 +78,7 @@ def test_a_pause_is_shown(page: Page, services: FakeServices, rule: Notification
 def test_what_cannot_be_sent_is_said(send: Send, rule: NotificationRule, verb: str) -> None:
     answer = send(AT, f"{AT}/{verb}")  # the fakes resolve all hosts to an address of documentation, which is refused
     assert answer.status_code == 200
-    assert "has an address inside" in answer.get_data(as_text=True)
+    assert "resolves to an internal address" in answer.get_data(as_text=True)
 
 
 def test_sending(send: Send, services: FakeServices, rule: NotificationRule, monkeypatch: pytest.MonkeyPatch) -> None:
