@@ -164,11 +164,10 @@ def backfill(name: str, begin: str, end: str, dry_run: bool, as_json: bool) -> N
     """
     with connect() as client:
         times = list(client.backfill_schedule(name, begin, end, dry_run=dry_run))
-    if as_json:
-        screen().json({"times": times})
-    else:
-        names = ("time", "outcome", "job_id", "reason")
-        screen().table(_BACKFILLED, [[time.get(name) for name in names] for time in times])
+    names = ("time", "outcome", "job_id", "reason")
+    show_table(
+        {"times": times}, _BACKFILLED, times, lambda _, time: [time.get(name) for name in names], as_json=as_json
+    )
     if any(time["outcome"] == "refused" for time in times):
         click.get_current_context().exit(EXIT_REFUSED)
 
