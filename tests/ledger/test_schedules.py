@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import fakeredis
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from jobqueue.errors import (
     Conflict,
@@ -22,6 +23,7 @@ from jobqueue.errors import (
     ScheduleExists,
     ScheduleNotFound,
 )
+from jobqueue.ledger.script_connection import ScriptConnection
 from jobqueue.model.agent import Registration
 from jobqueue.model.alert import RECORDS_ALTERED, SCHEDULES_STOPPED
 from jobqueue.model.audit import AuditEntry
@@ -501,6 +503,25 @@ def test_trigger_submits_a_job_beside_the_times(clockwork: Clockwork) -> None:
     with pytest.raises(Conflict, match=accepted.job_id):
         clockwork.schedules.trigger(clockwork.schedules.get("s"), submission_of(JOB, ADMIN), AUDIT_ENTRY)
     assert clockwork.schedules.get("s").progress.next == view.progress.next
+
+
+def test_a_trigger_whose_answer_is_lost_is_one_result(clockwork: Clockwork, monkeypatch: pytest.MonkeyPatch) -> None:
+    view = clockwork.create(timing=Timing(every=HOUR, anchor=clockwork.clock.now + HOUR))
+    once = ScriptConnection._once
+    lost: set[tuple[Any, ...]] = set()
+
+    def lose_the_first(self: ScriptConnection, command: tuple[Any, ...], *rest: Any) -> Any:
+        answer = once(self, command, *rest)
+        if command not in lost:
+            lost.add(command)
+            raise RedisConnectionError("The answer was lost.")
+        return answer
+
+    with monkeypatch.context() as broken:
+        broken.setattr(ScriptConnection, "_once", lose_the_first)
+        accepted = clockwork.schedules.trigger(view, submission_of(JOB, ADMIN), AUDIT_ENTRY)
+    assert lost
+    assert [(result.outcome, result.job_id) for result in clockwork.results()] == [(Outcome.TRIGGERED, accepted.job_id)]
 
 
 def backfill(clockwork: Clockwork, begin: int, end: int) -> list[tuple[str, str]]:
