@@ -642,6 +642,20 @@ def test_replacing_keeps_the_next_time_the_results_and_a_pause(clockwork: Clockw
     assert changed.progress.next == clockwork.clock.now + 5 * DAY
 
 
+def test_a_schedule_is_replaced_only_as_the_caller_has_seen_it(clockwork: Clockwork) -> None:
+    seen = clockwork.create().schedule
+    clockwork.schedules.pause("s", "for now", ADMIN)
+    changed = replace(seen, description="mine")
+    with pytest.raises(RecordChanged, match="admin has changed the schedule meanwhile"):
+        clockwork.schedules.replace(changed, submission_of(JOB, ADMIN), seen.serial)
+    assert clockwork.schedules.get("s").schedule.description == ""
+    serial = clockwork.schedules.get("s").schedule.serial
+    assert clockwork.schedules.replace(changed, submission_of(JOB, ADMIN), serial)[0].schedule.description == "mine"
+    clockwork.schedules.remove("s")
+    with pytest.raises(ScheduleNotFound):
+        clockwork.schedules.replace(changed, submission_of(JOB, ADMIN), serial)
+
+
 def test_a_process_with_an_old_schedule_makes_no_job(clockwork: Clockwork, forget_lease: Callable[[], None]) -> None:
     clockwork.create()
     (view,) = clockwork.ledger.schedules.some(["s"], 0)
