@@ -159,8 +159,8 @@ def trigger(name: str, as_json: bool) -> None:
 def backfill(name: str, begin: str, end: str, dry_run: bool, as_json: bool) -> None:
     """Submit the jobs of past times that have none: jobqueue schedule backfill nightly --from 3d --to 1d.
 
-    Each time has one job, so the command may be repeated. Unless the schedule's overlap is allow, the jobs run one
-    after the other. The exit code is 1 if a job was refused.
+    Each time has at most one job, so the command may be repeated. Unless the schedule's overlap is allow, the jobs run
+    one after the other. The exit code is 1 if a job was refused.
     """
     with connect() as client:
         times = list(client.backfill_schedule(name, begin, end, dry_run=dry_run))

@@ -160,7 +160,9 @@ def _interpreted(script: str, step: Mapping[str, Any]) -> str:
 def _arguments(text: str, options: Options) -> list[str]:
     plain = _VARIABLE.sub("", text)
     if _SPECIAL_IN_ARGUMENTS.search(plain):
-        raise NotTakenOver(f"the arguments of its script, {one_line(text)!r}, have signs that a shell would interpret.")
+        raise NotTakenOver(
+            f"the arguments of its script, {one_line(text)!r}, have characters that a shell would interpret."
+        )
     try:
         words = shlex.split(text)
     except ValueError as error:
