@@ -73,8 +73,8 @@ def _fill(days: dict[date, Day], view: ScheduleView, after: int, end: int) -> bo
             day.past[schedule.name, result.outcome] += result.count
     if schedule.pause is not None:
         return True
-    times = list(times_of(schedule.timing, schedule.blackouts, schedule.uid).following(after, _TIMES))
-    if len(times) == _TIMES and times[-1] < end:
+    times = list(times_of(schedule.timing, schedule.blackouts, schedule.uid).following(after, _TIMES, end))
+    if len(times) == _TIMES:
         return False
     for moment in times:
         if (day := days.get(_day(moment))) is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import flask
@@ -17,15 +16,13 @@ from api.dashboard.blueprint import PREFIX, blueprint
 from api.native.schedule_mapping import declared_document, schedule_of
 from api.native.schedule_schemas import NamedScheduleRequest, TimingRequest
 from api.native.schemas import EXAMPLE_OPERATION
-from jobqueue.errors import InvalidInput, JobQueueError, RecordChanged, ScheduleNotFound
-from jobqueue.model.schedule import MAX_NAME, Overlap, Schedule, Timing
-from jobqueue.model.timestamps import to_iso
+from jobqueue.errors import InvalidInput, JobQueueError, ScheduleNotFound
+from jobqueue.model.schedule import MAX_NAME, Overlap, Schedule
 from jobqueue.schedules.zones import local, zone_of
 
 _SEE_OTHER, _FAULT = 303, 500
 _BLACKOUTS, _JOB, _SERIAL = "blackouts", "job", "serial"
 _TIMING = ("cron", "every", "at", "rrule", "time_zone", "anchor", "starts", "ends", "jitter")
-_MOMENTS = ("at", "anchor", "starts", "ends")
 _TERMS = ("name", "description", "overlap", "catch_up", "expires_after")
 _EMPTY = {
     "time_zone": "UTC",
@@ -75,21 +72,11 @@ def _stored(values: Mapping[str, str]) -> Response:
         services().schedules.create(schedule, submission)
     else:
         try:
-            current = services().schedules.get(schedule.name).schedule
+            services().schedules.replace(schedule, submission, serial)
         except ScheduleNotFound as error:
             raise InvalidInput.of("name", "No schedule has this name; a name cannot be changed.") from error
-        if current.serial != serial:
-            raise RecordChanged(f"{current.changed_by} has changed the schedule meanwhile; open the form again.")
-        services().schedules.replace(replace(schedule, timing=_exact(schedule.timing, current.timing)), submission)
     to = pages.link(f"{PREFIX}/schedules/{schedule.name}?done=stored")
     return flask.make_response(flask.redirect(to, _SEE_OTHER))
-
-
-def _exact(timing: Timing, current: Timing) -> Timing:
-    """The timing with the moments of the current one that the form showed: it shows milliseconds of them."""
-    moments = {name: (getattr(timing, name), getattr(current, name)) for name in _MOMENTS}
-    same = {name: old for name, (new, old) in moments.items() if None not in (new, old) and to_iso(new) == to_iso(old)}
-    return replace(timing, **same)
 
 
 def _timing_body(values: Mapping[str, str]) -> dict[str, Any]:

@@ -190,8 +190,8 @@ def trigger_schedule(name: str) -> Response:
 def backfill_schedule(loaded: dict[str, Any], name: str) -> Response:
     """Submit the jobs of a schedule's past times that have none
 
-    The jobs are submitted for the caller, with the caller's permissions; each time has one job, however often this is
-    asked for. A call processes at most 50 times of the range, which may have at most 1,000.
+    The jobs are submitted for the caller, with the caller's permissions; each time has at most one job, however often
+    its range is backfilled. A call processes at most 50 times of the range, which may have at most 1,000.
     """
     view = services().schedules.get(name)
     submission = _submission(view.schedule)

@@ -769,7 +769,7 @@ class Client(ObjectMethods):
 
         The jobs are submitted for the caller. Yields each time as ``{"time", "outcome", "job_id", "reason"}``, and asks
         for 50 at a time while it is iterated over; with ``dry_run``, the times only. It may be repeated: each time has
-        one job.
+        at most one job.
         """
         following: str | None = begin
         while following is not None:

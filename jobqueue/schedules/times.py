@@ -73,12 +73,12 @@ class Times:
             moment = following
         return number
 
-    def following(self, moment: int, number: int) -> Iterator[int]:
-        """The next ``number`` times after ``moment``, without those in a blackout."""
+    def following(self, moment: int, number: int, end: int | None = None) -> Iterator[int]:
+        """The next ``number`` times after ``moment``, before ``end`` if given, without those in a blackout."""
         # a schedule may lie in blackouts almost always
         for _ in range(50 * number):
             following = self.after(moment)
-            if following is None or number == 0:
+            if following is None or number == 0 or (end is not None and following >= end):
                 return
             moment = following
             if not self.is_blacked_out(self.due(moment)):

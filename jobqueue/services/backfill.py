@@ -18,7 +18,7 @@ from jobqueue.model.concurrency import Concurrency
 from jobqueue.model.schedule import Outcome, Overlap, Schedule, ScheduleView
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.timestamps import to_iso
-from jobqueue.schedules.times import Times
+from jobqueue.schedules.times import times_of
 from jobqueue.services.scheduler import job_id_of
 from jobqueue.services.schedules import made_for
 from jobqueue.services.submission import JobSubmitter, ScheduledJob
@@ -58,7 +58,7 @@ class Backfiller:
     def plan(self, view: ScheduleView, submission: Submission, begin: int, end: int) -> BackfillSlice:
         """The times that ``run`` would process, whose jobs may exist. Raises as ``run``."""
         self._submit.check(submission)
-        times, total, following = self._slice(view.schedule, begin, end)
+        times, total, following = _slice(view.schedule, begin, end, self._ledger.time())
         return BackfillSlice(tuple(BackfilledTime(time, PLANNED) for time in times), total, following)
 
     def run(
@@ -75,7 +75,7 @@ class Backfiller:
         """
         self._submit.check(submission)
         schedule, now = view.schedule, self._ledger.time()
-        times, total, following = self._slice(schedule, begin, end)
+        times, total, following = _slice(schedule, begin, end, now)
         job = made_for(schedule, _in_order(schedule, submission), now)
         jobs = [
             ScheduledJob(
@@ -90,24 +90,24 @@ class Backfiller:
         done = tuple(_result(*each) for each in zip(times, jobs, outcomes, strict=True))
         return BackfillSlice(done, total, following)
 
-    def _slice(self, schedule: Schedule, begin: int, end: int) -> tuple[list[int], int, int | None]:
-        """The first times of a range, how many it has, and the one that follows them."""
-        now = self._ledger.time()
-        if end > now:
-            raise InvalidInput.of("to", f"Must not be later than now, {to_iso(now)}; the schedule fires what comes.")
-        if begin > end:
-            raise InvalidInput.of("from", "Must not be later than to.")
-        times = Times(schedule.timing, schedule.blackouts, schedule.uid)
-        moments: list[int] = []
-        moment = times.after(begin - 1)
-        while moment is not None and moment <= end:
-            if len(moments) == MOST_TIMES:
-                raise InvalidInput.of("to", f"The range has more than {MOST_TIMES} times; choose a shorter one.")
-            moments.append(moment)
-            moment = times.after(moment)
-        # what a jitter still delays is left to the schedule
-        past = [time for time in moments if times.due(time) <= now and not times.is_blacked_out(times.due(time))]
-        return past[:SLICE], len(past), past[SLICE] if len(past) > SLICE else None
+
+def _slice(schedule: Schedule, begin: int, end: int, now: int) -> tuple[list[int], int, int | None]:
+    """The first times of a range, how many it has, and the one that follows them. Raises ``InvalidInput``."""
+    if end > now:
+        raise InvalidInput.of("to", f"Must not be later than now, {to_iso(now)}; the schedule fires what comes.")
+    if begin > end:
+        raise InvalidInput.of("from", "Must not be later than to.")
+    times = times_of(schedule.timing, schedule.blackouts, schedule.uid)
+    moments: list[int] = []
+    moment = times.after(begin - 1)
+    while moment is not None and moment <= end:
+        if len(moments) == MOST_TIMES:
+            raise InvalidInput.of("to", f"The range has more than {MOST_TIMES} times; choose a shorter one.")
+        moments.append(moment)
+        moment = times.after(moment)
+    # times that a jitter still delays are left to the schedule
+    past = [time for time in moments if (due := times.due(time)) <= now and not times.is_blacked_out(due)]
+    return past[:SLICE], len(past), past[SLICE] if len(past) > SLICE else None
 
 
 def _in_order(schedule: Schedule, submission: Submission) -> Submission:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from jobqueue.errors import Conflict, InvalidInput, JobFinal, JobNotFound, ScheduleNotFound
+from jobqueue.errors import Conflict, InvalidInput, JobFinal, JobNotFound, RecordChanged, ScheduleNotFound
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.schedules import fire_argument
 from jobqueue.model.audit import AuditEntry
@@ -28,6 +28,7 @@ from jobqueue.model.schedule import (
 )
 from jobqueue.model.states import FINAL_STATUSES
 from jobqueue.model.submission import Accepted, Submission
+from jobqueue.model.timestamps import to_iso
 from jobqueue.schedules.times import DAY, Times
 from jobqueue.schedules.zones import instant, local, zone_of
 from jobqueue.services.schedule_owner import owner_of
@@ -46,6 +47,8 @@ CancelJob = Callable[[Principal, str, str], None]
 TAG = "schedule"
 #: Names that routes of the API have.
 RESERVED = frozenset({"preview"})
+#: Moments of a timing that a caller may set.
+_MOMENTS = ("at", "anchor", "starts", "ends")
 #: Distances between times that the jitter is compared with.
 _COMPARED = 10
 logger = logging.getLogger(__name__)
@@ -86,16 +89,24 @@ class ScheduleManager:
         self._store(stored, "", now)
         return self.get(stored.name)
 
-    def replace(self, schedule: Schedule, submission: Submission) -> tuple[ScheduleView, bool]:
+    def replace(
+        self, schedule: Schedule, submission: Submission, serial: str | None = None
+    ) -> tuple[ScheduleView, bool]:
         """Store a schedule in place of one with the same name, or as a new one; the principal becomes its owner.
 
         Returns it, and whether it is new. Its results, and a pause, remain. If its timing is the same, so does its next
-        time. Raises as ``create``, and ``RecordChanged``.
+        time. ``serial`` is that of the schedule to replace, as the caller has seen it; None: any, or none.
+
+        Raises as ``create``, ``RecordChanged``, and with ``serial`` also ``ScheduleNotFound``.
         """
         try:
             before = self.get(schedule.name)
         except ScheduleNotFound:
+            if serial is not None:
+                raise
             return self.create(schedule, submission), True
+        if serial not in (None, before.schedule.serial):
+            raise RecordChanged(f"{before.schedule.changed_by} has changed the schedule meanwhile; open it again.")
         now, current = self._ledger.time(), before.schedule
         stored = self._owned(_kept(schedule, current), submission, now)
         if stored.timing == current.timing and before.progress.next is not None:
@@ -219,12 +230,19 @@ def _check_new_name(name: str) -> None:
 
 def _kept(schedule: Schedule, before: Schedule) -> Schedule:
     """The schedule in place of ``before``, with what remains of it: its identity, its anchor, a pause."""
-    timing = schedule.timing
+    timing = _exact(schedule.timing, before.timing)
     if replace(timing, anchor=before.timing.anchor) == before.timing and timing.anchor is None:
         timing = before.timing
     return replace(
         schedule, timing=timing, uid=before.uid, created=before.created, pause=schedule.pause or before.pause
     )
+
+
+def _exact(timing: Timing, before: Timing) -> Timing:
+    """The timing with those moments of ``before`` that it names as the API shows them, in milliseconds."""
+    moments = {name: (getattr(timing, name), getattr(before, name)) for name in _MOMENTS}
+    same = {name: old for name, (new, old) in moments.items() if None not in (new, old) and to_iso(new) == to_iso(old)}
+    return replace(timing, **same)
 
 
 def _first_time(schedule: Schedule, times: Times, now: int) -> int:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import fakeredis
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from jobqueue.errors import (
     Conflict,
@@ -22,6 +23,7 @@ from jobqueue.errors import (
     ScheduleExists,
     ScheduleNotFound,
 )
+from jobqueue.ledger.script_connection import ScriptConnection
 from jobqueue.model.agent import Registration
 from jobqueue.model.alert import RECORDS_ALTERED, SCHEDULES_STOPPED
 from jobqueue.model.audit import AuditEntry
@@ -503,6 +505,25 @@ def test_trigger_submits_a_job_beside_the_times(clockwork: Clockwork) -> None:
     assert clockwork.schedules.get("s").progress.next == view.progress.next
 
 
+def test_a_trigger_whose_answer_is_lost_is_one_result(clockwork: Clockwork, monkeypatch: pytest.MonkeyPatch) -> None:
+    view = clockwork.create(timing=Timing(every=HOUR, anchor=clockwork.clock.now + HOUR))
+    once = ScriptConnection._once
+    lost: set[tuple[Any, ...]] = set()
+
+    def lose_the_first(self: ScriptConnection, command: tuple[Any, ...], *rest: Any) -> Any:
+        answer = once(self, command, *rest)
+        if command not in lost:
+            lost.add(command)
+            raise RedisConnectionError("The answer was lost.")
+        return answer
+
+    with monkeypatch.context() as broken:
+        broken.setattr(ScriptConnection, "_once", lose_the_first)
+        accepted = clockwork.schedules.trigger(view, submission_of(JOB, ADMIN), AUDIT_ENTRY)
+    assert lost
+    assert [(result.outcome, result.job_id) for result in clockwork.results()] == [(Outcome.TRIGGERED, accepted.job_id)]
+
+
 def backfill(clockwork: Clockwork, begin: int, end: int) -> list[tuple[str, str]]:
     """Times and outcomes of a whole range, slice by slice."""
     done: list[tuple[str, str]] = []
@@ -619,6 +640,20 @@ def test_replacing_keeps_the_next_time_the_results_and_a_pause(clockwork: Clockw
     other = replace(again, timing=Timing(every=DAY, anchor=clockwork.clock.now + 5 * DAY))
     changed, _ = clockwork.schedules.replace(other, submission_of(JOB, ADMIN))
     assert changed.progress.next == clockwork.clock.now + 5 * DAY
+
+
+def test_a_schedule_is_replaced_only_as_the_caller_has_seen_it(clockwork: Clockwork) -> None:
+    seen = clockwork.create().schedule
+    clockwork.schedules.pause("s", "for now", ADMIN)
+    changed = replace(seen, description="mine")
+    with pytest.raises(RecordChanged, match="admin has changed the schedule meanwhile"):
+        clockwork.schedules.replace(changed, submission_of(JOB, ADMIN), seen.serial)
+    assert clockwork.schedules.get("s").schedule.description == ""
+    serial = clockwork.schedules.get("s").schedule.serial
+    assert clockwork.schedules.replace(changed, submission_of(JOB, ADMIN), serial)[0].schedule.description == "mine"
+    clockwork.schedules.remove("s")
+    with pytest.raises(ScheduleNotFound):
+        clockwork.schedules.replace(changed, submission_of(JOB, ADMIN), serial)
 
 
 def test_a_process_with_an_old_schedule_makes_no_job(clockwork: Clockwork, forget_lease: Callable[[], None]) -> None:

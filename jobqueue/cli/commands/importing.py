@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import functools
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from jobqueue.cli.declared.loading import MAX_BYTES
+from jobqueue.cli.declared.loading import STDIN, read_file
 from jobqueue.cli.imports.crontab import CrontabOptions, import_crontab
 from jobqueue.cli.imports.imported import Imported, slug
 from jobqueue.cli.imports.rundeck import RundeckOptions, import_rundeck
@@ -20,7 +19,6 @@ from jobqueue.cli.views.output import make_streams_safe, screen
 from jobqueue.cli.views.text import one_line
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-_STDIN = "-"
 #: Not all jobs of the source were taken over.
 EXIT_INCOMPLETE = 1
 
@@ -88,9 +86,9 @@ def _options(command: _F) -> _F:
 @_options
 def crontab(file: str, target: str, user_column: bool, agent_user: str, time_zone: str | None, **options: Any) -> None:
     """A saved job and a schedule for each line of a crontab: jobqueue import crontab web1.cron --on web1."""
-    prefix = options.pop("prefix") or slug("" if file == _STDIN else Path(file).stem) or "crontab"
+    prefix = options.pop("prefix") or slug("" if file == STDIN else Path(file).stem) or "crontab"
     terms = CrontabOptions(target, prefix, time_zone or "UTC", agent_user if user_column else None)
-    imported = _read(file, functools.partial(import_crontab, options=terms))
+    imported = read_file(file, functools.partial(import_crontab, file=_shown(file), options=terms))
     if time_zone is None and imported.files:
         imported.note(_shown(file), "times are in UTC; --time-zone names the zone of the hosts' clocks.")
     _finish(imported, **options)
@@ -105,29 +103,14 @@ def crontab(file: str, target: str, user_column: bool, agent_user: str, time_zon
 def rundeck(file: str, target: str | None, tag_label: str | None, time_zone: str | None, **options: Any) -> None:
     """A saved job, and a schedule, for each job in an export of Rundeck: jobqueue import rundeck jobs.yaml."""
     terms = RundeckOptions(options.pop("prefix") or "", target, tag_label, time_zone or "UTC")
-    imported = _read(file, functools.partial(import_rundeck, options=terms))
+    imported = read_file(file, functools.partial(import_rundeck, file=_shown(file), options=terms))
     if time_zone is None and any("cron" in record for one in imported.files for record in one.records):
         imported.note(_shown(file), "times without a zone are in UTC; --time-zone names the zone of Rundeck's server.")
     _finish(imported, **options)
 
 
 def _shown(file: str) -> str:
-    return "standard input" if file == _STDIN else one_line(file)
-
-
-def _read(file: str, read: Callable[[bytes, str], Imported]) -> Imported:
-    """What ``read`` makes of the file's content. Raises ``ClickException``."""
-    try:
-        if file == _STDIN:
-            data = sys.stdin.buffer.read(MAX_BYTES + 1)
-        else:
-            with Path(file).open("rb") as source:
-                data = source.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise click.ClickException(f"{one_line(file)}: it has more than {MAX_BYTES} bytes.")
-        return read(data, _shown(file))
-    except (OSError, ValueError) as error:
-        raise click.ClickException(f"{one_line(file)}: it cannot be read: {error}.") from error
+    return "standard input" if file == STDIN else one_line(file)
 
 
 def _finish(imported: Imported, *, output: Path, dry_run: bool, replace: bool) -> None:

@@ -159,16 +159,15 @@ def trigger(name: str, as_json: bool) -> None:
 def backfill(name: str, begin: str, end: str, dry_run: bool, as_json: bool) -> None:
     """Submit the jobs of past times that have none: jobqueue schedule backfill nightly --from 3d --to 1d.
 
-    Each time has one job, so the command may be repeated. Unless the schedule's overlap is allow, the jobs run one
-    after the other. The exit code is 1 if a job was refused.
+    Each time has at most one job, so the command may be repeated. Unless the schedule's overlap is allow, the jobs run
+    one after the other. The exit code is 1 if a job was refused.
     """
     with connect() as client:
         times = list(client.backfill_schedule(name, begin, end, dry_run=dry_run))
-    if as_json:
-        screen().json({"times": times})
-    else:
-        names = ("time", "outcome", "job_id", "reason")
-        screen().table(_BACKFILLED, [[time.get(name) for name in names] for time in times])
+    names = ("time", "outcome", "job_id", "reason")
+    show_table(
+        {"times": times}, _BACKFILLED, times, lambda _, time: [time.get(name) for name in names], as_json=as_json
+    )
     if any(time["outcome"] == "refused" for time in times):
         click.get_current_context().exit(EXIT_REFUSED)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -19,12 +19,13 @@ from jobqueue.plain_text import decoded
 if TYPE_CHECKING:
     import yaml
 
+_T = TypeVar("_T")
 #: Maximum size of one file, and maximum number of values in it, aliases expanded.
 MAX_BYTES = 1024 * 1024
 MAX_VALUES = 50_000
 _MAX_DEPTH = 50
 SUFFIXES = (".yaml", ".yml", ".json")
-_STDIN = "-"
+STDIN = "-"
 #: What text without quotes means, as in YAML 1.2: YAML 1.1 would read `no` as false, 12:30 as 750, 010 as 8.
 MEANINGS = (
     ("bool", r"true|false", "tf"),
@@ -60,23 +61,28 @@ def load_documents(path: str) -> Iterator[Document]:
 
     Raises ``ClickException`` (not readable, too large, a syntax error, a key given twice), which names file and line.
     """
-    text = _text(path)
-    if path.endswith(".json") or (path == _STDIN and text.lstrip().startswith("{")):
+    text = read_file(path, decoded)
+    if path.endswith(".json") or (path == STDIN and text.lstrip().startswith("{")):
         yield Document(f"{one_line(path)}:1", _checked(_json(path, text), path), {})
     else:
         yield from _yaml_documents(path, text)
 
 
-def _text(path: str) -> str:
+def read_file(path: str, read: Callable[[bytes], _T]) -> _T:
+    """What ``read`` makes of the content of a file; ``-`` is standard input.
+
+    Raises ``ClickException``, which names the file, if it is too large or not readable, or ``read`` raises
+    ``ValueError``.
+    """
     try:
-        if path == _STDIN:
+        if path == STDIN:
             raw = sys.stdin.buffer.read(MAX_BYTES + 1)
         else:
             with Path(path).open("rb") as file:
                 raw = file.read(MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:
             raise click.ClickException(f"{one_line(path)}: it has more than {MAX_BYTES} bytes.")
-        return decoded(raw)
+        return read(raw)
     except (OSError, ValueError) as error:
         raise click.ClickException(f"{one_line(path)}: it cannot be read: {error}.") from error
 

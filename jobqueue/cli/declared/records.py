@@ -11,11 +11,10 @@ from typing import Any
 import click
 
 from jobqueue.cli.declared.kinds import BY_NAME, KINDS, Kind
-from jobqueue.cli.declared.loading import SUFFIXES, Document, load_documents
+from jobqueue.cli.declared.loading import STDIN, SUFFIXES, Document, load_documents
 from jobqueue.cli.views.text import one_line
 
 _MAX_FILES = 10_000
-_STDIN = "-"
 #: Fields that say which record it is; the others are its body.
 _KIND, _NAME = "kind", "name"
 #: A field that no file may have: `apply` sets it.
@@ -93,10 +92,10 @@ def _files(paths: Sequence[str]) -> Iterator[str]:
     """The files, and those in directories and below with the suffix of YAML or JSON, in order, each once."""
     seen: set[Path] = set()
     for path in paths:
-        inside = [path] if path == _STDIN or not Path(path).is_dir() else _inside(Path(path))
+        inside = [path] if path == STDIN or not Path(path).is_dir() else _inside(Path(path))
         for file in inside:
             root = Path(file).absolute()
-            if file == _STDIN or root not in seen:
+            if file == STDIN or root not in seen:
                 seen.add(root)
                 yield file
 

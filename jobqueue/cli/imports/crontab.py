@@ -66,8 +66,10 @@ class _Reader:
     imported: Imported = field(default_factory=Imported)
     _names: Names = field(default_factory=Names)
     _environment: dict[str, str] = field(default_factory=dict)
-    #: Why the lines that follow cannot be taken over, if there is a reason.
-    _obstacle: str = ""
+    #: Why the lines that follow cannot be taken over, if there is a reason: cron refuses the file, or until the next
+    #: CRON_TZ, the lines have another time zone.
+    _refusal: str = ""
+    _other_zone: str = ""
 
     def read(self, number: int, raw: bytes) -> None:
         where = f"{one_line(self.file)}:{number}"
@@ -79,8 +81,8 @@ class _Reader:
             assignment = _ENVIRONMENT.fullmatch(line)
             if assignment:
                 self._assign(assignment["name"], assignment["value"].strip(" \t"), where, number)
-            elif self._obstacle:
-                raise NotTakenOver(self._obstacle)
+            elif self._refusal or self._other_zone:
+                raise NotTakenOver(self._refusal or self._other_zone)
             else:
                 self._take(line, where)
         except NotTakenOver as reason:
@@ -89,7 +91,7 @@ class _Reader:
     def _assign(self, name: str, value: str, where: str, number: int) -> None:
         if value.startswith(_QUOTES):
             if len(value) < 2 or value[0] != value[-1]:
-                self._obstacle = (
+                self._refusal = (
                     f"line {number} assigns {one_line(name)} a value with an open quote, which cron refuses."
                 )
                 self.imported.note(
@@ -105,13 +107,13 @@ class _Reader:
         if name == _SET_BY_CRON:
             self.imported.note(where, f"cron sets {name} itself; the line is left out.")
         elif name == _CRON_TZ:
-            self._obstacle = self._other_zone(value, number)
+            self._other_zone = self._zone_obstacle(value, number)
         elif name == _RANDOM_DELAY:
             self.imported.note(where, "RANDOM_DELAY has no counterpart; a schedule's `jitter` delays its times.")
         else:
             self._environment[name] = value
 
-    def _other_zone(self, zone: str, number: int) -> str:
+    def _zone_obstacle(self, zone: str, number: int) -> str:
         if zone == self.options.time_zone:
             return ""
         return (

@@ -28,19 +28,21 @@ _FOREIGN = {
 
 
 @dataclass(frozen=True)
-class _Field:
+class Field:
+    """A time field of a crontab's line; ``names`` are those of its numbers from ``least`` on."""
+
     name: str
     least: int
     most: int
     names: Sequence[str] = ()
 
 
-_FIELDS = (
-    _Field("minute", 0, 59),
-    _Field("hour", 0, 23),
-    _Field("day of the month", 1, 31),
-    _Field("month", 1, 12, _MONTHS),
-    _Field("day of the week", 0, 7, _DAYS),
+FIELDS = (
+    Field("minute", 0, 59),
+    Field("hour", 0, 23),
+    Field("day of the month", 1, 31),
+    Field("month", 1, 12, _MONTHS),
+    Field("day of the week", 0, 7, _DAYS),
 )
 
 
@@ -56,7 +58,7 @@ def short_form(word: str) -> str:
 def expression(fields: Sequence[str]) -> str:
     """The five fields of a line as the expression of a schedule with the same times. Raises ``NotTakenOver``."""
     texts, values = [], []
-    for text, field in zip(fields, _FIELDS, strict=True):
+    for text, field in zip(fields, FIELDS, strict=True):
         parsed = [_item(item, text, field) for item in text.split(",")]
         texts.append(",".join(item for item, _ in parsed))
         values.append({number for _, numbers in parsed for number in numbers})
@@ -71,7 +73,7 @@ def expression(fields: Sequence[str]) -> str:
     return shown
 
 
-def _item(item: str, text: str, field: _Field) -> tuple[str, range]:
+def _item(item: str, text: str, field: Field) -> tuple[str, range]:
     """One item of a field's list, and the numbers that it means."""
     match = _ITEM.fullmatch(item)
     if match is None:
@@ -98,7 +100,7 @@ def _item(item: str, text: str, field: _Field) -> tuple[str, range]:
     return item, range(begin, end + 1, step)
 
 
-def _number(word: str, text: str, field: _Field) -> int:
+def _number(word: str, text: str, field: Field) -> int:
     if not word.isdecimal():
         if word.lower() not in field.names:
             raise NotTakenOver(_explained(word, text, field))
@@ -108,7 +110,7 @@ def _number(word: str, text: str, field: _Field) -> int:
     return int(word)
 
 
-def _explained(item: str, text: str, field: _Field) -> str:
+def _explained(item: str, text: str, field: Field) -> str:
     for sign, sentence in _FOREIGN.items():
         if sign in item and item.lower() not in field.names:
             return f"the {field.name} {_quoted(text)}: {sentence}."

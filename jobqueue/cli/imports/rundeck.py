@@ -14,26 +14,19 @@ from jobqueue.cli.imports.rundeck_source import read_jobs, walk
 from jobqueue.cli.imports.rundeck_step import operation_of
 from jobqueue.cli.imports.rundeck_values import as_flag, as_line, as_number, as_seconds, check_fields
 from jobqueue.cli.views.text import one_line
+from jobqueue.model.concurrency import MAX_LIMIT
+from jobqueue.model.job_fields import MAX_DESCRIPTION, MAX_TITLE
 
 #: Fields that only concern Rundeck's pages and logs, or its own records.
 _IGNORED = {"defaultTab", "nodesSelectedByDefault", "loglevel", "project", "id", "uuid", "group", "description"}
 _FIELDS = {
     *("name", "sequence", "options", "nodefilters", "schedule", "schedules", "scheduleEnabled", "executionEnabled"),
     *("timeZone", "timeout", "retry", "notification", "multipleExecutions", "maxMultipleExecutions", "plugins"),
-    *(
-        "nodeFilterEditable",
-        "orchestrator",
-        "loglimit",
-        "loglimitAction",
-        "loglimitStatus",
-        "notifyAvgDurationThreshold",
-    ),
+    *("nodeFilterEditable", "orchestrator", "loglimit", "loglimitAction", "loglimitStatus"),
+    "notifyAvgDurationThreshold",
     *_IGNORED,
 }
-_LONGEST_TITLE, _LONGEST_DESCRIPTION = 200, 2000
 _VARIABLE = "${"
-#: The highest limit of a concurrency key.
-_MOST_PARALLEL = 100
 
 
 @dataclass(frozen=True)
@@ -54,7 +47,7 @@ def import_rundeck(data: bytes, file: str, options: RundeckOptions) -> Imported:
     for name, job in walk(read_jobs(data, file)):
         where = f"{one_line(file)}: {one_line(name)}"
         try:
-            if not isinstance(job, Mapping) or not isinstance(job.get("name"), str) or not job["name"].strip():
+            if job is None:
                 raise NotTakenOver("it is not an object with a name.")
             converted = _Job(job, options)
             records = converted.records(names)
@@ -85,8 +78,8 @@ class _Job:
         operation, notes = operation_of(job.get("sequence"), options)
         nodes = nodes_of(job.get("nodefilters"), self._terms.tag_label, self._terms.target)
         self.notes += [*options.notes, *notes, *nodes.notes]
-        saved: dict[str, Any] = {"title": as_line(job["name"], _LONGEST_TITLE)}
-        description = as_line(job.get("description"), _LONGEST_DESCRIPTION)
+        saved: dict[str, Any] = {"title": as_line(job["name"], MAX_TITLE)}
+        description = as_line(job.get("description"), MAX_DESCRIPTION)
         if description:
             saved["description"] = description
         saved |= {"operation": operation, "target_hostname": nodes.target}
@@ -103,10 +96,8 @@ class _Job:
         parallel = as_flag(job.get("multipleExecutions"), "multipleExecutions")
         if not parallel or job.get("maxMultipleExecutions"):
             limit = as_number(job["maxMultipleExecutions"], "maxMultipleExecutions", 1) if parallel else 1
-            if limit > _MOST_PARALLEL:
-                raise NotTakenOver(
-                    f"maxMultipleExecutions is {limit}; a concurrency key allows at most {_MOST_PARALLEL}."
-                )
+            if limit > MAX_LIMIT:
+                raise NotTakenOver(f"maxMultipleExecutions is {limit}; a concurrency key allows at most {MAX_LIMIT}.")
             saved["concurrency"] = {"key": f"saved-{name}", "limit": limit, "policy": "refuse"}
         if schedule is None:
             return (saved,)

@@ -84,7 +84,7 @@ def _term(sign: str, key: str, value: str, tag_label: str | None) -> str:
     elif key == "tags":
         term = _tags(value, tag_label)
     else:
-        raise NotTakenOver(f"its node filter has {one_line(key)}: {one_line(value)}, which has no sure counterpart.")
+        raise NotTakenOver(f"its node filter has {one_line(key)}: {one_line(value)}, which has no exact counterpart.")
     if not sign:
         return term
     if term == "_all":
@@ -118,7 +118,9 @@ def _tags(value: str, label: str | None) -> str:
     for alternative in value.split(","):
         tags = alternative.split("+")
         if not all(map(_TAG.fullmatch, tags)):
-            raise NotTakenOver(f"its node filter has tags: {one_line(value)}, with a pattern; targets have no such.")
+            raise NotTakenOver(
+                f"its node filter has tags: {one_line(value)}, with a pattern, which targets do not have."
+            )
         alternatives.append(" and ".join(f"{label}:{tag}" for tag in tags))
     text = " or ".join(alternatives)
     return f"({text})" if " or " in text else text

@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from jobqueue.cli.imports.crontab_times import expression
+from jobqueue.cli.imports.crontab_times import FIELDS, Field, expression
 from jobqueue.cli.imports.imported import NotTakenOver
+from jobqueue.cli.imports.rundeck_values import check_fields
 from jobqueue.cli.views.text import one_line
 
 _WHOLE = ("*", "?")
@@ -16,8 +17,6 @@ _NUMBER = re.compile(r"[0-9]{1,2}")
 _LAST_DAYS = ("L", "LW")
 _NTH_WEEKDAY = re.compile(r"([1-7]|[A-Z]{3})(L|#[1-5])")
 _DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
-_MOST = {"minute": 59, "hour": 23, "day of the month": 31, "month": 12}
-_LEAST = {"minute": 0, "hour": 0, "day of the month": 1, "month": 1}
 
 
 def cron_of(schedule: Any) -> str:
@@ -36,8 +35,7 @@ def cron_of(schedule: Any) -> str:
     # what only schedules and Quartz know replaces a star in the check of the other fields
     checked_day = "*" if days in _LAST_DAYS else days
     checked_weekday = "*" if _NTH_WEEKDAY.fullmatch(weekday) or weekday == "L" else weekdays
-    named = zip(("minute", "hour", "day of the month", "month"), (minute, hour, checked_day, month), strict=True)
-    plain = [_steps(text, name) for name, text in named]
+    plain = map(_steps, (minute, hour, checked_day, month), FIELDS)
     fields = expression([*plain, checked_weekday]).split()
     fields[2] = days if checked_day != days else fields[2]
     fields[4] = weekdays if checked_weekday != weekdays else fields[4]
@@ -47,14 +45,11 @@ def cron_of(schedule: Any) -> str:
 def _fields(schedule: Mapping[str, Any]) -> list[str]:
     """Quartz' seven fields: seconds, minute, hour, day of the month, month, day of the week, year."""
     if "crontab" in schedule:
-        unknown = schedule.keys() - {"crontab"}
         fields = str(schedule["crontab"]).upper().split()
-        if unknown or len(fields) not in (6, 7):
+        if len(schedule) > 1 or len(fields) not in (6, 7):
             raise NotTakenOver(f"its crontab {one_line(schedule['crontab'])!r} has not six or seven fields.")
         return [*fields, "*"][:7]
-    unknown = schedule.keys() - {"time", "month", "year", "dayofmonth", "weekday"}
-    if unknown:
-        raise NotTakenOver(f"its schedule has the unknown field {one_line(min(unknown))}.")
+    check_fields(schedule, ("time", "month", "year", "dayofmonth", "weekday"), "its schedule")
     time = _part(schedule, "time", ("hour", "minute", "seconds"))
     day = _part(schedule, "dayofmonth", ("day",)).get("day", "*")
     weekday = _part(schedule, "weekday", ("day",)).get("day", "*")
@@ -70,13 +65,13 @@ def _part(schedule: Mapping[str, Any], name: str, known: tuple[str, ...]) -> dic
     return {key: str(value) for key, value in part.items()}
 
 
-def _steps(text: str, name: str) -> str:
+def _steps(text: str, field: Field) -> str:
     """The field with ranges instead of a single number before a step: Quartz reads 5/15 as 5-59/15."""
     items = []
     for item in text.split(","):
         begin, slash, step = item.partition("/")
         if slash and _NUMBER.fullmatch(begin):
-            begin = "*" if int(begin) == _LEAST[name] else f"{begin}-{_MOST[name]}"
+            begin = "*" if int(begin) == field.least else f"{begin}-{field.most}"
         items.append(f"{begin}{slash}{step}")
     return ",".join(items)
 

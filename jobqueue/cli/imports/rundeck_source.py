@@ -174,11 +174,11 @@ _PARTS = {
 }
 
 
-def walk(jobs: list[Any]) -> Iterator[tuple[str, Any]]:
-    """Each job with the name by which remarks call it."""
+def walk(jobs: list[Any]) -> Iterator[tuple[str, Job | None]]:
+    """Each job with the name by which remarks call it; None for one that is not an object with a name."""
     for number, job in enumerate(jobs, 1):
         if not isinstance(job, dict) or not isinstance(job.get("name"), str) or not job["name"].strip():
-            yield f"job {number}", job
+            yield f"job {number}", None
         else:
             group = f"{job['group']}/" if job.get("group") else ""
             yield f"{group}{job['name']}", job

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from jobqueue.cli.imports.imported import NotTakenOver, literal
@@ -81,17 +81,15 @@ def _command(step: Mapping[str, Any], options: Options) -> dict[str, Any]:
     if not command.strip():
         raise NotTakenOver("its command is empty.")
     _check_environment(command)
-    pieces: list[str] = []
-    end = 0
-    for match in _VARIABLE.finditer(command):
+
+    def quoted(match: re.Match[str]) -> str:
         if any(sign in command for sign in _UNSURE) or _is_quoted(command[: match.start()]):
             raise NotTakenOver(
                 f"{match[0]} stands in quotes or near them; make the command a script that uses its variable."
             )
-        pieces += [literal(command[end : match.start()]), f"{{{{ {_parameter(match, options)} | quote }}}}"]
-        end = match.end()
-    pieces.append(literal(command[end:]))
-    return _operation("command.shell.execute", {"command": "".join(pieces)}, options)
+        return f"{_parameter(match, options)} | quote"
+
+    return _operation("command.shell.execute", {"command": _template(command, quoted)}, options)
 
 
 def _script(step: Mapping[str, Any], options: Options) -> dict[str, Any]:
@@ -162,7 +160,9 @@ def _interpreted(script: str, step: Mapping[str, Any]) -> str:
 def _arguments(text: str, options: Options) -> list[str]:
     plain = _VARIABLE.sub("", text)
     if _SPECIAL_IN_ARGUMENTS.search(plain):
-        raise NotTakenOver(f"the arguments of its script, {one_line(text)!r}, have signs that a shell would interpret.")
+        raise NotTakenOver(
+            f"the arguments of its script, {one_line(text)!r}, have characters that a shell would interpret."
+        )
     try:
         words = shlex.split(text)
     except ValueError as error:
@@ -171,12 +171,14 @@ def _arguments(text: str, options: Options) -> list[str]:
 
 
 def _argument(word: str, options: Options) -> str:
-    whole = _VARIABLE.fullmatch(word)
-    if whole:
-        return f"{{{{ {_parameter(whole, options, is_whole=True)} }}}}"
+    return _template(word, lambda match: _parameter(match, options, is_whole=match[0] == word))
+
+
+def _template(text: str, expression: Callable[[re.Match[str]], str]) -> str:
+    """The text as a template: each variable as the ``expression`` of its value, all else literally."""
     pieces: list[str] = []
     end = 0
-    for match in _VARIABLE.finditer(word):
-        pieces += [literal(word[end : match.start()]), f"{{{{ {_parameter(match, options)} }}}}"]
+    for match in _VARIABLE.finditer(text):
+        pieces += [literal(text[end : match.start()]), f"{{{{ {expression(match)} }}}}"]
         end = match.end()
-    return "".join([*pieces, literal(word[end:])])
+    return "".join([*pieces, literal(text[end:])])

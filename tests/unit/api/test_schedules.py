@@ -202,6 +202,25 @@ def test_the_anchor_that_is_shown_is_the_stored_one(client: FlaskClient, service
         assert services.schedules.get(f"s{number}").schedule.timing == before
 
 
+@pytest.mark.parametrize(
+    "timing",
+    [
+        {"every": "1h", "anchor": "2020-01-01T00:00:00.000001Z"},
+        {"cron": "@daily", "starts": "2020-01-01T00:00:00.123456Z", "ends": "2150-01-01T00:00:00.999999Z"},
+    ],
+)
+def test_moments_that_are_sent_back_as_they_were_shown_remain(
+    client: FlaskClient, services: Services, timing: dict[str, str]
+) -> None:
+    shown: Any = client.put("/schedule/s", json={**timing, "job": JOB}).json
+    before = services.schedules.get("s")
+    again = {name: shown[name] for name in timing}
+    assert again != timing  # milliseconds are shown
+    assert client.put("/schedule/s", json={**again, "description": "d", "job": JOB}).status_code == 200
+    after = services.schedules.get("s")
+    assert (after.schedule.timing, after.progress) == (before.schedule.timing, before.progress)
+
+
 def test_preview(client: FlaskClient) -> None:
     answer = client.post("/schedule/preview", json={"cron": "30 2 * * *", "time_zone": "Europe/Berlin"}).json
     assert answer is not None

@@ -105,6 +105,16 @@ def test_a_schedule_whose_times_all_lie_in_blackouts_has_a_short_preview() -> No
     assert times(3, cron="@hourly", blackouts=(Blackout("@hourly", HOUR),)) == []
 
 
+def test_following_times_end_before_a_moment_and_none_behind_it_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    schedule = Times(Timing(cron="@daily"), (Blackout("0 0 4-31 1 *", HOUR),))
+    computed: list[int] = []
+    after = schedule.after
+    monkeypatch.setattr(schedule, "after", lambda moment: computed.append(moment) or after(moment))
+    assert list(schedule.following(START - 1, 62, START + 2 * DAY)) == [START, START + DAY]
+    assert list(schedule.following(START - 1, 62, START + 5 * DAY)) == [START, START + DAY, START + 2 * DAY]
+    assert len(computed) == 3 + 6
+
+
 def test_jitter_delays_each_time_by_the_same_whenever_it_is_asked() -> None:
     schedule = Times(Timing(cron="@hourly", jitter=10 * MINUTE), uid="0" * 32)
     moments = list(schedule.following(START, 200))

@@ -312,8 +312,8 @@ local time
 local function accept(job)
   local answer = earlier(job)
   if answer then
-    -- a time that comes again after the clock went back; a backfill has noted its job already
-    if answer[1] == 'replayed' and job.fire ~= '' and fire_of(job.fire) ~= 'backfilled' then note_fire(job, at) end
+    -- a time that comes again after the clock went back; a job beside the times was noted when it was stored
+    if answer[1] == 'replayed' and job.fire ~= '' and not BESIDE[fire_of(job.fire)] then note_fire(job, at) end
     return answer
   end
   if job.fire ~= '' and not may_fire(job.fire) then return {'unscheduled'} end

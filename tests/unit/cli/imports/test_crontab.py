@@ -152,6 +152,13 @@ def test_nothing_is_taken_behind_an_assignment_that_cron_refuses() -> None:
     ]
 
 
+def test_a_time_zone_does_not_end_the_refusal_of_an_open_quote() -> None:
+    imported = read('PATH="/opt/bin\nCRON_TZ=UTC\n@daily one\nCRON_TZ=Europe/Berlin\n@daily two\n')
+    assert imported.files == []
+    reason = "not taken over: line 1 assigns PATH a value with an open quote, which cron refuses."
+    assert remarks(imported)[1:] == [f"tab:3: {reason}", f"tab:5: {reason}"]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_texts_of_windows_are_read(encoding: str) -> None:
     imported = read("# Grüße\r\n@daily echo Grüße\r\n@hourly x\r\n".encode(encoding))

@@ -313,7 +313,7 @@ def steps(*commands: Any, **fields: Any) -> Any:
         (steps({"exec": "x '${option.a}'"}), "${option.a} stands in quotes or near them"),
         (steps({"exec": "x $RD_JOB_NAME"}), "its step uses RD_JOB_NAME, which Rundeck sets and jobs do not."),
         (steps({"script": "x @option.a@"}), "its script has @option.a@, whose value would become code"),
-        (steps({"script": "x", "args": "$HOME"}), "the arguments of its script, '$HOME', have signs"),
+        (steps({"script": "x", "args": "$HOME"}), "the arguments of its script, '$HOME', have characters"),
         (steps({"script": "x", "args": "'a"}), "have an open quote."),
         (steps({"script": "x", "scriptInterpreter": "sudo -u joe"}), "its script has the interpreter 'sudo -u joe'"),
         (steps({**A_STEP, "color": 1}), "its step has the unknown field color."),
