@@ -14,9 +14,9 @@ from jobqueue.operations.base import operation
 from jobqueue.operations.change import Change, ChangeSchema, change_outcome
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
-from jobqueue.operations.own_ground import keep_own_process
 from jobqueue.operations.process_state import ATTRIBUTES, process_state
 from jobqueue.operations.schema import Schema, Text, Whole
+from jobqueue.operations.self_protection import protect_process
 
 _T = TypeVar("_T")
 _MAX_PID = 2**22  # Linux has no higher ones
@@ -42,7 +42,7 @@ def process_get(data: dict[str, Any], context: Context) -> dict[str, Any]:
 def process_signal(data: dict[str, Any], context: Context) -> Outcome:
     """Send a signal to a process. The agent, its parents and process 1 get none."""
     pid, name = data["pid"], data["signal"]
-    keep_own_process(pid)
+    protect_process(pid)
     number = signal.Signals[f"SIG{name}"]
     action: Callable[[psutil.Process], Any] = (
         psutil.Process.name if data["check"] else lambda one: one.send_signal(number)
