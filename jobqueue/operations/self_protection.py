@@ -11,24 +11,33 @@ from pathlib import Path
 from typing import Any
 
 from jobqueue.errors import OperationFailed
+from jobqueue.operations.ansible.boolean import boolean
 
 _CGROUP = Path("/proc/self/cgroup")
-_OFF = (False, "false", "no", "False", "off", "0", 0)
 _SERVICE_MODULES = frozenset({"service", "systemd", "systemd_service", "sysvinit"})
 
 
 def protect_from_module(module: str, arguments: Mapping[str, Any]) -> None:
     """Raise ``OperationFailed`` if a module of ansible-core would remove or stop a part of the agent."""
-    name = str(arguments.get("name") or arguments.get("user") or arguments.get("service") or "")
     is_removed = arguments.get("state") == "absent"
-    if module == "user" and (is_removed or arguments.get("password_lock") not in (None, *_OFF)):
-        protect_user(name)
+    aliases: tuple[str, ...]
+    if module == "user" and (is_removed or boolean(arguments.get("password_lock"))):
+        check, aliases = protect_user, ("name", "user")
     elif module == "group" and is_removed:
-        protect_group(name)
-    elif module in _SERVICE_MODULES:
-        is_stopped = arguments.get("state") in ("stopped", "restarted")
-        if is_stopped or arguments.get("enabled") in _OFF or arguments.get("masked") not in (None, *_OFF):
-            protect_unit(str(arguments.get("name") or arguments.get("unit") or arguments.get("service") or ""))
+        check, aliases = protect_group, ("name",)
+    elif module in _SERVICE_MODULES and _is_stopped(arguments):
+        check, aliases = protect_unit, ("name", "service", "unit")
+    else:
+        return
+    for alias in aliases:  # with several of them, the last one that the module knows counts
+        check(str(arguments.get(alias, "")))
+
+
+def _is_stopped(arguments: Mapping[str, Any]) -> bool:
+    """Whether these arguments of a module for services stop, restart, disable or mask one."""
+    if arguments.get("state") in ("stopped", "restarted"):
+        return True
+    return boolean(arguments.get("enabled")) is False or boolean(arguments.get("masked")) is True
 
 
 def protect_user(name: str) -> None:

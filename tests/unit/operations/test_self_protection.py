@@ -39,6 +39,14 @@ def unit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("systemd", {"name": "jobqueue-agent.service", "state": "restarted"}, "The unit"),
         ("systemd_service", {"unit": "jobqueue-agent", "enabled": "no"}, "The unit"),
         ("systemd", {"service": "jobqueue-agent", "masked": True}, "The unit"),
+        # ansible-core takes an alias before the name
+        ("user", {"name": "no-such-user", "user": "root", "state": "absent"}, "The user root is"),
+        ("systemd", {"name": "nginx", "unit": "jobqueue-agent", "state": "stopped"}, "The unit"),
+        ("sysvinit", {"name": "nginx", "service": "jobqueue-agent", "enabled": False}, "The unit"),
+        # and has more spellings of booleans than YAML
+        ("systemd", {"name": "jobqueue-agent", "enabled": "OFF"}, "The unit"),
+        ("service", {"name": "jobqueue-agent", "enabled": "n"}, "The unit"),
+        ("systemd", {"name": "jobqueue-agent", "enabled": " f "}, "The unit"),
     ],
 )
 def test_it_is_kept(module: str, arguments: dict[str, Any], sentence: str) -> None:
@@ -56,6 +64,9 @@ def test_it_is_kept(module: str, arguments: dict[str, Any], sentence: str) -> No
         ("service", {"name": "nginx", "state": "stopped"}),
         ("systemd", {"name": "jobqueue-agent", "state": "started", "enabled": True}),
         ("lineinfile", {"path": "/x", "state": "absent"}),
+        ("user", {"name": OWN_USER, "password_lock": "No"}),
+        ("systemd", {"name": "jobqueue-agent", "masked": "FALSE"}),
+        ("systemd", {"name": "jobqueue-agent", "enabled": "Y", "masked": 0}),
     ],
 )
 def test_other_work_is_free(module: str, arguments: dict[str, Any]) -> None:
