@@ -111,8 +111,7 @@ def _answer(module: str, result: ProcessResult, context: Context) -> ModuleAnswe
 
 
 def _no_answer(module: str, result: ProcessResult, context: Context) -> str:
-    end = f"was killed by {result.signal_name}" if result.signal_name else f"exited with code {result.exit_code}"
     # redacted as a whole: a line, or what a cut has left of one, may be part of a secret
     text = context.redactor.text(result.stderr.text(_LAST_LINE_WITHIN)).strip()
     last_line = brief(text.rpartition("\n")[2], _LONGEST_LINE)
-    return f"The module {module} {end} and printed no JSON{f': {last_line}' if last_line else ''}."
+    return f"The module {module} {result.ending} and printed no JSON{f': {last_line}' if last_line else ''}."

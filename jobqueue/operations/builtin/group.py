@@ -15,9 +15,8 @@ from jobqueue.operations.builtin.user import account_name
 from jobqueue.operations.change import Change, ChangeSchema, change_outcome, state_diff
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
-from jobqueue.operations.process.run import discard
 from jobqueue.operations.schema import Flag, Items, Schema, Whole
-from jobqueue.operations.text import brief
+from jobqueue.operations.tool import run_tool
 
 _READ, _WRITE = "agent:read", "user:write"
 _MAX_ID = 2**32 - 2
@@ -91,10 +90,7 @@ def group_update(data: dict[str, Any], context: Context) -> Outcome:
     before, after = _present(name)["members"], sorted(set(data["members"]))
     changed = before != after
     if changed and not data["check"]:
-        result = context.run(["gpasswd", "--members", ",".join(after), name], output=discard)
-        if result.exit_code:
-            words = brief(result.stderr.text(2000).strip(), 1000)
-            raise OperationFailed(f"gpasswd exited with code {result.exit_code}: {words}")
+        run_tool(["gpasswd", "--members", ",".join(after), name], context)
     diff = state_diff(f"group {name}", {"members": before}, {"members": after})
     return change_outcome(Change(changed, diff), data, {"name": name})
 
