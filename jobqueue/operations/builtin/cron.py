@@ -9,8 +9,8 @@ from typing import Any
 from marshmallow import ValidationError, validate, validates, validates_schema
 
 from jobqueue.errors import OperationFailed, OperationNotSupported
+from jobqueue.operations.account import account_name, user_entry
 from jobqueue.operations.base import operation
-from jobqueue.operations.builtin.user import account_name, require_user
 from jobqueue.operations.change import ChangeSchema, change_outcome
 from jobqueue.operations.context import Context
 from jobqueue.operations.crontab_line import INTERVALS, CrontabLine, command_problem, schedule_problem
@@ -136,7 +136,7 @@ def _write(line: CrontabLine, data: Mapping[str, Any], context: Context) -> Outc
     if not _FOLDER.is_dir():
         raise OperationNotSupported(f"This host has no {_FOLDER}: install cron.")
     _check_own(name)
-    require_user(line.user)
+    user_entry(line.user)  # cron ignores a line of an unknown user
     return change_outcome(change_text(_FOLDER / name, _MARK + line.text, data, context), data, {"name": name})
 
 

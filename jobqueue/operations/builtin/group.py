@@ -8,18 +8,17 @@ from typing import Any
 from marshmallow import validate
 
 from jobqueue.errors import OperationFailed
+from jobqueue.operations.account import account_id, account_name
 from jobqueue.operations.ansible.change_by_module import Wanted, change_by_module
 from jobqueue.operations.ansible.environment import lack_of_ansible
 from jobqueue.operations.base import operation
-from jobqueue.operations.builtin.user import account_name
 from jobqueue.operations.change import Change, ChangeSchema, change_outcome, state_diff
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
-from jobqueue.operations.schema import Flag, Items, Schema, Whole
+from jobqueue.operations.schema import Flag, Items, Schema
 from jobqueue.operations.tool import run_tool
 
 _READ, _WRITE = "agent:read", "user:write"
-_MAX_ID = 2**32 - 2
 _MAX_MEMBERS = 10_000
 _MODULE = "group"
 
@@ -30,7 +29,7 @@ class NameSchema(Schema):
 
 class CreateSchema(ChangeSchema):
     name = account_name(required=True)
-    gid = Whole(validate=validate.Range(0, _MAX_ID))
+    gid = account_id()
     system = Flag(load_default=False, metadata={"description": "A system group, when it is created."})
 
 

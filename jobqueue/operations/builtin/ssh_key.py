@@ -6,9 +6,9 @@ from typing import Any
 
 from marshmallow import ValidationError, validate
 
+from jobqueue.operations.account import account_name
 from jobqueue.operations.authorized_keys import AuthorizedKeys
 from jobqueue.operations.base import operation
-from jobqueue.operations.builtin.user import account_name
 from jobqueue.operations.change import Change, ChangeSchema, change_outcome, unified_diff
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
