@@ -43,8 +43,7 @@ class RemoveSchema(ChangeSchema):
 @operation("node.sshKey.list", schema=UserSchema, permission=_READ)
 def ssh_key_list(data: dict[str, Any], context: Context) -> dict[str, Any]:
     """The public keys of a user: type, fingerprint, comment."""
-    keys = (SshPublicKey.parse(line) for line in AuthorizedKeys(data["user"]).read().splitlines())
-    return {"user": data["user"], "keys": [vars(key) for key in keys if key]}
+    return {"user": data["user"], "keys": [vars(key) for key in _keys(AuthorizedKeys(data["user"]).read())]}
 
 
 @operation("node.sshKey.add", schema=AddSchema, changes=True, idempotent=True, permission=_WRITE)
@@ -78,6 +77,9 @@ def _replaced(file: AuthorizedKeys, before: str, after: str, data: dict[str, Any
     return change_outcome(change, data, {"user": data["user"], "fingerprint": fingerprint})
 
 
+def _keys(text: str) -> list[SshPublicKey]:
+    return [key for key in map(SshPublicKey.parse, text.splitlines()) if key]
+
+
 def _fingerprints(text: str) -> set[str]:
-    keys = (SshPublicKey.parse(line) for line in text.splitlines() if not line.lstrip().startswith("#"))
-    return {key.fingerprint for key in keys if key}
+    return {key.fingerprint for key in _keys(text)}
