@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from api.osapi import shapes
 from api.osapi.answers import (
     ALL,
     DISKS,
@@ -165,7 +166,7 @@ _FILES = (
         "POST",
         "/file/status",
         "file.status.get",
-        {"path": TEXT, "sha256": TEXT, "status": Part({"type": "string"}, _file_status, "exists")},
+        {"path": TEXT, "sha256": TEXT, "status": Part(shapes.STRING, _file_status, "exists")},
         body={"path": NAME},
     ),
 )
