@@ -81,7 +81,7 @@ _MOST_CLIENTS = 10_000
 
 
 def add(access: Mapping[str, int]) -> None:
-    """Take those routes of a facade into the map that change who may get in."""
+    """Add the routes of a facade that change access, each with its status of success."""
     ACCESS.update(access)
 
 

@@ -70,7 +70,7 @@ _LOG_QUERY = {
     "priority": Parameter(choices=("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")),
 }
 _NAMED = {"name": TEXT}
-_OBJECTS = "it deploys an object of OSAPI's object store, which is not here"
+_OBJECTS = "it deploys an object of OSAPI's object store, which is not available here"
 
 
 def _limited(data: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from jobqueue.errors import OperationFailed, OperationNotSupported
 from jobqueue.operations.context import Context
 from jobqueue.operations.tool import run_tool
 
-#: systemd's own test whether it runs the host.
+#: Exists if systemd is the init system, as sd_booted(3) tests it.
 _RUNNING = Path("/run/systemd/system")
 _PROPERTIES = "Id,LoadState,ActiveState,UnitFileState,Description,MainPID"
 

@@ -35,7 +35,7 @@ class SignalSchema(ChangeSchema):
 @operation("node.process.get", schema=PidSchema, permission="agent:read")
 def process_get(data: dict[str, Any], context: Context) -> dict[str, Any]:
     """One process; its command line is left out, since it may hold passwords."""
-    return {"process": _tried(data["pid"], lambda process: process_state(process.as_dict(list(ATTRIBUTES))))}
+    return {"process": _on_process(data["pid"], lambda process: process_state(process.as_dict(list(ATTRIBUTES))))}
 
 
 @operation("node.process.signal", schema=SignalSchema, changes=True, permission="process:execute")
@@ -47,14 +47,14 @@ def process_signal(data: dict[str, Any], context: Context) -> Outcome:
     action: Callable[[psutil.Process], Any] = (
         psutil.Process.name if data["check"] else lambda one: one.send_signal(number)
     )
-    _tried(pid, action)
+    _on_process(pid, action)
     return change_outcome(Change(True), data, {"pid": pid, "signal": name})
 
 
-def _tried(pid: int, action: Callable[[psutil.Process], _T]) -> _T:
+def _on_process(pid: int, action: Callable[[psutil.Process], _T]) -> _T:
     try:
         return action(psutil.Process(pid))
     except psutil.NoSuchProcess:
         raise OperationFailed(f"This host has no process {pid}.") from None
     except psutil.AccessDenied:
-        raise OperationFailed(f"The agent may not do that to process {pid}.") from None
+        raise OperationFailed(f"The agent's user has no permission for this on process {pid}.") from None

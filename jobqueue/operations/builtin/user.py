@@ -120,7 +120,7 @@ def user_create(data: dict[str, Any], context: Context) -> Outcome:
     "node.user.update", schema=UpdateSchema, changes=True, idempotent=True, permission=_WRITE, lacks=lack_of_ansible
 )
 def user_update(data: dict[str, Any], context: Context) -> Outcome:
-    """Change the shell, home or groups of a user, or lock its password; what is not given stays."""
+    """Change the shell, home or groups of a user, or lock its password; fields that are not given keep their values."""
     name = data["name"]
     before = _present(name)
     after: dict[str, Any] = {key: data[key] for key in ("home", "shell", "groups") if key in data}
@@ -152,7 +152,7 @@ def user_delete(data: dict[str, Any], context: Context) -> Outcome:
     "node.user.password", schema=PasswordSchema, changes=True, idempotent=True, permission=_WRITE, lacks=lack_of_ansible
 )
 def user_password(data: dict[str, Any], context: Context) -> Outcome:
-    """Set the password of a user; nothing happens if it is this one already."""
+    """Set the password of a user; nothing happens if the user already has it."""
     name = data["name"]
     user_entry(name)
     arguments = {"name": name, "password": hashed(data["password"], name)}
