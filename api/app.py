@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from typing import Any
@@ -71,11 +72,16 @@ class Application(Flask):
         super().add_url_rule(rule, endpoint, view_func, provide_automatic_options, **options)
 
     def _is_served(self, path: str, options: dict[str, Any]) -> bool:
-        plain, methods = _VARIABLE.sub("<>", path), {method.upper() for method in options.get("methods", ("GET",))}
-        return any(
-            _VARIABLE.sub("<>", rule.rule) == plain and methods <= (rule.methods or set())
-            for rule in self.url_map.iter_rules()
-        )
+        methods = {method.upper() for method in options.get("methods", ("GET",))}
+        return any(methods <= served for served in self._served.get(_VARIABLE.sub("<>", path), ()))
+
+    @functools.cached_property
+    def _served(self) -> dict[str, list[set[str]]]:
+        """The methods of the routes by path, read once: the alias is registered after all others."""
+        served: dict[str, list[set[str]]] = {}
+        for rule in self.url_map.iter_rules():
+            served.setdefault(_VARIABLE.sub("<>", rule.rule), []).append(rule.methods or set())
+        return served
 
 
 def create_app(settings: Settings, services: Services | None = None) -> Flask:

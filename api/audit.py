@@ -81,7 +81,7 @@ _MOST_CLIENTS = 10_000
 
 
 def add(access: Mapping[str, int]) -> None:
-    """Add the routes of a facade that change access, as in ``ACCESS``."""
+    """Add the routes of a facade that change access, each with its status of success."""
     ACCESS.update(access)
 
 

@@ -17,8 +17,8 @@ class Facade:
 
     ``rules`` are the permissions that its routes need, ``document`` describes the routes, and ``credentials`` finds
     those that its clients send elsewhere than in ``Authorization``. ``scoped`` are the routes that look at hosts; to
-    a principal with a permission on some hosts only, all others are closed. ``audited``: the routes that change access
-    -> their status of success (``api/audit.py``).
+    a principal with a permission on some hosts only, all others are closed. ``audited``: the routes that change access,
+    each with its status of success (``api/audit.py``).
     """
 
     install: Callable[[Flask], None]

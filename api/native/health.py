@@ -9,7 +9,7 @@ from flask import Response
 
 from api.blueprint import Blueprint
 from api.context import services
-from api.native import mapping, pause_mapping
+from api.native import ledger_faults, mapping, pause_mapping
 from api.native.schemas import ErrorAnswer, HealthAnswer, StatusAnswer
 from api.responses import json_response
 from jobqueue import __version__
@@ -17,14 +17,11 @@ from jobqueue.errors import LedgerRefuses, LedgerUnavailable
 from jobqueue.ledger.damaged_keys import intact
 from jobqueue.model.alert import Alert
 from jobqueue.model.fleet import FleetSummary
-from jobqueue.model.pause import Pause
 
 blueprint = Blueprint("health", __name__, description="State of the system.", ignores_query=True)
 
 #: How many alerts are shown, the newest.
 _ALERTS = 10
-#: Damaged keys that are named; there are few more that could be damaged.
-_MOST_KEYS = 20
 _AWAY = "The ledger (Redis) cannot be reached, or rejects writes."
 
 
@@ -71,7 +68,8 @@ def status() -> Response:
         counts, agents = intact(services().jobs.counts) or {}, intact(services().fleet) or FleetSummary(now)
         maintained, counters = services().ledger.is_maintained(), intact(services().ledger.stats) or {}
         pauses, alerts = intact(services().pauses.all) or [], intact(_alerts) or []
-        trail, ledger, damage = services().audit.trouble(), _refusal(), _damage([one.pause for one in pauses])
+        trail, ledger = services().audit.trouble(), ledger_faults.refusal()
+        damage = ledger_faults.damage(one.pause for one in pauses)
     except LedgerUnavailable as error:
         components = {"api": {"status": "ok"}, "ledger": {"status": "unavailable"}}
         raise LedgerUnavailable(error.message, {"components": components}) from error
@@ -97,24 +95,6 @@ def status() -> Response:
 
 def _alerts() -> list[tuple[Alert, bool]]:
     return services().alerts.newest(_ALERTS)
-
-
-def _damage(pauses: list[Pause]) -> str:
-    """Which keys of the ledger are damaged, as a sentence; empty if none is."""
-    ledger = services().ledger
-    keys = ledger.damaged_keys(ledger.pauses.lists(pauses))
-    named = f"{', '.join(keys[:_MOST_KEYS])}{f' and {len(keys) - _MOST_KEYS} more' if len(keys) > _MOST_KEYS else ''}"
-    repair = "what is read from them is missing here. Run `jobqueue doctor --repair`."
-    return f"Values of another type are in Redis under {named}: {repair}" if keys else ""
-
-
-def _refusal() -> str:
-    """The ledger's current refusal as a sentence; empty while it accepts writes."""
-    try:
-        services().ledger.check_writes()
-    except LedgerRefuses as error:
-        return error.sentence
-    return ""
 
 
 def _component(status: str, reason: str, **more: float) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What OSAPI's clients are shown of an operation's result: which parts, under which names, of which types.
+"""The parts of an operation's result that OSAPI's clients get, with their names and types.
 
 A result comes from an agent, which may send anything: a part of another type is left out.
 """
@@ -13,7 +13,7 @@ from api.openapi import Document
 from api.osapi import agent_mapping, shapes
 from api.osapi.times import uptime_text
 
-#: Stands for a part that is not there, or is of another type.
+#: In place of a part that is absent, or of another type.
 MISSING = object()
 #: Instead of the name of a part: the whole result.
 ALL = "."
@@ -92,7 +92,7 @@ def _texts(value: Any) -> Any:
 
 
 def _made(make: Callable[[Any], Document]) -> Callable[[Any], Any]:
-    """Of what is no object, or has too little, nothing is shown."""
+    """Reads an object by ``make``; MISSING for another type, and for an object with too few values."""
     return lambda value: (make(value) or MISSING) if isinstance(value, Mapping) else MISSING
 
 

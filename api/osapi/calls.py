@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from api.osapi import shapes
 from api.osapi.answers import (
     ALL,
     DISKS,
@@ -69,7 +70,7 @@ _LOG_QUERY = {
     "priority": Parameter(choices=("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")),
 }
 _NAMED = {"name": TEXT}
-_OBJECTS = "it deploys an object of OSAPI's object store, which is not here"
+_OBJECTS = "it deploys an object of OSAPI's object store, which is not available here"
 
 
 def _limited(data: dict[str, Any]) -> dict[str, Any]:
@@ -165,7 +166,7 @@ _FILES = (
         "POST",
         "/file/status",
         "file.status.get",
-        {"path": TEXT, "sha256": TEXT, "status": Part({"type": "string"}, _file_status, "exists")},
+        {"path": TEXT, "sha256": TEXT, "status": Part(shapes.STRING, _file_status, "exists")},
         body={"path": NAME},
     ),
 )

@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from api.native.agent_query import AgentQuery
 from api.native.schemas import JobQuery
 from api.openapi import JSON, Document, FacadeDocument, Route
-from api.osapi import parameters, results
+from api.osapi import answers, parameters, results
 from api.osapi.audit_trail import DEFAULT_LISTED, MAX_LISTED, MAX_OFFSET
 from api.osapi.call import Call
 from api.osapi.calls import CALLS
 from api.osapi.shapes import (
     BOOLEAN,
     INTEGER,
-    NUMBER,
     STRING,
     TIME,
     UUID,
@@ -31,8 +30,6 @@ _TARGET: Mapping[str, Document] = {
 }
 _JOB_ID: Mapping[str, Document] = {"job_id": UUID}
 _ANY: Document = mapping_of({})
-_LOAD = fields(dict.fromkeys(("1min", "5min", "15min"), NUMBER))
-_MEMORY = fields(dict.fromkeys(("total", "free", "used"), INTEGER))
 _MESSAGE = fields({"message": STRING})
 _AUDIT_LIST = fields({"total_items": INTEGER, "items": array(reference("OsapiAuditEntry"))})
 
@@ -62,9 +59,9 @@ def _schemas() -> dict[str, Document]:
             "labels": mapping_of(STRING),
             "registered_at": TIME,
             "started_at": TIME,
-            "os_info": fields({"distribution": STRING, "version": STRING}),
-            "load_average": _LOAD,
-            "memory": _MEMORY,
+            "os_info": answers.OS.schema,
+            "load_average": answers.LOAD.schema,
+            "memory": answers.MEMORY.schema,
             "cpu_count": INTEGER,
             "interfaces": array(fields({"name": STRING})),
             "facts": _ANY,

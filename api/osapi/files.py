@@ -1,4 +1,4 @@
-"""/api/file: OSAPI's object store, which is not here. Its routes say so."""
+"""/api/file: OSAPI's object store, which jobqueue does not have: every route answers an error."""
 
 from __future__ import annotations
 

@@ -9,10 +9,12 @@ from flask import Blueprint, Response
 
 from api.context import services
 from api.errors import headers_of
+from api.native import ledger_faults
 from api.osapi.times import uptime_text
 from api.responses import json_response
 from jobqueue import __version__
 from jobqueue.errors import LedgerRefuses, LedgerUnavailable
+from jobqueue.ledger.damaged_keys import intact
 from jobqueue.model.agent import AgentState
 from jobqueue.model.fleet import FleetSummary
 from jobqueue.model.states import JobStatus
@@ -47,9 +49,10 @@ def status() -> Response:
     bag = services()
     try:
         bag.ledger.ping()
-        counts, fleet = bag.jobs.counts(), bag.fleet()
+        counts, fleet = intact(bag.jobs.counts) or {}, intact(bag.fleet) or FleetSummary(bag.ledger.time())
         is_maintained, trouble = bag.ledger.is_maintained(), bag.audit.trouble()
-        refusal = _refusal()
+        refusal = ledger_faults.refusal()
+        damage = ledger_faults.damage(one.pause for one in intact(bag.pauses.all) or [])
     except LedgerUnavailable as error:
         components = {"api": _component(""), "ledger": _component(error.message)}
         return json_response(_status(components), _AWAY, headers_of(error))
@@ -57,6 +60,7 @@ def status() -> Response:
         "api": _component(""),
         "ledger": _component(refusal),
         "maintenance": _component("" if is_maintained else "No process keeps the ledger in order."),
+        "keys": _component(damage),
         "audit": _component(trouble and f"The audit trail cannot be written: {trouble}."),
     }
     jobs = {
@@ -86,12 +90,3 @@ def _component(fault: str) -> dict[str, str]:
 
 def _agents(fleet: FleetSummary) -> dict[str, int]:
     return {"total": fleet.total, "ready": fleet.count(AgentState.READY, live=True)}
-
-
-def _refusal() -> str:
-    """The ledger's refusal of writes as a sentence; empty while it accepts them."""
-    try:
-        services().ledger.check_writes()
-    except LedgerRefuses as error:
-        return error.sentence
-    return ""

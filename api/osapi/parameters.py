@@ -11,6 +11,7 @@ from marshmallow import fields, validate
 
 from api.native.fields import Flag, QueryFlag, QueryWhole, Text, Whole, between, length
 from api.openapi import Document
+from api.osapi import shapes
 from api.validation import StrictSchema
 
 #: Beyond these, the limits of the operation apply.
@@ -54,22 +55,16 @@ class Parameter:
             most = {} if self.most is None else {"maximum": self.most}
             return {"type": "integer", "minimum": self.least, **most}
         if self.kind == "array":
-            return {"type": "array", "items": {"type": "string"}}
+            return shapes.array(shapes.STRING)
         if self.kind in ("object", "objects"):
-            one: Document = {"type": "object", "additionalProperties": {}}
-            return one if self.kind == "object" else {"type": "array", "items": one}
+            one = shapes.mapping_of({})
+            return one if self.kind == "object" else shapes.array(one)
         if self.kind == "boolean":
-            return {"type": "boolean"}
+            return shapes.BOOLEAN
+        if self.choices:
+            return shapes.one_of(*self.choices)
         most = {} if self.most is None else {"maxLength": self.most}
-        return (
-            {"type": "string", "enum": list(self.choices)}
-            if self.choices
-            else {
-                "type": "string",
-                "minLength": self.least,
-                **most,
-            }
-        )
+        return {"type": "string", "minLength": self.least, **most}
 
 
 Parameters = Mapping[str, Parameter]

@@ -48,5 +48,5 @@ SCOPED = frozenset(
     }
 )
 
-#: What changes who may get in: the status of an answer that says it was done.
+#: The routes that change access, each with its status of success.
 AUDITED: Mapping[str, int] = {"osapi_agent.accept_agent": 200, "osapi_agent.reject_agent": 200}

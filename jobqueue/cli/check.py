@@ -16,9 +16,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 _NAMES = ("check", "diff")
 _OPTIONS = (
-    click.option(
-        "--check", is_flag=True, help="Change nothing: show what the operation would change, equal answers once."
-    ),
+    click.option("--check", is_flag=True, help="Change nothing: show what would change, printing equal answers once."),
     click.option("--diff", is_flag=True, help="Show the changes as a diff."),
 )
 

@@ -7,13 +7,13 @@ that was opened.
 from __future__ import annotations
 
 import os
-import pwd
 import secrets
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from jobqueue.errors import OperationFailed
+from jobqueue.operations.account import user_entry
 
 _FOLDER, _FILE = ".ssh", "authorized_keys"
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -24,17 +24,14 @@ class AuthorizedKeys:
     """Raises ``OperationFailed`` for a user that this host does not have, and for files that are not the user's."""
 
     def __init__(self, user: str) -> None:
-        try:
-            self._user = pwd.getpwnam(user)
-        except KeyError:
-            raise OperationFailed(f"This host has no user {user}.") from None
+        self._user = user_entry(user)
         #: For messages and diffs.
         self.path = f"{self._user.pw_dir}/{_FOLDER}/{_FILE}"
 
     def read(self) -> str:
         """The text; empty without a file."""
         try:
-            with self._opened(_DIRECTORY) as folder:
+            with self._opened() as folder:
                 fd = os.open(_FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
                 with os.fdopen(fd, "rb") as file:
                     self._check_owner(os.fstat(fd), stat.S_ISREG)
@@ -51,7 +48,7 @@ class AuthorizedKeys:
         """Replace the text in one step; the folder is created if it is missing."""
         fresh = f".jobqueue-{secrets.token_hex(8)}"
         try:
-            with self._opened(_DIRECTORY, creates=True) as folder:
+            with self._opened(creates=True) as folder:
                 fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folder)
                 try:
                     with os.fdopen(fd, "wb") as file:
@@ -68,18 +65,18 @@ class AuthorizedKeys:
             raise self._failed(error) from error
 
     @contextmanager
-    def _opened(self, flags: int, *, creates: bool = False) -> Iterator[int]:
+    def _opened(self, *, creates: bool = False) -> Iterator[int]:
         home = os.open(self._user.pw_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             if creates:
                 with suppress(FileExistsError):
                     os.mkdir(_FOLDER, 0o700, dir_fd=home)
-                    made = os.open(_FOLDER, flags, dir_fd=home)
+                    made = os.open(_FOLDER, _DIRECTORY, dir_fd=home)
                     try:
                         self._own(made)
                     finally:
                         os.close(made)
-            folder = os.open(_FOLDER, flags, dir_fd=home)
+            folder = os.open(_FOLDER, _DIRECTORY, dir_fd=home)
         finally:
             os.close(home)
         try:

@@ -25,7 +25,7 @@ class ChangeSchema(Schema):
         load_default=False,
         metadata={"description": "Change nothing; the answer holds would_change, and the change as a diff."},
     )
-    diff = Flag(load_default=False, metadata={"description": "Put the change into the answer, as a diff."})
+    diff = Flag(load_default=False, metadata={"description": "Include the change in the answer, as a diff."})
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from jobqueue.errors import OperationFailed, OperationNotSupported
+from jobqueue.errors import OperationNotSupported
 from jobqueue.operations.builtin import host
 from jobqueue.operations.context import Context
-from jobqueue.operations.process.run import discard
 from jobqueue.operations.text import brief
+from jobqueue.operations.tool import run_tool
 
 _MOST_OUTPUT_BYTES = 16 * 1024 * 1024
 #: Name, version, state, KiB, first line of the description.
@@ -54,7 +54,7 @@ class PackageManager:
         """Packages with a newer version, as the manager's own lists of packages have it."""
         if not self.updates:
             raise OperationNotSupported(f"jobqueue cannot list the updates of {self.name}.")
-        text = _printed(self.updates, context, codes=(0, _UPDATES_EXIST))
+        text = _printed(self.updates, context, success_codes=(0, _UPDATES_EXIST))
         if self.name == "apt":
             found = ((name, old, new) for name, old, new in _APT_UPDATE.findall(text))
         else:
@@ -112,13 +112,7 @@ def _package(row: Sequence[str], size_unit: int) -> dict[str, Any]:
     }
 
 
-def _printed(argv: Sequence[str], context: Context, codes: Sequence[int] = (0,)) -> str:
-    """The output of a tool. Raises ``OperationFailed`` with its own words."""
-    from dataclasses import replace
-
+def _printed(argv: Sequence[str], context: Context, success_codes: Sequence[int] = (0,)) -> str:
+    """The output of a tool, also if it is longer than that of a command may be."""
     wide = replace(context, max_output_bytes=max(context.max_output_bytes, _MOST_OUTPUT_BYTES))
-    result = wide.run(argv, env={"LC_ALL": "C.UTF-8"}, output=discard)
-    if result.exit_code not in codes:
-        words = brief((result.stderr.text(2000) or result.stdout.text(2000)).strip(), 1000)
-        raise OperationFailed(f"{argv[0]} exited with code {result.exit_code}: {words}")
-    return result.stdout.text()
+    return run_tool(argv, wide, success_codes)

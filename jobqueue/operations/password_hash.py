@@ -28,19 +28,14 @@ def is_hash(password: str) -> bool:
 
 
 def hashed(password: str, user: str) -> str:
-    """The hash to store for ``user``: the present one, if it is of this password. A hash is given back as it is."""
+    """The hash to store for ``user``: the present one if it matches the password. A hash is returned unchanged."""
     if is_hash(password):
         return password
-    present = shadow_entry(user)
+    present = shadow_entries().get(user)
     if present is not None and is_hash(present) and _crypt(password, present) == present:
         return present
     salt = "".join(secrets.choice(_SALT_CHARACTERS) for _ in range(_SALT_LENGTH))
     return _crypt(password, f"{_METHOD}{salt}")
-
-
-def shadow_entry(user: str) -> str | None:
-    """The stored hash of ``user``; None if there is no entry, or this process may not read it."""
-    return shadow_entries().get(user)
 
 
 def shadow_entries() -> dict[str, str]:
@@ -54,7 +49,7 @@ def shadow_entries() -> dict[str, str]:
 
 
 def is_locked(entry: str) -> bool:
-    """Whether this entry lets no password in."""
+    """Whether this entry accepts no password."""
     return entry.startswith(_LOCKED)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from jobqueue.model.timestamps import to_iso
 from jobqueue.operations.text import clean
 
-#: What psutil is asked for.
+#: The attributes that psutil reads for it.
 ATTRIBUTES = ("pid", "ppid", "name", "username", "status", "memory_info", "cpu_times", "create_time")
 
 

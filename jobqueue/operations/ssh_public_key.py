@@ -26,8 +26,10 @@ class SshPublicKey:
 
     @classmethod
     def parse(cls, line: str) -> SshPublicKey | None:
-        """The key of a line, which may begin with options; None if it holds none."""
+        """The key of a line, which may begin with options; None if it holds none, or is a comment."""
         words = line.split()
+        if line.lstrip().startswith("#"):
+            return None
         for place, word in enumerate(words[:-1]):
             if word in _TYPES:
                 fingerprint = _fingerprint(word, words[place + 1])
@@ -37,7 +39,8 @@ class SshPublicKey:
 
 def has_options(line: str) -> bool:
     """Whether a line begins with options (command="..." and the like)."""
-    return line.split(None, 1)[:1] != [] and line.split(maxsplit=1)[0] not in _TYPES
+    words = line.split(maxsplit=1)
+    return bool(words) and words[0] not in _TYPES
 
 
 def _fingerprint(type: str, text: str) -> str | None:

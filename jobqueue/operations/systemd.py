@@ -8,10 +8,9 @@ from typing import Any
 
 from jobqueue.errors import OperationFailed, OperationNotSupported
 from jobqueue.operations.context import Context
-from jobqueue.operations.process.run import discard
-from jobqueue.operations.text import brief
+from jobqueue.operations.tool import run_tool
 
-#: systemd's own test whether it runs the host.
+#: Exists if systemd is the init system, as sd_booted(3) tests it.
 _RUNNING = Path("/run/systemd/system")
 _PROPERTIES = "Id,LoadState,ActiveState,UnitFileState,Description,MainPID"
 
@@ -30,10 +29,8 @@ def unit_name(name: str) -> str:
 def services(context: Context, pattern: str = "*.service") -> list[dict[str, Any]]:
     """Loaded services whose unit is ``pattern``: name, status, enabled, description, pid. Sorted by name."""
     argv = ["systemctl", "show", "--all", "--no-pager", f"--property={_PROPERTIES}", "--", pattern]
-    result = context.run(argv, env={"LC_ALL": "C.UTF-8"}, output=discard)
-    if result.exit_code:
-        raise OperationFailed(f"systemctl exited with code {result.exit_code}: {brief(result.stderr.text(2000), 1000)}")
-    found = [_service(unit) for unit in _units(result.stdout.text()) if unit.get("LoadState") != "not-found"]
+    units = _units(run_tool(argv, context))
+    found = [_service(unit) for unit in units if unit.get("LoadState") != "not-found"]
     return sorted(found, key=lambda service: str(service["name"]))
 
 

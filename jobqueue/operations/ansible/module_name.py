@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from jobqueue.operations.ansible.boolean import boolean
 from jobqueue.operations.schema import Match
 
 #: One spelling for each module, so that a host's policy cannot be passed by another one.
@@ -56,7 +57,7 @@ def refusal(module: str, arguments: Mapping[str, Any]) -> str | None:
     """Why ``module`` cannot be run with these arguments, as a part of a sentence; None if it can."""
     if module in _REFUSED:
         return _REFUSED[module]
-    if module in _FROM_CONTROLLER and arguments.get("remote_src") not in (True, "true", "yes", "True", "on"):
+    if module in _FROM_CONTROLLER and not boolean(arguments.get("remote_src")):
         return f"its source is on Ansible's controller, and jobqueue has no controller; {_FROM_CONTROLLER[module]}"
     return None
 

@@ -14,8 +14,8 @@ from jobqueue.operations.ansible.environment import open_interpreter
 from jobqueue.operations.ansible.module_answer import ModuleAnswer
 from jobqueue.operations.ansible.module_name import python_name, refusal
 from jobqueue.operations.context import Context
-from jobqueue.operations.own_ground import check_own_ground
 from jobqueue.operations.process.run import ProcessResult, discard
+from jobqueue.operations.self_protection import protect_from_module
 from jobqueue.operations.text import brief
 
 _NO_ANSIBLE, _NO_MODULE = 90, 91
@@ -53,12 +53,12 @@ def run_module(
     """The answer of ``module``; with ``check`` it changes nothing. A failure that it reports is an answer, too.
 
     Raises ``OperationNotSupported`` if this host has no ansible-core or not this module, or the module cannot check;
-    ``OperationFailed`` if it gives no answer, or would take away what the agent stands on.
+    ``OperationFailed`` if it gives no answer, or would remove or stop a part of the agent itself.
     """
     reason = refusal(module, arguments)
     if reason:
         raise OperationFailed(f"The module {module} cannot be run: {reason}.")
-    check_own_ground(module, arguments)
+    protect_from_module(module, arguments)
     with open_interpreter(context) as interpreter, tempfile.TemporaryDirectory(prefix="jobqueue-ansible-") as folder:
         if context.confinement.user:
             entry = pwd.getpwnam(context.confinement.user)
@@ -111,8 +111,7 @@ def _answer(module: str, result: ProcessResult, context: Context) -> ModuleAnswe
 
 
 def _no_answer(module: str, result: ProcessResult, context: Context) -> str:
-    end = f"was killed by {result.signal_name}" if result.signal_name else f"exited with code {result.exit_code}"
     # redacted as a whole: a line, or what a cut has left of one, may be part of a secret
     text = context.redactor.text(result.stderr.text(_LAST_LINE_WITHIN)).strip()
     last_line = brief(text.rpartition("\n")[2], _LONGEST_LINE)
-    return f"The module {module} {end} and printed no JSON{f': {last_line}' if last_line else ''}."
+    return f"The module {module} {result.ending} and printed no JSON{f': {last_line}' if last_line else ''}."

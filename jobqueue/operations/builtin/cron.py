@@ -9,8 +9,8 @@ from typing import Any
 from marshmallow import ValidationError, validate, validates, validates_schema
 
 from jobqueue.errors import OperationFailed, OperationNotSupported
+from jobqueue.operations.account import account_name, user_entry
 from jobqueue.operations.base import operation
-from jobqueue.operations.builtin.user import account_name, require_user
 from jobqueue.operations.change import ChangeSchema, change_outcome
 from jobqueue.operations.context import Context
 from jobqueue.operations.crontab_line import INTERVALS, CrontabLine, command_problem, schedule_problem
@@ -92,7 +92,7 @@ class DeleteSchema(ChangeSchema):
 
 @operation("schedule.cron.list", permission=_READ)
 def cron_list(data: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Entries of cron that jobqueue has made."""
+    """Entries of cron that jobqueue created."""
     names = sorted(path.name for path in _FOLDER.iterdir()) if _FOLDER.is_dir() else []
     found = ((name, _line(name)) for name in names)
     return {"entries": [_entry(name, line) for name, line in found if line]}
@@ -100,20 +100,20 @@ def cron_list(data: dict[str, Any], context: Context) -> dict[str, Any]:
 
 @operation("schedule.cron.get", schema=NameSchema, permission=_READ)
 def cron_get(data: dict[str, Any], context: Context) -> dict[str, Any]:
-    """One entry of cron that jobqueue has made."""
+    """One entry of cron that jobqueue created."""
     return {"entries": [_entry(data["name"], _present(data["name"]))]}
 
 
 @operation("schedule.cron.create", schema=CreateSchema, changes=True, idempotent=True, permission=_WRITE)
 def cron_create(data: dict[str, Any], context: Context) -> Outcome:
-    """Have cron run a command; an entry of this name that jobqueue has made is replaced."""
+    """Create an entry of cron that runs a command, or replace one that jobqueue created under this name."""
     line = CrontabLine(_schedule(data) or "", data.get("user", "root"), data["command"])
     return _write(line, data, context)
 
 
 @operation("schedule.cron.update", schema=UpdateSchema, changes=True, idempotent=True, permission=_WRITE)
 def cron_update(data: dict[str, Any], context: Context) -> Outcome:
-    """Change an entry of cron that jobqueue has made; what is not given stays."""
+    """Change an entry of cron that jobqueue created; fields that are not given keep their values."""
     old = _present(data["name"])
     line = CrontabLine(_schedule(data) or old.schedule, data.get("user", old.user), data.get("command", old.command))
     return _write(line, data, context)
@@ -121,7 +121,7 @@ def cron_update(data: dict[str, Any], context: Context) -> Outcome:
 
 @operation("schedule.cron.delete", schema=DeleteSchema, changes=True, idempotent=True, permission=_WRITE)
 def cron_delete(data: dict[str, Any], context: Context) -> Outcome:
-    """Delete an entry of cron that jobqueue has made; nothing happens if there is none."""
+    """Delete an entry of cron that jobqueue created; nothing happens if there is none."""
     name = data["name"]
     _check_own(name)
     return change_outcome(change_text(_FOLDER / name, None, data, context), data, {"name": name})
@@ -136,7 +136,7 @@ def _write(line: CrontabLine, data: Mapping[str, Any], context: Context) -> Outc
     if not _FOLDER.is_dir():
         raise OperationNotSupported(f"This host has no {_FOLDER}: install cron.")
     _check_own(name)
-    require_user(line.user)
+    user_entry(line.user)  # cron ignores a line of an unknown user
     return change_outcome(change_text(_FOLDER / name, _MARK + line.text, data, context), data, {"name": name})
 
 

@@ -8,19 +8,17 @@ from typing import Any
 from marshmallow import validate
 
 from jobqueue.errors import OperationFailed
+from jobqueue.operations.account import account_id, account_name
 from jobqueue.operations.ansible.change_by_module import Wanted, change_by_module
 from jobqueue.operations.ansible.environment import lack_of_ansible
 from jobqueue.operations.base import operation
-from jobqueue.operations.builtin.user import account_name
 from jobqueue.operations.change import Change, ChangeSchema, change_outcome, state_diff
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
-from jobqueue.operations.process.run import discard
-from jobqueue.operations.schema import Flag, Items, Schema, Whole
-from jobqueue.operations.text import brief
+from jobqueue.operations.schema import Flag, Items, Schema
+from jobqueue.operations.tool import run_tool
 
 _READ, _WRITE = "agent:read", "user:write"
-_MAX_ID = 2**32 - 2
 _MAX_MEMBERS = 10_000
 _MODULE = "group"
 
@@ -31,7 +29,7 @@ class NameSchema(Schema):
 
 class CreateSchema(ChangeSchema):
     name = account_name(required=True)
-    gid = Whole(validate=validate.Range(0, _MAX_ID))
+    gid = account_id()
     system = Flag(load_default=False, metadata={"description": "A system group, when it is created."})
 
 
@@ -91,10 +89,7 @@ def group_update(data: dict[str, Any], context: Context) -> Outcome:
     before, after = _present(name)["members"], sorted(set(data["members"]))
     changed = before != after
     if changed and not data["check"]:
-        result = context.run(["gpasswd", "--members", ",".join(after), name], output=discard)
-        if result.exit_code:
-            words = brief(result.stderr.text(2000).strip(), 1000)
-            raise OperationFailed(f"gpasswd exited with code {result.exit_code}: {words}")
+        run_tool(["gpasswd", "--members", ",".join(after), name], context)
     diff = state_diff(f"group {name}", {"members": before}, {"members": after})
     return change_outcome(Change(changed, diff), data, {"name": name})
 

@@ -9,13 +9,13 @@ from typing import Any
 
 from marshmallow import validate
 
-from jobqueue.errors import OperationFailed, OperationNotSupported
+from jobqueue.errors import OperationNotSupported
 from jobqueue.model.timestamps import to_iso
 from jobqueue.operations.base import operation
 from jobqueue.operations.context import Context
-from jobqueue.operations.process.run import discard
 from jobqueue.operations.schema import Schema, Text, Whole, shape
 from jobqueue.operations.text import brief, clean
+from jobqueue.operations.tool import run_tool
 
 _READ = "log:read"
 _PRIORITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
@@ -103,8 +103,4 @@ def _text(value: Any) -> str:
 def _journal(argv: Sequence[str], context: Context) -> str:
     if shutil.which("journalctl") is None:
         raise OperationNotSupported("This host has no journalctl, so its log is not the journal of systemd.")
-    result = context.run(["journalctl", "--no-pager", "--quiet", *argv], env={"LC_ALL": "C.UTF-8"}, output=discard)
-    if result.exit_code:
-        words = brief(result.stderr.text(2000).strip(), 1000)
-        raise OperationFailed(f"journalctl exited with code {result.exit_code}: {words}")
-    return result.stdout.text()
+    return run_tool(["journalctl", "--no-pager", "--quiet", *argv], context)

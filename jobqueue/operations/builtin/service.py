@@ -11,8 +11,8 @@ from jobqueue.operations.base import Operation, operation
 from jobqueue.operations.change import ChangeSchema
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
-from jobqueue.operations.own_ground import keep_own_unit
 from jobqueue.operations.schema import Schema, Text, shape
+from jobqueue.operations.self_protection import protect_unit
 from jobqueue.operations.systemd import require_systemd, service, services
 
 _READ, _WRITE = "agent:read", "service:write"
@@ -65,7 +65,7 @@ def _changing(verb: str, summary: str, arguments: Mapping[str, Any], after: Mapp
         require_systemd()
         name = data["name"]
         if verb in ("stop", "restart", "disable"):
-            keep_own_unit(name)
+            protect_unit(name)
         present = service(context, name)
         before = {key: present[key] for key in after}
         wanted = Wanted(f"service {name}", before, after)

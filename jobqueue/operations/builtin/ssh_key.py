@@ -6,9 +6,9 @@ from typing import Any
 
 from marshmallow import ValidationError, validate
 
+from jobqueue.operations.account import account_name
 from jobqueue.operations.authorized_keys import AuthorizedKeys
 from jobqueue.operations.base import operation
-from jobqueue.operations.builtin.user import account_name
 from jobqueue.operations.change import Change, ChangeSchema, change_outcome, unified_diff
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
@@ -43,13 +43,12 @@ class RemoveSchema(ChangeSchema):
 @operation("node.sshKey.list", schema=UserSchema, permission=_READ)
 def ssh_key_list(data: dict[str, Any], context: Context) -> dict[str, Any]:
     """The public keys of a user: type, fingerprint, comment."""
-    keys = (SshPublicKey.parse(line) for line in AuthorizedKeys(data["user"]).read().splitlines())
-    return {"user": data["user"], "keys": [vars(key) for key in keys if key]}
+    return {"user": data["user"], "keys": [vars(key) for key in _keys(AuthorizedKeys(data["user"]).read())]}
 
 
 @operation("node.sshKey.add", schema=AddSchema, changes=True, idempotent=True, permission=_WRITE)
 def ssh_key_add(data: dict[str, Any], context: Context) -> Outcome:
-    """Let a user sign in with a public key; nothing happens if the user may already."""
+    """Add a public key for a user to sign in with; nothing happens if the user already has it."""
     key = SshPublicKey.parse(data["key"])
     fingerprint = key.fingerprint if key else ""
     file = AuthorizedKeys(data["user"])
@@ -63,7 +62,7 @@ def ssh_key_add(data: dict[str, Any], context: Context) -> Outcome:
 
 @operation("node.sshKey.remove", schema=RemoveSchema, changes=True, idempotent=True, permission=_WRITE)
 def ssh_key_remove(data: dict[str, Any], context: Context) -> Outcome:
-    """Take a public key away from a user; nothing happens if the user does not have it."""
+    """Remove a public key of a user; nothing happens if the user does not have it."""
     file, fingerprint = AuthorizedKeys(data["user"]), data["fingerprint"]
     before = file.read()
     kept = [line for line in before.splitlines(keepends=True) if fingerprint not in _fingerprints(line)]
@@ -78,6 +77,9 @@ def _replaced(file: AuthorizedKeys, before: str, after: str, data: dict[str, Any
     return change_outcome(change, data, {"user": data["user"], "fingerprint": fingerprint})
 
 
+def _keys(text: str) -> list[SshPublicKey]:
+    return [key for key in map(SshPublicKey.parse, text.splitlines()) if key]
+
+
 def _fingerprints(text: str) -> set[str]:
-    keys = (SshPublicKey.parse(line) for line in text.splitlines() if not line.lstrip().startswith("#"))
-    return {key.fingerprint for key in keys if key}
+    return {key.fingerprint for key in _keys(text)}

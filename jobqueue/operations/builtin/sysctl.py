@@ -76,14 +76,14 @@ def sysctl_create(data: dict[str, Any], context: Context) -> Outcome:
 
 @operation("node.sysctl.update", schema=ValueSchema, changes=True, idempotent=True, permission=_WRITE)
 def sysctl_update(data: dict[str, Any], context: Context) -> Outcome:
-    """Set a kernel parameter that jobqueue sets already to another value."""
+    """Change the value of a kernel parameter that jobqueue sets."""
     _check_managed(data["key"])
     return _set(data, context)
 
 
 @operation("node.sysctl.delete", schema=DeleteSchema, changes=True, idempotent=True, permission=_WRITE)
 def sysctl_delete(data: dict[str, Any], context: Context) -> Outcome:
-    """Set a kernel parameter at boot no more; its present value stays until then."""
+    """Stop setting a kernel parameter at boot; its present value stays until the next boot."""
     key, managed = data["key"], _managed()
     if key not in managed:
         return change_outcome(Change(False), data, {"key": key})

@@ -10,6 +10,7 @@ from typing import Any
 from marshmallow import validate
 
 from jobqueue.errors import OperationFailed
+from jobqueue.operations.account import account_id, account_name, user_entry
 from jobqueue.operations.ansible.change_by_module import Wanted, change_by_module
 from jobqueue.operations.ansible.environment import lack_of_ansible
 from jobqueue.operations.base import operation
@@ -17,22 +18,19 @@ from jobqueue.operations.change import ChangeSchema
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.password_hash import hashed, is_locked, shadow_entries
-from jobqueue.operations.schema import Flag, Items, Path, Schema, Text, Whole, shape
+from jobqueue.operations.schema import Flag, Items, Path, Schema, Text
 
 _READ, _WRITE = "agent:read", "user:write"
-_MAX_ID = 2**32 - 2
 _MAX_GROUPS = 1000
 _MODULE = "user"
 
 
-def account_name(*, required: bool = False, description: str = "") -> Text:
-    """A field for the name of a user or group: not a path, not a number, not an option."""
-    name = shape(
-        r"[A-Za-z_][A-Za-z0-9_.-]{0,31}",
-        "Must be a name of at most 32 letters, digits and _ . - that begins with a letter or _.",
+def _password(*, required: bool = False) -> Text:
+    return Text(
+        required=required,
+        validate=validate.Length(1, 500),
+        metadata={"description": 'The password or its hash; better a secret of the host: {"$secret": NAME}.'},
     )
-    metadata = {**name["metadata"], **({"description": description} if description else {})}
-    return Text(required=required, validate=name["validate"], metadata=metadata)
 
 
 def _groups() -> Items:
@@ -49,15 +47,12 @@ class NameSchema(Schema):
 
 class CreateSchema(ChangeSchema):
     name = account_name(required=True)
-    uid = Whole(validate=validate.Range(0, _MAX_ID))
-    gid = Whole(validate=validate.Range(0, _MAX_ID), metadata={"description": "Number of the primary group."})
+    uid = account_id()
+    gid = account_id("Number of the primary group.")
     home = Path(validate=validate.Length(2))
     shell = Path(validate=validate.Length(2))
     groups = _groups()
-    password = Text(
-        validate=validate.Length(1, 500),
-        metadata={"description": 'The password or its hash; better a secret of the host: {"$secret": NAME}.'},
-    )
+    password = _password()
     system = Flag(load_default=False, metadata={"description": "A system user, when it is created."})
 
 
@@ -76,11 +71,7 @@ class DeleteSchema(ChangeSchema):
 
 class PasswordSchema(ChangeSchema):
     name = account_name(required=True)
-    password = Text(
-        required=True,
-        validate=validate.Length(1, 500),
-        metadata={"description": 'The password or its hash; better a secret of the host: {"$secret": NAME}.'},
-    )
+    password = _password(required=True)
 
 
 @operation("node.user.list", permission=_READ)
@@ -129,7 +120,7 @@ def user_create(data: dict[str, Any], context: Context) -> Outcome:
     "node.user.update", schema=UpdateSchema, changes=True, idempotent=True, permission=_WRITE, lacks=lack_of_ansible
 )
 def user_update(data: dict[str, Any], context: Context) -> Outcome:
-    """Change the shell, home or groups of a user, or lock its password; what is not given stays."""
+    """Change the shell, home or groups of a user, or lock its password; fields that are not given keep their values."""
     name = data["name"]
     before = _present(name)
     after: dict[str, Any] = {key: data[key] for key in ("home", "shell", "groups") if key in data}
@@ -161,17 +152,12 @@ def user_delete(data: dict[str, Any], context: Context) -> Outcome:
     "node.user.password", schema=PasswordSchema, changes=True, idempotent=True, permission=_WRITE, lacks=lack_of_ansible
 )
 def user_password(data: dict[str, Any], context: Context) -> Outcome:
-    """Set the password of a user; nothing happens if it is this one already."""
+    """Set the password of a user; nothing happens if the user already has it."""
     name = data["name"]
-    _present(name)
+    user_entry(name)
     arguments = {"name": name, "password": hashed(data["password"], name)}
     wanted = Wanted(f"user {name}", {"password": "the present one"}, {"password": "another one"})
     return change_by_module(_MODULE, arguments, data, context, {"name": name}, wanted)
-
-
-def require_user(name: str) -> None:
-    """Raise ``OperationFailed`` for a user that this host does not have."""
-    _present(name)
 
 
 def _of(user: Mapping[str, Any], names: Any) -> dict[str, Any]:
@@ -180,18 +166,14 @@ def _of(user: Mapping[str, Any], names: Any) -> dict[str, Any]:
 
 def _present(name: str) -> dict[str, Any]:
     """The user. Raises ``OperationFailed`` for one that this host does not have."""
-    user = _found(name)
-    if user is None:
-        raise OperationFailed(f"This host has no user {name}.")
-    return user
+    return _user(user_entry(name), _groups_by_member(), shadow_entries())
 
 
 def _found(name: str) -> dict[str, Any] | None:
     try:
-        entry = pwd.getpwnam(name)
-    except KeyError:
+        return _present(name)
+    except OperationFailed:
         return None
-    return _user(entry, _groups_by_member(), shadow_entries())
 
 
 def _groups_by_member() -> dict[str, list[str]]:

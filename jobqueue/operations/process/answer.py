@@ -72,12 +72,12 @@ def process_outcome(
 
 
 def _sentence(result: ProcessResult, subject: str, context: Context) -> str:
-    end = f"was killed by {result.signal_name}" if result.signal_name else f"exited with code {result.exit_code}"
     # redacted as a whole: a line, or what a cut has left of one, may be part of a secret
     before, _, last_line = context.redactor.text(result.stderr.text(_LAST_LINE_WITHIN)).strip().rpartition("\n")
     if before.endswith("bytes cut ...]"):
         last_line = f"...{last_line}"
-    return f"The {subject} {end}: {brief(last_line, _LONGEST_LINE)}" if last_line else f"The {subject} {end}"
+    sentence = f"The {subject} {result.ending}"
+    return f"{sentence}: {brief(last_line, _LONGEST_LINE)}" if last_line else sentence
 
 
 def _answer(result: ProcessResult, context: Context) -> dict[str, Any]:

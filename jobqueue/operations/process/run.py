@@ -82,6 +82,11 @@ class ProcessResult:
         except ValueError:  # a real-time signal has a number only
             return f"SIG{-self.exit_code}"
 
+    @property
+    def ending(self) -> str:
+        """``was killed by SIGKILL`` or ``exited with code 3``, for sentences."""
+        return f"was killed by {self.signal_name}" if self.signal_name else f"exited with code {self.exit_code}"
+
     def tails(self) -> dict[str, str]:
         """The ends of both streams that fit into an error's details."""
         return {"stdout": self.stdout.text(_TAIL_BYTES), "stderr": self.stderr.text(_TAIL_BYTES)}

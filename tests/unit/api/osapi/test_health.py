@@ -67,6 +67,18 @@ def test_status_names_what_fails(app: Flask, services: Services, monkeypatch: py
     assert body["components"]["maintenance"]["status"] == "error"
 
 
+@pytest.mark.parametrize("key", ["jobqueue:pauses", "jobqueue:stats"])
+def test_status_names_damaged_keys(app: Flask, services: Services, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setattr(services.ledger, "is_maintained", lambda: True)
+    services.ledger.client.delete(key)
+    services.ledger.client.set(key, "not ours")
+    response = act(app, "metrics:read").get("/api/health/status")
+    assert response.status_code == 200, response.text
+    body = response.get_json()
+    assert body["status"] == "degraded"
+    assert key in body["components"]["keys"]["error"]
+
+
 def test_status_without_a_ledger(app: Flask, services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(services.ledger, "ping", failing(LedgerUnavailable("cannot be reached")))
     response = act(app, "metrics:read").get("/api/health/status")

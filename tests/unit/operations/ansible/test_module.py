@@ -173,9 +173,10 @@ def test_modules_of_the_controller_are_refused(call: Perform, module: str, args:
         call(module, args)
 
 
-def test_copy_runs_with_a_file_of_the_host(call: Perform) -> None:
+@pytest.mark.parametrize("remote_src", [True, 1, "yes", "YES", "t"])
+def test_copy_runs_with_a_file_of_the_host(call: Perform, remote_src: Any) -> None:
     with pytest.raises(OperationNotSupported, match="has no module copy"):  # of the fake, which was called
-        call("copy", {"src": "/a", "dest": "/b", "remote_src": True})
+        call("copy", {"src": "/a", "dest": "/b", "remote_src": remote_src})
 
 
 @pytest.mark.parametrize(

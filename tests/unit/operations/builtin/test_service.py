@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jobqueue.errors import InvalidOperationData, OperationFailed, OperationNotSupported
-from jobqueue.operations import own_ground, systemd
+from jobqueue.operations import self_protection, systemd
 from jobqueue.operations.ansible.module_answer import ModuleAnswer
 from jobqueue.operations.registry import Registry
 from tests.unit.operations.builtin.tools import Tools
@@ -120,7 +120,7 @@ def test_a_service_that_does_not_exist_is_not_started(perform: Perform, tools: T
 def test_the_own_service_is_kept(
     perform: Perform, tools: Tools, modules: list[Any], monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
-    monkeypatch.setattr(own_ground, "own_unit", lambda: "jobqueue-agent.service")
+    monkeypatch.setattr(self_protection, "own_unit", lambda: "jobqueue-agent.service")
     with pytest.raises(OperationFailed, match=r"The unit jobqueue-agent\.service runs this agent"):
         perform(f"node.service.{verb}", {"name": "jobqueue-agent"})
     assert modules == []

@@ -60,6 +60,13 @@ def test_other_lines_stay(perform: Perform, home: Path) -> None:
     assert (home / ".ssh/authorized_keys").read_bytes() == lines + b"\n"
 
 
+@pytest.mark.parametrize("mark", ["# ", "#", "  # "])
+def test_a_key_in_a_comment_is_not_listed(perform: Perform, home: Path, mark: str) -> None:
+    (home / ".ssh").mkdir()
+    (home / ".ssh/authorized_keys").write_text(f"{mark}{KEY}\n")
+    assert perform(LIST, {"user": USER}).data["keys"] == []
+
+
 def test_a_key_with_options_is_known_too(perform: Perform, home: Path) -> None:
     (home / ".ssh").mkdir()
     (home / ".ssh/authorized_keys").write_text(f'command="/bin/true",no-pty {KEY}\n')

@@ -1,4 +1,4 @@
-"""What an agent stands on: its user, its group, its processes and its unit. No job may take them away."""
+"""Self-protection of an agent: no job may remove its user or group, signal its processes or stop its systemd unit."""
 
 from __future__ import annotations
 
@@ -11,48 +11,57 @@ from pathlib import Path
 from typing import Any
 
 from jobqueue.errors import OperationFailed
+from jobqueue.operations.ansible.boolean import boolean
 
 _CGROUP = Path("/proc/self/cgroup")
-_OFF = (False, "false", "no", "False", "off", "0", 0)
 _SERVICE_MODULES = frozenset({"service", "systemd", "systemd_service", "sysvinit"})
 
 
-def check_own_ground(module: str, arguments: Mapping[str, Any]) -> None:
-    """Raise ``OperationFailed`` if a module of ansible-core with these arguments removes what the agent stands on."""
-    name = str(arguments.get("name") or arguments.get("user") or arguments.get("service") or "")
+def protect_from_module(module: str, arguments: Mapping[str, Any]) -> None:
+    """Raise ``OperationFailed`` if a module of ansible-core would remove or stop a part of the agent."""
     is_removed = arguments.get("state") == "absent"
-    if module == "user" and (is_removed or arguments.get("password_lock") not in (None, *_OFF)):
-        keep_own_user(name)
+    aliases: tuple[str, ...]
+    if module == "user" and (is_removed or boolean(arguments.get("password_lock"))):
+        check, aliases = protect_user, ("name", "user")
     elif module == "group" and is_removed:
-        keep_own_group(name)
-    elif module in _SERVICE_MODULES:
-        is_stopped = arguments.get("state") in ("stopped", "restarted")
-        if is_stopped or arguments.get("enabled") in _OFF or arguments.get("masked") not in (None, *_OFF):
-            keep_own_unit(str(arguments.get("name") or arguments.get("unit") or arguments.get("service") or ""))
+        check, aliases = protect_group, ("name",)
+    elif module in _SERVICE_MODULES and _is_stopped(arguments):
+        check, aliases = protect_unit, ("name", "service", "unit")
+    else:
+        return
+    for alias in aliases:  # with several of them, the last one that the module knows counts
+        check(str(arguments.get(alias, "")))
 
 
-def keep_own_user(name: str) -> None:
+def _is_stopped(arguments: Mapping[str, Any]) -> bool:
+    """Whether these arguments of a module for services stop, restart, disable or mask one."""
+    if arguments.get("state") in ("stopped", "restarted"):
+        return True
+    return boolean(arguments.get("enabled")) is False or boolean(arguments.get("masked")) is True
+
+
+def protect_user(name: str) -> None:
     """Raise ``OperationFailed`` for root and the user of this process."""
     with contextlib.suppress(KeyError):
         if pwd.getpwnam(name).pw_uid in (0, os.getuid(), os.geteuid()):
             raise OperationFailed(f"The user {name} is the agent's own or root; it was left as it is.")
 
 
-def keep_own_group(name: str) -> None:
+def protect_group(name: str) -> None:
     """Raise ``OperationFailed`` for the group of root and the groups of this process."""
     with contextlib.suppress(KeyError):
         if grp.getgrnam(name).gr_gid in (0, os.getgid(), os.getegid()):
             raise OperationFailed(f"The group {name} is the agent's own or root's; it was left as it is.")
 
 
-def keep_own_unit(name: str) -> None:
+def protect_unit(name: str) -> None:
     """Raise ``OperationFailed`` for the systemd unit that runs this process."""
     unit = own_unit()
     if unit is not None and name.removesuffix(".service") == unit.removesuffix(".service"):
         raise OperationFailed(f"The unit {unit} runs this agent; a job cannot stop, restart or disable it.")
 
 
-def keep_own_process(pid: int) -> None:
+def protect_process(pid: int) -> None:
     """Raise ``OperationFailed`` for process 1, this process and those that started it."""
     import psutil
 

@@ -1,4 +1,4 @@
-"""What an agent stands on cannot be taken away by a job, by whatever name a module knows it."""
+"""No job can remove the agent's user or group, or stop its unit, under any name or alias that a module accepts."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from jobqueue.errors import OperationFailed
-from jobqueue.operations import own_ground
-from jobqueue.operations.own_ground import check_own_ground, keep_own_process
+from jobqueue.operations import self_protection
+from jobqueue.operations.self_protection import protect_from_module, protect_process
 
 OWN_USER = pwd.getpwuid(os.geteuid()).pw_name
 OWN_GROUP = grp.getgrgid(os.getegid()).gr_name
@@ -24,7 +24,7 @@ OWN_GROUP = grp.getgrgid(os.getegid()).gr_name
 def unit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     cgroup = tmp_path / "cgroup"
     cgroup.write_text("0::/system.slice/jobqueue-agent.service\n")
-    monkeypatch.setattr(own_ground, "_CGROUP", cgroup)
+    monkeypatch.setattr(self_protection, "_CGROUP", cgroup)
 
 
 @pytest.mark.usefixtures("unit")
@@ -39,11 +39,19 @@ def unit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("systemd", {"name": "jobqueue-agent.service", "state": "restarted"}, "The unit"),
         ("systemd_service", {"unit": "jobqueue-agent", "enabled": "no"}, "The unit"),
         ("systemd", {"service": "jobqueue-agent", "masked": True}, "The unit"),
+        # ansible-core takes an alias before the name
+        ("user", {"name": "no-such-user", "user": "root", "state": "absent"}, "The user root is"),
+        ("systemd", {"name": "nginx", "unit": "jobqueue-agent", "state": "stopped"}, "The unit"),
+        ("sysvinit", {"name": "nginx", "service": "jobqueue-agent", "enabled": False}, "The unit"),
+        # and has more spellings of booleans than YAML
+        ("systemd", {"name": "jobqueue-agent", "enabled": "OFF"}, "The unit"),
+        ("service", {"name": "jobqueue-agent", "enabled": "n"}, "The unit"),
+        ("systemd", {"name": "jobqueue-agent", "enabled": " f "}, "The unit"),
     ],
 )
 def test_it_is_kept(module: str, arguments: dict[str, Any], sentence: str) -> None:
     with pytest.raises(OperationFailed, match=sentence):
-        check_own_ground(module, arguments)
+        protect_from_module(module, arguments)
 
 
 @pytest.mark.usefixtures("unit")
@@ -56,10 +64,13 @@ def test_it_is_kept(module: str, arguments: dict[str, Any], sentence: str) -> No
         ("service", {"name": "nginx", "state": "stopped"}),
         ("systemd", {"name": "jobqueue-agent", "state": "started", "enabled": True}),
         ("lineinfile", {"path": "/x", "state": "absent"}),
+        ("user", {"name": OWN_USER, "password_lock": "No"}),
+        ("systemd", {"name": "jobqueue-agent", "masked": "FALSE"}),
+        ("systemd", {"name": "jobqueue-agent", "enabled": "Y", "masked": 0}),
     ],
 )
 def test_other_work_is_free(module: str, arguments: dict[str, Any]) -> None:
-    check_own_ground(module, arguments)
+    protect_from_module(module, arguments)
 
 
 @pytest.mark.parametrize(
@@ -74,17 +85,17 @@ def test_other_work_is_free(module: str, arguments: dict[str, Any]) -> None:
 def test_the_own_unit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, unit_name: str | None) -> None:
     cgroup = tmp_path / "cgroup"
     cgroup.write_text(text)
-    monkeypatch.setattr(own_ground, "_CGROUP", cgroup)
-    assert own_ground.own_unit() == unit_name
+    monkeypatch.setattr(self_protection, "_CGROUP", cgroup)
+    assert self_protection.own_unit() == unit_name
 
 
 def test_own_processes_get_no_signal() -> None:
     for pid in (1, os.getpid(), os.getppid()):
         with pytest.raises(OperationFailed, match=f"Process {pid} is the agent"):
-            keep_own_process(pid)
+            protect_process(pid)
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
-        keep_own_process(child.pid)
+        protect_process(child.pid)
     finally:
         child.kill()
         child.communicate()
