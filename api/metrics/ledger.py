@@ -39,7 +39,7 @@ RARE: Mapping[str, str] = {
     "agents_lost": "Outages in which a fifth of the agents or more stopped answering within ten minutes.",
     "connections_scarce": "Times that Redis had few connections left (maxclients).",
     "schedules_stopped": "Schedules that were paused because their owner is gone.",
-    "notifications_lost": "Alerts about notifications that were given up, missed, or stopped.",
+    "notifications_lost": "Alerts about dead letters, missed events and paused rules.",
     "messages_refused": "Foreign messages found in agents' queues. Investigate each.",
 }
 
@@ -139,24 +139,26 @@ def _schedules(measures: Measures) -> Iterator[Metric]:
     yield _gauge("jobqueue_schedules", "Schedules.", measures.schedules)
     yield _gauge(
         "jobqueue_schedules_overdue_seconds",
-        "How late the schedule is that is most overdue.",
+        "How late the most overdue schedule is.",
         measures.schedules_overdue_seconds,
     )
     times = CounterMetricFamily("jobqueue_schedule_times", "Times of schedules, by outcome.", labels=("outcome",))
     for outcome in Outcome:
         times.add_metric((str(outcome),), measures.schedule_results.get(str(outcome), 0))
     yield times
-    late = CounterMetricFamily("jobqueue_schedule_late_seconds", "How late schedules fired, all times together.")
+    late = CounterMetricFamily("jobqueue_schedule_late_seconds", "Total lateness of all schedules that fired.")
     late.add_metric((), measures.schedule_results.get("late", 0) / 1e6)
     yield late
 
 
 def _notifications(measures: Measures) -> Iterator[Metric]:
     yield _gauge("jobqueue_notification_rules", "Notification rules.", measures.notification_rules)
-    yield _gauge("jobqueue_dead_letters", "Notifications that were given up and are kept.", measures.dead_letters)
+    yield _gauge(
+        "jobqueue_dead_letters", "Dead letters: undeliverable notifications that are kept.", measures.dead_letters
+    )
     yield _gauge(
         "jobqueue_notifications_late_seconds",
-        "For how long the notification that waits longest has been tried.",
+        "How long the oldest pending notification has been tried.",
         measures.notifications_late_seconds,
     )
     attempts = CounterMetricFamily(
