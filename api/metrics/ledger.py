@@ -5,19 +5,18 @@ Every API process reports the same numbers, since all read the same ledger: quer
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from jobqueue import __version__
 from jobqueue.errors import LedgerUnavailable
 from jobqueue.model.agent import AgentState
 from jobqueue.model.measures import OTHER, Backlog, Distribution, Measures, Pulse
 from jobqueue.model.notification import RESULTS
 from jobqueue.model.schedule import Outcome
+from jobqueue.redis_metrics import build_info, redis_metrics, timed
 
 _T = TypeVar("_T")
 
@@ -53,22 +52,14 @@ class LedgerCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Called by the registry for each scrape."""
-        build = GaugeMetricFamily("jobqueue_build_info", "The version, as a label; always 1.", labels=("version",))
-        build.add_metric((__version__,), 1)
-        yield build
-        up = GaugeMetricFamily("jobqueue_redis_up", "Whether Redis answers.")
+        yield build_info()
         try:
-            begin = time.perf_counter()
-            self._ping()
-            latency = time.perf_counter() - begin
+            latency = timed(self._ping)
             measures = self._measures()
         except LedgerUnavailable:
-            up.add_metric((), 0)
-            yield up
+            yield from redis_metrics(None)
             return
-        up.add_metric((), 1)
-        yield up
-        yield _gauge("jobqueue_redis_latency_seconds", "Round-trip time of a PING to Redis.", latency)
+        yield from redis_metrics(latency)
         yield from _metrics(measures)
 
 
