@@ -132,7 +132,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "dead_letters": (
         "dead-letters:",
         "list",
-        "{name}: notifications that were given up, newest last, each sealed by the API",
+        "{name}: dead letters, newest last, each sealed by the API",
     ),
     "notifier": ("notifier", "string", "which API process delivers notifications; expires"),
     "notices": (

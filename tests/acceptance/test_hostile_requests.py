@@ -168,7 +168,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("raw", "status", "words"), REFUSED.values(), ids=REFUSED)
-def test_what_is_no_request(served: tuple[int, Path], raw: bytes, status: int, words: str) -> None:
+def test_invalid_requests(served: tuple[int, Path], raw: bytes, status: int, words: str) -> None:
     port, log = served
     found, headers, body = document(send(port, raw))
     assert (found, body["code"]) == (status, status), body

@@ -297,7 +297,7 @@ def test_a_repaired_break_is_reported_until_it_has_left_the_trail(client: redis.
 
 
 @pytest.mark.parametrize("value", ["x", "-1", "1", "999", "9" * 400, ""])
-def test_what_is_written_by_hand_is_no_break(client: redis.Redis, value: str) -> None:
+def test_an_entry_written_by_hand_is_not_a_break(client: redis.Redis, value: str) -> None:
     audit = process(client)
     write(audit, 2)
     client.hset(KEYS.kind("audit_head"), "broken", value)

@@ -131,7 +131,7 @@ class TestRetry:
         assert world.finish(second) is Finished.FINISHED
         assert world.job(job_id).attempts == 2
 
-    def test_the_old_token_is_worth_nothing_afterwards(self, world: World, grant: Grant) -> None:
+    def test_the_old_token_is_refused_afterwards(self, world: World, grant: Grant) -> None:
         world.retry_later(grant, 0)
         for stale in (world.finish(grant), world.retry_later(grant, 0)):
             assert stale is Finished.STALE

@@ -77,7 +77,7 @@ def _message(world: World) -> tuple[str, str, str]:
     return job_id, str(text), place
 
 
-def test_nothing_but_ours_reaches_celery(agent: Agent) -> None:
+def test_only_valid_messages_reach_celery(agent: Agent) -> None:
     world = agent.world
     job_id, ours, place = _message(world)
     hostile = list(hostile_messages.by_hand(ours))

@@ -248,7 +248,7 @@ class TestSweeping:
         clock.advance(TTL + 1)
         assert packages.sweep(10) == 1
 
-    def test_a_time_written_by_an_agent_keeps_nothing_for_ever(
+    def test_a_time_written_by_an_agent_keeps_nothing_forever(
         self, packages: Packages, world: World, clock: FakeClock
     ) -> None:
         packages.store(NAME, [b"one"])

@@ -16,7 +16,7 @@ def test_big_endian() -> None:
     assert decoded(b"\xfe\xff\0a\0b") == "ab"
 
 
-def test_what_is_no_text() -> None:
+def test_binary_data_is_not_text() -> None:
     with pytest.raises(UnicodeError):
         decoded(b"\xe9t\xe9")
 

@@ -56,7 +56,7 @@ def test_what_an_address_says(text: str, expected: dict[str, Any]) -> None:
         "sentinel://a/main/x",
     ],
 )
-def test_what_is_no_address(text: str) -> None:
+def test_invalid_addresses(text: str) -> None:
     with pytest.raises(InvalidSettings, match=r"redis://|blanks"):
         RedisUrl.parse(text)
 

@@ -85,7 +85,7 @@ def test_schemas_that_prepare_and_validate_the_whole(type: str, data: dict[str, 
 
 
 @pytest.mark.parametrize("data", [None, [], "x", 1, {}])
-def test_what_is_no_request_is_left_to_the_schema(data: Any) -> None:
+def test_invalid_requests_are_left_to_the_schema(data: Any) -> None:
     assert _quick.load(data) is None
 
 

@@ -161,7 +161,7 @@ class Deliverer:
             return False
         if progress.dead == 0:  # one alert, not one for each message
             self._alert(
-                f"The notification rule {rule.name} gave up a message: {error} "
+                f"A message of the notification rule {rule.name} became a dead letter: {error} "
                 f"`jobqueue notification dead-letters {rule.name}` shows it, `resend` sends it again."
             )
         settlement = Settlement(batch.behind, delivery=delivery, dead_letter=DeadLetter(message, now, error))

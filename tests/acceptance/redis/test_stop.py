@@ -95,7 +95,7 @@ def test_an_agent_hands_back_what_takes_longer(server: Server, make_parts: MakeP
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_whoever_asks_twice_does_not_wait(
+def test_a_second_request_does_not_wait(
     server: Server, make_parts: MakeParts, tmp_path: Path, number: signal.Signals
 ) -> None:
     parts = make_parts(server.url).start("a1")

@@ -62,7 +62,7 @@ def test_remove(ask: Ask, services: FakeServices) -> None:
     error(ask("GET", "/agent/web1"), 404, "web1")
 
 
-def test_revoke_tells_of_the_redis_user(ask: Ask, services: FakeServices) -> None:
+def test_revoke_reports_the_redis_user(ask: Ask, services: FakeServices) -> None:
     note = "Until the user is removed, the agent can still connect to Redis: run `ACL DELUSER jobqueue-agent-web1`."
     asked: list[str] = []
 

@@ -117,7 +117,7 @@ def test_both_permissions_are_asked_for(app: Flask, services: Services, way: str
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_what_comes_of_it_is_signed(app: Flask, services: Services, settings: Settings, way: str) -> None:
+def test_the_resulting_job_is_signed(app: Flask, services: Services, settings: Settings, way: str) -> None:
     permission, prepare = WAYS[way]
     path, body = prepare(app, services)
     before = set(job_ids(services))

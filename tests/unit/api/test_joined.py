@@ -52,7 +52,7 @@ def test_everything_else_is_the_sockets() -> None:
     assert _Joined(Socket()).timeout == 5
 
 
-def test_what_is_no_response_goes_around_it() -> None:
+def test_other_values_bypass_it() -> None:
     real = Socket()
     joined = _Joined(real)
     assert joined.unbuffered is real

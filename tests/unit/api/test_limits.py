@@ -165,7 +165,7 @@ def test_a_single_job_has_a_smaller_limit_than_many(client: Any, ask: Ask, app: 
         app.config["JOBQUEUE_MAX_JOB_BYTES"] = before
 
 
-def test_a_body_is_read_by_none_who_may_not_use_its_route(tmp_path: Path, services: FakeServices) -> None:
+def test_a_body_is_read_only_after_its_route_is_permitted(tmp_path: Path, services: FakeServices) -> None:
     """Permissions first: a principal that may only read costs no decoding."""
 
     class Unread:

@@ -148,7 +148,7 @@ BAD = ["/..", "/a/../b", "/.", "//evil", "/a//b", "jq", "https://evil", "/a b", 
 
 
 @pytest.mark.parametrize("prefix", [*BAD, "/a\r\nb", "/a\x00b"])
-def test_what_is_no_prefix_is_no_setting(tmp_path: Path, prefix: str) -> None:
+def test_an_invalid_prefix_is_refused_as_a_setting(tmp_path: Path, prefix: str) -> None:
     with pytest.raises(ValueError, match="a path such as /jq"):
         check_prefix(prefix)
     with pytest.raises(InvalidSettings, match="JOBQUEUE_URL_PREFIX"):
@@ -156,7 +156,7 @@ def test_what_is_no_prefix_is_no_setting(tmp_path: Path, prefix: str) -> None:
 
 
 @pytest.mark.parametrize("prefix", [*BAD, "/jq, //evil"])
-def test_what_is_no_prefix_is_refused_from_a_proxy(tmp_path: Path, prefix: str) -> None:
+def test_an_invalid_prefix_from_a_proxy_is_refused(tmp_path: Path, prefix: str) -> None:
     client = client_of(tmp_path, behind_proxy=True)
     headers = {**AUTHORIZATION, "X-Forwarded-Prefix": prefix, "X-Request-Id": "mine"}
     answer = client.get("/job", headers=headers)

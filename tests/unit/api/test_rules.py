@@ -120,7 +120,7 @@ def test_a_refused_request_does_nothing(
     assert services.agents_known[0].state == "Ready"
 
 
-def test_a_route_without_a_rule_is_refused_to_everybody(app: Flask, as_principal: list[Principal]) -> None:
+def test_a_route_without_a_rule_is_refused_to_every_caller(app: Flask, as_principal: list[Principal]) -> None:
     """The map has it, as a new route would be; its rule is what is missing."""
     as_principal.append(Principal("root", frozenset({EVERYTHING})))
     endpoint = "schedule.list_schedules"

@@ -129,7 +129,7 @@ def test_a_run_that_fails_is_a_span_that_failed(exporter: InMemorySpanExporter) 
 @pytest.mark.parametrize(
     "given", ["", "junk", PARENT + "0", PARENT.upper(), f"00-{'0' * 32}-b7ad6b7169203331-01", PARENT + "\nx", "é" * 55]
 )
-def test_what_is_no_trace_context_is_ignored(given: str) -> None:
+def test_an_invalid_trace_context_is_ignored(given: str) -> None:
     assert tracing.checked(given) is None
 
 

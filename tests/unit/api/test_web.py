@@ -130,7 +130,7 @@ def test_no_forwarded_header_is_trusted_without_a_proxy(services: FakeServices) 
         ("10.0.0.1,", "https,", ("127.0.0.1", "http")),
     ],
 )
-def test_one_proxy_is_believed(services: FakeServices, forwarded: str, proto: str, expected: tuple[str, str]) -> None:
+def test_one_proxy_is_trusted(services: FakeServices, forwarded: str, proto: str, expected: tuple[str, str]) -> None:
     assert seen(services, True, X_Forwarded_For=forwarded, X_Forwarded_Proto=proto) == expected
 
 

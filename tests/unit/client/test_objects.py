@@ -206,7 +206,7 @@ def test_other_durations_are_unknown() -> None:
     assert [_seconds(text) for text in (None, "", "soon", 3)] == [None] * 4
 
 
-def test_what_is_no_command_has_no_output() -> None:
+def test_other_operations_have_no_output() -> None:
     result = Result.of("web1", {"status": "completed", "data": ["a"]}, {})
     assert (result.stdout, result.stderr, result.exit_code, result.duration) == ("", "", None, None)
 

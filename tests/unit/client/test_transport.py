@@ -197,7 +197,7 @@ def test_redirects_are_not_followed_with_the_token(api: FakeApi) -> None:
 
 
 @pytest.mark.parametrize("body", [{"x": float("nan")}, {"x": object()}, {1: {2, 3}}])
-def test_what_is_no_json_is_not_sent(api: FakeApi, body: Any) -> None:
+def test_invalid_json_is_not_sent(api: FakeApi, body: Any) -> None:
     with pytest.raises(InvalidInput, match="cannot be written as JSON"):
         Calls(api.url)("POST", body=body)
     assert api.seen == []

@@ -315,7 +315,7 @@ def test_a_tar_without_its_end_blocks_is_whole(tmp_path: Path, target: Path) -> 
 @pytest.mark.parametrize(
     "data", [b"", b"PK\x03\x04", b"hello", b"\x1f\x8b", b"\xfd7zXZ\x00", b"PK\x03\x04" + b"\0" * 99]
 )
-def test_what_is_no_archive(tmp_path: Path, target: Path, data: bytes) -> None:
+def test_invalid_archives(tmp_path: Path, target: Path, data: bytes) -> None:
     (tmp_path / "a.zip").write_bytes(data)
     with pytest.raises(OperationFailed, match="archive"):
         _unpack(tmp_path / "a.zip", target)

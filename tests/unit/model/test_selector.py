@@ -32,13 +32,13 @@ def test_matching(key: str, text: str, matches: bool) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "!", "!!a", "in()", "in(a", "in(a,,b)", "in(a, !b)", "-a", "a-", "a b", "a\n"])
-def test_what_is_no_selector(text: str) -> None:
+def test_invalid_selectors(text: str) -> None:
     with pytest.raises(InvalidInput, match="'zone' is not well formed"):
         Selector.parse("zone", text)
 
 
 @pytest.mark.parametrize("key", ["", "-a", "a b", "a:b", "x" * 64])
-def test_what_is_no_key(key: str) -> None:
+def test_invalid_keys(key: str) -> None:
     with pytest.raises(InvalidInput, match="Label key"):
         Selector.parse(key, "a")
 

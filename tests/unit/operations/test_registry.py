@@ -177,7 +177,7 @@ def test_data_must_be_an_object(registry: Registry, data: Any) -> None:
 @pytest.mark.parametrize(
     "value", ["a\ud800", {"\udfff": 1}, float("nan"), object()], ids=["text", "key", "nan", "object"]
 )
-def test_what_is_no_json_is_refused_even_where_anything_goes(registry: Registry, value: Any) -> None:
+def test_invalid_json_is_refused_even_in_free_fields(registry: Registry, value: Any) -> None:
     with pytest.raises(InvalidOperationData) as caught:
         registry.validate("python.call", {"function": "a.f", "args": [value]})
     caught.value.message.encode()

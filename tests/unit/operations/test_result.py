@@ -66,7 +66,7 @@ def _cyclic() -> list[Any]:
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
-def test_what_is_no_json_says_where_and_why(value: Any, message: str) -> None:
+def test_invalid_json_is_reported_with_its_position(value: Any, message: str) -> None:
     with pytest.raises(OperationFailed, match=message):
         checked(value, 100_000)
 

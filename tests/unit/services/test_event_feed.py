@@ -168,7 +168,7 @@ def test_a_gap_is_reported(feed: EventFeed, stream: Stream) -> None:
 
 
 @pytest.mark.parametrize("given", ["x", "1", "1-x", "-1-1", "1-1-1", "\u0661-\u0661", "9" * 40 + "-1"])
-def test_what_is_no_id(feed: EventFeed, given: str) -> None:
+def test_invalid_ids(feed: EventFeed, given: str) -> None:
     with pytest.raises(InvalidInput, match="Last-Event-ID"):
         feed.follow(given)
 

@@ -141,7 +141,7 @@ def test_secrets_need_a_permission_of_their_own(services: Services) -> None:
     assert services.retry(accepted.job_id, principal=may_all).job_id != accepted.job_id
 
 
-def test_who_may_only_submit_deletes_only_his_own_jobs(services: Services) -> None:
+def test_a_principal_without_job_delete_deletes_only_its_own_jobs(services: Services) -> None:
     author = replace(who("job:write", "shell:execute"), name="alice")
     job_id = services.submit.one(shell(author)).job_id
     services.jobs.cancel(job_id)

@@ -150,7 +150,7 @@ def test_a_state_that_no_agent_signed_is_not_believed(
     assert sum(services.jobs.counts().values()) == 1
 
 
-def test_what_failed_is_only_retried_among_those_that_were_meant(services: Services) -> None:
+def test_a_retry_of_failures_stays_within_the_targeted_hosts(services: Services) -> None:
     wanted = Submission("command.shell.execute", {"command": "x"}, "group:web", principal=ADMIN, among=("web1", "web2"))
     job_id = services.submit.one(wanted, only=("web2", "web3")).job_id
     assert {x.slot for x in services.jobs.get(job_id).executions} == {"web2"}

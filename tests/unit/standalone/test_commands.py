@@ -114,7 +114,7 @@ def test_worker_merges_labels_and_options(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize("label", ["web", "a=b,c=d", "a=b c", "=x"])
-def test_worker_refuses_what_is_no_label(label: str) -> None:
+def test_worker_refuses_an_invalid_label(label: str) -> None:
     code, output = run("worker", "--label", label)
     assert code == 2
     assert "'--label'" in output

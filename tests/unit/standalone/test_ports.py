@@ -25,6 +25,6 @@ def test_addresses(text: str, found: tuple[str, int]) -> None:
     "text",
     ["", "0.0.0.0", "::", "[::]:1", "web1", "192.0.2.10:", "192.0.2.10:0", "192.0.2.10:65536", "1.2.3.4:x", "["],  # noqa: S104
 )
-def test_what_is_no_address_of_one_interface(text: str) -> None:
+def test_addresses_that_name_no_single_interface(text: str) -> None:
     with pytest.raises(ValueError, match="is not an IP address of this machine"):
         parse_listen(text, 6379)

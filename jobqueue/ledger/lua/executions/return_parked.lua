@@ -1,5 +1,5 @@
--- Ends pauses whose time has passed, and returns executions to the front of their queues that are held back no more. The
--- newest return first, so that each list of messages stays in the order of their times.
+-- Ends pauses whose time has passed, and returns executions that nothing holds back any longer to the front of their
+-- queues. The newest return first, so that each list of messages stays in the order of their times.
 -- include: clock publish pauses
 -- KEYS: none
 -- ARGV: 1 now, 2 how many at most, 3 message template or '' (the broker is elsewhere: the caller sends the messages)

@@ -1,4 +1,4 @@
--- Has the reconciler look at these slots again, whatever it knows: after an upgrade, or a loss of keys.
+-- Makes the reconciler examine these slots again, for instance after an upgrade or a loss of keys.
 -- KEYS: none
 -- ARGV: 1.. slots
 -- returns: 1

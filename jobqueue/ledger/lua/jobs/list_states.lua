@@ -1,4 +1,4 @@
--- The states of the executions of broadcasts in some of their slots.
+-- Reads the states of the executions of broadcasts in some of their slots.
 -- KEYS: none
 -- ARGV: 1 job id, 2.. slots
 -- returns: {state, ...} | false (no such job)

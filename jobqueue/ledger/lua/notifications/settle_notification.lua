@@ -1,4 +1,4 @@
--- Moves a rule on behind events that were delivered, given up or of no concern to it; or keeps them for another attempt.
+-- Moves a rule past events that were delivered, are dead letters or do not match it; or keeps them for another attempt.
 -- include: clock
 -- KEYS: none
 -- ARGV: 1 name of the rule, 2 its cursor of job_notices as the caller has seen it, 3 that of notices, 4 the new cursor of

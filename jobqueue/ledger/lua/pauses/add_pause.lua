@@ -1,4 +1,4 @@
--- Pauses an operation, a tag, hosts or everything: nothing new starts there.
+-- Pauses an operation, a tag, hosts or everything: no new execution starts there.
 -- include: pauses audit_trail
 -- KEYS: none
 -- ARGV: 1 id of the pause, 2 its record (kind|until|length|value, then JSON), 3 how many pauses there may be, 4 how many entries

@@ -1,4 +1,4 @@
--- Ends a pause. What it held back returns to its queues: see `return_parked`.
+-- Ends a pause. The executions that it held back return to their queues: see `return_parked`.
 -- include: clock pauses audit_trail
 -- KEYS: none
 -- ARGV: 1 now, 2 id of the pause, 3 how many entries the audit trail keeps, 4 seal of the entry for it,

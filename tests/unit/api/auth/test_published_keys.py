@@ -519,7 +519,7 @@ def test_no_more_is_read_than_a_key_set_may_have() -> None:
         parse_key_set(raw)
 
 
-def test_what_is_no_http() -> None:
+def test_requests_that_are_not_http() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer() -> None:

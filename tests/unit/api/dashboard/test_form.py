@@ -118,7 +118,7 @@ def test_values(name: str, text: str, value: Any) -> None:
         ("env", "A"), ("env", "=1"), ("env", "A=1\nA=2"), ("any", "[1"), ("any", "NaN"), ("free", "[" * 100_000),
     ],
 )  # fmt: skip
-def test_what_is_no_value_is_said(name: str, text: str) -> None:
+def test_an_invalid_value_is_named(name: str, text: str) -> None:
     data, problems = data_of(SCHEMA, {f"data.{name}": text})
     assert list(problems) == [name]
     assert problems[name].endswith(".")

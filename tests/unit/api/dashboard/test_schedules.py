@@ -93,7 +93,9 @@ def test_the_calendar_shows_what_has_happened(page: Page, schedule: Schedule, se
 
 
 @pytest.mark.parametrize("month", ["", "x", "2026-13", "0001-01", "9999-12", "2026-1", "2026-12-01", "-1"])
-def test_the_calendar_shows_the_present_month_for_what_is_none(page: Page, services: FakeServices, month: str) -> None:
+def test_the_calendar_shows_the_present_month_for_an_invalid_one(
+    page: Page, services: FakeServices, month: str
+) -> None:
     assert len(page(f"/ui/calendar?month={month}").select("td[aria-current=date]")) == 1
 
 

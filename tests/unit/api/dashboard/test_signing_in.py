@@ -152,7 +152,7 @@ def test_sign_out(signed_in: FlaskClient, send: Send) -> None:
     assert signed_in.get("/").status_code == 303
 
 
-def test_after_signing_out_the_cookie_is_worth_nothing_anywhere(
+def test_after_signing_out_the_cookie_is_refused_everywhere(
     signed_in: FlaskClient, send: Send, services: FakeServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cookie = signed_in.get_cookie("jobqueue_session")
@@ -257,7 +257,7 @@ def test_forms_have_limits(signed_in: FlaskClient, browser: FlaskClient) -> None
     assert answer.status_code == 413
 
 
-def test_forms_that_are_not_ours_count_as_failed(services: FakeServices) -> None:
+def test_foreign_forms_count_as_failed(services: FakeServices) -> None:
     settings = Settings(state_dir=Path("/nonexistent"), token=TOKEN, login_failures=3)
     browser = create_app(settings, services).test_client()  # type: ignore[arg-type]
     for data in ({"a": "1"}, {"secret": TOKEN}):

@@ -149,7 +149,7 @@ def test_a_reader_that_vanishes(server: WebSocket, client: WebSocketClient) -> N
 
 
 @pytest.mark.parametrize("data", [b"GET / HTTP/1.1\r\n\r\n", b"\x81\x05hello", b"\x83\x80abcd", b"\xff" * 100])
-def test_what_is_no_websockets(server: WebSocket, client: WebSocketClient, data: bytes) -> None:
+def test_invalid_websocket_requests(server: WebSocket, client: WebSocketClient, data: bytes) -> None:
     client.say(data)
     wait_for_data(server)
     with pytest.raises(Gone):

@@ -170,7 +170,7 @@ def test_an_unknown_field_in_the_words_of_rays_server(submit: Submit) -> None:
 @pytest.mark.parametrize(
     ("raw", "status"), [(b"", 400), (b"{", 400), (b"[]", 400), (b'{"entrypoint": "\\ud800"}', 400), (b"\xff", 400)]
 )
-def test_what_is_no_object(ask: Ask, raw: bytes, status: int) -> None:
+def test_values_that_are_not_objects(ask: Ask, raw: bytes, status: int) -> None:
     response = ask("POST", "/api/jobs/", data=raw, content_type="application/json")
     assert (response.status_code, response.content_type) == (status, "text/plain; charset=utf-8")
 

@@ -143,7 +143,7 @@ def test_a_rerun_edited(accepting: FakeApi, run: Run, tmp_path: Path, monkeypatc
         ("""echo '{"operation": {"type": "x"}, "hosts": 1}' > "$1\"""", "unknown fields: hosts"),
     ],
 )
-def test_nothing_is_submitted_if_the_edit_is_no_request(
+def test_nothing_is_submitted_if_the_edit_is_not_a_request(
     accepting: FakeApi, run: Run, tmp_path: Path, text: str, says: str
 ) -> None:
     accepting.on("GET", f"/job/{ID}", Reply(200, FAILED))

@@ -117,7 +117,7 @@ def test_a_missing_directory_fails_or_is_made(perform: Perform, tmp_path: Path) 
 
 @pytest.mark.parametrize("kind", ["link", "directory", "pipe"])
 @pytest.mark.parametrize("type", [DEPLOY, UNDEPLOY])
-def test_what_is_no_regular_file_is_left_alone(perform: Perform, tmp_path: Path, kind: str, type: str) -> None:
+def test_a_special_file_is_left_alone(perform: Perform, tmp_path: Path, kind: str, type: str) -> None:
     path, target = tmp_path / "it", tmp_path / "target"
     target.write_text("keep")
     {"link": lambda: path.symlink_to(target), "directory": path.mkdir, "pipe": lambda: os.mkfifo(path)}[kind]()

@@ -31,7 +31,7 @@ def test_a_file_that_others_may_write(tmp_path: Path) -> None:
         ApiSecrets(tmp_path, {}).get("hook-key")
 
 
-def test_what_is_no_file(tmp_path: Path) -> None:
+def test_paths_that_are_not_files(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "bytes").write_bytes(b"\xff\xfe\x00\xd8")
     (tmp_path / "bytes").chmod(0o600)

@@ -129,7 +129,7 @@ def test_a_receiver_that_answers_byte_by_byte_without_end() -> None:
     assert failure.message == "The receiver did not answer within 0.5 s."
 
 
-def test_what_is_no_http_is_a_failure() -> None:
+def test_an_invalid_http_response_is_a_failure() -> None:
     with WebhookReceiver(lambda request: request.wfile.write(b"SSH-2.0-x\r\n") and None) as receiver:
         assert "could not be reached" in refused(sender(), receiver.url).message
 

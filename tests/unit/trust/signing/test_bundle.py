@@ -71,7 +71,7 @@ def test_one_signed_by_another_key_than_it_names() -> None:
         ('{"jobqueue_bundle":1,"trusted_keys":"-----BEGIN"}', "damaged"),
     ],
 )
-def test_what_is_no_bundle(text: str, said: str) -> None:
+def test_invalid_bundles(text: str, said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
         Bundle.parse(text)
 

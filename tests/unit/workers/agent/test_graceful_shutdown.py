@@ -104,7 +104,7 @@ def test_what_runs_is_stopped_after_its_grace(ending: Ending, run: Callable[[str
     assert ending.codes == []
 
 
-def test_whoever_asks_twice_does_not_wait(
+def test_a_second_request_does_not_wait(
     ending: Ending, run: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(graceful_shutdown, "SHUTDOWN_GRACE_SECONDS", 60.0)

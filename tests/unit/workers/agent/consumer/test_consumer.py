@@ -123,7 +123,7 @@ def test_what_is_not_is_dropped(
     assert ledger.stats()[MESSAGES_REFUSED] == 1
 
 
-def test_what_celery_stumbles_over_is_dropped(
+def test_messages_that_break_celery_are_dropped(
     take: Callable[..., list[Message]], rejected: RejectedMessages, ledger: Ledger
 ) -> None:
     for error in (TypeError("unhashable"), KeyError("x"), ValueError("x")):

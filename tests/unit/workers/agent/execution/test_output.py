@@ -423,7 +423,7 @@ def test_pieces_end_at_whole_characters(char: str, shift: int) -> None:
     assert "".join(piece.data.decode("utf-8", "strict") for piece in sent) == text
 
 
-def test_pieces_of_what_is_no_text() -> None:
+def test_pieces_of_binary_data() -> None:
     sent: list[Piece] = []
     live = LiveOutput(Grant.__new__(Grant), lambda _grant, _number, pieces: sent.extend(pieces) or True, 10_000_000)
     object.__setattr__(live._grant, "job_id", "j")

@@ -222,7 +222,7 @@ def test_the_token_is_not_in_redis(agent: MakeAgent, enrolment: Enrolment, ledge
     assert secret not in everything
 
 
-def test_a_proof_is_worth_nothing_to_another_key(
+def test_a_proof_is_refused_for_another_key(
     agent: MakeAgent, enrolment: Enrolment, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token, _ = enrolment.invite()
