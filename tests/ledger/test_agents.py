@@ -241,6 +241,32 @@ def test_agents_of_a_large_fleet_beat_less_often_and_count_longer(
 
 
 @pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("labels", "\n".join(f"k:{number}" for number in range(2_001))),
+        ("offers", "\n".join(f"op.x{number}" for number in range(2_001))),
+        ("labels", "k:" + "v" * 70_000),
+    ],
+)
+def test_a_record_with_endless_lists_is_registered_without_them(world: World, field: str, text: str) -> None:
+    """Each entry costs a command: those of one agent must not hold up all others."""
+    world.register("a", "b", labels={"group": "web"})
+    world.client.hset("jobqueue:agent:a", mapping={field: text, "registered": "9"})
+    world.client.sadd("jobqueue:arrivals", "a")
+    assert world.agents.muster(10) == 1
+    assert world.client.exists("jobqueue:label:k:1", "jobqueue:offers:op.x1") == 0
+    assert world.client.smembers("jobqueue:label:group:web") == {"b"}
+    assert world.client.smembers("jobqueue:offers:op.x") == {"b"}
+    [alert] = world.executions.alerts()
+    assert (alert.kind, alert.hostname) == ("records_altered", "a")
+    assert "more labels or operations than an agent can have" in alert.message
+    world.client.hset("jobqueue:agent:a", mapping={"labels": "group:web", "offers": "op.x", "registered": "10"})
+    world.client.sadd("jobqueue:arrivals", "a")
+    world.agents.muster(10)
+    assert world.client.smembers("jobqueue:offers:op.x") == {"a", "b"}
+
+
+@pytest.mark.parametrize(
     ("agents", "seconds"), [(0, 5.0), (2_500, 5.0), (3_000, 6.0), (10_000, 20.0), (1_000_000, 60.0)]
 )
 def test_seconds_between_heartbeats(agents: int, seconds: float) -> None:

@@ -36,7 +36,7 @@ def test_a_due_execution_has_all_fields_of_its_message(world: World) -> None:
     job_id = world.create("a", priority=2)
     world.retry_later(world.claim(job_id, "a"), 1)
     world.clock.advance(1)
-    [due] = world.executions.promote(10, "")
+    _, [due] = world.executions.promote(10, "")
     assert (due.job_id, due.slot, due.priority, due.attempt) == (job_id, "a", 2, 2)
 
 
