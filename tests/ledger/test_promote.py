@@ -26,7 +26,7 @@ def test_in_steps_earliest_first(world: World) -> None:
     world.register("a")
     jobs = [world.create("a", not_before=world.clock.after(seconds)) for seconds in (3, 1, 2)]
     world.clock.advance(5)
-    taken = [due.job_id for _ in range(4) for due in world.executions.promote(1, world.template)]
+    taken = [due.job_id for _ in range(4) for due in world.executions.promote(1, world.template)[1]]
     assert taken == [jobs[1], jobs[2], jobs[0]]
     assert world.queued("a") == taken
 
