@@ -240,6 +240,13 @@ def test_agents_of_a_large_fleet_beat_less_often_and_count_longer(
     assert world.client.zscore(key, "a") == first + (HEARTBEAT + 4 * LIVE) * 1_000_000
 
 
+def test_a_log_of_states_without_end_is_read_in_part(world: World) -> None:
+    world.register("a")
+    world.client.rpush("jobqueue:agent-log:a", *(f"{world.clock.now + number}|Ready" for number in range(150)))
+    timeline = world.agents.get("a").timeline
+    assert [event.at for event in timeline] == [world.clock.now + number for number in range(50, 150)]
+
+
 @pytest.mark.parametrize(
     ("field", "text"),
     [
