@@ -25,7 +25,8 @@ from jobqueue.operations.tool import run_tool
 _PERMISSION = "power:execute"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _UNIT = "jobqueue-power"
-_RECORD = "reboot.json"
+#: Several agents of one host may share a state directory.
+_RECORD = "reboot-{}.json"
 #: Seconds between the end of the operation and that of the host, at least: the result is stored by then.
 LEAST_DELAY = 10
 _MOST_DELAY = 7 * 24 * 3600
@@ -131,7 +132,7 @@ def _boot_id() -> str:
 
 
 def _record_path(context: Context) -> Path | None:
-    return context.settings.state_dir / _RECORD if context.settings is not None else None
+    return context.settings.state_dir / _RECORD.format(context.hostname) if context.settings is not None else None
 
 
 def _read(path: Path | None) -> Mapping[str, Any]:

@@ -111,13 +111,13 @@ def test_a_record_that_is_damaged_or_cannot_be_written(perform: Perform, tools: 
     state = job["settings"].state_dir
     state.mkdir()
     for text in ("", "[]", "{"):
-        (state / "reboot.json").write_text(text)
+        (state / "reboot-web1.json").write_text(text)
         perform(REBOOT, {}, **job)
-        assert json.loads((state / "reboot.json").read_text()) == {"job": "j1", "boot": "first"}
-    (state / "reboot.json").unlink()
-    (state / "reboot.json").mkdir()
+        assert json.loads((state / "reboot-web1.json").read_text()) == {"job": "j1", "boot": "first"}
+    (state / "reboot-web1.json").unlink()
+    (state / "reboot-web1.json").mkdir()
     calls = len(tools.calls("systemd-run"))
-    with pytest.raises(OperationFailed, match=r"reboot\.json cannot be written"):
+    with pytest.raises(OperationFailed, match=r"reboot-web1\.json cannot be written"):
         perform(REBOOT, {}, **job)
     assert len(tools.calls("systemd-run")) == calls
 

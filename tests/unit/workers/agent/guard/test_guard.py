@@ -57,6 +57,8 @@ def test_by_default_only_what_changes_nothing_and_looks_into_no_files(tmp_path: 
         (("command.*",), "node.load.get", False),
         (("read-only", "command.exec.*"), SHELL, False),
         (("read-only", "command.exec.*"), "node.load.get", True),
+        (("read-only",), "docker.inspect.get", False),
+        (("read-only",), "network.interface.list", True),
         ((), "node.load.get", False),
         (("node",), "node.load.get", False),
         (("COMMAND.*",), SHELL, False),
