@@ -42,7 +42,7 @@ class ServersSchema(ChangeSchema):
     )
 
 
-@operation("node.ntp.get", permission=_READ, only_starts_processes=True)
+@operation("node.ntp.get", permission=_READ)
 def ntp_get(data: dict[str, Any], context: Context) -> dict[str, Any]:
     """Whether the clock is synchronized, with which source and offset, and the servers."""
     _require_chrony()

@@ -62,7 +62,7 @@ def test_a_check_schedules_nothing(perform: Perform, tools: Tools, job: dict[str
         outcome = perform(operation, {"delay": 60, "check": True}, **job)
         assert (outcome.changed, outcome.data["would_change"], outcome.data["delay"]) == (False, True, 60)
     assert tools.calls("systemd-run") + tools.calls("systemctl") == []
-    assert not job["settings"].state_dir.exists()
+    assert not (job["settings"].state_dir / "reboot-web1.json").exists()
 
 
 def test_a_run_that_is_repeated_after_the_restart_restarts_nothing(

@@ -158,7 +158,7 @@ def test_whatever_works_by_itself_runs_as_the_other_user_too(tmp_path: Path) -> 
             refused.add(operation.type)
             continue
         assert permit.confinement.user == "nobody"
-        by_processes = operation.type.startswith(("node.package.", "node.service.", "node.hostname."))
+        by_processes = operation.type.startswith(("node.package.", "node.service.", "node.hostname.", "docker."))
         named = operation.type in (EXEC, SHELL, "python.call", "ansible.module")
         assert permit.operation.isolated or named or (by_processes and operation.only_starts_processes), operation.type
     # it writes files and environments as the agent before it starts anything
