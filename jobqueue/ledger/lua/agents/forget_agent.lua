@@ -1,6 +1,6 @@
 -- Forgets an offline agent without open executions. Its revocation stays, and so do the certificates that verify its
 -- earlier results.
--- include: clock index publish audit_trail takers
+-- include: clock index publish audit_trail takers deployment
 -- KEYS: none
 -- ARGV: 1 now, 2 hostname, 3 creation time up to which its broadcasts were looked at, 4 how many of them to look at,
 --   5 how many entries the audit trail keeps, 6 seal of the entry for it, 7 that entry or ''
@@ -33,6 +33,7 @@ for op in string.gmatch(known[2] or '', '[^\n]+') do redis.call('SREM', K.offers
 -- messages of jobs that ended while they waited
 for step = 0, 9 do redis.call('DEL', queue_list(host, step)) end
 stand_down(host)
+forget_deployments(host)
 redis.call('DEL', agent, K.agent_log .. host, K.waiting .. host, K.noted .. host, K.roster .. host)
 redis.call('ZREM', K.agents, host)
 redis.call('ZREM', K.hostnames, host)
