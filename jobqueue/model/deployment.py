@@ -8,7 +8,7 @@ from typing import Any
 
 #: Maximum number of deployments of one host that are recorded.
 MOST_DEPLOYMENTS = 500
-_LONGEST_NAME, _LONGEST_DIGEST = 255, 64
+_LONGEST_NAME, _DIGEST_LENGTH = 255, 64
 _HIGHEST = 2**53 - 1
 
 
@@ -40,16 +40,15 @@ class Deployment:
             deployment = cls(**found)
         except (ValueError, TypeError):
             return None
-        texts = (deployment.object, deployment.provider, deployment.job_id)
-        digests = (deployment.object_sha256, deployment.sha256)
-        numbers = (deployment.version, deployment.at)
-        if any(not isinstance(one, str) or len(one) > _LONGEST_NAME for one in texts):
-            return None
-        if any(not isinstance(one, str) or len(one) != _LONGEST_DIGEST for one in digests):
-            return None
-        if any(type(one) is not int or not 0 <= one <= _HIGHEST for one in numbers):
-            return None
-        return deployment
+        return deployment if all(_is_valid(name, value) for name, value in found.items()) else None
+
+
+def _is_valid(name: str, value: Any) -> bool:
+    if name in ("version", "at"):
+        return type(value) is int and 0 <= value <= _HIGHEST
+    if not isinstance(value, str):
+        return False
+    return len(value) == _DIGEST_LENGTH if "sha256" in name else len(value) <= _LONGEST_NAME
 
 
 @dataclass(frozen=True)
