@@ -136,9 +136,9 @@ _AGENT: tuple[tuple[tuple[str, ...], str], ...] = (
     (("packages",), "+zadd +zscore"),
     (("upload",), "+hget"),
     # the objects that it has deployed
-    (("deployed/host",), "+hget +hset +hdel +hlen"),
-    (("object_uses",), "+hincrby"),
-    (("deployed_hosts",), "+zadd"),
+    (("deployed/host",), "+hget +hset +hdel +hlen +type"),
+    (("object_uses",), "+hincrby +type"),
+    (("deployed_hosts",), "+zadd +type"),
 )
 #: kombu's own table, in which an agent records the queues that it reads. With the ledger's own Redis as the broker, the
 #: table is never read.

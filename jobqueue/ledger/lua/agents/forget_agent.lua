@@ -26,6 +26,8 @@ for i = 1, #broadcasts, 2 do
   if state and not FINAL_STATES[state] then return {'busy'} end
 end
 if #broadcasts == 2 * tonumber(ARGV[4]) then return {'more', broadcasts[#broadcasts]} end
+need('hash', K.deployed .. host, K.object_uses)
+need('zset', K.deployed_hosts)
 local is_entered, number, link = entered(ARGV[5], ARGV[6], ARGV[7])
 if not is_entered then return {'unrecorded', number} end
 for label in string.gmatch(known[1] or '', '[^\n]+') do redis.call('SREM', K.label .. label, host) end

@@ -4,6 +4,8 @@
 -- ARGV: 1 hostname, 2 path, 3 the record, JSON, or '' to forget it, 4 its object or '', 5 how many paths a host may have
 -- returns: 'done' | 'full' (nothing was recorded)
 local deployed = K.deployed .. ARGV[1]
+need('hash', deployed, K.object_uses)
+need('zset', K.deployed_hosts)
 local before = redis.call('HGET', deployed, ARGV[2])
 if ARGV[3] == '' then
   if before then

@@ -14,6 +14,8 @@ local name, record = ARGV[2], K.object .. ARGV[2]
 if (redis.call('GET', record) or '') ~= ARGV[3] then return {'changed'} end
 if ARGV[4] ~= '' and ARGV[3] == '' and redis.call('ZCARD', K.object_names) >= tonumber(ARGV[6]) then return {'full'} end
 if ARGV[7] ~= '' and redis.call('EXISTS', K.package .. ARGV[7]) == 0 then return {'gone'} end
+need('hash', K.object_sizes)
+need('zset', K.object_names, K.packages)
 local is_entered, number, link = entered(ARGV[10], ARGV[11], ARGV[12])
 if not is_entered then return {'unrecorded', number} end
 if ARGV[7] ~= '' then redis.call('HSET', K.package .. ARGV[7], 'kept', '8000000000000000') end
