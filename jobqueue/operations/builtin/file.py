@@ -220,7 +220,7 @@ def _put(
 
 @operation("file.undeploy.execute", schema=PathSchema, changes=True, idempotent=True, permission="file:write")
 def undeploy_execute(data: dict[str, Any], context: Context) -> Outcome:
-    """Remove a file; nothing happens when it is not there."""
+    """Remove a file; does nothing if it does not exist."""
     path: str = data["path"]
     try:
         status = _regular(path)
