@@ -226,10 +226,15 @@ class TestSummary:
     ) -> None:
         monkeypatch.setattr(agents, "BEATS_PER_SECOND", 1)  # eight agents send one each eight seconds
         monkeypatch.setattr(fleet, "STEP", 250)
+        now = 0.0
         surveys: list[float] = []
         survey = busy.ledger.fleet.survey
-        monkeypatch.setattr(busy.ledger.fleet, "survey", lambda after: (surveys.append(now), survey(after))[1])
-        now = 0.0
+
+        def noted(after: str) -> Any:
+            surveys.append(now)
+            return survey(after)
+
+        monkeypatch.setattr(busy.ledger.fleet, "survey", noted)
         surveyor = Surveyor(busy.ledger, clock=lambda: now)
         for second in range(20):
             now = float(second)
