@@ -11,6 +11,7 @@ import click
 from jobqueue.cli.again import confirm_again
 from jobqueue.cli.candidates import hostnames_like, job_ids_like, operations_like, statuses_like, targets_like
 from jobqueue.cli.commands.answer_diff import diff
+from jobqueue.cli.commands.plan_apply import apply
 from jobqueue.cli.concurrency import concurrency_options, take_concurrency
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.each import for_each
@@ -69,6 +70,7 @@ def job() -> None:
 
 
 job.add_command(diff)
+job.add_command(apply)
 
 
 @job.command()
