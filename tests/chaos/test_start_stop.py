@@ -18,7 +18,7 @@ from urllib3.exceptions import HTTPError
 from tests.acceptance.support.until import until
 from tests.chaos.world import API, PATIENT, World
 
-_ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "3"))
+_ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "2"))
 _AGENT, _MAINTENANCE = "a1", "m1"
 _NAMES = (API, _MAINTENANCE, _AGENT)
 #: The first rounds warm up: scripts are loaded, allocators and pools find their size.

@@ -1,4 +1,4 @@
-"""Every test of the ledger runs on fakeredis, on the Redis of this machine, and on the oldest that is supported."""
+"""Tests of the ledger run on this machine's Redis and on the oldest that is supported; small ones on fakeredis too."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jobqueue.standalone.binary import find_redis_server
 from tests.ledger import invariants
 from tests.ledger.clock import FakeClock
 from tests.ledger.redis_server import RedisServer
-from tests.ledger.servers import oldest_server
+from tests.ledger.servers import REAL, oldest_server
 from tests.ledger.world import World
 
 
@@ -72,13 +72,7 @@ def real_client(redis_url: str) -> Iterator[redis.Redis]:
         yield client
 
 
-@pytest.fixture(
-    params=[
-        "fake",
-        pytest.param("real", marks=pytest.mark.realredis),
-        pytest.param("oldest", marks=pytest.mark.realredis),
-    ]
-)
+@pytest.fixture(params=["fake", *REAL])
 def client(request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
     """An empty Redis of each kind."""
     if request.param == "fake":

@@ -7,8 +7,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from jobqueue.errors import JobQueueError
 from jobqueue.standalone.binary import find_redis_server
+
+#: The kinds of Redis that are real, as parameters of the fixture ``client``.
+REAL = (
+    pytest.param("real", marks=pytest.mark.realredis),
+    pytest.param("oldest", marks=pytest.mark.realredis),
+)
+#: For tests of large ledgers: fakeredis is many times slower there, and no product runs on it.
+on_real_servers = pytest.mark.parametrize("client", REAL, indirect=True)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,10 @@ from jobqueue.model.job import Job
 from jobqueue.model.states import ExecutionState
 from jobqueue.services import execution_pages
 from jobqueue.services.execution_pages import ExecutionReader
+from tests.ledger.servers import on_real_servers
 from tests.ledger.world import World
+
+pytestmark = on_real_servers
 
 SIZE = 1200
 #: Executions that one call may read, slots that it may look at, and executions of one round trip of a list.

@@ -6,8 +6,11 @@ import pytest
 
 from jobqueue.model.agent import Heartbeat
 from jobqueue.model.alert import AGENTS_LOST, Alert
+from tests.ledger.servers import on_real_servers
 from tests.ledger.world import HEARTBEAT, LIVE, World
 from workers.maintenance.fleet_watch import FleetWatch
+
+pytestmark = on_real_servers
 
 RACKS = {"r1": tuple(f"a{number}" for number in range(5)), "r2": tuple(f"b{number}" for number in range(15))}
 ALL_HOSTS = RACKS["r1"] + RACKS["r2"]

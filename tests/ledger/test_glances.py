@@ -11,8 +11,11 @@ from jobqueue.ledger import job_index
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.states import JobStatus
 from tests.ledger.clock import SECOND
+from tests.ledger.servers import on_real_servers
 from tests.ledger.test_page import populate
 from tests.ledger.world import World
+
+pytestmark = on_real_servers
 
 
 def test_a_summary_agrees_with_its_job(world: World, rng: random.Random) -> None:

@@ -12,7 +12,10 @@ from jobqueue.model.rollout import Rollout
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ALL
 from tests.ledger.clock import SECOND
+from tests.ledger.servers import on_real_servers
 from tests.ledger.world import LEASE, World
+
+pytestmark = on_real_servers
 
 HOSTS = tuple(f"h{number:02}" for number in range(24))
 #: Seconds between two rounds of maintenance.

@@ -13,7 +13,10 @@ from jobqueue.ledger import job_index
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ALL, ANY
+from tests.ledger.servers import on_real_servers
 from tests.ledger.world import World
+
+pytestmark = on_real_servers
 
 S = ExecutionState
 HOSTS = ("a", "b", "c")

@@ -265,9 +265,15 @@ class Ours:
         described = self._connection.execute(f"DESCRIBE SELECT * FROM '{self.path}'").fetchall()
         self.columns = [Column(str(name), from_duckdb(str(kind))) for name, kind, *_ in described]
         self._connection.execute(f"CREATE VIEW t AS SELECT * REPLACE (CAST(z AS TIMESTAMP) AS z) FROM '{self.path}'")
+        self._translated: dict[str, tuple[str, str] | None] = {}
 
     def translated(self, sql: str) -> tuple[str, str] | None:
-        """DuckDB's SQL and Spark's types; None for what is refused."""
+        """DuckDB's SQL and Spark's types; None for what is refused. Translated once."""
+        if sql not in self._translated:
+            self._translated[sql] = self._translate(sql)
+        return self._translated[sql]
+
+    def _translate(self, sql: str) -> tuple[str, str] | None:
         try:
             query, columns = prepare(sql, {}, [], ["t"], "sql").for_duckdb({"t": self.columns})
         except InvalidInput:

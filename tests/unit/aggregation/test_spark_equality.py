@@ -39,14 +39,19 @@ def _differences(ours: Ours, expected: dict[str, Any]) -> list[str]:
     return found
 
 
-def test_recorded_answers(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Ours:
+    """It translates each SELECT once for the tests of all."""
+    return Ours(tmp_path_factory.mktemp("ours"))
+
+
+def test_recorded_answers(shared: Ours) -> None:
     assert len(_RECORDED["answers"]) > 1000
-    assert _differences(Ours(tmp_path), _RECORDED["answers"]) == []
+    assert _differences(shared, _RECORDED["answers"]) == []
 
 
-def test_all_that_is_allowed_is_recorded(tmp_path: Path) -> None:
-    ours = Ours(tmp_path)
-    asked = {sql for sql in queries() if ours.translated(sql) is not None}
+def test_all_that_is_allowed_is_recorded(shared: Ours) -> None:
+    asked = {sql for sql in queries() if shared.translated(sql) is not None}
     assert asked == set(_RECORDED["answers"]), "run python -m tests.unit.aggregation.record_spark"
 
 

@@ -24,6 +24,7 @@ from xml.sax.saxutils import escape
 import pytest
 
 from jobqueue.trust.secrets.redactor import Redactor, StreamRedactor
+from tests.examples import examples
 
 PASSWORD = "cAn4ry\"of/the\\tests+&=é <x> 'q' $HOME%41"
 SIMPLE = "s3cretCanary-0123_xyz"
@@ -184,7 +185,7 @@ def test_a_tool_whose_output_comes_in_pieces(kind: str, name: str) -> None:
     output = b"first line\n" + TOOLS[name](secret) + b"\nlast line\n"
     redactor = Redactor([secret])
     whole = redactor.raw(output)
-    for seed in range(6):
+    for seed in range(examples(3)):
         draw, at, written = random.Random(seed), 0, bytearray()
         screen = StreamRedactor(redactor, partial(_extend, written))
         while at < len(output):
