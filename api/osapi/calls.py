@@ -432,7 +432,8 @@ _DOCKER = (
         body={"command": Parameter("array", required=True), "env": TEXTS, "working_dir": ANY_TEXT},
         status=202,
     ),
-    Call("DELETE", f"{_AT}/image/<image>", "docker.imageRemove.execute", _ACTION, query=_FORCE, status=202),
+    # names of images have slashes
+    Call("DELETE", f"{_AT}/image/<path:image>", "docker.imageRemove.execute", _ACTION, query=_FORCE, status=202),
     Call(
         "POST",
         f"{_AT}/pull",

@@ -161,7 +161,7 @@ def test_schemas_are_json_schemas_that_refuse_unknown_fields(registry: Registry)
         # the configuration of an aggregation is the launcher's, with whatever else it has
         assert info.schema["additionalProperties"] is (info.type == "aggregation.run")
     by_type = {info.type: info.schema for info in registry.infos()}
-    assert by_type["file.deploy.execute"]["required"] == ["content", "path"]
+    assert by_type["file.deploy.execute"]["required"] == ["path"]  # and either content or object
     assert by_type["file.deploy.execute"]["properties"]["encoding"]["enum"] == ["text", "base64"]
     assert by_type["command.exec.execute"]["properties"]["timeout"]["exclusiveMinimum"] == 0
     assert by_type["node.process.list"]["properties"]["limit"] == {

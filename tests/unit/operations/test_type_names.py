@@ -16,7 +16,12 @@ from jobqueue.operations.registry import Registry
 _ROOT = Path(jobqueue.__file__).parents[1]
 #: Callers, which choose what to run, and facades whose requests name no operation.
 _CALLERS = (
-    *("jobqueue/cli/commands/demo.py", "jobqueue/cli/work.py", "jobqueue/client/object_methods.py"),
+    *(
+        "jobqueue/cli/commands/demo.py",
+        "jobqueue/cli/work.py",
+        "jobqueue/client/object_methods.py",
+        "jobqueue/cli/commands/file.py",
+    ),
     *("api/native/schemas.py", "api/fusion/job_types.py", "api/osapi/calls.py"),
     *("jobqueue/cli/imports/crontab.py", "jobqueue/cli/imports/rundeck_step.py"),
 )

@@ -27,7 +27,7 @@ def starred(document: dict[str, object]) -> set[str]:
 
 
 def described(call: Call) -> tuple[int, set[str], set[str]]:
-    path = re.sub(r"<(\w+)>", r"{\1}", call.path)
+    path = re.sub(r"<(?:path:)?(\w+)>", r"{\1}", call.path)
     status, fields, body = description.CALLS[f"{call.method} {path}"]
     return status, set(fields.split()), set(body.split())
 
