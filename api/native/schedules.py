@@ -230,7 +230,7 @@ def trigger(view: ScheduleView, status: int = _CREATED) -> Any:
 
 def _submission(schedule: Schedule) -> Submission:
     """The submission of the caller that the schedule stands for now."""
-    return scheduling.submission_of(schedule.content, principal(), services().saved)
+    return scheduling.submission_of(schedule.content, principal(), services())
 
 
 def _compared(schedule: Schedule, *, is_assumed: bool) -> Response:
