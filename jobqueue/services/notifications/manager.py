@@ -18,6 +18,7 @@ from jobqueue.services.notifications.channels import Channels
 from jobqueue.services.notifications.failure import DeliveryFailed
 from jobqueue.services.notifications.messages import check_message
 from jobqueue.services.schedule_owner import owner_of
+from jobqueue.targets import scopes
 
 #: Dead letters that one request sends again, and seconds after which it begins no other.
 MOST_RESENT, _RESEND_SECONDS = 20, 20.0
@@ -69,6 +70,7 @@ class NotificationManager:
         check_rule_name(rule.name)
         check_events(rule.events)
         _check_quiet_hours(rule)
+        rule = replace(rule, filter=replace(rule.filter, target=_target(rule.filter.target)))
         for permission in rule.permissions:
             principal.require(permission)
         self._channels.check(rule.channel)  # afterwards: the answer shows which secrets there are
@@ -152,6 +154,16 @@ def _owner(principal: Principal) -> Owner:
             f"{principal.name!r} are only in the token that was sent. Use an API key or a user: `jobqueue key create`."
         )
         raise InvalidInput.of("owner", sentence) from error
+
+
+def _target(text: str) -> str:
+    """The target of a filter in its canonical spelling."""
+    if not text:
+        return ""
+    try:
+        return scopes.spelled(text, "filter events")
+    except InvalidInput as error:
+        raise InvalidInput.of("filter.target", error.message) from error
 
 
 def _check_quiet_hours(rule: NotificationRule) -> None:
