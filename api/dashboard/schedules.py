@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import flask
 from flask import Response
@@ -119,7 +119,7 @@ def _moment(text: str, now: int, field: str) -> int:
         return max(0, now - round(parse_duration(text) * 1e6))
     except ValueError:
         try:
-            return int(_time.deserialize(text))
+            return cast("int", _time.deserialize(text))
         except ValidationError as error:
             sentence = f"{text[:80]!r} is neither a time, such as 2026-01-31T12:00:00Z, nor how long ago, such as 3d."
             raise InvalidInput.of(field, sentence) from error
