@@ -38,10 +38,10 @@ DONE = {
     "unconfirmed": "The ledger had not confirmed the job in time; it is stored.",
     "retried": "The job was submitted again; this is the new one.",
     "cancelled": "The job is being cancelled.",
-    "paused": "The rollout is paused. Executions that have been opened go on.",
-    "resumed": "The rollout goes on.",
+    "paused": "The rollout is paused. Executions that have been opened continue.",
+    "resumed": "The rollout continues.",
     "approved": "The next batch is being opened.",
-    "aborted": "The rollout was aborted. Executions that have been opened go on.",
+    "aborted": "The rollout was aborted. Executions that have been opened continue.",
 }
 
 

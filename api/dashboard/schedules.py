@@ -30,7 +30,7 @@ _time = Moment()
 DONE = {
     "stored": "The schedule was stored.",
     "paused": "The schedule is paused.",
-    "resumed": "The schedule goes on.",
+    "resumed": "The schedule is active again.",
     "deleted": "The schedule was deleted; its jobs remain.",
 }
 

@@ -42,7 +42,7 @@ from jobqueue.model.submission import Submission
 from jobqueue.model.timestamps import to_iso
 from jobqueue.services.backfill import BackfillSlice
 
-blueprint = Blueprint("schedule", __name__, description="Schedules: jobs that are submitted at times.")
+blueprint = Blueprint("schedule", __name__, description="Schedules: jobs that are submitted at set times.")
 
 _NAME = {"in": "path", "name": "name", "required": True, "schema": {"type": "string"}}
 _LIST = "schedule"

@@ -1,4 +1,4 @@
-"""All calls of hosts that OSAPI has."""
+"""All of OSAPI's calls to hosts."""
 
 from __future__ import annotations
 

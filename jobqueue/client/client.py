@@ -753,7 +753,7 @@ class Client(ObjectMethods):
         return self._object("POST", "/schedule/preview", body=_terms(timing), repeatable=True)
 
     def pause_schedule(self, name: str, reason: str = "") -> dict[str, Any]:
-        """Let the times of a schedule pass without jobs."""
+        """Pause a schedule: its times pass without jobs."""
         return self._object("POST", _path("/schedule", name, "pause"), body={"reason": reason}, repeatable=True)
 
     def resume_schedule(self, name: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Targets of grants: which expressions may carry rights, whether one is within another, and their hosts."""
+"""Targets of grants: which expressions may be used, whether one is within another, and their hosts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jobqueue.targets.nodes import And, JobHosts, Match, Node, Not, Sample, Stor
 _MOMENTARY = REPORTED | {f"agent.{name}" for name in REPORTED}
 
 
-def spelled(text: str, purpose: str = "carry rights") -> str:
+def spelled(text: str, purpose: str = "be used in a grant") -> str:
     """The canonical spelling of a grant's target, or of another one that is evaluated again and again.
 
     Raises ``InvalidTarget`` for an expression that cannot serve this ``purpose``: a sample, a stored target (which
@@ -39,7 +39,7 @@ def is_within(target: str, scope: str) -> bool:
 
 
 def hosts(text: str, fleet: Fleet) -> int:
-    """The hosts of a grant's target, as a set of the fleet; none for an expression that cannot carry rights."""
+    """The hosts of a grant's target, as a set of the fleet; none for an expression that cannot be used in a grant."""
     try:
         tree = language.tree(text)
         if any(_unfit(node) for node, _ in walk(tree)):
@@ -70,8 +70,8 @@ def _unfit(node: Node) -> str:
 
 
 def _no_hosts(job_id: str, outcome: str) -> Sequence[str]:
-    raise InvalidTarget(f"The hosts of job {job_id}.{outcome} cannot carry rights.")
+    raise InvalidTarget(f"The hosts of job {job_id}.{outcome} cannot be used in a grant.")
 
 
 def _no_target(name: str) -> Node:
-    raise InvalidTarget(f"The stored target @{name} cannot carry rights.")
+    raise InvalidTarget(f"The stored target @{name} cannot be used in a grant.")

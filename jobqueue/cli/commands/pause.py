@@ -24,9 +24,9 @@ _COLUMNS = (
     Column("WAITING", right=True),
     Column("REASON", wrap=True),
 )
-_reason = click.option("--reason", required=True, help="Why, for those whose jobs wait.")
+_reason = click.option("--reason", required=True, help="The reason, shown to users whose jobs wait.")
 _until = click.option(
-    "--until", type=future, metavar="TIME", help="When it ends by itself: a time, or a duration such as 2h."
+    "--until", type=future, metavar="TIME", help="When the pause ends automatically: a time, or a duration such as 2h."
 )
 _rate = click.option(
     "--rate", metavar="N/s|N/m|N/h", help="Start so many in any second, minute or hour; default: none."
@@ -37,7 +37,7 @@ _rate = click.option(
 def pause() -> None:
     """Pause operations, tags, hosts or everything, and resume them.
 
-    Nothing new starts there, or with --rate only so much, and what runs goes on.
+    No new execution starts there, or with --rate only so many; running ones continue.
     """
 
 
@@ -96,7 +96,7 @@ def list_pauses(as_json: bool) -> None:
 @pause.command()
 @click.argument("ids", metavar="ID...", nargs=-1, required=True)
 def resume(ids: Sequence[str]) -> None:
-    """End pauses: what they held back starts, in its former order."""
+    """End pauses: held executions start, in their former order."""
     name_each(ids, Client.end_pause, "resumed")
 
 
