@@ -18,7 +18,6 @@ from jobqueue.services.notifications.channels import Channels
 from jobqueue.services.notifications.failure import DeliveryFailed
 from jobqueue.services.notifications.messages import check_message
 from jobqueue.services.schedule_owner import owner_of
-from jobqueue.targets import scopes
 
 #: Dead letters that one request sends again, and seconds after which it begins no other.
 MOST_RESENT, _RESEND_SECONDS = 20, 20.0
@@ -160,6 +159,8 @@ def _target(text: str) -> str:
     """The target of a filter in its canonical spelling."""
     if not text:
         return ""
+    from jobqueue.targets import scopes  # its parser is part of the extra `api`
+
     try:
         return scopes.spelled(text, "filter events")
     except InvalidInput as error:
