@@ -22,6 +22,7 @@ from api import (
     osapi,
     ray,
     request_id,
+    scheduling,
     tracking,
     web,
 )
@@ -50,6 +51,7 @@ for _facade in FACADES:
     rules.add(_facade.rules)
     scoped_routes.add(_facade.scoped)
     audit.add(_facade.audited)
+    scheduling.add(_facade.contents)
 
 
 class Application(Flask):

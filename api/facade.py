@@ -9,6 +9,7 @@ from flask import Flask
 
 from api.auth.request_credentials import Source
 from api.openapi import FacadeDocument
+from api.scheduling import Content
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Facade:
     ``rules`` are the permissions that its routes need, ``document`` describes the routes, and ``credentials`` finds
     those that its clients send elsewhere than in ``Authorization``. ``scoped`` are the routes that look at hosts; to
     a principal with a permission on some hosts only, all others are closed. ``audited``: the routes that change access,
-    each with its status of success (``api/audit.py``).
+    each with its status of success (``api/audit.py``). ``contents``: what schedules may run besides jobs.
     """
 
     install: Callable[[Flask], None]
@@ -27,3 +28,4 @@ class Facade:
     credentials: Source | None = None
     scoped: frozenset[str] = frozenset()
     audited: Mapping[str, int] = field(default_factory=dict)
+    contents: Mapping[str, Content] = field(default_factory=dict)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from api import validation
@@ -13,7 +14,7 @@ from jobqueue.errors import InvalidInput, SavedJobNotFound
 from jobqueue.model.principal import Principal
 from jobqueue.model.saved_job import RUN
 from jobqueue.model.submission import Submission
-from jobqueue.services.saved.manager import SavedJobManager
+from jobqueue.services import Services
 
 _FIELD, _SAVED = "job", "saved"
 #: Fields of a job's request that mean a single job, and what a schedule has instead.
@@ -28,16 +29,38 @@ _job_request = JobRequest()
 _saved_request = ScheduledSavedRequest()
 
 
-def submission_of(content: Mapping[str, Any], principal: Principal, saved: SavedJobManager) -> Submission:
-    """The submission of ``principal`` that a schedule's content stands for now: a body of POST /job, or the name of a
-    saved job with the values of its parameters.
+@dataclass(frozen=True)
+class Content:
+    """A form of a schedule's content that a facade has: ``check`` raises ``InvalidInput`` for a malformed one, and
+    ``submission`` makes the submission of a principal from it; it raises as ``submission_of``.
+    """
+
+    check: Callable[[Mapping[str, Any]], None]
+    submission: Callable[[Mapping[str, Any], Principal, Services], Submission]
+
+
+#: The field by which a content is recognized -> its form. Facades add theirs.
+_contents: dict[str, Content] = {}
+
+
+def add(contents: Mapping[str, Content]) -> None:
+    """Let schedules have the contents of a facade."""
+    _contents.update(contents)
+
+
+def submission_of(content: Mapping[str, Any], principal: Principal, services: Services) -> Submission:
+    """The submission of ``principal`` that a schedule's content stands for now: a body of POST /job, the name of a
+    saved job with the values of its parameters, or what a facade knows.
 
     Raises ``InvalidInput``, also for a saved job that does not exist or no longer takes these values;
     ``PermissionDenied`` if the principal may not run the saved job.
     """
     loaded = check_form(content)
+    form = _form_of(content)
+    if form is not None:
+        return form.submission(content, principal, services)
     if _SAVED in content:
-        return _saved_submission(loaded, principal, saved)
+        return _saved_submission(loaded, principal, services)
     return requests.submission(loaded, principal=principal)
 
 
@@ -47,13 +70,22 @@ def check_form(content: Mapping[str, Any]) -> dict[str, Any]:
     for name, sentence in (_OF_ONE_RUN if is_saved else _OF_ONE_JOB).items():
         if name in content:
             raise InvalidInput.of(f"{_FIELD}.{name}", sentence)
+    form = _form_of(content)
+    if form is not None:
+        form.check(content)
+        return dict(content)
     return validation.load(_saved_request if is_saved else _job_request, dict(content), _FIELD)
 
 
-def _saved_submission(loaded: Mapping[str, Any], principal: Principal, saved: SavedJobManager) -> Submission:
+def _form_of(content: Mapping[str, Any]) -> Content | None:
+    return next((form for field, form in _contents.items() if field in content), None)
+
+
+def _saved_submission(loaded: Mapping[str, Any], principal: Principal, services: Services) -> Submission:
     principal.require(RUN)  # before the answer shows which saved jobs exist
     try:
-        return saved.submission(loaded[_SAVED], loaded["parameters"], principal, target=requests.target_of(loaded))
+        target = requests.target_of(loaded)
+        return services.saved.submission(loaded[_SAVED], loaded["parameters"], principal, target=target)
     except SavedJobNotFound as error:
         raise InvalidInput.of(f"{_FIELD}.{_SAVED}", error.message) from error
     except InvalidInput as error:

@@ -192,7 +192,7 @@ class Server(BaseApplication):
             raise AppImportError(error.message) from error  # gunicorn prints the sentence, and ends all workers
         doorkeeper = AgentAdmitter(services.enrolment)
         owners = OwnerReader(services.ledger.credentials)
-        make = partial(submission_of, saved=services.saved)
+        make = partial(submission_of, services=services)
         scheduler = Scheduler(services.ledger, services.submit, services.cancel_for, owners, make)
         notifier = Notifier(services.ledger, Deliverer(services.ledger, services.channels, owners))
         # a greenlet, like all threads of this process

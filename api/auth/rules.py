@@ -172,6 +172,7 @@ _DASHBOARD = {
     "dashboard.resume_schedule": "schedule:write",
     "dashboard.delete_schedule": "schedule:write",
     "dashboard.trigger_schedule": "schedule:write",
+    "dashboard.backfill_schedule": "schedule:write",
     "dashboard.notifications": "notification:read",
     "dashboard.notification": "notification:read",
     "dashboard.test_notification": "notification:write",

@@ -89,7 +89,12 @@ def _letters(name: str) -> tuple[list[DeadLetter], str]:
 
 def _filters(wanted: EventFilter) -> list[tuple[str, str]]:
     fields = (
-        *(("Hosts", wanted.hosts), ("Operations", wanted.operations), ("Saved jobs", wanted.saved)),
+        *(
+            ("Hosts", wanted.hosts),
+            ("Target", (wanted.target,) if wanted.target else ()),
+            ("Operations", wanted.operations),
+            ("Saved jobs", wanted.saved),
+        ),
         *(("Submitters", wanted.submitters), ("Tags", tuple(f"{key}={text}" for key, text in wanted.tags.items()))),
         *(("Schedules", wanted.schedules), ("Alerts", wanted.alerts)),
     )

@@ -66,7 +66,7 @@ def _stored(values: Mapping[str, str]) -> Response:
     loaded = validation.load(_request, _body(values))
     schedule = schedule_of(loaded["name"], loaded)
     audit.note(schedule=schedule.name)
-    submission = scheduling.submission_of(schedule.content, principal(), services().saved)
+    submission = scheduling.submission_of(schedule.content, principal(), services())
     serial = values.get(_SERIAL, "")
     if not serial:
         services().schedules.create(schedule, submission)

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, cast
 
 import flask
 from flask import Response
+from marshmallow import ValidationError
 
 from api import audit, errors
 from api.context import principal, services
 from api.dashboard import pages, posted, query
 from api.dashboard.blueprint import PREFIX, blueprint
-from api.native.schedules import trigger
-from jobqueue.errors import JobQueueError, ScheduleNotFound
-from jobqueue.model.durations import show_duration
+from api.native.fields import Moment
+from api.native.schedules import backfill, trigger
+from jobqueue.errors import InvalidInput, JobQueueError, ScheduleNotFound
+from jobqueue.model.durations import parse_duration, show_duration
 from jobqueue.model.schedule import KEPT_RESULTS, MAX_NAME, Result, ScheduleView, Timing
 from jobqueue.model.timestamps import to_iso
 from jobqueue.schedules.zones import local, zone_of
+from jobqueue.services.backfill import BackfillSlice
 
 _LIMIT = 50
 _LONGEST_REASON = 500
 _SEEN_OTHER = 303
+_time = Moment()
 DONE = {
     "stored": "The schedule was stored.",
     "paused": "The schedule is paused.",
@@ -83,6 +89,42 @@ def trigger_schedule(name: str) -> Response:
     return flask.make_response(flask.redirect(pages.link(back), _SEEN_OTHER))
 
 
+@blueprint.post(f"{PREFIX}/schedules/<name>/backfill")
+def backfill_schedule(name: str) -> Response:
+    """List its past times, or submit their jobs; shows what became of each. A repeated request submits none twice."""
+    form = {field: text.strip() for field, text in posted.form().items()}
+    view = services().schedules.get(name)
+    given = {field: form.get(field, "") for field in ("from", "to")}
+    try:
+        now = services().ledger.time()
+        begin, end = (_moment(given[field], now, field) for field in given)
+        done = backfill(view, begin, end, is_dry_run=form.get("do") != "run")
+    except JobQueueError as error:
+        if not principal().may("schedule:read"):
+            raise
+        return _detail_page(view, error.message, errors.status_of(error), given=given)
+    if done.next is not None:
+        given["from"] = to_iso(done.next)
+    if not principal().may("schedule:read"):
+        to = pages.link(f"{PREFIX}/")
+        return flask.make_response(flask.redirect(to, _SEEN_OTHER))
+    return _detail_page(services().schedules.get(name), given=given, filled=done)
+
+
+def _moment(text: str, now: int, field: str) -> int:
+    """A time, or how long ago: ``3d``; left out, now."""
+    if not text:
+        return now
+    try:
+        return max(0, now - round(parse_duration(text) * 1e6))
+    except ValueError:
+        try:
+            return cast("int", _time.deserialize(text))
+        except ValidationError as error:
+            sentence = f"{text[:80]!r} is neither a time, such as 2026-01-31T12:00:00Z, nor how long ago, such as 3d."
+            raise InvalidInput.of(field, sentence) from error
+
+
 def when_of(timing: Timing) -> str:
     """When a schedule fires, in a few words."""
     if timing.cron is not None:
@@ -126,7 +168,13 @@ def _saved_exists(view: ScheduleView) -> bool:
     return isinstance(name, str) and services().saved.exists(name)
 
 
-def _detail_page(view: ScheduleView, problem: str = "", status: int = 200) -> Response:
+def _detail_page(
+    view: ScheduleView,
+    problem: str = "",
+    status: int = 200,
+    given: Mapping[str, str] = MappingProxyType({}),
+    filled: BackfillSlice | None = None,
+) -> Response:
     timing = view.schedule.timing
     zone = zone_of(timing.time_zone)
     return pages.render(
@@ -143,5 +191,7 @@ def _detail_page(view: ScheduleView, problem: str = "", status: int = 200) -> Re
         result_text=result_text,
         saved_exists=_saved_exists(view),
         problem=problem,
+        given=given,
+        filled=filled,
         done=DONE.get(query.text("done"), ""),
     )

@@ -8,6 +8,7 @@ from api.fusion.launcher import HAL
 from api.fusion.requests import MOST_STATUSES
 from api.fusion.resources import ACTIONS, MOST_HISTORY, TYPES
 from api.fusion.run_state import RunState
+from api.fusion.triggers import SCHEDULE_BODY
 from api.openapi import JSON, TEXT, Document, FacadeDocument, Route
 from jobqueue.model.configuration import MAX_ID_LENGTH, MAX_TYPE_LENGTH
 from jobqueue.model.external_run import END, START
@@ -37,6 +38,12 @@ _ANSWER = {
     },
     "required": ["resource", "action", "accepted", "jobId"],
 }  # fmt: skip
+_SCHEDULE = {
+    "type": "object",
+    "properties": {"resource": _TEXT, "enabled": {"type": "boolean"}, "triggers": {"type": "array", "items": _ANY}},
+    "required": ["resource", "enabled", "triggers"],
+    "additionalProperties": False,
+}
 _SIGN_IN = {
     "type": "object",
     "properties": {name: {"type": "string", "minLength": 1} for name in ("username", "password")},
@@ -175,10 +182,17 @@ _ROUTES = {
         errors=(404, 409),
     ),
     "fusion_resources.schedule": Route(
-        "Read the schedule, which is always empty",
-        {200: (JSON, {"type": "object", "properties": {"triggers": {"type": "array", "items": {}}}})},
+        "Read the schedule of a stored configuration", {200: (JSON, _SCHEDULE)}, path={"name": _NAME}, errors=(404, 409)
+    ),
+    "fusion_resources.put_schedule": Route(
+        "Store the schedule of a stored configuration; without triggers, remove it",
+        {200: (JSON, _SCHEDULE)},
+        body=(JSON, SCHEDULE_BODY),
         path={"name": _NAME},
         errors=(404, 409),
+    ),
+    "fusion_resources.delete_schedule": Route(
+        "Remove the schedule of a stored configuration", {204: None}, path={"name": _NAME}, errors=(404, 409)
     ),
     "fusion_resources.act": Route(
         "Start a run of a stored configuration, or cancel all active ones",

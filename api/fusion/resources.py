@@ -5,6 +5,7 @@ A resource is ``type:id``. The colon distinguishes its paths from Ray's ``/api/j
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -14,13 +15,13 @@ from werkzeug.routing import BaseConverter
 
 from api import audit
 from api.body import read_object
-from api.context import principal
-from api.fusion import mapping, requests, starting
+from api.context import principal, services
+from api.fusion import mapping, requests, scheduled, starting, triggers
 from api.fusion.app_prefix import blueprint as make_blueprint
 from api.fusion.context import configurations, runs
 from api.fusion.series import run_id_of
 from api.responses import json_response
-from jobqueue.errors import InvalidInput, NotFound
+from jobqueue.errors import InvalidInput, NotFound, ScheduleNotFound
 from jobqueue.model.configuration import Configuration, check_configuration_id
 from jobqueue.model.job import Job
 
@@ -74,9 +75,31 @@ def history(name: str) -> Response:
 
 @blueprint.get("/jobs/<resource:name>/schedule")
 def schedule(name: str) -> Response:
-    """The schedule, always empty: schedules are not supported."""
-    _configuration(name)
-    return json_response({"resource": name, "enabled": False, "triggers": []})
+    """The schedule of a stored configuration, without triggers if it has none."""
+    return _schedule(name, _configuration(name).id)
+
+
+@blueprint.put("/jobs/<resource:name>/schedule")
+def put_schedule(name: str) -> Response:
+    """Store the schedule in place of the one that there is; without triggers, remove it."""
+    config_id = _configuration(name).id
+    body = read_object()
+    wanted = triggers.read(name, config_id, body)
+    manager = services().schedules
+    if wanted is None:
+        _remove_schedule(config_id)
+    else:
+        audit.note(schedule=wanted.name)
+        submission = scheduled.submission(wanted.content, principal(), services())
+        manager.replace(wanted, submission, resumes=True)
+    return _schedule(name, config_id)
+
+
+@blueprint.delete("/jobs/<resource:name>/schedule")
+def delete_schedule(name: str) -> Response:
+    """Remove the schedule, if there is one."""
+    _remove_schedule(_configuration(name).id)
+    return Response(status=204)
 
 
 @blueprint.post("/jobs/<resource:name>/actions")
@@ -109,6 +132,21 @@ def _action(body: Mapping[str, Any]) -> tuple[str, str | None]:
     if comment is not None and not isinstance(comment, str):
         raise InvalidInput.of("comment", "Must be a string.")
     return action, comment
+
+
+def _schedule(name: str, config_id: str) -> Response:
+    try:
+        stored = services().schedules.get(triggers.schedule_name(config_id)).schedule
+    except (ScheduleNotFound, InvalidInput):
+        return json_response(triggers.document(name, None))
+    return json_response(triggers.document(name, stored))
+
+
+def _remove_schedule(config_id: str) -> None:
+    schedule_name = triggers.schedule_name(config_id)
+    audit.note(schedule=schedule_name)
+    with contextlib.suppress(ScheduleNotFound):
+        services().schedules.remove(schedule_name)
 
 
 def _configuration(name: str) -> Configuration:

@@ -22,6 +22,9 @@ RULES: Mapping[str, str] = {
     "fusion_resources.show": "job:read",
     "fusion_resources.history": "job:read",
     "fusion_resources.schedule": "job:read",
+    # storing also needs the permissions for the run, which the service checks
+    "fusion_resources.put_schedule": "schedule:write",
+    "fusion_resources.delete_schedule": "schedule:write",
     "fusion_resource_list.list_resources": "job:read",
     # credentials are in the body; a session's end takes nothing but the session
     "fusion_session.begin": PUBLIC,
@@ -36,4 +39,6 @@ AUDITED: Mapping[str, int] = {
     "fusion_configurations.create": 200,
     "fusion_configurations.replace": 200,
     "fusion_configurations.delete": 204,
+    "fusion_resources.put_schedule": 200,
+    "fusion_resources.delete_schedule": 204,
 }

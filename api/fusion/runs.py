@@ -79,6 +79,15 @@ class Runs:
         """Start a run of a stored configuration. Raises ``ConfigurationNotFound``, and as ``start_inline`` does."""
         return self._start(self._stored.get(config_id), Series.stored(config_id), principal)
 
+    def submission(self, config_id: str, principal: Principal) -> Submission:
+        """The submission of a run of a stored configuration, as a start would make it.
+
+        Raises ``ConfigurationNotFound``, ``RecordAltered``, ``InvalidInput`` (also ``UnknownOperation``).
+        """
+        configuration, series, run_id = self._stored.get(config_id), Series.stored(config_id), new_run_id()
+        task = task_of(configuration, self._registry, run_id, lambda: moments(self._ledger, configuration, series))
+        return _submission(configuration, series, task, run_id, principal)
+
     def start_inline(self, configuration: Configuration, principal: Principal) -> Started:
         """Start a run of a configuration in the request. It is never a run of a stored one, whatever its id.
 

@@ -36,7 +36,9 @@ def rule_of(name: str, loaded: Mapping[str, Any]) -> NotificationRule:
         channel=_channel_of(loaded["channel"]),
         owner=Owner("", "", ""),
         filter=EventFilter(
-            **{field: tuple(wanted[field]) for field in _LISTS if field in wanted}, tags=wanted.get("tags", {})
+            **{field: tuple(wanted[field]) for field in _LISTS if field in wanted},
+            tags=wanted.get("tags", {}),
+            target=wanted.get("target", ""),
         ),
         description=loaded["description"],
         group=loaded["group"],
@@ -110,7 +112,7 @@ def _channel_document(channel: Channel) -> dict[str, Any]:
 
 def _filter_document(wanted: EventFilter) -> dict[str, Any]:
     fields: dict[str, Any] = {name: list(getattr(wanted, name)) for name in _LISTS}
-    fields["tags"] = dict(wanted.tags)
+    fields |= {"tags": dict(wanted.tags), "target": wanted.target}
     return {name: value for name, value in fields.items() if value}
 
 

@@ -25,6 +25,7 @@ from jobqueue.model.notification import (
 from jobqueue.operations.schema import Items
 from jobqueue.schedules import times
 from jobqueue.services.notifications.webhook import MAX_URL
+from jobqueue.targets.limits import MAX_TEXT
 from jobqueue.trust.secrets.reference import KEY, faults
 
 _PATTERN_LENGTH = 256
@@ -118,6 +119,14 @@ class FilterRequest(StrictSchema):
     """Which of the events; each field that is given must match one of its values, in which * stands for any text."""
 
     hosts = _patterns("Hostnames, without *: jobs with an execution on one of them, and alerts that name one of them.")
+    target = Text(
+        validate=length(1, MAX_TEXT),
+        metadata=about(
+            "A target expression, evaluated anew for each event: jobs with an execution on a host that it names, and "
+            "alerts that name one. Without samples, stored targets, hosts of jobs, states and conditions.",
+            example="group:web and not zone:lab",
+        ),
+    )
     operations = _patterns("Operations of jobs.")
     saved = _patterns("Names of the saved jobs that jobs were made from.")
     submitters = _patterns("Principals who submitted jobs.")
@@ -208,6 +217,7 @@ class FilterAnswer(ma.Schema):
     """Which of the events; fields without restriction are left out."""
 
     hosts = fields.List(fields.String())
+    target = fields.String()
     operations = fields.List(fields.String())
     saved = fields.List(fields.String())
     submitters = fields.List(fields.String())

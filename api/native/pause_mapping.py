@@ -29,5 +29,6 @@ def pause(active: ActivePause) -> dict[str, Any]:
         "value": pause.value,
         "created": to_iso(pause.created),
         "hosts": pause.hosts,
+        "rate": str(pause.rate) if pause.rate else None,
         "held_back": active.held_back,
     }

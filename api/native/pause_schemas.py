@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import marshmallow as ma
-from marshmallow import fields, validates_schema
+from marshmallow import fields, validate, validates_schema
 
 from api.native.fields import Line, Moment, TagText, Text, about, length
 from api.validation import StrictSchema
 from jobqueue.model.pause import MAX_REASON, PauseKind
+from jobqueue.model.rate import RATE_PATTERN, RATE_RULE
 from jobqueue.targets.limits import MAX_TEXT
 
 _KINDS = tuple(kind.value for kind in PauseKind)
@@ -34,6 +35,10 @@ class PauseRequest(StrictSchema):
         required=True, validate=length(1, MAX_REASON), metadata=about("The reason, shown to users whose jobs wait.")
     )
     until = Moment(metadata=about("When the pause ends automatically; default: when it is ended."))
+    rate = Text(
+        validate=validate.Regexp(RATE_PATTERN, error=RATE_RULE),
+        metadata=about("So many executions start in spite of it; left out: none.", example="10/m"),
+    )
 
     @validates_schema
     def check(self, data: dict[str, Any], **_kwargs: Any) -> None:
@@ -63,6 +68,9 @@ class PauseAnswer(PausedBy):
     value = fields.String(required=True, metadata=about("The operation, tag or target; empty for everything."))
     created = fields.DateTime(required=True)
     hosts = fields.Integer(required=True, metadata=about("Number of hosts of a target; 0 for the other kinds."))
+    rate = fields.String(
+        required=True, allow_none=True, metadata=about("So many executions start in spite of it; null: none.")
+    )
     held_back = fields.Integer(
         required=True, metadata=about("Executions that agents would have started and that wait for its end.")
     )

@@ -39,11 +39,13 @@ def list_pauses() -> Response:
 def add_pause(loaded: dict[str, Any]) -> Response:
     """Pause an operation, a tag, hosts or everything
 
-    No new execution starts there; running ones continue. Jobs are accepted, and wait in their order.
+    No new execution starts there, or with `rate` only so many; running ones continue. Jobs are accepted, and wait.
     """
     kind = next(kind for kind in PauseKind if kind.value in loaded)
     value = "" if kind is PauseKind.EVERYTHING else loaded[kind.value]
-    pause = services().pauses.add(Wanted(kind, value, loaded["reason"], loaded.get("until")), principal())
+    pause = services().pauses.add(
+        Wanted(kind, value, loaded["reason"], loaded.get("until"), loaded.get("rate")), principal()
+    )
     audit.note(pause=pause.id, paused=pause.what, reason=pause.reason)
     return json_response(pause_mapping.pause(ActivePause(pause, 0)), 201)
 

@@ -9,6 +9,7 @@ from marshmallow import fields
 
 from api.native.fields import Text, about, length
 from api.validation import StrictSchema
+from jobqueue.model.rate import RATE_PATTERN
 from jobqueue.model.rollout import APPROVE, AUTO, CANCEL, MAX_HOSTS, MAX_SECONDS, STOP
 from jobqueue.model.verification import DEFAULT_WITHIN_SECONDS, MAX_WITHIN_SECONDS
 
@@ -44,7 +45,7 @@ PROPERTIES: dict[str, Any] = {
     "deadline_seconds": {**_SECONDS, "minimum": 1, "description": "After this time no execution starts."},
     "rate": {
         "type": "string",
-        "pattern": r"^[1-9]\d{0,4}/[smh]$",
+        "pattern": RATE_PATTERN,
         "description": "At most this many executions start in any second (s), minute (m) or hour (h), such as 50/s.",
     },
     "verify": {

@@ -40,6 +40,7 @@ from jobqueue.errors import InvalidInput
 from jobqueue.model.schedule import Outcome, Progress, Schedule, ScheduleView
 from jobqueue.model.submission import Submission
 from jobqueue.model.timestamps import to_iso
+from jobqueue.services.backfill import BackfillSlice
 
 blueprint = Blueprint("schedule", __name__, description="Schedules: jobs that are submitted at set times.")
 
@@ -194,12 +195,18 @@ def backfill_schedule(loaded: dict[str, Any], name: str) -> Response:
     its range is backfilled. A call processes at most 50 times of the range, which may have at most 1,000.
     """
     view = services().schedules.get(name)
+    done = backfill(view, loaded["begin"], loaded["end"], is_dry_run=loaded["dry_run"])
+    return json_response(backfill_document(done))
+
+
+def backfill(view: ScheduleView, begin: int, end: int, *, is_dry_run: bool) -> BackfillSlice:
+    """Submit the jobs of a schedule's past times for the present request, which is answered with 200."""
     submission = _submission(view.schedule)
-    begin, end = loaded["begin"], loaded["end"]
+    name = view.schedule.name
     audit.note(
         schedule=name, operation=submission.operation, target=submission.target, begin=to_iso(begin), end=to_iso(end)
     )
-    if loaded["dry_run"]:
+    if is_dry_run:
         audit.note(dry_run=1)
         done = services().backfill.plan(view, submission, begin, end)
     else:
@@ -212,7 +219,7 @@ def backfill_schedule(loaded: dict[str, Any], name: str) -> Response:
             lambda time: replace(entry, details={**entry.details, "time": to_iso(time)}),
         )
     audit.note(jobs=sum(one.outcome == str(Outcome.BACKFILLED) for one in done.times))
-    return json_response(backfill_document(done))
+    return done
 
 
 def trigger(view: ScheduleView, status: int = _CREATED) -> Any:
@@ -230,7 +237,7 @@ def trigger(view: ScheduleView, status: int = _CREATED) -> Any:
 
 def _submission(schedule: Schedule) -> Submission:
     """The submission of the caller that the schedule stands for now."""
-    return scheduling.submission_of(schedule.content, principal(), services().saved)
+    return scheduling.submission_of(schedule.content, principal(), services())
 
 
 def _compared(schedule: Schedule, *, is_assumed: bool) -> Response:

@@ -666,9 +666,11 @@ class Client(ObjectMethods):
         target: str | None = None,
         everything: bool = False,
         until: datetime | str | None = None,
+        rate: str | None = None,
     ) -> dict[str, Any]:
         """Pause an operation (``command.*``: all whose type begins so), jobs with a tag, the hosts of a target, or
-        everything: nothing new starts there, and what runs goes on. Returns the pause, with its ``id``.
+        everything: nothing new starts there, or with a ``rate`` such as ``10/m`` only so much, and what runs goes on.
+        Returns the pause, with its ``id``.
         """
         body: dict[str, Any] = {
             "operation": operation,
@@ -677,6 +679,7 @@ class Client(ObjectMethods):
             "everything": everything or None,
             "reason": reason,
             "until": _time(until),
+            "rate": rate,
         }
         return self._object("POST", "/pause", body={name: value for name, value in body.items() if value is not None})
 

@@ -45,7 +45,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
                 "removals",
                 "removing",
             ),
-            *("pauses", "paused", "paused_hosts", "parked", "returning", "holders", "line", "lines"),
+            *("pauses", "paused", "paced", "paused_hosts", "parked", "returning", "holders", "line", "lines"),
             *(
                 "idem",
                 "alias",
@@ -114,6 +114,7 @@ _AGENT: tuple[tuple[tuple[str, ...], str], ...] = (
     (("leases", "deadlines", "opening"), "+zadd +zrem"),
     # what is paused, and the executions that it holds back
     (("paused",), "+get"),
+    (("paced",), "+hget +hset"),
     (("paused_hosts",), "+sismember"),
     (("parked",), "+zadd +zrem +zscore"),
     # concurrency keys

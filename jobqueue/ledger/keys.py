@@ -35,6 +35,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "due": ("due", "zset", "{job}:{slot} of executions that wait for a time, by that time (microseconds)"),
     "pauses": ("pauses", "hash", "{pause}: kind|until|length|value, then who paused it, when and why, JSON"),
     "paused": ("paused", "string", "what is paused, as claims read it: id|kind|until|value of each pause, in lines"),
+    "paced": ("paced", "hash", "{pause}: when all starts that its rate allows are free again (microseconds)"),
     "paused_hosts": ("paused-hosts:", "set", "{pause}: hostnames of a pause of hosts"),
     "parked": (
         "parked:",

@@ -17,6 +17,7 @@ from jobqueue.ledger.keys import Keys
 from jobqueue.ledger.scripts import Clock, Scripts, redis_clock
 from jobqueue.ledger.tamper_alarm import TamperAlarm
 from jobqueue.model.pause import MAX_PAUSES, Pause, PauseKind
+from jobqueue.model.rate import Rate
 
 _KIND = "pauses"
 #: Hosts of a pause that one call reads.
@@ -97,6 +98,7 @@ class Pauses:
         try:
             kind, until, length, details = text.split("|", 3)
             size = decoding.integer(length)
+            kind, *paced = kind.split("@", 1)
             about = decoding.pairs_of_texts(decoding.parsed(details.encode()[size:].decode()))
             return Pause(
                 id=pause_id,
@@ -107,10 +109,18 @@ class Pauses:
                 created=decoding.integer(about["created"]),
                 created_by=about["created_by"],
                 hosts=decoding.integer(about["hosts"]),
+                rate=_rate(about["rate"]) if paced else None,
             )
         except decoding.FAULTS:
             self._alarm(f"{_KIND}|{pause_id[:80]}", f"The pause {pause_id[:80]!r} in Redis cannot be read.")
             return None
+
+
+def _rate(text: str) -> Rate:
+    rate = Rate.parse(text)
+    if rate is None:
+        raise ValueError("not a rate")
+    return rate
 
 
 def _text(pause: Pause) -> str:
@@ -122,4 +132,8 @@ def _text(pause: Pause) -> str:
         "hosts": str(pause.hosts),
     }
     until = "" if pause.until is None else pause.until
-    return f"{pause.kind.value}|{until}|{len(pause.value.encode())}|{pause.value}{json.dumps(about)}"
+    kind = pause.kind.value
+    if pause.rate:
+        about["rate"] = str(pause.rate)
+        kind += f"@{pause.rate.burst},{pause.rate.interval}"
+    return f"{kind}|{until}|{len(pause.value.encode())}|{pause.value}{json.dumps(about)}"

@@ -63,7 +63,8 @@ class Channel:
 class EventFilter:
     """Restricts a rule. Each field that is not empty must match; texts may contain ``*``.
 
-    ``hosts``: hostnames, of which the job must have an execution on one, or that the alert names. ``operations``,
+    ``hosts``: hostnames, of which the job must have an execution on one, or that the alert names. ``target``: the same
+    for the hosts that this expression names when the event is read, in its canonical spelling. ``operations``,
     ``saved`` (names of saved jobs), ``submitters`` and ``tags`` restrict events of jobs, ``schedules`` those of
     schedules, and ``alerts`` the kinds of alerts; other events are not restricted by them.
     """
@@ -75,6 +76,7 @@ class EventFilter:
     tags: Mapping[str, str] = field(default_factory=dict)
     schedules: tuple[str, ...] = ()
     alerts: tuple[str, ...] = ()
+    target: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,8 @@ class NotificationRule:
                 "owner": Owner(**document["owner"]),
                 "filter": EventFilter(
                     tags=restrictions["tags"],
-                    **{name: tuple(value) for name, value in restrictions.items() if name != "tags"},
+                    target=restrictions.get("target", ""),  # rules of earlier versions have none
+                    **{name: tuple(value) for name, value in restrictions.items() if name not in ("tags", "target")},
                 ),
                 "quiet": tuple(Blackout(**one) for one in document["quiet"]),
                 "pause": pause and Pause(**pause),

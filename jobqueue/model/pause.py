@@ -1,4 +1,4 @@
-"""A pause: nothing new starts of an operation, with a tag, on some hosts, or at all."""
+"""A pause: nothing new starts, or at most at a rate, of an operation, with a tag, on some hosts, or at all."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from jobqueue.errors import InvalidInput
+from jobqueue.model.rate import Rate
 
 MAX_REASON = 500
 #: The most pauses at a time: every start reads all of them.
@@ -30,7 +31,7 @@ class Pause:
     """``value`` is the operation (``command.*``: all whose type begins so), the tag as ``key:value`` or the target.
 
     ``hosts``: how many hosts a pause of a target has; they are fixed when it is made. ``until``: when it ends by
-    itself, ``created``: when it began, in microseconds.
+    itself, ``created``: when it began, in microseconds. ``rate``: so many executions start in spite of it; None: none.
     """
 
     id: str
@@ -41,11 +42,13 @@ class Pause:
     created: int = 0
     created_by: str = ""
     hosts: int = 0
+    rate: Rate | None = None
 
     @property
     def what(self) -> str:
         """What is paused, in words."""
-        return "everything" if self.kind is PauseKind.EVERYTHING else f"{self.kind.value} {self.value}"
+        what = "everything" if self.kind is PauseKind.EVERYTHING else f"{self.kind.value} {self.value}"
+        return f"{what} above {self.rate}" if self.rate else what
 
     @property
     def sentence(self) -> str:

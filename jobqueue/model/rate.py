@@ -1,4 +1,4 @@
-"""A rate: so many starts of a job in a second, a minute or an hour."""
+"""A rate: so many starts in a second, a minute or an hour."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 _RATE = re.compile(r"([1-9][0-9]{0,4})/([smh])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
+RATE_PATTERN = r"^[1-9]\d{0,4}/[smh]$"
+RATE_RULE = "Must be a number of starts in a second, minute or hour, such as 50/s, 10/m or 100/h."
+_UNITS = {seconds: unit for unit, seconds in _SECONDS.items()}
 #: The share of a rate that may start at once; the others follow at equal intervals.
 _BURST_SHARE = 10
 
@@ -23,6 +26,10 @@ class Rate:
         """``50/s``, ``10/m`` or ``100/h``; None for any other text."""
         match = _RATE.fullmatch(text)
         return cls(int(match[1]), _SECONDS[match[2]]) if match else None
+
+    def __str__(self) -> str:
+        """As it is parsed."""
+        return f"{self.number}/{_UNITS[self.seconds]}"
 
     @property
     def burst(self) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from jobqueue.errors import InvalidInput
-from jobqueue.model.rate import Rate
+from jobqueue.model.rate import RATE_RULE, Rate
 from jobqueue.model.verification import Verification
 
 AUTO, APPROVE = "auto", "approve"
@@ -111,7 +111,7 @@ def _key(name: str, value: Any) -> None:
 
 def _rate(name: str, value: Any) -> None:
     if not (isinstance(value, str) and Rate.parse(value)):
-        raise _invalid(name, "Must be a number of starts in a second, minute or hour, such as 50/s, 10/m or 100/h.")
+        raise _invalid(name, RATE_RULE)
 
 
 def _seconds(least: float) -> Callable[[str, Any], None]:

@@ -1,4 +1,4 @@
-"""Pausing operations, tags, hosts or everything: no new execution starts there; running ones continue."""
+"""Pauses of operations, tags, hosts or everything: nothing new, or only so much, starts there."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.job import Job
 from jobqueue.model.pause import MAX_HOSTS, Pause, PauseKind, check_pause_id
 from jobqueue.model.principal import Principal
+from jobqueue.model.rate import RATE_RULE, Rate
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.target import ALL, ANY, Target, TargetKind
 from jobqueue.operations.registry import Registry
@@ -22,12 +23,13 @@ _MOST_COMPARED = 1000
 
 @dataclass(frozen=True)
 class PauseRequest:
-    """A pause to begin; ``until`` is in microseconds."""
+    """A pause to begin; ``until`` is in microseconds, ``rate`` as ``50/s``."""
 
     kind: PauseKind
     value: str
     reason: str
     until: int | None = None
+    rate: str | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,9 @@ class PauseManager:
         now = self._ledger.time()
         if request.until is not None and request.until <= now:
             raise InvalidInput.of("until", "Must be in the future; leave it out for a pause without an end.")
+        rate = None if request.rate is None else Rate.parse(request.rate)
+        if request.rate is not None and rate is None:
+            raise InvalidInput.of("rate", RATE_RULE)
         kind, value = request.kind, request.value
         hosts: tuple[str, ...] = ()
         if kind is PauseKind.OPERATION:
@@ -87,7 +92,10 @@ class PauseManager:
                 kind, value = PauseKind.EVERYTHING, ""
             else:
                 hosts = self._hosts(target)
-        return Pause(secrets.token_hex(4), kind, value, reason, request.until, now, principal.name, len(hosts)), hosts
+        return (
+            Pause(secrets.token_hex(4), kind, value, reason, request.until, now, principal.name, len(hosts), rate),
+            hosts,
+        )
 
     def end(self, pause_id: str) -> None:
         """End a pause: what it held back starts, in its former order. Raises ``PauseNotFound``."""

@@ -172,8 +172,25 @@ class Planner:
     def check(self, submission: Submission, target: Target, limits: Limits | None = None) -> tuple[str, ...]:
         """The hosts of the plan that the submission refers to, if they are still those that the target names.
 
-        ``limits``: the scopes that the submission keeps to. Raises ``PlanChanged`` with the difference.
+        The registry may have been read a moment ago, by another process than the one that planned. So it is read anew
+        before a plan is refused. ``limits``: the scopes that the submission keeps to. Raises ``PlanChanged`` with the
+        difference.
         """
+        takes, members, is_same = self._compared(submission, target, limits)
+        if is_same:
+            return takes
+        planned = self._plans.get(submission.plan_hash or "")
+        if planned is not None:
+            self._targets.read_again()
+            takes, members, is_same = self._compared(submission, target, limits)
+            if is_same:
+                return takes
+        raise _changed(planned, members)
+
+    def _compared(
+        self, submission: Submission, target: Target, limits: Limits | None
+    ) -> tuple[tuple[str, ...], list[str], bool]:
+        """The hosts that take the job now, all members of its plan, and whether that is the one that was given."""
         if (batch := batch_budget.current()) is not None:
             batch.charge(_STEPS_OF_A_CHECK + _STEPS_OF_AN_AGENT * len(self._targets.fleet().hosts))
         planned = submission.plan_hash or ""
@@ -189,9 +206,8 @@ class Planner:
             preview, _ = self.preview(target, submission.operation, seed, among, is_patient=_is_patient(submission))
             takes, members = preview.takes, _members(preview)
             order = self._order(submission, target, preview)
-        if _hash(submission, target, seed, members, order) == planned:
-            return tuple(agent.hostname for agent in takes)
-        raise _changed(self._plans.get(planned), members)
+        is_same = _hash(submission, target, seed, members, order) == planned
+        return tuple(agent.hostname for agent in takes), members, is_same
 
     def _order(self, submission: Submission, target: Target, preview: TargetPreview) -> list[str]:
         """The hosts of a rollout in the order of its batches; none for a job without one.

@@ -90,12 +90,13 @@ class ScheduleManager:
         return self.get(stored.name)
 
     def replace(
-        self, schedule: Schedule, submission: Submission, serial: str | None = None
+        self, schedule: Schedule, submission: Submission, serial: str | None = None, *, resumes: bool = False
     ) -> tuple[ScheduleView, bool]:
         """Store a schedule in place of one with the same name, or as a new one; the principal becomes its owner.
 
         Returns it, and whether it is new. Its results, and a pause, remain. If its timing is the same, so does its next
-        time. ``serial`` is that of the schedule to replace, as the caller has seen it; None: any, or none.
+        time. ``serial`` is that of the schedule to replace, as the caller has seen it; None: any, or none. ``resumes``:
+        a pause that it has ends.
 
         Raises as ``create``, ``RecordChanged``, and with ``serial`` also ``ScheduleNotFound``.
         """
@@ -108,7 +109,8 @@ class ScheduleManager:
         if serial not in (None, before.schedule.serial):
             raise RecordChanged(f"{before.schedule.changed_by} has changed the schedule meanwhile; open it again.")
         now, current = self._ledger.time(), before.schedule
-        stored = self._owned(_kept(schedule, current), submission, now)
+        kept = _kept(schedule, current)
+        stored = self._owned(replace(kept, pause=schedule.pause) if resumes else kept, submission, now)
         if stored.timing == current.timing and before.progress.next is not None:
             self._schedules.change(stored, current.serial)
         else:

@@ -83,6 +83,10 @@ class TargetResolver:
         self._kept: tuple[Fleet, dict[str, Resolved]] | None = None
         self._read_anew = float("-inf")
 
+    def read_again(self) -> None:
+        """Read the agents anew. Raises ``LedgerUnavailable``."""
+        self._roster.fleet(is_fresh=True)
+
     def fleet(self) -> Fleet:
         """The registry, as it was a moment ago."""
         return self._roster.fleet()

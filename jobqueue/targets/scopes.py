@@ -14,16 +14,16 @@ from jobqueue.targets.nodes import And, JobHosts, Match, Node, Not, Sample, Stor
 _MOMENTARY = REPORTED | {f"agent.{name}" for name in REPORTED}
 
 
-def spelled(text: str) -> str:
-    """The canonical spelling of a grant's target.
+def spelled(text: str, purpose: str = "be used in a grant") -> str:
+    """The canonical spelling of a grant's target, or of another one that is evaluated again and again.
 
-    Raises ``InvalidTarget`` for an expression that cannot be used in a grant: a sample, a stored target (which others
-    may change), the hosts of a job, or a property that changes from moment to moment.
+    Raises ``InvalidTarget`` for an expression that cannot serve this ``purpose``: a sample, a stored target (which
+    others may change), the hosts of a job, or what changes from moment to moment.
     """
     canonical = language.spelled(text)
     for node, _ in walk(language.tree(canonical)):
         if reason := _unfit(node):
-            raise InvalidTarget(f"The target {canonical[:80]!r} cannot be used in a grant: {reason}.")
+            raise InvalidTarget(f"The target {canonical[:80]!r} cannot {purpose}: {reason}.")
     return canonical
 
 

@@ -46,6 +46,7 @@ RAN_TOO_OFTEN = "ran too often"
 NEVER_RAN = "completed without a run"
 STALE_ANSWER = "answer of another attempt"
 BATCH = "a batch was opened too early"
+RATE = "started faster than its rate"
 LOST = frozenset({LOST_JOB, NOT_FINAL, NEVER_RAN})
 DOUBLED = frozenset({DOUBLED_JOB, FINAL_TWICE, RAN_TOO_OFTEN, STALE_ANSWER})
 
@@ -70,6 +71,7 @@ def check(snapshot: Snapshot, promises: Iterable[Promise], runs: Runs) -> list[V
         found += _record(snapshot, job_id, job)
         found += _executions(snapshot, job_id, job)
         found += _batches(snapshot, job_id, job)
+        found += _rate(snapshot, job_id, job)
     found += _indexes(snapshot)
     found += _pending(snapshot)
     found += _owners(snapshot)
@@ -175,7 +177,9 @@ def _executions(snapshot: Snapshot, job_id: str, job: Mapping[str, str]) -> Iter
         yield from _times(subject, record, int(job["created"]))
         yield from _path(subject, record)
         has_answer = "data" in _out(snapshot, job_id, slot)
-        if has_answer != (state == ExecutionState.COMPLETED.value):
+        # a run whose verification failed keeps its data
+        is_kept = state == ExecutionState.FAILED.value and '"verify"' in snapshot.kinds["doc"].get(job_id, "")
+        if has_answer != (state == ExecutionState.COMPLETED.value) and not is_kept:
             yield Violation(RECORD, subject, f"is {state} and has {'an' if has_answer else 'no'} answer")
 
 
@@ -221,6 +225,20 @@ def _batches(snapshot: Snapshot, job_id: str, job: Mapping[str, str]) -> Iterato
             )
         failures += sum(record.get("state") in ("failed", "expired", "lost") for record in batch)
         ended = max([ended, *(at for record in batch for at, _ in _events(record)[-1:])])
+
+
+def _rate(snapshot: Snapshot, job_id: str, job: Mapping[str, str]) -> Iterator[Violation]:
+    """No period has more starts than the bucket holds, and what flows into it meanwhile."""
+    if "rate" not in job:
+        return
+    burst, interval = (int(term) for term in job["rate"].split("|"))
+    records = snapshot.executions(job_id).values()
+    starts = sorted(at for record in records for at, event in _events(record) if event == "started")
+    for first, begin in enumerate(starts):
+        for number, end in enumerate(starts[first:], 1):
+            if number > burst + (end - begin) / interval:
+                yield Violation(RATE, job_id, f"started {number} in {end - begin} us; its rate is {job['rate']}")
+                return
 
 
 # --- indexes, and what points to records ------------------------------------------------------------------------------

@@ -40,6 +40,15 @@ _OPERATIONS = {
     "chaos.deaf.do": 18,
     "command.exec.execute": 18,
 }
+#: What a rollout has besides its batches: a rate, a verification that succeeds, or one that never does.
+_TERMS: tuple[dict[str, Any], ...] = (
+    {},
+    {},
+    {"rate": "20/s"},
+    {"rate": "3/s"},
+    {"verify": {"operation": {"type": "command.exec.execute", "data": {"argv": ["true"]}}, "within_seconds": 5}},
+    {"verify": {"operation": {"type": "command.exec.execute", "data": {"argv": ["false"]}}, "within_seconds": 1}},
+)
 #: Seconds of chaos between two faults, and between two requests, on average.
 _FAULT_EVERY = 1.3
 _REQUEST_EVERY = 0.09
@@ -165,6 +174,8 @@ def _request(draw: random.Random, at: float, number: int, batch: int | None) -> 
     if (target == "_all" or ":" in target) and draw.random() < 0.5:
         options["rollout"] = {"batch": draw.choice([1, 1, 2, "50%"]), "max_failures": draw.choice([1, "50%", "100%"])}
         options["rollout"] |= draw.choice([{}, {"canary": 1}, {"pause_seconds": 0.3}, {"on_failure": "cancel"}])
+        # drawn apart, so that whatever else a seed has drawn so far stays as it is
+        options["rollout"] |= random.Random(f"terms {number} {at}").choice(_TERMS)
     not_before, expires_at = sometimes(0.1, 0.3, 3.0), sometimes(0.2, 0.5, 10.0)
     if not_before is not None and expires_at is not None:
         expires_at += not_before

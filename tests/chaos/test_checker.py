@@ -356,6 +356,24 @@ def _open_a_batch_behind_the_limit(story: Story) -> None:
     _roll_out(story, 0)
 
 
+def test_a_good_rate(story: Story) -> None:
+    story.job(ALL)["rate"] = "2|10"
+    assert story.found() == set()
+
+
+def _start_too_fast(story: Story) -> None:
+    story.job(ALL)["rate"] = "1|10"
+
+
+def test_a_run_that_failed_its_verification_keeps_its_data(story: Story) -> None:
+    story.execution(ALL, "a2").update({"state": "failed", "e3": "290|failed|a2|the verification failed"})
+    story.job(ALL).update({"n.failed": "1", "n.lost": "0"})
+    story.ledger.kinds["out"][f"a2:{ALL}"] = '{"data": {}, "changed": false}'
+    assert story.found() == {checker.RECORD}
+    story.ledger.kinds["doc"][ALL] = '{"rollout": {"verify": {}}}'
+    assert story.found() == set()
+
+
 def _answer_for_another_host(story: Story) -> None:
     story.ledger.kinds["out"][f"a1:{ONE}"] = '{"data": {"attempt": 1, "hostname": "a2"}, "changed": true}'
 
@@ -390,6 +408,7 @@ def _answer_for_another_host(story: Story) -> None:
             ],
             checker.NEVER_RAN: [_complete_without_running],
             checker.BATCH: [_open_a_batch_early, _open_a_batch_behind_the_limit],
+            checker.RATE: [_start_too_fast],
             checker.STALE_ANSWER: [_answer_for_another_attempt, _answer_for_another_host],
         }.items()
         for spoil in spoilers

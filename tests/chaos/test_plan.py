@@ -32,6 +32,8 @@ def test_a_plan_asks_for_everything_that_a_job_can_have() -> None:
     assert any(request.expires_at is not None for request in requests)
     assert any(not request.keyed for request in requests)
     assert any(request.batch for request in requests)
+    terms = {name for request in requests for name in request.options.get("rollout", {})}
+    assert terms >= {"batch", "max_failures", "canary", "pause_seconds", "on_failure", "rate", "verify"}
     assert {request.max_attempts for request in requests} >= {None, 1, 2}
 
 

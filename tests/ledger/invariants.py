@@ -335,7 +335,7 @@ class _Inspection:
             is_held = name.removeprefix("pause:") in pauses or self.is_in_line(name)
             self.expect(is_held or name in returning, f"nothing returns what {name} holds")
             self.equal(set(members), self.expected_parked.get(f"parked:{name}", set()), f"executions parked by {name}")
-        self.owned |= {"pauses", "paused", "returning", *(f"paused-hosts:{pause}" for pause in pauses)}
+        self.owned |= {"pauses", "paused", "paced", "returning", *(f"paused-hosts:{pause}" for pause in pauses)}
 
     def is_in_line(self, reason: str) -> bool:
         """Whether the job, or the executions, of a reason wait for a concurrency key."""

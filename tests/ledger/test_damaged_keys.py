@@ -10,6 +10,8 @@ import pytest
 import redis
 
 from jobqueue.errors import JobQueueError, RecordAltered
+from jobqueue.model.pause import Pause, PauseKind
+from jobqueue.model.rate import Rate
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.target import ANY
@@ -64,6 +66,15 @@ def _broadcast(world: World) -> str:
 
 def _running(world: World, target: str = ANY) -> Any:
     return world.claim(_job(world, target, retries=RetryPolicy(3, 1.0, 300.0, 0.0)), target, "a")
+
+
+def _limited(world: World) -> None:
+    """A job waits for a pause with a rate, of which another one has used a start."""
+    pause = Pause("0badcafe", PauseKind.EVERYTHING, "", "x", created=1, created_by="a", rate=Rate.parse("20/m"))
+    world.register("a")
+    world.ledger.pauses.add(pause)
+    world.run(world.create("a"), "a")
+    _job(world, "a")
 
 
 def _ended(world: World) -> str:
@@ -136,6 +147,9 @@ CASES = [
     Case("claim", _job, lambda w, _: w.try_claim(JOB, ANY, "a")),
     Case("claim", lambda w: _job(w, "a"), lambda w, _: w.try_claim(JOB, "a")),
     Case("claim", _expiring, lambda w, _: w.try_claim(JOB, "a")),
+    Case("claim", _limited, lambda w, _: w.try_claim(JOB, "a")),
+    Case("return_parked", _limited, lambda w, _: w.executions.return_parked(10, w.template)),
+    Case("end_pause", _limited, lambda w, _: w.ledger.pauses.end("0badcafe")),
     Case("finish", _running, lambda w, grant: w.finish(grant, signature="x" * 100)),
     Case("finish", _running, lambda w, grant: w.retry_later(grant, 5)),
     Case("finish", lambda w: _running(w, "a"), lambda w, grant: w.finish(grant, ExecutionState.FAILED, note="x")),

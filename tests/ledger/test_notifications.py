@@ -715,3 +715,42 @@ def test_the_content_of_a_message(post: Post) -> None:
     job = event["job"]
     assert (job["id"], job["status"], job["counts"], job["error"]) == (job_id, "failed", {"failed": 1}, "broken")
     assert "data" not in job
+
+
+def test_a_target_as_filter(post: Post) -> None:
+    """The labels at the time of the event count, for jobs of one host, broadcasts, and alerts."""
+    world = post.world
+    world.register("web1", labels={"zone": "a", "team": "x"})
+    world.register("web2", labels={"zone": "b", "team": "x", "rack": "1"})
+    world.register("db1", labels={"zone": "b", "rack": "1"})
+    view = post.put(events=("job.*", "alert.raised"), filter=EventFilter(target="zone=a and not db*"))
+    assert view.rule.filter.target == "zone:a and not db*", "the spelling is not canonical"
+    post.ended("web2")
+    first, broadcast = post.ended("web1"), world.create("team:x")
+    for host in ("web1", "web2"):
+        world.finish(world.claim(broadcast, host))
+    others = world.create("rack:1")
+    for host in ("web2", "db1"):
+        world.finish(world.claim(others, host))
+    world.ledger.roster.fleet(is_fresh=True)
+    post.deliver()
+    assert post.receiver.jobs == [first, broadcast]
+    for host in ("web1", "web2", ""):
+        world.executions.alert("results_forged", "", host, f"about {host or 'none'}")
+    post.deliver()
+    assert [text.rpartition(" ")[2] for text in post.receiver.summaries[2:]] == ["web1", "none"]
+    world.register("web1", labels={"zone": "c"})
+    world.ledger.roster.fleet(is_fresh=True)
+    post.ended("web1")
+    post.deliver()
+    assert len(post.receiver.taken) == 4
+
+
+JOB_HOSTS = "job:123e4567-e89b-12d3-a456-426614174000.failed"
+
+
+@pytest.mark.parametrize("target", ["zone:", "(web1", "10% of _all", "@web", "state:Ready", JOB_HOSTS, "a" * 4097])
+def test_a_target_that_cannot_filter(post: Post, target: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        post.put(filter=EventFilter(target=target))
+    assert list(refused.value.details or {}) == ["filter.target"]

@@ -36,6 +36,7 @@ def notification() -> None:
 @click.option("--secret", metavar="NAME", help="The secret of the API that signs messages to the webhook.")
 @click.option("--apprise", metavar="NAME", help="Send to the service whose Apprise URL is the secret NAME of the API.")
 @click.option("--host", "hosts", multiple=True, metavar="HOST", help="Only jobs on this host; may be repeated.")
+@click.option("--target", metavar="TARGET", help="Only jobs on a host that this expression names.")
 @_patterns("operation", "Only jobs with this operation")
 @click.option("--saved", multiple=True, metavar="PATTERN", help="Only jobs made from this saved job; may be repeated.")
 @_patterns("submitter", "Only jobs of this principal")
@@ -157,6 +158,8 @@ def _rule(options: Mapping[str, Any]) -> dict[str, Any]:
     }
     if options["tags"]:
         wanted["tags"] = dict(options["tags"])
+    if options["target"] is not None:
+        wanted["target"] = options["target"]
     url, secret, group = options["webhook"], options["secret"], options["group"]
     channel: dict[str, Any] = {}
     if url is not None:

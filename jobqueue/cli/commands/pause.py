@@ -28,13 +28,16 @@ _reason = click.option("--reason", required=True, help="The reason, shown to use
 _until = click.option(
     "--until", type=future, metavar="TIME", help="When the pause ends automatically: a time, or a duration such as 2h."
 )
+_rate = click.option(
+    "--rate", metavar="N/s|N/m|N/h", help="Start so many in any second, minute or hour; default: none."
+)
 
 
 @click.group(cls=ClientGroup)
 def pause() -> None:
     """Pause operations, tags, hosts or everything, and resume them.
 
-    No new execution starts there; running ones continue.
+    No new execution starts there, or with --rate only so many; running ones continue.
     """
 
 
@@ -42,39 +45,43 @@ def pause() -> None:
 @click.argument("operation")
 @_reason
 @_until
+@_rate
 @json_option
-def pause_operation(operation: str, reason: str, until: str | None, as_json: bool) -> None:
+def pause_operation(operation: str, reason: str, until: str | None, rate: str | None, as_json: bool) -> None:
     """Pause an operation, or several as 'command.*'."""
-    _begin(as_json, operation=operation, reason=reason, until=until)
+    _begin(as_json, operation=operation, reason=reason, until=until, rate=rate)
 
 
 @pause.command("tag")
 @click.argument("tag", metavar="KEY:VALUE")
 @_reason
 @_until
+@_rate
 @json_option
-def pause_tag(tag: str, reason: str, until: str | None, as_json: bool) -> None:
+def pause_tag(tag: str, reason: str, until: str | None, rate: str | None, as_json: bool) -> None:
     """Pause jobs with a tag."""
-    _begin(as_json, tag=tag, reason=reason, until=until)
+    _begin(as_json, tag=tag, reason=reason, until=until, rate=rate)
 
 
 @pause.command("target")
 @click.argument("target")
 @_reason
 @_until
+@_rate
 @json_option
-def pause_target(target: str, reason: str, until: str | None, as_json: bool) -> None:
+def pause_target(target: str, reason: str, until: str | None, rate: str | None, as_json: bool) -> None:
     """Pause the hosts that a target names now."""
-    _begin(as_json, target=target, reason=reason, until=until)
+    _begin(as_json, target=target, reason=reason, until=until, rate=rate)
 
 
 @pause.command("everything")
 @_reason
 @_until
+@_rate
 @json_option
-def pause_everything(reason: str, until: str | None, as_json: bool) -> None:
+def pause_everything(reason: str, until: str | None, rate: str | None, as_json: bool) -> None:
     """Pause all operations on all hosts."""
-    _begin(as_json, everything=True, reason=reason, until=until)
+    _begin(as_json, everything=True, reason=reason, until=until, rate=rate)
 
 
 @pause.command("list")

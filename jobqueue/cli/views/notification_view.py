@@ -102,7 +102,7 @@ def _row(out: Screen, delivery: Mapping[str, Any]) -> list[Any]:
 def _listed(values: Any) -> str:
     if isinstance(values, Mapping):
         return ", ".join(f"{one_line(key)}={one_line(value)}" for key, value in values.items())
-    return ", ".join(map(one_line, values))
+    return one_line(values) if isinstance(values, str) else ", ".join(map(one_line, values))
 
 
 def _shown(value: Any) -> str:

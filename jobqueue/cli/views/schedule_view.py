@@ -96,6 +96,8 @@ def _job_fields(job: Mapping[str, Any]) -> list[tuple[str, Any]]:
         shown = " ".join(f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in values)
         fields = [("Saved job", f"@{job['saved']}"), ("Parameters", shown), ("Target", target)]
         return [(label, value) for label, value in fields if value]
+    if job.get("configuration"):
+        return [("Configuration", job["configuration"])]
     return [("Operation", (job.get("operation") or {}).get("type")), ("Target", target or "_any")]
 
 

@@ -29,6 +29,7 @@ from jobqueue.services.notifications.channels import Channels
 from jobqueue.services.notifications.events import Event, EventReader
 from jobqueue.services.notifications.failure import DeliveryFailed
 from jobqueue.services.notifications.messages import message_of
+from jobqueue.services.notifications.target_filter import TargetFilter
 from jobqueue.services.schedule_owner import OwnerReader
 
 logger = logging.getLogger(__name__)
@@ -62,7 +63,8 @@ class Deliverer:
         self._notifications = ledger.notifications
         self._channels = channels
         self._owners = owners
-        self._events = EventReader(lambda job_id: ledger.jobs.get(job_id, 1), ledger.executions.exists)
+        targets = TargetFilter(ledger.roster.fleet, ledger.job_slots.names)
+        self._events = EventReader(lambda job_id: ledger.jobs.get(job_id, 1), ledger.executions.exists, targets)
 
     def step(self, name: str) -> bool:
         """Make one attempt to deliver the next message of a rule, if one is due; whether there may be more at once.

@@ -22,6 +22,7 @@ from jobqueue.model.notification import (
     NotificationRule,
 )
 from jobqueue.model.timestamps import to_iso
+from jobqueue.services.notifications.target_filter import TargetFilter
 from jobqueue.wildcard import matches
 
 _LONGEST_TEXT = 500
@@ -46,7 +47,8 @@ class Event:
 class EventReader:
     """Reads what entries of the streams are about. What agents may write there is compared with the records of jobs."""
 
-    def __init__(self, read_job: ReadJob, ran_on: RanOn) -> None:
+    def __init__(self, read_job: ReadJob, ran_on: RanOn, targets: TargetFilter) -> None:
+        self._targets = targets
         self._read_job = read_job
         self._ran_on = ran_on
         self._ended: OrderedDict[str, Job] = OrderedDict()
@@ -56,7 +58,9 @@ class EventReader:
         name = _name_of(notice)
         if name not in EVENTS or not rule.covers(name):
             return None
-        return self._of_job(notice, name, rule.filter) if notice.is_of_job else _other(notice, name, rule.filter)
+        if notice.is_of_job:
+            return self._of_job(notice, name, rule.filter)
+        return _other(notice, name, rule.filter, self._targets)
 
     def _of_job(self, notice: Notice, name: str, wanted: EventFilter) -> Event | None:
         job = self._job(notice.subject)
@@ -89,6 +93,9 @@ class EventReader:
             return False
         if not all(key in job.tags and matches(pattern, job.tags[key]) for key, pattern in wanted.tags.items()):
             return False
+        return self._ran_on_hosts(job, wanted) and self._targets.names_host_of(wanted.target, job)
+
+    def _ran_on_hosts(self, job: Job, wanted: EventFilter) -> bool:
         if not wanted.hosts:
             return True
         if not job.is_broadcast:
@@ -122,7 +129,7 @@ def _is_listed(text: str, patterns: Sequence[str]) -> bool:
     return not patterns or any(matches(pattern, text) for pattern in patterns)
 
 
-def _other(notice: Notice, name: str, wanted: EventFilter) -> Event | None:
+def _other(notice: Notice, name: str, wanted: EventFilter, targets: TargetFilter) -> Event | None:
     if notice.kind == "schedule":
         if not _is_listed(notice.subject, wanted.schedules):
             return None
@@ -141,7 +148,9 @@ def _other(notice: Notice, name: str, wanted: EventFilter) -> Event | None:
         job_id, hostname, text = (str(alert[field]) for field in ("job_id", "hostname", "message"))
     except (ValueError, TypeError, KeyError):
         return None
-    if not _is_listed(notice.subject, wanted.alerts) or (wanted.hosts and hostname and hostname not in wanted.hosts):
+    if not _is_listed(notice.subject, wanted.alerts):
+        return None
+    if hostname and ((wanted.hosts and hostname not in wanted.hosts) or not targets.names(wanted.target, hostname)):
         return None
     alert = {"kind": notice.subject, "hostname": hostname, "job_id": job_id, "message": text[:_LONGEST_TEXT]}
     return _event(notice, name, f"Alert {notice.subject}: {text}", alert=alert)

@@ -69,6 +69,7 @@ class NotificationManager:
         check_rule_name(rule.name)
         check_events(rule.events)
         _check_quiet_hours(rule)
+        rule = replace(rule, filter=replace(rule.filter, target=_target(rule.filter.target)))
         for permission in rule.permissions:
             principal.require(permission)
         self._channels.check(rule.channel)  # afterwards: the answer shows which secrets there are
@@ -152,6 +153,18 @@ def _owner(principal: Principal) -> Owner:
             f"{principal.name!r} are only in the token that was sent. Use an API key or a user: `jobqueue key create`."
         )
         raise InvalidInput.of("owner", sentence) from error
+
+
+def _target(text: str) -> str:
+    """The target of a filter in its canonical spelling."""
+    if not text:
+        return ""
+    from jobqueue.targets import scopes  # its parser is part of the extra `api`
+
+    try:
+        return scopes.spelled(text, "filter events")
+    except InvalidInput as error:
+        raise InvalidInput.of("filter.target", error.message) from error
 
 
 def _check_quiet_hours(rule: NotificationRule) -> None:

@@ -159,7 +159,7 @@ class TestSchedules:
         job = {"operation": SHELL, "target_hostname": "_all"}
         assert api.app.test_client().put("/schedule/s", json={**body, "job": job}).status_code == 201
         services = api.services
-        make = partial(submission_of, saved=services.saved)
+        make = partial(submission_of, services=services)
         owners = OwnerReader(services.ledger.credentials)
         scheduler = Scheduler(services.ledger, services.submit, services.cancel_for, owners, make)
         job_id = api.by("*", name="root").post("/schedule/s/trigger").get_json()["job_id"]

@@ -177,7 +177,7 @@ def test_fired_by_the_scheduler(client: FlaskClient, services: Services) -> None
     assert client.put("/schedule/s", json=body).status_code == 201
     owners = OwnerReader(services.ledger.credentials)
     scheduler = Scheduler(
-        services.ledger, services.submit, services.cancel_for, owners, partial(submission_of, saved=services.saved)
+        services.ledger, services.submit, services.cancel_for, owners, partial(submission_of, services=services)
     )
     found: Any = client.get("/schedule/s").json
     deadline = time.monotonic() + 60

@@ -41,6 +41,13 @@ def services(tmp_path: Path) -> Services:
     return services
 
 
+@pytest.fixture
+def other(services: Services, tmp_path: Path) -> Services:
+    """Those of another process over the same Redis, which has not read the registry yet."""
+    settings = Settings(state_dir=tmp_path, redis_url="redis://127.0.0.1:1/0", api_secret="s" * 32)
+    return Services.over(Ledger(services.ledger.client, settings), settings, services.registry)
+
+
 def register(services: Services, hostname: str, group: str, operations: tuple[str, ...] = ()) -> None:
     types = operations or tuple(info.type for info in services.registry.infos())
     services.agents.register(Registration(hostname, "boot", {"group": group}, {}, types, "0.3", 2))
@@ -110,6 +117,30 @@ def test_a_changed_set_is_refused_with_the_difference(services: Services, target
     assert sum(services.jobs.counts().values()) == 0
     again = services.plans.plan(request(target))
     services.submit.one(request(target, plan_hash=again.hash))
+
+
+@pytest.mark.parametrize("target", ["_all", "group:web", "web*"])
+def test_a_plan_that_another_process_made_from_a_newer_reading_holds(
+    services: Services, other: Services, target: str
+) -> None:
+    services.agents.drain("web2")
+    now(services)
+    services.agents.undrain("web2")
+    plan = other.plans.plan(request(target))
+    assert "web2" in [agent.hostname for agent in plan.preview.takes]
+    accepted = services.submit.one(request(target, plan_hash=plan.hash))
+    assert "web2" in names(services, accepted.job_id)
+
+
+def test_an_unknown_plan_does_not_make_the_registry_be_read(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings: list[bool] = []
+    fleet = services.ledger.roster.fleet
+    monkeypatch.setattr(services.ledger.roster, "fleet", lambda **how: readings.append(bool(how)) or fleet(**how))
+    with pytest.raises(PlanChanged, match="Unknown plan"):
+        services.submit.one(request(plan_hash="0" * 48))
+    assert True not in readings
 
 
 @pytest.mark.parametrize("target", ["_all", "group:web", "web*"])

@@ -15,7 +15,7 @@ if slot ~= '_any' and slot ~= host then return {'refused', 'foreign'} end
 local record = redis.call('HMGET', exec, 'state', 'last', 'events', 'attempt', 'parked', 'paced')
 local known = read_job(id, 'shared', 'outside', 'cancel', 'rate')
 local is_shared, is_outside, is_cancelled, rate = unpack(known, FIRST_OWN)
-local pause, is_of_hosts = pause_of(known[4] or '?', known[8] or '', host, at)
+local pause, is_of_hosts, starts = pause_of(known[4] or '?', known[8] or '', host, at)
 local is_away = redis.call('SISMEMBER', K.away, host) == 1 or redis.call('SISMEMBER', K.barred, host) == 1
 local doc = redis.call('GET', K.doc .. id)
 local state = record[1]
@@ -85,6 +85,7 @@ if reason then
 end
 
 if rate then take_start(id, rate, at) end
+take_starts(starts)
 if record[6] then redis.call('HDEL', exec, 'paced') end
 if is_shared then
   redis.call('RENAME', exec, mine)

@@ -8,11 +8,13 @@ local function put_off(id, rate, at)
   if not burst then return at + 60000000 end -- altered: it does not start faster than it was signed to
   burst, interval = num(burst), num(interval)
   local found = redis.call('HMGET', K.job .. id, 'full_at', 'turn')
+  local full_at, last_turn = num(found[1]), num(found[2])
   -- a clock that went back must not hold up the job
-  local free = math.min(num(found[1]), at + burst * interval) - (burst - 1) * interval
+  if full_at > at + burst * interval then full_at, last_turn = at + burst * interval, 0 end
+  local free = full_at - (burst - 1) * interval
   if free <= at then return nil end
-  local turn = math.max(free, num(found[2]) + interval)
-  redis.call('HSET', K.job .. id, 'turn', int(turn))
+  local turn = math.max(free, last_turn + interval)
+  redis.call('HSET', K.job .. id, 'turn', int(turn), 'full_at', int(full_at))
   return turn
 end
 

@@ -2,20 +2,44 @@
 -- they were published. `return_parked` puts them back at the front of their queues, in that order. The field `parked` of
 -- an execution is the reason. Needs: clock.
 
--- A pause that holds back an operation on this host: its id, and whether it is one of hosts; nil without any. One read
--- while there is no pause. Agents may read this list, which has no reasons.
+-- The time at which a pause with a rate (a bucket of `burst` starts that fills by one in each interval) has all of its starts
+-- again. One behind a burst from now is of a clock that went back since.
+local function all_free_at(id, burst, interval, at)
+  return math.min(num(redis.call('HGET', K.paced, id)), at + burst * interval)
+end
+
+-- A pause that holds back an operation on this host: its id, and whether it is one of hosts; nil without any. Then the third
+-- value is the starts to take from the rates of pauses, for `take_starts`, or nil. One read while there is no pause. Agents may
+-- read this list, which has no reasons.
 local function pause_of(op, tags, host, at)
   local paused = redis.call('GET', K.paused)
   if not paused then return nil end
-  for id, kind, until_, value in string.gmatch(paused, '(%x+)|(%l+)|(%d*)|([^\n]*)\n') do
+  local spent, is_of_hosts, starts
+  for id, kind, burst, interval, until_, value in
+    string.gmatch(paused, '(%x+)|(%l+)@?(%d*),?(%d*)|(%d*)|([^\n]*)\n') do
     local is_met = kind == 'everything'
       or (kind == 'operation' and (value == op or (string.sub(value, -2) == '.*'
         and string.sub(op, 1, #value - 1) == string.sub(value, 1, -2))))
       or (kind == 'tag' and string.find('\n' .. tags .. '\n', '\n' .. value .. '\n', 1, true))
       or (kind == 'target' and redis.call('SISMEMBER', K.paused_hosts .. id, host) == 1)
-    if is_met and (until_ == '' or num(until_) > at) then return id, kind == 'target' end
+    if is_met and (until_ == '' or num(until_) > at) then
+      if burst == '' then return id, kind == 'target' end
+      local full = all_free_at(id, num(burst), num(interval), at)
+      if full - (num(burst) - 1) * num(interval) > at then
+        spent, is_of_hosts = id, kind == 'target'
+      else
+        starts = starts or {}
+        starts[#starts + 1], starts[#starts + 2] = id, int(math.max(full, at) + num(interval))
+      end
+    end
   end
-  return nil
+  if spent then return spent, is_of_hosts end
+  return nil, false, starts
+end
+
+-- An execution starts: takes what `pause_of` returned.
+local function take_starts(starts)
+  if starts then redis.call('HSET', K.paced, unpack(starts)) end
 end
 
 -- Parks a waiting execution that is in no queue any more; `time`: when it was published.

@@ -1,8 +1,8 @@
--- Writes the list of pauses that claims read, from their records.
+-- Writes the list of pauses that claims read, from their records. A pause with a rate is `kind@burst,interval in microseconds`.
 local function list_paused(pauses)
   local lines = {}
   for i = 1, #pauses, 2 do
-    local kind, until_, length, rest = string.match(pauses[i + 1], '^(%l+)|(%d*)|(%d+)|(.*)$')
+    local kind, until_, length, rest = string.match(pauses[i + 1], '^([%l%d@,]+)|(%d*)|(%d+)|(.*)$')
     if kind and string.match(pauses[i], '^%x+$') then
       lines[#lines + 1] = pauses[i] .. '|' .. kind .. '|' .. until_ .. '|' .. string.sub(rest, 1, tonumber(length)) .. '\n'
     end

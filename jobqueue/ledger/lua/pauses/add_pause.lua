@@ -1,7 +1,7 @@
 -- Pauses an operation, a tag, hosts or everything: no new execution starts there.
 -- include: pauses audit_trail
 -- KEYS: none
--- ARGV: 1 id of the pause, 2 its record (kind|until|length|value, then JSON), 3 how many pauses there may be, 4 how many entries
+-- ARGV: 1 id of the pause, 2 its record (see `pauses`), 3 how many pauses there may be, 4 how many entries
 --   the audit trail keeps, 5 seal of the entry for it, 6 that entry or '', then the hosts if it is one of hosts
 -- returns: {'done', number and link of the entry} | {'full'}
 --   | {'unrecorded', why} (the entry cannot be written, so nothing was done)

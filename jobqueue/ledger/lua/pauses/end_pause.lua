@@ -12,5 +12,6 @@ if not is_entered then return {'unrecorded', number} end
 redis.call('HDEL', K.pauses, id)
 list_paused(redis.call('HGETALL', K.pauses))
 redis.call('UNLINK', K.paused_hosts .. id)
+if is_sound('hash', K.paced) then redis.call('HDEL', K.paced, id) else redis.call('DEL', K.paced) end
 redis.call('ZADD', K.returning, int(at), 'pause:' .. id)
 return {'done', number, link}

@@ -250,3 +250,55 @@ def test_errors_are_shown_beside_the_fields(
     assert shown.keys() == problems.keys()
     assert all(shown[field].startswith(text) for field, text in problems.items()), shown
     assert services.schedules.page("", 10, 0)[1] == 0
+
+
+SPAN = {"from": "2026-01-05T00:00:00Z", "to": "2026-01-10"}  # Monday to Friday, at 3 in Berlin
+
+
+def _filled(answer: TestResponse) -> list[str]:
+    rows = parse(answer).select("#backfill tbody tr")
+    return [" ".join(cell.get_text(" ").split()) for row in rows for cell in row.select("[data-name=Outcome]")]
+
+
+def test_backfill(send: Send, services: FakeServices, schedule: Schedule) -> None:
+    listed = send(AT, f"{AT}/backfill", do="preview", **SPAN)
+    assert listed.status_code == 200
+    assert _filled(listed) == ["planned"] * 5
+    assert services.fired == []
+    done = send(AT, f"{AT}/backfill", do="run", **SPAN)
+    assert _filled(done) == ["backfilled"] * 5
+    assert "5 of 5 times" in parse(done).get_text()
+    assert {job.submission.principal.name for job in services.fired} == {"admin"}
+    assert len({job.id for job in services.fired}) == 5
+
+
+def test_a_long_backfill_goes_on_where_it_ended(send: Send, services: FakeServices, schedule: Schedule) -> None:
+    answer = send(AT, f"{AT}/backfill", do="run", **{"from": "2026-01-05", "to": "2026-03-31"})
+    assert len(_filled(answer)) == 50
+    form = form_to(parse(answer), f"{AT}/backfill")
+    assert values_of(form)["from"] == "2026-03-16T02:00:00.000Z"
+    assert values_of(form)["to"] == "2026-03-31"
+
+
+@pytest.mark.parametrize(
+    ("span", "words"),
+    [
+        ({"from": "soon"}, "'soon' is neither a time"),
+        ({"from": "2026-01-02", "to": "2026-01-01"}, "not be later than to"),
+        ({"from": "2026-01-01", "to": "2190-01-01"}, "not be later than now"),
+        ({"from": "999999999999d"}, "more than 1000 times"),
+        ({"from": "x" * 5000}, "neither a time"),
+    ],
+)
+def test_a_wrong_range(
+    send: Send, services: FakeServices, schedule: Schedule, span: dict[str, str], words: str
+) -> None:
+    answer = send(AT, f"{AT}/backfill", do="run", **span)
+    assert answer.status_code == 400
+    assert words in parse(answer).get_text()
+    assert services.fired == []
+
+
+def test_times_ago(send: Send, schedule: Schedule) -> None:
+    answer = send(AT, f"{AT}/backfill", do="preview", **{"from": "7d", "to": ""})
+    assert len(_filled(answer)) in (4, 5), "a week has five weekdays, of which one may be today's, yet to come"

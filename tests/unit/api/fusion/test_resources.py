@@ -89,9 +89,9 @@ def test_bad_actions_start_nothing(ask: Ask, body: Any, says: list[str]) -> None
     assert ask("GET", AT).get_json()["state"] == "idle"
 
 
-def test_there_is_no_schedule(ask: Ask) -> None:
+def test_without_a_schedule(ask: Ask) -> None:
     assert ask("GET", f"{AT}/schedule").get_json() == {"resource": "spark:nightly", "enabled": False, "triggers": []}
-    fusion_error(ask("PUT", f"{AT}/schedule", {"enabled": True, "triggers": []}), 405)
+    fusion_error(ask("POST", f"{AT}/schedule", {"enabled": True, "triggers": []}), 405)
 
 
 @pytest.mark.parametrize("path", ["", "/history", "/schedule"])

@@ -11,6 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from api.app import create_app
+from jobqueue.ledger.executions import Grant
 from jobqueue.model.timestamps import to_iso
 from jobqueue.services import Services
 from jobqueue.settings import Settings
@@ -105,6 +106,16 @@ def test_health_metrics_and_dashboard_say_it(client: FlaskClient, services: Serv
     assert "/ui/pauses/" not in reader
 
 
+def test_with_a_rate_so_many_start(client: FlaskClient, services: Services) -> None:
+    begun = pause(client, operation="node.*", rate="1/h").json
+    assert (begun["what"], begun["rate"]) == ("operation node.* above 1/h", "1/h")
+    first, second = submit(client, "web1"), submit(client, "web2")
+    assert isinstance(claim(services, first, "web1"), Grant)
+    assert claim(services, second, "web2").state == "paused"
+    assert client.get("/pause").json["pauses"] == [{**begun, "held_back": 1}]
+    assert client.get(f"/job/{second}").json["paused_by"][0]["what"] == "operation node.* above 1/h"
+
+
 def test_all_hosts_are_everything(client: FlaskClient) -> None:
     assert pause(client, target="_all").json["what"] == "everything"
 
@@ -126,6 +137,10 @@ def test_hosts_are_counted(client: FlaskClient) -> None:
         ({"everything": True, "reason": "a\nb"}, "reason", "one line"),
         ({"everything": True, "reason": "x" * 501}, "reason", "500"),
         ({"everything": True, "until": "2020-01-01"}, "until", "future"),
+        ({"everything": True, "rate": "0/s"}, "rate", "such as 50/s"),
+        ({"everything": True, "rate": "5/d"}, "rate", "such as 50/s"),
+        ({"everything": True, "rate": 5}, "rate", "string"),
+        ({"everything": True, "rate": None}, "rate", "null"),
         ({"everything": True, "until": "soon"}, "until", "ISO 8601"),
         ({"everything": True, "untill": "2030-01-01"}, "untill", ""),
         ({"tag": "web"}, "tag", "key:value"),

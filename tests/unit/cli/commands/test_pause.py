@@ -17,6 +17,7 @@ PAUSE = {
     "created_by": "alice",
     "until": "2024-06-14T12:00:05.123Z",
     "hosts": 20,
+    "rate": None,
     "held_back": 3,
 }
 
@@ -34,6 +35,14 @@ def test_begin(run: Run, api: FakeApi, words: tuple[str, ...], body: dict[str, o
     api.on("POST", "/pause", Reply(201, PAUSE))
     assert run("pause", *words, "--reason", "why").stdout == "0badcafe  target group:web (20 hosts) is paused\n"
     assert api.seen[-1].body == {**body, "reason": "why"}
+
+
+def test_rate(run: Run, api: FakeApi) -> None:
+    limited = {**PAUSE, "what": "operation command.* above 10/m", "hosts": 0, "rate": "10/m"}
+    api.on("POST", "/pause", Reply(201, limited))
+    answer = run("pause", "operation", "command.*", "--rate", "10/m", "--reason", "why")
+    assert answer.stdout == "0badcafe  operation command.* above 10/m is paused\n"
+    assert api.seen[-1].body == {"operation": "command.*", "reason": "why", "rate": "10/m"}
 
 
 def test_until(run: Run, api: FakeApi) -> None:

@@ -1,0 +1,66 @@
+"""The pages of schedules and notifications in a real browser, at a desk and on a phone, judged by axe-core."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.support.browser import DESKTOP, PHONE, Browser
+from tests.acceptance.support.stack import Stack
+
+JOB = {"operation": {"type": "node.hostname.get"}, "target_hostname": "_any"}
+#: Long after any run of the tests, so that nothing fires while they look.
+NEVER = "0 0 29 2 *"
+
+
+@pytest.fixture(scope="module")
+def browser(stack: Stack) -> Iterator[Browser]:
+    """A browser that is signed in."""
+    profile = Path(tempfile.mkdtemp(prefix="jqb-"))
+    window = Browser(stack.api.url, profile)
+    try:
+        window.sign_in(stack.api.token)
+        yield window
+    finally:
+        window.close()
+        shutil.rmtree(profile, ignore_errors=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _stored(stack: Stack) -> Iterator[None]:
+    """A schedule, a paused one with a long name and description, and the rules that there are."""
+    names = ("page-nightly", "page-" + "x" * 50)
+    for name, more in zip(
+        names, ({}, {"paused": "the rack is moved " * 20, "description": "word " * 200}), strict=True
+    ):
+        body: dict[str, Any] = {"name": name, "cron": NEVER, "time_zone": "Europe/Berlin", "job": JOB, **more}
+        assert stack.api.post("/schedule", body).status == 201
+    yield
+    for name in names:
+        stack.api.delete(f"/schedule/{name}")
+
+
+PAGES = (
+    *("/ui/schedules", "/ui/schedules/page-nightly", f"/ui/schedules/page-{'x' * 50}", "/ui/calendar"),
+    *("/ui/schedule", "/ui/schedule?name=page-nightly", "/ui/notifications"),
+)
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["1440", "390"])
+def test_no_page_has_a_serious_fault(browser: Browser, size: tuple[int, int]) -> None:
+    browser.prefer("light")
+    browser.resize(size)
+    browser.complaints()
+    faults, wide = [], {}
+    for path in PAGES:
+        browser.open(path)
+        faults += browser.faults()
+        wide[path] = browser.overflow()
+    assert faults == []
+    assert {path: pixels for path, pixels in wide.items() if pixels > 0} == {}
+    assert browser.complaints() == []
