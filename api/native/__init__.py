@@ -19,6 +19,7 @@ from api.native import (
     operations,
     output,
     pauses,
+    provider,
     roles,
     rollouts,
     saved,
@@ -50,4 +51,5 @@ BLUEPRINTS = (
     pauses.blueprint,
     alerts.blueprint,
     audit.blueprint,
+    provider.blueprint,
 )
