@@ -80,8 +80,10 @@ procfile: $(VENV)/.installed-all $(VENV)/.installed-flower ## start the Procfile
 
 # --- check ---------------------------------------------------------------------------------------------------------
 
+# Tests start hundreds of processes, which would each compile the sources where PYTHONDONTWRITEBYTECODE is set.
 .PHONY: test
 test: $(VENV)/.installed-test ## run every test, with Redis servers of its own
+	@$(PY) -m compileall -q api jobqueue workers
 	@$(PYTEST) $(ARGS)
 
 .PHONY: unit

@@ -35,6 +35,7 @@ from api.auth.throttle import Throttle
 from api.auth.token import AdminToken
 from api.auth.web_token import WebTokens
 from api.facade import Facade
+from api.lazy_rule import LazyRule
 from api.metrics import requests as request_metrics
 from jobqueue.errors import InvalidSettings
 from jobqueue.services import Services
@@ -53,6 +54,8 @@ for _facade in FACADES:
 
 class Application(Flask):
     """The views are plain functions, so Flask need not check for coroutines five times a request."""
+
+    url_rule_class = LazyRule
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """The function itself."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import flask
 import flask_smorest
@@ -66,6 +68,31 @@ class OpenApi(flask_smorest.Api):
         spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer"})
         spec.components.schema("BatchRequest", schema=BatchRequest)
 
+        self._waiting: list[flask_smorest.Blueprint] = []
+        self._documenting = threading.Lock()
+
+    def register_blueprint(
+        self, blp: flask_smorest.Blueprint, *, parameters: list[Any] | None = None, **options: Any
+    ) -> None:
+        """Register the routes now, and describe them when the document is asked for, which few processes are.
+
+        ``parameters`` and ``options``, which change what is described, are refused with ``ValueError``.
+        """
+        if parameters or options:
+            raise ValueError(f"{blp.name} is registered as it is, without {parameters or options}.")
+        self._app.register_blueprint(blp)
+        self._waiting.append(blp)
+
+    def document(self) -> dict[str, Any]:
+        """The routes of all blueprints registered so far, in OpenAPI's terms."""
+        with self._documenting:
+            while self._waiting:
+                blueprint = self._waiting.pop(0)
+                blueprint.register_views_in_doc(self, self._app, self.spec, name=blueprint.name, parameters=None)
+                self.spec.tag({"name": blueprint.name, "description": blueprint.description})
+            document: dict[str, Any] = self.spec.to_dict()
+            return document
+
     def _register_error_handlers(self) -> None:
         """Errors are answered by ``api.errors`` alone."""
 
@@ -79,7 +106,7 @@ def pages(api: OpenApi, facades: Sequence[FacadeDocument]) -> flask.Blueprint:
     @blueprint.get("/openapi.json")
     def openapi() -> Response:
         if not cached:  # once: by the first request, every route is registered
-            cached.append(json.dumps(complete(api.spec.to_dict(), flask.current_app, (_DOCS, *facades))))
+            cached.append(json.dumps(complete(api.document(), flask.current_app, (_DOCS, *facades))))
         text, prefix = cached[0], flask.request.script_root
         if prefix:  # put in front of the text, which is large; its first character is the bracket
             text = f'{{"servers": [{{"url": {json.dumps(prefix)}}}], {text[1:]}'

@@ -53,7 +53,7 @@ def check_size(body: bytes, subject: str = "The body", most: int = MAX_VALUES) -
         if outside.count(b",") + outside.count(b"[") + outside.count(b"{") < most:
             return
     raise InvalidInput(
-        f"{subject} holds more than {most} values; send less at once, put many values into one text or a file, or "
+        f"{subject} holds more than {most} values; send less at once, put many values into one string or a file, or "
         "raise JOBQUEUE_MAX_BODY_VALUES."
     )
 

@@ -27,7 +27,7 @@ ERRORS: Mapping[int, str] = {
     415: "The body must be JSON in UTF-8, and not compressed.",
     416: "The file has no bytes in this Range.",
     426: "This route supports websocket only.",
-    429: "Too many requests, or failed log-ins; Retry-After says when to retry.",
+    429: "Too many requests, or failed logins; Retry-After says when to retry.",
     500: "Internal error; the log has the details.",
     503: "The ledger cannot be reached now; Retry-After says when to retry.",
     507: "Insufficient storage.",

@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, start_http_server
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from jobqueue import __version__
 from jobqueue.errors import InvalidSettings, LedgerUnavailable
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.measures import BUCKETS
+from jobqueue.redis_metrics import build_info, redis_metrics, timed
 from jobqueue.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -56,8 +56,6 @@ FAILURES = Counter(
     ("service",),
     registry=MAINTENANCE,
 )
-
-_PING = "Round-trip time of a PING to Redis."
 
 
 class Service(Protocol):
@@ -137,18 +135,8 @@ class _Redis(Collector):
         self._ledger = ledger
 
     def collect(self) -> Iterable[Metric]:
-        build = GaugeMetricFamily("jobqueue_build_info", "The version, as a label; always 1.", labels=("version",))
-        build.add_metric((__version__,), 1)
-        yield build
-        up = GaugeMetricFamily("jobqueue_redis_up", "Whether Redis answers.")
-        latency = GaugeMetricFamily("jobqueue_redis_latency_seconds", _PING)
-        begin = time.perf_counter()
+        yield build_info()
         try:
-            self._ledger.ping()
+            yield from redis_metrics(timed(self._ledger.ping))
         except LedgerUnavailable:
-            up.add_metric((), 0)
-        else:
-            up.add_metric((), 1)
-            latency.add_metric((), time.perf_counter() - begin)
-        yield up
-        yield latency
+            yield from redis_metrics(None)

@@ -47,7 +47,7 @@ class Throttle:
             allowed[f"name:{name}"] = self._failures * _NAME_FACTOR
         wait = self._limits.attempt(allowed, self._window)
         if wait > 0:
-            raise TooManyRequests("Too many log-ins failed; try again later.", retry_after=wait)
+            raise TooManyRequests("Too many failed logins; try again later.", retry_after=wait)
         attempt = Attempt()
         yield attempt
         if attempt.has_succeeded:

@@ -17,6 +17,7 @@ from api.dashboard.blueprint import PREFIX, blueprint
 from api.dashboard.snippets import snippets
 from api.native import requests
 from jobqueue.errors import InvalidInput, JobNotFound, JobQueueError
+from jobqueue.ledger.jobs import SHOWN_EXECUTIONS
 from jobqueue.model.answers import rank
 from jobqueue.model.execution_page import MAX_LIMIT, ExecutionFilter
 from jobqueue.model.job import Job
@@ -38,10 +39,10 @@ DONE = {
     "unconfirmed": "The ledger had not confirmed the job in time; it is stored.",
     "retried": "The job was submitted again; this is the new one.",
     "cancelled": "The job is being cancelled.",
-    "paused": "The rollout is paused. Executions that have been opened go on.",
-    "resumed": "The rollout goes on.",
+    "paused": "The rollout is paused. Executions that have been opened continue.",
+    "resumed": "The rollout continues.",
     "approved": "The next batch is being opened.",
-    "aborted": "The rollout was aborted. Executions that have been opened go on.",
+    "aborted": "The rollout was aborted. Executions that have been opened continue.",
 }
 
 
@@ -49,7 +50,7 @@ DONE = {
 def job(job_id: str) -> Response:
     """The page of a job."""
     try:
-        job = services().jobs.get(requests.job_id(job_id))
+        job = _read(requests.job_id(job_id))
     except JobNotFound as error:
         if query.text("done") == "unconfirmed":
             raise JobNotFound(_NOT_STORED_YET.format(job_id)) from error
@@ -117,6 +118,22 @@ def delete(job_id: str) -> Response:
     except JobQueueError as error:
         return refused(job_id, error)
     return go(f"{PREFIX}/jobs?done=deleted")
+
+
+def _read(job_id: str) -> Job:
+    """The job; without its executions if ``_part`` reads a page of them. Raises ``JobNotFound``, ``RecordAltered``."""
+    head = services().jobs.head(job_id)
+    return head if _is_paged(head) else services().jobs.get(job_id)
+
+
+def _is_paged(job: Job) -> bool:
+    """Whether the page shows a part of the executions: of a large job, or by state."""
+    return job.is_broadcast and (job.total > SHOWN_EXECUTIONS or bool(_states()))
+
+
+def _states() -> tuple[ExecutionState, ...]:
+    """The state that the query asks for, as a filter; empty: all."""
+    return tuple(state for state in ExecutionState if state.value == query.text("state"))
 
 
 def _page(job: Job, problem: str = "", status: int = 200) -> Response:
@@ -188,14 +205,17 @@ class _Part:
 def _part(job: Job) -> _Part:
     """All executions, or of a large job or by state a page of them."""
     counts = tuple(sorted(((str(state), count) for state, count in job.counts.items()), key=lambda pair: rank(pair[0])))
-    states = tuple(state for state in ExecutionState if state.value == query.text("state"))
-    if not job.is_broadcast or not (job.left_out or states):
+    # executions that did not fit into one answer of the ledger are left out of a smaller job, too
+    if not job.is_broadcast or not (job.left_out or _is_paged(job)):
         return _Part(job, counts)
+    states = _states()
     first = query.number("first", 0, job.total)
     page = services().jobs.executions.page(job.id, ExecutionFilter(states, first, MAX_LIMIT))
     following = query.with_changes(first=page.next_first, done=None) if page.next_first is not None else ""
     before = query.with_changes(first=None, done=None) if first else ""
-    shown = replace(job, executions=page.items)
+    # the head of a job of which a part may be seen ends when it began
+    ends = [event.at for execution in page.items for event in execution.events]
+    shown = replace(job, executions=page.items, updated=max([job.updated, *ends]))
     return _Part(shown, counts, states[0].value if states else "", False, following, before)
 
 
@@ -230,7 +250,7 @@ def refused(job_id: str, error: JobQueueError) -> Response:
         raise error
     if not principal().may_somewhere("job:read"):
         raise error
-    return _page(services().jobs.get(job_id), error.message, status)
+    return _page(_read(job_id), error.message, status)
 
 
 def go(path: str) -> Response:

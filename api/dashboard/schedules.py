@@ -24,7 +24,7 @@ _SEEN_OTHER = 303
 DONE = {
     "stored": "The schedule was stored.",
     "paused": "The schedule is paused.",
-    "resumed": "The schedule goes on.",
+    "resumed": "The schedule is active again.",
     "deleted": "The schedule was deleted; its jobs remain.",
 }
 

@@ -88,7 +88,7 @@ class Reports:
             raise InvalidInput(f"{name}: {sentence}", {name: [sentence]})
 
     def _refused_unknown(self, run_id: str, principal: Principal) -> IllegalTransition:
-        sentence = "A run cannot become unknown: report what its driver knows of it"
+        sentence = "A run cannot become unknown; report one of the other states"
         job = self._jobs.reported(owner_of(principal), run_id) or named(self._jobs, run_id)
         if job is None:
             return _illegal(sentence, None, frozenset(RunState) - {RunState.UNKNOWN})

@@ -26,5 +26,5 @@ RUNS = RunList(
     name_column="Run",
     summary_column="Configuration",
     kind_column="Type",
-    empty="No configuration was run yet.",
+    empty="No configuration has been run yet.",
 )

@@ -55,6 +55,6 @@ def _text(body: dict[str, Any], name: str) -> str:
 def _credentials(user: str, password: str) -> dict[str, Any]:
     """A request environment with the credentials as Basic authentication."""
     if ":" in user:
-        raise InvalidInput.of("username", "Must not hold a colon.")
+        raise InvalidInput.of("username", "Must not contain a colon.")
     header = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
     return {**request.environ, "HTTP_AUTHORIZATION": header, "HTTP_COOKIE": ""}

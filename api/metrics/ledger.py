@@ -5,19 +5,18 @@ Every API process reports the same numbers, since all read the same ledger: quer
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from jobqueue import __version__
 from jobqueue.errors import LedgerUnavailable
 from jobqueue.model.agent import AgentState
 from jobqueue.model.measures import OTHER, Backlog, Distribution, Measures, Pulse
 from jobqueue.model.notification import RESULTS
 from jobqueue.model.schedule import Outcome
+from jobqueue.redis_metrics import build_info, redis_metrics, timed
 
 _T = TypeVar("_T")
 
@@ -39,7 +38,7 @@ RARE: Mapping[str, str] = {
     "agents_lost": "Outages in which a fifth of the agents or more stopped answering within ten minutes.",
     "connections_scarce": "Times that Redis had few connections left (maxclients).",
     "schedules_stopped": "Schedules that were paused because their owner is gone.",
-    "notifications_lost": "Alerts about notifications that were given up, missed, or stopped.",
+    "notifications_lost": "Alerts about dead letters, missed events and paused rules.",
     "messages_refused": "Foreign messages found in agents' queues. Investigate each.",
 }
 
@@ -53,22 +52,14 @@ class LedgerCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Called by the registry for each scrape."""
-        build = GaugeMetricFamily("jobqueue_build_info", "The version, as a label; always 1.", labels=("version",))
-        build.add_metric((__version__,), 1)
-        yield build
-        up = GaugeMetricFamily("jobqueue_redis_up", "Whether Redis answers.")
+        yield build_info()
         try:
-            begin = time.perf_counter()
-            self._ping()
-            latency = time.perf_counter() - begin
+            latency = timed(self._ping)
             measures = self._measures()
         except LedgerUnavailable:
-            up.add_metric((), 0)
-            yield up
+            yield from redis_metrics(None)
             return
-        up.add_metric((), 1)
-        yield up
-        yield _gauge("jobqueue_redis_latency_seconds", "Round-trip time of a PING to Redis.", latency)
+        yield from redis_metrics(latency)
         yield from _metrics(measures)
 
 
@@ -139,24 +130,26 @@ def _schedules(measures: Measures) -> Iterator[Metric]:
     yield _gauge("jobqueue_schedules", "Schedules.", measures.schedules)
     yield _gauge(
         "jobqueue_schedules_overdue_seconds",
-        "How late the schedule is that is most overdue.",
+        "How late the most overdue schedule is.",
         measures.schedules_overdue_seconds,
     )
     times = CounterMetricFamily("jobqueue_schedule_times", "Times of schedules, by outcome.", labels=("outcome",))
     for outcome in Outcome:
         times.add_metric((str(outcome),), measures.schedule_results.get(str(outcome), 0))
     yield times
-    late = CounterMetricFamily("jobqueue_schedule_late_seconds", "How late schedules fired, all times together.")
+    late = CounterMetricFamily("jobqueue_schedule_late_seconds", "Total lateness of all schedules that fired.")
     late.add_metric((), measures.schedule_results.get("late", 0) / 1e6)
     yield late
 
 
 def _notifications(measures: Measures) -> Iterator[Metric]:
     yield _gauge("jobqueue_notification_rules", "Notification rules.", measures.notification_rules)
-    yield _gauge("jobqueue_dead_letters", "Notifications that were given up and are kept.", measures.dead_letters)
+    yield _gauge(
+        "jobqueue_dead_letters", "Dead letters: undeliverable notifications that are kept.", measures.dead_letters
+    )
     yield _gauge(
         "jobqueue_notifications_late_seconds",
-        "For how long the notification that waits longest has been tried.",
+        "How long the oldest pending notification has been tried.",
         measures.notifications_late_seconds,
     )
     attempts = CounterMetricFamily(

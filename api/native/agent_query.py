@@ -23,22 +23,22 @@ _STATES = [*(state.value for state in AgentState), *_LIVE]
 class AgentQuery(StrictSchema):
     """Which agents to list."""
 
-    #: Parameters that may be given several times.
+    #: Parameters that may be repeated.
     repeated = ("label",)
 
     limit = QueryWhole(
         load_default=DEFAULT_LIMIT,
         validate=between(1, MAX_LIMIT),
-        metadata=about("The most agents on a page."),
+        metadata=about("Maximum number of agents on a page."),
     )
     cursor = Text(
         validate=length(1, 300),
-        metadata=about("The next_cursor of the page before, with the same filters."),
+        metadata=about("The next_cursor of the previous page, with the same filters."),
     )
     label = Text(
         validate=length(1, 512),
         metadata=about(
-            "Only agents with this label, as key:value; a value matches as in a target. May be given several times.",
+            "Only agents with this label, as key:value; a value matches as in a target. May be repeated.",
             example="group:web",
         ),
     )

@@ -81,7 +81,7 @@ def remove_agent(hostname: str) -> Response:
 @blueprint.alt_response(409, schema=ErrorAnswer, description="The agent drains or is cordoned already.")
 @blueprint.doc(operationId="drainAgent")
 def drain_agent(hostname: str) -> Response:
-    """Give an agent no new work
+    """Drain an agent
 
     Running executions may finish; then the agent is Cordoned.
     """
@@ -96,7 +96,7 @@ def drain_agent(hostname: str) -> Response:
 @blueprint.alt_response(409, schema=ErrorAnswer, description="The agent takes work already.")
 @blueprint.doc(operationId="undrainAgent")
 def undrain_agent(hostname: str) -> Response:
-    """Give a drained agent work again"""
+    """Undrain an agent"""
     services().agents.undrain(check_hostname(hostname))
     agent = services().agents.get(hostname)
     return json_response({"message": f"Agent {agent.hostname} takes work again.", **mapping.agent(agent)})
@@ -124,7 +124,7 @@ def invite_agent(loaded: dict[str, Any]) -> Response:
 @blueprint.alt_response(409, schema=ErrorAnswer, description="The agent has another fingerprint.")
 @blueprint.doc(operationId="acceptAgent")
 def accept_agent(loaded: dict[str, Any], hostname: str) -> Response:
-    """Let a pending agent in
+    """Accept a pending agent
 
     The fingerprint is that of the agent's own key, as its log shows it. The agent takes work a moment later.
     """

@@ -22,7 +22,11 @@ class AcknowledgeRequest(StrictSchema):
         validate=length(1, 64),
         metadata=about("The version of the alerts that were seen: if they have changed since, the answer is 409."),
     )
-    note = Line(load_default="", validate=length(0, _LONGEST_NOTE), metadata=about("For others: the cause, a ticket."))
+    note = Line(
+        load_default="",
+        validate=length(0, _LONGEST_NOTE),
+        metadata=about("A note for others, such as the cause or a ticket."),
+    )
 
 
 class AcknowledgementAnswer(ma.Schema):

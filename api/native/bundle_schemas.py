@@ -40,7 +40,7 @@ class BundleRequest(StrictSchema):
         load_default=None,
         validate=validate.Length(1, 4096),
         metadata=about(
-            "Where the agent reaches Redis, with the credentials of its own user. Left out, a user is created, and the "
+            "The agent's address of Redis, with the credentials of its own user. Default: a user is created, and the "
             "address is that of the API's settings."
         ),
     )
@@ -48,7 +48,7 @@ class BundleRequest(StrictSchema):
         load_default=False,
         truthy={True},
         falsy={False},
-        metadata=about("Make a bundle although an agent of this hostname has joined; its Redis user is replaced."),
+        metadata=about("Make a bundle even if an agent with this hostname has joined; its Redis user is replaced."),
     )
 
 

@@ -24,7 +24,7 @@ PROPERTIES: dict[str, Any] = {
         "type": "string",
         "enum": list(POLICIES),
         "default": WAIT,
-        "description": "Without a place: wait in line, be refused (409), or cancel the jobs before it.",
+        "description": "If the key has no free place: wait in line, be refused (409), or cancel the jobs before it.",
     },
 }
 #: The JSON Schema of the terms as a whole.

@@ -31,13 +31,13 @@ class ExecutionQuery(StrictSchema):
     limit = QueryWhole(
         validate=between(1, MAX_LIMIT),
         metadata=about(
-            f"The most executions on a page, by default {DEFAULT_LIMIT}; with group the most groups, by default "
+            f"Maximum number of executions on a page; default {DEFAULT_LIMIT}; with group, of groups, by default "
             f"{DEFAULT_GROUPS} and at most {MAX_GROUPS}."
         ),
     )
     cursor = Text(
         validate=length(1, 300),
-        metadata=about("The next_cursor of the page before, with the same filters."),
+        metadata=about("The next_cursor of the previous page, with the same filters."),
     )
 
 

@@ -117,7 +117,7 @@ def _patterns(text: str) -> Items:
 class FilterRequest(StrictSchema):
     """Which of the events; each field that is given must match one of its values, in which * stands for any text."""
 
-    hosts = _patterns("Hostnames, without *: jobs with an execution on one of them, and alerts that name one.")
+    hosts = _patterns("Hostnames, without *: jobs with an execution on one of them, and alerts that name one of them.")
     operations = _patterns("Operations of jobs.")
     saved = _patterns("Names of the saved jobs that jobs were made from.")
     submitters = _patterns("Principals who submitted jobs.")
@@ -144,20 +144,20 @@ class NotificationRequest(StrictSchema):
         ),
     )
     channel = fields.Nested(ChannelRequest, required=True)
-    filter = fields.Nested(FilterRequest, load_default=dict, metadata=about("Which of these events. Default: all."))
+    filter = fields.Nested(FilterRequest, load_default=dict, metadata=about("Restricts the events. Default: all."))
     description = Line(load_default="", validate=length(0, MAX_DESCRIPTION), metadata=about("What it is for."))
     group = Duration(
         0,
         MAX_GROUP,
         load_default=0,
-        metadata=about("Events within this time after a first one are sent as one message.", default=0),
+        metadata=about("An event and those that follow it within this time are sent as one message.", default=0),
     )
     quiet_hours = Items(
         fields.Nested(BlackoutRequest),
         load_default=list,
         validate=validate.Length(0, times.MAX_BLACKOUTS, error="Must be at most {max}."),
         error_messages={"null": "May not be null; leave it out or give a list.", "invalid": "Must be a list."},
-        metadata=about("Windows in which nothing is sent; it is sent afterwards."),
+        metadata=about("Windows in which nothing is sent; messages wait until the window ends."),
     )
     time_zone = Text(
         load_default="UTC",
@@ -166,19 +166,19 @@ class NotificationRequest(StrictSchema):
     )
     paused = Line(
         validate=length(1, MAX_DESCRIPTION),
-        metadata=about("Store it paused, for this reason: events are not reported. Default: not paused."),
+        metadata=about("The reason to store it paused: its events are not reported. Default: not paused."),
     )
     managed_by = Text(
         load_default="",
         validate=length(0, 100),
-        metadata=about("The set of files that it is applied from; empty: it is edited by hand."),
+        metadata=about("The set of files that declares it; empty if it was edited by hand."),
     )
 
 
 class NotificationPutQuery(StrictSchema):
     """How to store a rule."""
 
-    dry_run = QueryFlag(load_default=False, metadata=about("Only check it, and say what would change."))
+    dry_run = QueryFlag(load_default=False, metadata=about("Only validate it, and return what would change."))
 
 
 class NotificationQuery(StrictSchema):
@@ -224,7 +224,7 @@ class DeliveryAnswer(ma.Schema):
     message_id = fields.String(required=True)
     event = fields.String(required=True)
     count = fields.Integer(required=True, metadata=about("How many events the message is about."))
-    error = fields.String(required=True, metadata=about("Why it was not delivered, or empty."))
+    error = fields.String(required=True, metadata=about("Its error, or empty."))
 
 
 class NotificationAnswer(ma.Schema):
@@ -239,7 +239,7 @@ class NotificationAnswer(ma.Schema):
     quiet_hours = fields.List(fields.Nested(BlackoutAnswer), required=True)
     time_zone = fields.String(required=True)
     pause = fields.Nested(SchedulePauseAnswer, required=True, allow_none=True)
-    managed_by = fields.String(required=True, metadata=about("The set of files that it is applied from, or empty."))
+    managed_by = fields.String(required=True, metadata=about("The set of files that declares it, or empty."))
     owner = fields.String(required=True, metadata=about("The principal whose permissions it needs."))
     created = fields.DateTime(required=True)
     changed = fields.DateTime(required=True)
@@ -247,11 +247,11 @@ class NotificationAnswer(ma.Schema):
     delivered = fields.Integer(required=True, metadata=about("Messages that were delivered."))
     failed = fields.Integer(required=True, metadata=about("Attempts that failed."))
     dead_letters = fields.Integer(
-        required=True, metadata=about(f"Messages that were given up and are kept, at most {KEPT_DEAD_LETTERS}.")
+        required=True, metadata=about(f"Dead letters that are kept, at most {KEPT_DEAD_LETTERS}.")
     )
     attempts = fields.Integer(required=True, metadata=about("Failed attempts to send the message that comes next."))
     next_attempt = fields.DateTime(required=True, allow_none=True)
-    error = fields.String(required=True, metadata=about("Why the last attempt failed, or empty."))
+    error = fields.String(required=True, metadata=about("The error of the last attempt, or empty."))
     deliveries = fields.List(
         fields.Nested(DeliveryAnswer),
         required=True,
@@ -275,8 +275,8 @@ class SentAnswer(ma.Schema):
     """How many messages were delivered."""
 
     sent = fields.Integer(required=True)
-    left = fields.Integer(required=True, metadata=about("How many were not, and remain."))
-    error = fields.String(required=True, metadata=about("Why the first of these was not delivered, or empty."))
+    left = fields.Integer(required=True, metadata=about("Number of messages that were not delivered and remain."))
+    error = fields.String(required=True, metadata=about("The error of the first of these, or empty."))
 
 
 class DeadLetterAnswer(ma.Schema):
@@ -287,7 +287,7 @@ class DeadLetterAnswer(ma.Schema):
     count = fields.Integer(required=True)
     given_up = fields.DateTime(required=True)
     error = fields.String(required=True)
-    content = fields.Dict(required=True, metadata=about("The message, as the receiver of a webhook gets it."))
+    content = fields.Dict(required=True, metadata=about("The message as a webhook's receiver gets it."))
 
 
 class DeadLetterListAnswer(ma.Schema):

@@ -28,9 +28,7 @@ from api.responses import json_response
 from jobqueue.model.notification import Cursor, NotificationRule, Progress, RuleView
 from jobqueue.services.notifications.manager import Sent
 
-blueprint = Blueprint(
-    "notification", __name__, description="Notification rules: events that are reported to people and programs."
-)
+blueprint = Blueprint("notification", __name__, description="Notification rules: report events to people and programs.")
 
 _NAME = {"in": "path", "name": "name", "required": True, "schema": {"type": "string"}}
 _LIST = "notification"

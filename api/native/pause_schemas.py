@@ -20,18 +20,20 @@ class PauseRequest(StrictSchema):
 
     operation = Text(
         validate=length(1, 200),
-        metadata=about("Type of an operation, or the beginning of types as `command.*`.", example="command.*"),
+        metadata=about("Type of an operation, or a prefix such as `command.*`.", example="command.*"),
     )
     tag = TagText(metadata=about("Jobs with this tag, as key:value.", example="team:web"))
     target = Text(
         validate=length(1, MAX_TEXT),
-        metadata=about("The hosts that it names now; hosts that join later are not paused.", example="group:web"),
+        metadata=about("The target's present hosts; hosts that join later are not paused.", example="group:web"),
     )
     everything = fields.Boolean(
         truthy={True}, falsy=set(), metadata=about("true: all operations on all hosts.", enum=[True])
     )
-    reason = Line(required=True, validate=length(1, MAX_REASON), metadata=about("Why, for those whose jobs wait."))
-    until = Moment(metadata=about("When it ends by itself; left out: when it is ended."))
+    reason = Line(
+        required=True, validate=length(1, MAX_REASON), metadata=about("The reason, shown to users whose jobs wait.")
+    )
+    until = Moment(metadata=about("When the pause ends automatically; default: when it is ended."))
 
     @validates_schema
     def check(self, data: dict[str, Any], **_kwargs: Any) -> None:
@@ -49,7 +51,9 @@ class PausedBy(ma.Schema):
     what = fields.String(required=True, metadata=about("What is paused, in words.", example="operation command.*"))
     reason = fields.String(required=True)
     created_by = fields.String(required=True, metadata=about("Who paused it."))
-    until = fields.DateTime(required=True, allow_none=True, metadata=about("When it ends by itself; null: never."))
+    until = fields.DateTime(
+        required=True, allow_none=True, metadata=about("When the pause ends automatically; null: never.")
+    )
 
 
 class PauseAnswer(PausedBy):

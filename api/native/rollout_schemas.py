@@ -17,9 +17,12 @@ _AMOUNT = {"oneOf": [_HOSTS, {"type": "string", "pattern": r"^\d{1,3}(\.\d{1,2})
 _SECONDS = {"type": "number", "maximum": MAX_SECONDS}
 #: The JSON Schema of each of the terms.
 PROPERTIES: dict[str, Any] = {
-    "canary": {**_HOSTS, "description": "Hosts of the first batch; one that fails stops the rollout."},
+    "canary": {**_HOSTS, "description": "Hosts of the first batch; a single failure among them stops the rollout."},
     "batch": {**_AMOUNT, "description": "Hosts of each further batch, or a share of them such as 10%."},
-    "spread": {"type": "string", "description": "Key of a label, or a fact, whose values take turns in the order."},
+    "spread": {
+        "type": "string",
+        "description": "Key of a label, or a fact, whose values alternate in the order of the hosts.",
+    },
     "max_failures": {
         **_AMOUNT,
         "default": 1,
@@ -36,7 +39,7 @@ PROPERTIES: dict[str, Any] = {
         "type": "string",
         "enum": [STOP, CANCEL],
         "default": STOP,
-        "description": "With cancel, a rollout that stops also cancels what has been opened.",
+        "description": "With cancel, a rollout that stops also cancels the executions that have been opened.",
     },
     "deadline_seconds": {**_SECONDS, "minimum": 1, "description": "After this time no execution starts."},
     "rate": {
@@ -95,7 +98,9 @@ class PlannedBatch(ma.Schema):
     """One batch that a rollout would have."""
 
     number = fields.Integer(required=True)
-    is_canary = fields.Boolean(required=True, metadata=about("Whether one failure in it stops the rollout."))
+    is_canary = fields.Boolean(
+        required=True, metadata=about("Whether a single failure in this batch stops the rollout.")
+    )
     hosts = fields.Integer(required=True, metadata=about("Number of hosts."))
     hostnames = fields.List(fields.String(), required=True, metadata=about("These hosts, in their order."))
 

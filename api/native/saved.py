@@ -33,7 +33,7 @@ from jobqueue.model.saved_job import SavedJob
 from jobqueue.model.submission import Submission
 from jobqueue.services.saved.manager import Put
 
-blueprint = Blueprint("saved", __name__, description="Saved jobs: jobs under names, with parameters.")
+blueprint = Blueprint("saved", __name__, description="Saved jobs: named jobs with parameters.")
 
 _NAME = {"in": "path", "name": "name", "required": True, "schema": {"type": "string"}}
 _IF_MATCH = {
@@ -157,7 +157,7 @@ def restore_saved(loaded: dict[str, Any], name: str) -> Response:
 def run_saved(loaded: dict[str, Any], name: str) -> Response:
     """Run a saved job
 
-    It runs with the rights of the caller, who also needs `job:write` and the permission of its operation.
+    It runs with the permissions of the caller, who also needs `job:write` and the permission of its operation.
     """
     submission = _submission(name, loaded)
     accepted = submitting.submit(submission, 201)

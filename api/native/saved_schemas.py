@@ -54,7 +54,7 @@ class SavedJobRequest(JobRequest):
     managed_by = Text(
         load_default="",
         validate=length(0, 100),
-        metadata=about("The set of files that it is applied from; empty: it is edited by hand."),
+        metadata=about("The set of files that declares it; empty if it was edited by hand."),
     )
     version = Whole(
         validate=between(0, _MOST_VERSION),
@@ -67,7 +67,7 @@ class SavedJobRequest(JobRequest):
 class SavedJobPutQuery(StrictSchema):
     """How to store a saved job."""
 
-    dry_run = QueryFlag(load_default=False, metadata=about("Only check it, and say what would change."))
+    dry_run = QueryFlag(load_default=False, metadata=about("Only validate it, and return what would change."))
 
 
 class SavedJobListQuery(StrictSchema):
@@ -148,7 +148,7 @@ class SavedJobAnswer(ma.Schema):
     version = fields.Integer(required=True)
     changed = fields.DateTime(required=True, metadata=about("When this version was stored."))
     changed_by = fields.String(required=True, metadata=about("Who stored this version."))
-    managed_by = fields.String(required=True, metadata=about("The set of files that it is applied from, or empty."))
+    managed_by = fields.String(required=True, metadata=about("The set of files that declares it, or empty."))
     operation = fields.Nested(OperationAnswer, required=True)
     target_hostname = fields.String(required=True)
     title = fields.String(required=True, allow_none=True)

@@ -58,7 +58,7 @@ class Duration(fields.Field[Any]):
 
 
 class BlackoutRequest(StrictSchema):
-    """Windows in which nothing is fired."""
+    """Windows in which the schedule does not fire."""
 
     cron = Text(
         required=True,
@@ -80,7 +80,7 @@ class TimingRequest(StrictSchema):
             example="0 3 * * 1-5",
         )
     )
-    every = Duration(times.MIN_EVERY, times.MAX_EVERY, metadata=about("A fixed distance between times.", example="15m"))
+    every = Duration(times.MIN_EVERY, times.MAX_EVERY, metadata=about("A fixed interval between times.", example="15m"))
     at = Moment(metadata=about("A single time."))
     rrule = Text(
         validate=length(1, MAX_RULE),
@@ -95,8 +95,8 @@ class TimingRequest(StrictSchema):
     )
     anchor = Moment(
         metadata=about(
-            "Where every and rrule count from. Default: starts; else, for every, its length after the schedule is "
-            "stored, and for rrule, the midnight before."
+            "The time from which every and rrule count. Default: starts; else, for every, its length after the "
+            "schedule is stored, and for rrule, the midnight before."
         )
     )
     starts = Moment(metadata=about("No time before this one."))
@@ -105,14 +105,16 @@ class TimingRequest(StrictSchema):
         0,
         times.MAX_JITTER,
         load_default=0,
-        metadata=about("Each time is delayed by a part of this, which differs between schedules and times.", default=0),
+        metadata=about(
+            "Each time is delayed by a random share of this, which differs between schedules and times.", default=0
+        ),
     )
     blackouts = Items(
         fields.Nested(BlackoutRequest),
         load_default=list,
         validate=validate.Length(0, times.MAX_BLACKOUTS, error="Must be at most {max}."),
         error_messages={"null": "May not be null; leave it out or give a list.", "invalid": "Must be a list."},
-        metadata=about("Windows in which nothing is fired."),
+        metadata=about("Windows in which the schedule does not fire."),
     )
 
 
@@ -132,7 +134,7 @@ class ScheduleRequest(TimingRequest):
     overlap = Text(
         load_default=str(Overlap.SKIP),
         validate=validate.OneOf(_OVERLAPS, error="Must be one of {choices}."),
-        metadata=about("What happens at a time at which its last job has not ended."),
+        metadata=about("What to do if the last job has not ended when a time comes."),
     )
     catch_up = Duration(
         0,
@@ -140,8 +142,7 @@ class ScheduleRequest(TimingRequest):
         NEVER,
         load_default=0,
         metadata=about(
-            "How far back times that were missed are made up for, one by one; the newest always is, unless this is "
-            f"{NEVER}.",
+            f"How far back missed times are made up for, one by one; the newest always is, unless this is {NEVER}.",
             default=0,
         ),
     )
@@ -153,19 +154,19 @@ class ScheduleRequest(TimingRequest):
         ),
     )
     paused = Line(
-        validate=length(1, MAX_DESCRIPTION), metadata=about("Store it paused, for this reason. Default: not paused.")
+        validate=length(1, MAX_DESCRIPTION), metadata=about("The reason to store it paused. Default: not paused.")
     )
     managed_by = Text(
         load_default="",
         validate=length(0, 100),
-        metadata=about("The set of files that it is applied from; empty: it is edited by hand."),
+        metadata=about("The set of files that declares it; empty if it was edited by hand."),
     )
 
 
 class SchedulePutQuery(StrictSchema):
     """How to store a schedule."""
 
-    dry_run = QueryFlag(load_default=False, metadata=about("Only check it, and say what would change."))
+    dry_run = QueryFlag(load_default=False, metadata=about("Only validate it, and return what would change."))
     assume = QueryFlag(
         load_default=False,
         metadata=about(
@@ -225,11 +226,11 @@ class BackfillAnswer(ma.Schema):
     """The first times of a range, and what became of them."""
 
     times = fields.List(fields.Nested(BackfilledTimeAnswer), required=True)
-    total = fields.Integer(required=True, metadata=about("How many times the range has, from its beginning on."))
+    total = fields.Integer(required=True, metadata=about("Number of times in the whole range."))
     next_from = fields.DateTime(
         required=True,
         allow_none=True,
-        metadata=about("Send it as from to continue; null: the range is done."),
+        metadata=about("To continue, send it as `from`; null at the end of the range."),
     )
 
 
@@ -263,7 +264,7 @@ class ResultAnswer(ma.Schema):
 
 
 class BlackoutAnswer(ma.Schema):
-    """Windows in which nothing is fired."""
+    """Windows in which the schedule does not fire."""
 
     cron = fields.String(required=True)
     duration = fields.String(required=True)
@@ -289,12 +290,12 @@ class ScheduleAnswer(ma.Schema):
     catch_up = fields.String(required=True)
     expires_after = fields.String(required=True, allow_none=True)
     pause = fields.Nested(SchedulePauseAnswer, required=True, allow_none=True)
-    managed_by = fields.String(required=True, metadata=about("The set of files that it is applied from, or empty."))
+    managed_by = fields.String(required=True, metadata=about("The set of files that declares it, or empty."))
     owner = fields.String(required=True, metadata=about("The principal whose permissions its jobs have."))
     created = fields.DateTime(required=True)
     changed = fields.DateTime(required=True)
     changed_by = fields.String(required=True)
-    next_time = fields.DateTime(required=True, allow_none=True, metadata=about("null: there is none."))
+    next_time = fields.DateTime(required=True, allow_none=True, metadata=about("null if no time follows."))
     last_job_id = fields.UUID(required=True, allow_none=True)
     results = fields.List(
         fields.Nested(ResultAnswer),

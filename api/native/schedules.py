@@ -41,7 +41,7 @@ from jobqueue.model.schedule import Outcome, Progress, Schedule, ScheduleView
 from jobqueue.model.submission import Submission
 from jobqueue.model.timestamps import to_iso
 
-blueprint = Blueprint("schedule", __name__, description="Schedules: jobs that are submitted at times.")
+blueprint = Blueprint("schedule", __name__, description="Schedules: jobs that are submitted at set times.")
 
 _NAME = {"in": "path", "name": "name", "required": True, "schema": {"type": "string"}}
 _LIST = "schedule"

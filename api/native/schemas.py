@@ -216,7 +216,7 @@ class JobQuery(StrictSchema):
         validate=length(1, MAX_TITLE),
         metadata=about("Only jobs with this text in title, operation, target, host, tag, submitter or error."),
     )
-    error = Text(validate=length(1, MAX_TITLE), metadata=about("Only jobs with this text in their error."))
+    error = Text(validate=length(1, MAX_TITLE), metadata=about("Only jobs with this text in the error."))
     submitted_by = Text(validate=length(1, MAX_NAME), metadata=about("Only jobs of this principal."))
     created_after = Moment(metadata=about("Only jobs created at this time or later."))
     created_before = Moment(metadata=about("Only jobs created at this time or earlier."))
@@ -264,7 +264,7 @@ class OutputQuery(StrictSchema):
 class ErrorAnswer(ma.Schema):
     """Every error, on every route."""
 
-    error = fields.String(required=True, metadata=about("An explanation for people."))
+    error = fields.String(required=True, metadata=about("A human-readable explanation."))
     code = fields.Integer(required=True, metadata=about("The HTTP status."))
     details = fields.Dict(
         required=True, allow_none=True, metadata=about("Messages by field: {field: [messages]}; or null.")

@@ -24,14 +24,14 @@ class TargetRequest(StrictSchema):
     managed_by = Text(
         load_default="",
         validate=length(0, 100),
-        metadata=about("The set of files that it is applied from; empty: it is edited by hand."),
+        metadata=about("The set of files that declares it; empty if it was edited by hand."),
     )
 
 
 class TargetPutQuery(StrictSchema):
     """How to store a target."""
 
-    dry_run = QueryFlag(load_default=False, metadata=about("Only check it, and say what would change."))
+    dry_run = QueryFlag(load_default=False, metadata=about("Only validate it, and return what would change."))
     assume = Text(
         load_default="",
         validate=length(0, MAX_STORED_TEXT),
@@ -69,7 +69,7 @@ class StoredTargetAnswer(ma.Schema):
     description = fields.String(required=True)
     changed = fields.DateTime(required=True, metadata=about("When it was last changed."))
     changed_by = fields.String(required=True, metadata=about("Who changed it last."))
-    managed_by = fields.String(required=True, metadata=about("The set of files that it is applied from, or empty."))
+    managed_by = fields.String(required=True, metadata=about("The set of files that declares it, or empty."))
 
 
 class TargetPutAnswer(StoredTargetAnswer, ComparisonAnswer):

@@ -1,4 +1,4 @@
-"""OSAPI's API for the clients of OSAPI: agents, jobs, health, the audit trail and calls of single hosts, under /api.
+"""OSAPI's API for the clients of OSAPI: agents, jobs, health, the audit trail and calls to single hosts, under /api.
 
 Where it has a route, the second path of the native route with the same name is left out: native shapes are at the root.
 """
@@ -25,7 +25,7 @@ BLUEPRINTS = (
 
 
 def install(app: Flask) -> None:
-    """Register these routes, with errors whose details are a text."""
+    """Register these routes, with errors whose details are a string."""
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     facade_errors.add(app, errors.belongs, errors.render)

@@ -61,7 +61,7 @@ def list_pending() -> Response:
 
 @blueprint.post("/<hostname>/accept")
 def accept_agent(hostname: str) -> Response:
-    """Let a pending agent in
+    """Accept a pending agent
 
     With the parameter `fingerprint`, only if this is that of its key; compare it with the one in the agent's log.
     """
@@ -78,7 +78,7 @@ def accept_agent(hostname: str) -> Response:
 
 @blueprint.post("/<hostname>/reject")
 def reject_agent(hostname: str) -> Response:
-    """Forget a pending agent that has stopped
+    """Reject a pending agent that has stopped
 
     One that still runs would ask again a moment later: stop it on its host first.
     """
@@ -93,13 +93,13 @@ def reject_agent(hostname: str) -> Response:
 
 @blueprint.post("/<hostname>/drain")
 def drain_agent(hostname: str) -> Response:
-    """Give an agent no new work"""
+    """Drain an agent"""
     services().agents.drain(check_hostname(hostname))
     return json_response({"message": f"Agent {hostname} takes no new work."})
 
 
 @blueprint.post("/<hostname>/undrain")
 def undrain_agent(hostname: str) -> Response:
-    """Give a drained agent work again"""
+    """Undrain an agent"""
     services().agents.undrain(check_hostname(hostname))
     return json_response({"message": f"Agent {hostname} takes work again."})

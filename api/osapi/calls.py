@@ -1,4 +1,4 @@
-"""All calls of hosts that OSAPI has."""
+"""All of OSAPI's calls to hosts."""
 
 from __future__ import annotations
 
@@ -79,6 +79,10 @@ def _limited(data: dict[str, Any]) -> dict[str, Any]:
 
 def _nothing(_: dict[str, Any]) -> dict[str, Any]:
     return {}
+
+
+def _of_interface(data: dict[str, Any]) -> dict[str, Any]:
+    return {"interface" if name == "interface_name" else name: value for name, value in data.items()}
 
 
 def _file_status(value: Any) -> Any:
@@ -188,7 +192,16 @@ _INTERFACE_BODY = {
     "mac_address": ANY_TEXT,
     "wakeonlan": YES_OR_NO,
 }
-_INTERFACE = group({"name": TEXT, "ipv4": TEXT, "ipv6": TEXT, "mac": TEXT, "state": TEXT, "mtu": WHOLE})
+_INTERFACE = group(
+    {
+        **dict.fromkeys(("name", "ipv4", "ipv6", "mac", "family", "state"), TEXT),
+        **dict.fromkeys(("mac_address", "gateway4", "gateway6"), TEXT),
+        **dict.fromkeys(("dhcp4", "dhcp6", "wakeonlan", "primary"), FLAG),
+        "mtu": WHOLE,
+        "addresses": items(TEXT),
+    }
+)
+_ROUTED = {"interfaceName": "interface"}
 _ROUTES = items(group({"destination": TEXT, "gateway": TEXT, "interface": TEXT, "metric": WHOLE, "scope": TEXT}))
 _NETWORK = (
     Call("POST", "/network/ping", "network.ping.do", _PING_PARTS, body={"address": NAME}),
@@ -206,15 +219,16 @@ _NETWORK = (
         "network.dns.update",
         body={**_INTERFACE_NAME, "servers": TEXTS, "search_domains": TEXTS, "override_dhcp": YES_OR_NO},
         status=202,
+        adapt=_of_interface,
     ),
-    Call("DELETE", "/network/dns", "network.dns.delete", body=_INTERFACE_NAME),
+    Call("DELETE", "/network/dns", "network.dns.delete", body=_INTERFACE_NAME, adapt=_of_interface),
     Call("GET", "/network/interface", "network.interface.list", {"interfaces": items(_INTERFACE)}),
     Call("GET", "/network/interface/<name>", "network.interface.get", {"interface": _INTERFACE}),
     Call("POST", "/network/interface/<name>", "network.interface.create", _NAMED, body=_INTERFACE_BODY),
     Call("PUT", "/network/interface/<name>", "network.interface.update", _NAMED, body=_INTERFACE_BODY),
     Call("DELETE", "/network/interface/<name>", "network.interface.delete", _NAMED),
     Call("GET", "/network/route", "network.route.list", {"routes": _ROUTES}),
-    Call("GET", "/network/route/<interfaceName>", "network.route.get", {"routes": _ROUTES}),
+    Call("GET", "/network/route/<interfaceName>", "network.route.get", {"routes": _ROUTES}, names=_ROUTED),
     *(
         Call(
             method,
@@ -222,10 +236,11 @@ _NETWORK = (
             f"network.route.{verb}",
             {"interface": TEXT},
             body={"routes": Parameter("objects", required=True)},
+            names=_ROUTED,
         )
         for method, verb in (("POST", "create"), ("PUT", "update"))
     ),
-    Call("DELETE", "/network/route/<interfaceName>", "network.route.delete", {"interface": TEXT}),
+    Call("DELETE", "/network/route/<interfaceName>", "network.route.delete", {"interface": TEXT}, names=_ROUTED),
 )
 
 _PACKAGE = (
@@ -363,6 +378,7 @@ _OTHERS = (
 )
 
 _CONTAINER = {"id": TEXT, "name": TEXT, "image": TEXT, "state": TEXT, "created": TEXT}
+_CONTAINER_DETAILS = {"ports": items(TEXT), "mounts": items(TEXT), "network_settings": LABELS, "health": TEXT}
 _ACTION = {"id": TEXT, "message": TEXT}
 _AT = "/container/docker"
 _FORCE = {"force": YES_OR_NO}
@@ -391,7 +407,7 @@ _DOCKER = (
             "limit": Parameter("integer", least=1, most=100),
         },
     ),
-    Call("GET", f"{_AT}/<id>", "docker.inspect.get", _CONTAINER),
+    Call("GET", f"{_AT}/<id>", "docker.inspect.get", {**_CONTAINER, **_CONTAINER_DETAILS}),
     Call("DELETE", f"{_AT}/<id>", "docker.remove.execute", _ACTION, query=_FORCE, status=202),
     Call("POST", f"{_AT}/<id>/start", "docker.start.execute", _ACTION, status=202),
     Call(

@@ -156,7 +156,7 @@ _ROUTES: Mapping[str, Route] = {
             )
         },
         query=_query(AgentQuery().fields),
-        description="At most 1,000 on a page. Parameters as of GET /agent.",
+        description="At most 1,000 on a page. Takes the parameters of GET /agent.",
     ),
     "osapi_agent.get_agent": Route(
         "Get one agent", {200: (JSON, reference("OsapiAgent"))}, path=_HOSTNAME, errors=(404,)
@@ -166,15 +166,15 @@ _ROUTES: Mapping[str, Route] = {
         {200: (JSON, fields({"agents": array(reference("OsapiPendingAgent")), "total": INTEGER}))},
     ),
     "osapi_agent.accept_agent": Route(
-        "Let a pending agent in",
+        "Accept a pending agent",
         {200: (JSON, _MESSAGE)},
         path=_HOSTNAME,
         query={"fingerprint": {"type": "string", "minLength": 1, "maxLength": 200}},
         errors=(404, 409),
     ),
-    "osapi_agent.reject_agent": _moved("Forget a pending agent that has stopped", 404, 409),
-    "osapi_agent.drain_agent": _moved("Give an agent no new work", 404, 409),
-    "osapi_agent.undrain_agent": _moved("Give a drained agent work again", 404, 409),
+    "osapi_agent.reject_agent": _moved("Reject a pending agent that has stopped", 404, 409),
+    "osapi_agent.drain_agent": _moved("Drain an agent", 404, 409),
+    "osapi_agent.undrain_agent": _moved("Undrain an agent", 404, 409),
     "osapi_audit.list_audit": Route(
         "List the audit trail, newest first",
         {200: (JSON, _AUDIT_LIST)},
@@ -239,7 +239,7 @@ _ROUTES: Mapping[str, Route] = {
             )
         },
         query=_query(JobQuery().fields),
-        description="Parameters as of GET /job.",
+        description="Takes the parameters of GET /job.",
     ),
     "osapi_job.get_job": Route("Get one job", {200: (JSON, reference("OsapiJob"))}, path=_JOB_ID, errors=(404,)),
 }

@@ -59,7 +59,7 @@ def status() -> Response:
     components = {
         "api": _component(""),
         "ledger": _component(refusal),
-        "maintenance": _component("" if is_maintained else "No process keeps the ledger in order."),
+        "maintenance": _component("" if is_maintained else "No copy of maintenance is running."),
         "keys": _component(damage),
         "audit": _component(trouble and f"The audit trail cannot be written: {trouble}."),
     }

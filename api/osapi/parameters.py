@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -74,8 +75,15 @@ TEXT, FLAG, TEXTS, WHOLE = Parameter(), Parameter("boolean"), Parameter("array")
 NONEMPTY = Parameter(least=1)
 
 
+@functools.cache
+def _of_none() -> ma.Schema:
+    return StrictSchema.from_dict({}, name="Parameters")()
+
+
 def schema_of(parameters: Parameters, *, in_query: bool = False) -> ma.Schema:
-    """The schema that reads these parameters."""
+    """The schema that reads these parameters. Most calls have none in their body, query or path: they share one."""
+    if not parameters:
+        return _of_none()
     return StrictSchema.from_dict(
         {name: parameter.field(in_query=in_query) for name, parameter in parameters.items()}, name="Parameters"
     )()

@@ -24,7 +24,7 @@ _LISTING: Mapping[str, Document] = {
     "status": _STATUS,
     "limit": {"type": "integer", "minimum": 1, "maximum": MAX_LISTED, "default": MAX_LISTED},
     "offset": {"type": "integer", "minimum": 0, "maximum": MAX_OFFSET, "default": 0},
-    "cursor": {"type": "string", "description": "X-Next-Cursor of the page before."},
+    "cursor": {"type": "string", "description": "X-Next-Cursor of the previous page."},
     **dict.fromkeys(("operation", "target", "hostname", "tag"), _TEXT),
     **{name: {"type": "string", "format": "date-time"} for name in ("created_after", "created_before")},
 }
@@ -51,7 +51,7 @@ def _schemas() -> dict[str, Document]:
         "error_type": _nullable("string"),
         "start_time": {
             "type": ["integer", "string"],
-            "description": "Milliseconds; seconds in a text for openYuanrong.",
+            "description": "Milliseconds; for openYuanrong, seconds as a string.",
         },
         "end_time": _nullable("integer", "string"),
         "metadata": _STRINGS,

@@ -21,7 +21,5 @@ RUNS = RunList(
     describe=describe,
     name_column="Submission id",
     summary_column="Entrypoint",
-    empty=(
-        "Nothing was submitted through Ray's Jobs API yet. A Ray client that is pointed at this server shows up here."
-    ),
+    empty=("Nothing has been submitted through Ray's Jobs API yet."),
 )

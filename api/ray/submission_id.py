@@ -40,7 +40,7 @@ def _problem(text: str) -> str | None:
         return "Must not begin or end with blanks."
     for character in text:
         if character in _MEANT_OTHERWISE:
-            return f"Must not hold {character!r}: clients could not address the job by this id."
+            return f"Must not contain {character!r}: clients could not address the job by this id."
         if not character.isprintable():
-            return f"Must not hold the character U+{ord(character):04X}; use letters, digits and punctuation."
+            return f"Must not contain the character U+{ord(character):04X}; use letters, digits and punctuation."
     return None

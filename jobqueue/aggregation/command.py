@@ -27,7 +27,7 @@ _COLUMNS = (
 
 @click.group()
 def collection() -> None:
-    """Load, see and delete the collections in this machine's data directory (JOBQUEUE_DATA_DIR)."""
+    """Load, show and delete the collections in this machine's data directory (JOBQUEUE_DATA_DIR)."""
     require("jobqueue collection", "aggregation")
 
 

@@ -18,13 +18,14 @@ _OPTIONS = (
     click.option(
         "--concurrency-key",
         metavar="KEY",
-        help="At most one job with this key at a time; with {host} or {label:KEY}: one execution.",
+        help="Run at most one job with this key at a time; with {host} or {label:KEY}, one execution.",
     ),
     click.option("--concurrency-limit", type=int, metavar="N", help="With --concurrency-key: at most N at a time."),
     click.option(
         "--concurrency-policy",
         type=click.Choice(POLICIES),
-        help="With --concurrency-key, without a place: wait in line (default), be refused, or cancel those before it.",
+        help="With --concurrency-key, if the key has no free place: wait in line (default), be refused, or cancel the "
+        "jobs before it.",
     ),
 )
 

@@ -24,7 +24,7 @@ _OPTIONS = (
         metavar="TARGET",
         multiple=True,
         shell_complete=targets_like,
-        help="Where the job runs; several add up.",
+        help="Where the job runs; may be repeated.",
     ),
     click.option(
         "--script",

@@ -45,16 +45,16 @@ _COMMANDS = {
     "event": ("jobqueue.cli.commands.event:event", "Follow the events of jobs."),
     "agent": ("jobqueue.cli.commands.agent:agent", "List the agents, and take them in and out of service."),
     "signing": ("jobqueue.cli.commands.signing:signing", "Show and rotate the keys that sign work."),
-    "redis": ("jobqueue.cli.commands.redis:redis", "Print a Redis user with minimal rights for each component."),
+    "redis": ("jobqueue.cli.commands.redis:redis", "Print a Redis user with minimal permissions for each component."),
     "operation": ("jobqueue.cli.commands.operation:operation", "List the operations that agents support."),
     "collection": (
         "jobqueue.aggregation.command:collection",
-        "Load, see and delete the collections in this machine's data directory (JOBQUEUE_DATA_DIR).",
+        "Load, show and delete the collections in this machine's data directory (JOBQUEUE_DATA_DIR).",
     ),
     "key": ("jobqueue.cli.commands.key:key", "Manage API keys, the credentials of programs."),
     "context": (
         "jobqueue.cli.commands.context:context",
-        "Keep the addresses and tokens of several APIs under names, and switch between them.",
+        "Store the addresses and tokens of several APIs under names, and switch between them.",
     ),
     "login": (
         "jobqueue.cli.commands.login:login",
@@ -74,11 +74,11 @@ _COMMANDS = {
     ),
     "schedule": (
         "jobqueue.cli.commands.schedule:schedule",
-        "Submit jobs at times: by cron expression, at an interval, once, or by a recurrence rule.",
+        "Submit jobs at set times: by cron expression, at an interval, once, or by a recurrence rule.",
     ),
     "notification": (
         "jobqueue.cli.commands.notification:notification",
-        "Report events: jobs that end, rollouts that stop, schedules that miss a time, agents that are lost, alerts.",
+        "Report events to webhooks, mail and chat: failed jobs, stopped rollouts, missed schedules, lost agents.",
     ),
     "apply": (
         "jobqueue.cli.commands.apply:apply",
@@ -99,7 +99,7 @@ _COMMANDS = {
     ),
     "failing": (
         "jobqueue.cli.commands.failing:failing",
-        "List what failed lately, grouped by operation, title and error, the largest groups first.",
+        "List recent failures, grouped by operation, title and error, the largest groups first.",
     ),
     "top": (
         "jobqueue.cli.commands.top:top",

@@ -38,7 +38,7 @@ _OPTIONS = (
         "--canary", type=int, metavar="N", help="Rollout: run on the first N hosts alone; one failure stops it."
     ),
     click.option("--batch", type=_amount, metavar="N|N%", help="Rollout: run on this many hosts at a time."),
-    click.option("--spread", metavar="KEY", help="Rollout: take turns by this label or fact, such as zone."),
+    click.option("--spread", metavar="KEY", help="Rollout: alternate the values of this label or fact, such as zone."),
     click.option(
         "--max-failures",
         type=_amount,
@@ -47,12 +47,14 @@ _OPTIONS = (
     ),
     click.option("--pause", type=duration, metavar="DURATION", help="Rollout: wait this long between two batches."),
     click.option(
-        "--between", type=click.Choice([AUTO, APPROVE]), help="Rollout: approve: each batch must be approved."
+        "--between",
+        type=click.Choice([AUTO, APPROVE]),
+        help="Rollout: with approve, each further batch must be approved.",
     ),
     click.option(
         "--on-failure",
         type=click.Choice([STOP, CANCEL]),
-        help="Rollout: cancel: one that stops also cancels what runs.",
+        help="Rollout: with cancel, a rollout that stops also cancels running executions.",
     ),
     click.option("--deadline", type=duration, metavar="DURATION", help="Rollout: start nothing after this time."),
     click.option(

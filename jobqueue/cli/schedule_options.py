@@ -38,8 +38,10 @@ _TIMING = (
     click.option("--every", type=_span, metavar="DURATION", help="At this interval, such as 15m."),
     click.option("--at", type=future, metavar="TIME", help="Once: a time, or a duration from now."),
     click.option("--rrule", metavar="RULE", help="A recurrence rule, such as 'FREQ=MONTHLY;BYDAY=-1FR;BYHOUR=18'."),
-    click.option("--time-zone", metavar="ZONE", help="Of --cron and --rrule, such as Europe/Berlin; default UTC."),
-    click.option("--anchor", type=future, metavar="TIME", help="Where --every and --rrule count from."),
+    click.option(
+        "--time-zone", metavar="ZONE", help="Time zone of --cron and --rrule, such as Europe/Berlin; default UTC."
+    ),
+    click.option("--anchor", type=future, metavar="TIME", help="The time from which --every and --rrule count."),
     click.option("--starts", type=future, metavar="TIME", help="No time before this one."),
     click.option("--ends", type=future, metavar="TIME", help="No time after this one."),
     click.option("--jitter", type=_span, metavar="DURATION", help="Delay each time by up to this."),
@@ -49,12 +51,14 @@ _TIMING = (
         type=blackout_window,
         metavar="CRON/DURATION",
         multiple=True,
-        help="Fire nothing in this window, such as '0 22 * * 5 / 2d'; may be given several times.",
+        help="Fire nothing in this window, such as '0 22 * * 5 / 2d'; may be repeated.",
     ),
 )
 _TERMS = (
     click.option(
-        "--overlap", type=click.Choice([str(item) for item in Overlap]), help="If the last job has not ended."
+        "--overlap",
+        type=click.Choice([str(item) for item in Overlap]),
+        help="What to do if the last job has not ended.",
     ),
     click.option(
         "--catch-up",

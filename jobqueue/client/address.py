@@ -103,7 +103,9 @@ def check_url(url: str) -> str:
     except ValueError as error:  # an invalid port, or a malformed IPv6 address
         raise InvalidInput(f"{url[:120]!r} is not an API address; {example}.") from error
     if parts.username is not None or parts.password is not None:
-        raise InvalidInput(f"An API's address holds no user or password; {example}, and a token in JOBQUEUE_TOKEN.")
+        raise InvalidInput(
+            f"An API's address must not contain a user or password; {example}, and a token in JOBQUEUE_TOKEN."
+        )
     if not valid or parts.query or parts.fragment or not url.isprintable() or " " in url:
         raise InvalidInput(f"{url[:120]!r} is not an API address; {example}.")
     return url.rstrip("/")

@@ -25,6 +25,7 @@ from jobqueue.errors import InvalidInput
 from jobqueue.model.concurrency import Concurrency
 from jobqueue.model.execution_page import MAX_LIMIT as MAX_EXECUTIONS
 from jobqueue.model.filter import MAX_LIMIT
+from jobqueue.model.fleet_plan import FleetPlan, fleet_plan
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.rollout import Rollout
 from jobqueue.model.states import FINAL_STATUSES
@@ -165,6 +166,22 @@ class Client(ObjectMethods):
         }
         body = {name: value for name, value in body.items() if value is not None}
         return self._object("POST", "/job/plan", body=body, repeatable=True)
+
+    def fleet_plan(self, job_id: str) -> FleetPlan:
+        """What a finished job that checked would change on its hosts, and the hash to approve it by.
+
+        Raises ``InvalidInput`` for a job that has checked nothing, or is not finished.
+        """
+        return fleet_plan(self.job(job_id), self.iter_executions(job_id))
+
+    def apply_plan(self, job_id: str, plan: str, **terms: Any) -> dict[str, Any]:
+        """Submit the run that a job has checked, for hosts that still need the change; ``terms`` as for ``submit``.
+
+        Raises ``InvalidInput`` if ``plan`` is not the hash of its plan.
+        """
+        found = self.fleet_plan(job_id)
+        found.require(plan)
+        return self.submit(found.operation, found.applying, found.target, **terms)
 
     def submit_batch(self, jobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """``{"accepted": n, "items": [{"job_id", ...} or {"error", ...}]}``, in the order of ``jobs`` (at most 1000).
@@ -750,7 +767,7 @@ class Client(ObjectMethods):
         return self._object("POST", "/schedule/preview", body=_terms(timing), repeatable=True)
 
     def pause_schedule(self, name: str, reason: str = "") -> dict[str, Any]:
-        """Let the times of a schedule pass without jobs."""
+        """Pause a schedule: its times pass without jobs."""
         return self._object("POST", _path("/schedule", name, "pause"), body={"reason": reason}, repeatable=True)
 
     def resume_schedule(self, name: str) -> dict[str, Any]:

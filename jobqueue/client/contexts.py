@@ -201,7 +201,7 @@ def _context(name: str, values: Any, path: Path) -> Context:
     subject = f"Context {name[:80]!r} in {path}"
     check_name(name)
     if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
-        raise InvalidInput(f"{subject} must have texts only: {', '.join(_FIELDS)}.")
+        raise InvalidInput(f"{subject} must contain strings only: {', '.join(_FIELDS)}.")
     unknown = values.keys() - set(_FIELDS)
     if unknown or not values.get("url"):
         wrong = f"does not know {', '.join(sorted(unknown))}" if unknown else "has no url"

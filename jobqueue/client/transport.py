@@ -153,8 +153,8 @@ class Transport:
             return _Again(failure, not_done=True) if isinstance(error, NewConnectionError) else failure
         if isinstance(error, HttpTimeout):
             return ConnectionFailed(
-                f"The jobqueue API at {self.url} did not answer within {self._timeout:g} s; whether it carried the "
-                "request out is not known.",
+                f"The jobqueue API at {self.url} did not answer within {self._timeout:g} s; it is unknown whether it "
+                "processed the request.",
                 url=self.url,
             )
         if isinstance(error, SSLError):

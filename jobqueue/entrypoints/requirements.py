@@ -72,7 +72,7 @@ class Requirements:
         words = [word for text in _texts(value.get(fields[2]) or [], options_key) for word in _words(text, options_key)]
         more, extra = translate(words, options_key)
         if any(not line.startswith("-") for line in more):
-            raise InvalidInput(f"{options_key} must hold options only; name packages in 'packages'.")
+            raise InvalidInput(f"{options_key} must contain options only; name packages in 'packages'.")
         requirements = _requirements((*lines, *more), (*options, *extra), check)
         return replace(requirements, tool_version=version) if requirements is not None else None
 

@@ -43,7 +43,7 @@ def text(value: Any) -> str:
 def texts(value: Any) -> tuple[str, ...]:
     """A list of texts."""
     if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
-        raise ValueError("invalid list of texts")
+        raise ValueError("invalid list of strings")
     return tuple(value)
 
 

@@ -131,7 +131,7 @@ class Doctor:
             if count < pause.hosts:
                 text = (
                     f"the pause {pause.id} of {pause.value[:200]!r} has lost {pause.hosts - count} of its "
-                    f"{pause.hosts} hosts, where executions start again; end it and begin it anew"
+                    f"{pause.hosts} hosts, where executions start again; end it and create it again"
                 )
                 yield Damage("pause", key, text)
 

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jobqueue.errors import Conflict, NotificationExists, NotificationNotFound, RecordAltered, RecordChanged
+from jobqueue.errors import NotificationExists, NotificationNotFound, RecordAltered
 from jobqueue.ledger import decoding
-from jobqueue.ledger.scripts import Argument, Clock, redis_clock
+from jobqueue.ledger.numbered_records import NumberedKind, NumberedRecords
+from jobqueue.ledger.scripts import Clock, redis_clock
 from jobqueue.ledger.sealed_records import SealedRecords, SealedStorage
 from jobqueue.model.notification import (
     KEPT_DEAD_LETTERS,
@@ -34,6 +35,15 @@ MOST_NOTICES = 200
 _LONGEST_ERROR = 500
 #: The largest second part of the id of a stream's entry.
 _LAST_NUMBER = 2**64 - 1
+_KIND = NumberedKind(
+    name="notification",
+    noun="notification rule",
+    remedy="It sends nothing; delete it, and store it again.",
+    most=MOST_RULES,
+    kept=KEPT_DELIVERIES,
+    read="read_notifications",
+    store="store_notification",
+)
 
 
 @dataclass(frozen=True)
@@ -70,16 +80,11 @@ class Settlement:
     dead_letter: DeadLetter | None = None
 
 
-class Notifications:
+class Notifications(NumberedRecords[RuleView]):
     """The notification rules of one ledger. Thread-safe. Raises ``LedgerUnavailable`` when Redis is away."""
 
     def __init__(self, storage: SealedStorage, *, now: Clock = redis_clock) -> None:
-        self._keys = storage.keys
-        self._scripts = storage.scripts
-        self._audit = storage.audit
-        self._now = now
-        remedy = "It sends nothing; delete it, and store it again."
-        self._records = SealedRecords(storage, "notification", "notification rule", remedy)
+        super().__init__(storage, _KIND, now)
         self._letters = SealedRecords(storage, "dead-letter", "dead letter of", "It is not sent; delete it.")
 
     def put(self, rule: NotificationRule, before: str) -> None:
@@ -94,38 +99,6 @@ class Notifications:
     def remove(self, name: str, serial: str) -> None:
         """Remove a rule with its dead letters. Raises ``NotificationNotFound``, ``RecordChanged``."""
         self._store(name, serial, "", "")
-
-    def get(self, name: str) -> RuleView:
-        """One rule with its deliveries. Raises ``NotificationNotFound``, ``RecordAltered``."""
-        for view in self.some([name], KEPT_DELIVERIES):
-            if isinstance(view, RecordAltered):
-                raise view
-            return view
-        raise _unknown(name)
-
-    def some(self, names: Sequence[str], deliveries: int) -> list[RuleView | RecordAltered]:
-        """Those of the rules that exist, with so many of their newest deliveries."""
-        if not names:
-            return []
-        _, *records = self._scripts.call("read_notifications", deliveries, "", *names)
-        return [self._view(*record) for record in records]
-
-    def page(self, behind: str, limit: int, deliveries: int) -> tuple[list[RuleView], int, str | None]:
-        """Rules by name, behind a name; how many there are in all, and the name behind which the next page begins.
-
-        Altered ones are left out, with an alert.
-        """
-        total, *records = self._scripts.call("read_notifications", deliveries, limit, behind)
-        views = (self._view(*record) for record in records)
-        intact = [view for view in views if isinstance(view, RuleView)]
-        return intact, int(total), str(records[-1][0]) if len(records) == limit else None
-
-    def serial(self, name: str) -> str:
-        """The serial number of a rule, also of an altered one, which can be removed with it."""
-        serial = self._scripts.command("HGET", self._keys.kind("notification") + name, "serial")
-        if serial is None:
-            raise _unknown(name)
-        return str(serial)
 
     def take(self, holder: str, lease_seconds: float, passed: Cursor) -> Turn | None:
         """The rules, for the one process that delivers; None for the others. Removes the events before ``passed``."""
@@ -216,22 +189,6 @@ class Notifications:
         removed = self._scripts.command("LREM", self._keys.kind("dead_letters") + name, 1, letter.record)
         return bool(int(removed))
 
-    def _store(self, name: str, before: str, *arguments: Argument) -> None:
-        given = (self._now(), name, before, *arguments, MOST_RULES)
-        answer = self._audit.change(
-            lambda entry: self._scripts.call("store_notification", *given, *entry), notification=name
-        )
-        if answer == "exists":
-            raise NotificationExists(
-                f"The notification rule {name!r} was stored by another caller meanwhile; try again."
-            )
-        if answer == "unknown":
-            raise _unknown(name)
-        if answer == "changed":
-            raise RecordChanged
-        if answer == "full":
-            raise Conflict(f"There are {MOST_RULES} notification rules already; delete some first.")
-
     def _view(self, name: str, sealed: str, *rest: Any) -> RuleView | RecordAltered:
         jobs, others, attempts, following, since, error, delivered, failed, dead, *lines = map(str, rest)
         try:
@@ -250,6 +207,14 @@ class Notifications:
         )
         deliveries = (_delivery(line) for line in lines)
         return RuleView(rule, progress, tuple(delivery for delivery in deliveries if delivery is not None))
+
+    def _unknown(self, name: str) -> NotificationNotFound:
+        return NotificationNotFound(
+            f"No notification rule has the name {name[:80]!r}; `jobqueue notification list` shows all."
+        )
+
+    def _taken(self, name: str) -> NotificationExists:
+        return NotificationExists(f"The notification rule {name!r} was stored by another caller meanwhile; try again.")
 
 
 def _notice(entry_id: str, text: str, *, is_of_job: bool) -> Notice:
@@ -297,9 +262,3 @@ def _number(text: str) -> int | None:
         return decoding.integer(text) if text else None
     except decoding.FAULTS:
         return None
-
-
-def _unknown(name: str) -> NotificationNotFound:
-    return NotificationNotFound(
-        f"No notification rule has the name {name[:80]!r}; `jobqueue notification list` shows all."
-    )

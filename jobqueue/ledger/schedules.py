@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from jobqueue.errors import Conflict, RecordAltered, RecordChanged, ScheduleExists, ScheduleNotFound
+from jobqueue.errors import RecordAltered, ScheduleExists, ScheduleNotFound
 from jobqueue.ledger import decoding
+from jobqueue.ledger.numbered_records import NumberedKind, NumberedRecords
 from jobqueue.ledger.scripts import Argument, Clock, redis_clock
-from jobqueue.ledger.sealed_records import SealedRecords, SealedStorage
+from jobqueue.ledger.sealed_records import SealedStorage
 from jobqueue.model.schedule import KEPT_RESULTS, Outcome, Progress, Result, Schedule, ScheduleView
 
 #: Maximum number of schedules.
@@ -19,6 +20,15 @@ MOST_SCHEDULES = 100_000
 MAX_PAGE = 100
 #: In place of a next time: that of before.
 _KEEP = "="
+_KIND = NumberedKind(
+    name="schedule",
+    noun="schedule",
+    remedy="It does not fire; delete it, and create it again.",
+    most=MOST_SCHEDULES,
+    kept=KEPT_RESULTS,
+    read="read_schedules",
+    store="store_schedule",
+)
 
 
 @dataclass(frozen=True)
@@ -50,16 +60,11 @@ class Step:
     seen: int | None = None
 
 
-class Schedules:
+class Schedules(NumberedRecords[ScheduleView]):
     """The schedules of one ledger. Thread-safe. Raises ``LedgerUnavailable`` when Redis is away."""
 
     def __init__(self, storage: SealedStorage, *, now: Clock = redis_clock) -> None:
-        self._keys = storage.keys
-        self._scripts = storage.scripts
-        self._audit = storage.audit
-        self._now = now
-        remedy = "It does not fire; delete it, and create it again."
-        self._records = SealedRecords(storage, "schedule", "schedule", remedy)
+        super().__init__(storage, _KIND, now)
 
     def change(self, schedule: Schedule, before: str) -> None:
         """Store a schedule in place of the one with the serial number ``before``; its next time remains.
@@ -78,38 +83,6 @@ class Schedules:
     def remove(self, name: str, serial: str) -> None:
         """Remove a schedule and its results. Raises ``ScheduleNotFound``, ``RecordChanged``."""
         self._store(name, serial, "", "", "", "")
-
-    def get(self, name: str) -> ScheduleView:
-        """One schedule with its results. Raises ``ScheduleNotFound``, ``RecordAltered``."""
-        for view in self.some([name], KEPT_RESULTS):
-            if isinstance(view, RecordAltered):
-                raise view
-            return view
-        raise _unknown(name)
-
-    def some(self, names: Sequence[str], results: int) -> list[ScheduleView | RecordAltered]:
-        """The named schedules that exist, each with up to this many of its newest results."""
-        if not names:
-            return []
-        _, *records = self._scripts.call("read_schedules", results, "", *names)
-        return [self._view(*record) for record in records]
-
-    def page(self, behind: str, limit: int, results: int) -> tuple[list[ScheduleView], int, str | None]:
-        """Schedules by name, behind a name; how many there are in all, and the name behind which the next page begins.
-
-        Altered ones are left out, with an alert.
-        """
-        total, *records = self._scripts.call("read_schedules", results, limit, behind)
-        views = (self._view(*record) for record in records)
-        intact = [view for view in views if isinstance(view, ScheduleView)]
-        return intact, int(total), str(records[-1][0]) if len(records) == limit else None
-
-    def serial(self, name: str) -> str:
-        """The serial number of a schedule, also of an altered one, which can be removed with it."""
-        serial = self._scripts.command("HGET", self._keys.kind("schedule") + name, "serial")
-        if serial is None:
-            raise _unknown(name)
-        return str(serial)
 
     def take(self, holder: str, lease_seconds: float, most: int) -> Taken | None:
         """The schedules that are due, at most ``most``, for the one process that fires them; None for the others."""
@@ -152,22 +125,10 @@ class Schedules:
             *result_fields,
         )
 
-    def _store(self, name: str, before: str, *arguments: Argument) -> None:
-        terms = (self._now(), name, before, *arguments, MOST_SCHEDULES)
-        answer = self._audit.change(lambda entry: self._scripts.call("store_schedule", *terms, *entry), schedule=name)
-        if answer == "exists":
-            raise ScheduleExists(f"The schedule {name!r} exists; choose another name, or replace it (PUT, --replace).")
-        if answer == "unknown":
-            raise _unknown(name)
-        if answer == "changed":
-            raise RecordChanged
-        if answer == "full":
-            raise Conflict(f"There are {MOST_SCHEDULES} schedules already; delete some first.")
-
     def _sealed(self, schedule: Schedule) -> str:
         return self._records.close(schedule.name, json.dumps(schedule.document()))
 
-    def _view(self, name: str, sealed: str, *rest: str) -> ScheduleView | RecordAltered:
+    def _view(self, name: str, sealed: str, *rest: Any) -> ScheduleView | RecordAltered:
         next_time, due, job_id, status, waits, seen, *lines = rest
         try:
             schedule = Schedule.of(json.loads(self._records.open(name, sealed)))
@@ -176,6 +137,12 @@ class Schedules:
         progress = Progress(_time(next_time), _time(due), job_id, status, _time(waits), _time(seen) or 0)
         results = (_result(line) for line in lines)
         return ScheduleView(schedule, progress, tuple(result for result in results if result is not None))
+
+    def _unknown(self, name: str) -> ScheduleNotFound:
+        return ScheduleNotFound(f"No schedule has the name {name[:80]!r}; `jobqueue schedule list` shows all.")
+
+    def _taken(self, name: str) -> ScheduleExists:
+        return ScheduleExists(f"The schedule {name!r} exists; choose another name, or replace it (PUT, --replace).")
 
 
 def fire_argument(schedule: Schedule, outcome: Outcome, time: int, next_time: int | None, due: int | None) -> str:
@@ -208,7 +175,3 @@ def _result(line: str) -> Result | None:
         return Result(*times, Outcome(outcome), decoding.integer(count), job_id, reason)
     except decoding.FAULTS:  # not written by the ledger
         return None
-
-
-def _unknown(name: str) -> ScheduleNotFound:
-    return ScheduleNotFound(f"No schedule has the name {name[:80]!r}; `jobqueue schedule list` shows all.")

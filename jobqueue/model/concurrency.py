@@ -75,7 +75,7 @@ class Concurrency:
 
 def _check_key(key: Any) -> None:
     if not isinstance(key, str) or not 1 <= len(key) <= MAX_KEY:
-        raise _invalid("key", f"Must be a text of 1 to {MAX_KEY} characters.")
+        raise _invalid("key", f"Must be a string of 1 to {MAX_KEY} characters.")
     for name in _PLACEHOLDER.findall(key):
         if name != "host" and not _LABEL.fullmatch(name):
             raise _invalid("key", f"Unknown placeholder {{{name[:80]}}}; there are {{host}} and {{label:KEY}}.")

@@ -40,6 +40,12 @@ WRITE = READ | {
     "cron:write",
     "process:execute",
     "log:read",
+    "ntp:write",
+    "power:execute",
+    "network:write",
+    "docker:read",
+    "docker:write",
+    "docker:execute",
     "secret:use",
 }
 #: The permissions that jobqueue itself requires, besides those of operations.

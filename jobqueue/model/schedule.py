@@ -1,4 +1,4 @@
-"""Schedules: jobs that are submitted at times. Times and durations are in microseconds."""
+"""Schedules: jobs that are submitted at set times. Times and durations are in microseconds."""
 
 from __future__ import annotations
 

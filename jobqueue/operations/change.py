@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from marshmallow import fields, validate
+
+from jobqueue.model.fleet_plan import DIGEST_LENGTH, MAX_CHANGES
 from jobqueue.operations.outcome import Outcome
-from jobqueue.operations.schema import Flag, Schema
+from jobqueue.operations.schema import Flag, Items, Schema, Text, shape
 from jobqueue.operations.text import brief, clean
 
 #: Longest diff of an answer, in characters.
@@ -16,6 +19,18 @@ MAX_DIFF_LENGTH = 64 * 1024
 #: Longer texts are not compared line by line, which takes quadratic time at worst.
 _MAX_COMPARED_LENGTH = 256 * 1024
 _MAX_MESSAGE_LENGTH = 500
+
+
+def _digest(**options: Any) -> Text:
+    return Text(**options, **shape(f"[0-9a-f]{{{DIGEST_LENGTH}}}", "Must be a digest of 64 hex digits."))
+
+
+class PlanSchema(Schema):
+    """A fleet plan: the job that checked, the hash that was approved, and the digests of the changes that it holds."""
+
+    job = Text(required=True, **shape(r"[0-9a-f-]{36}", "Must be the id of a job."))
+    hash = _digest(required=True)
+    changes = Items(_digest(), required=True, validate=validate.Length(1, MAX_CHANGES))
 
 
 class ChangeSchema(Schema):
@@ -26,6 +41,10 @@ class ChangeSchema(Schema):
         metadata={"description": "Change nothing; the answer holds would_change, and the change as a diff."},
     )
     diff = Flag(load_default=False, metadata={"description": "Include the change in the answer, as a diff."})
+    plan = fields.Nested(
+        PlanSchema,
+        metadata={"description": "Change the host only if it still needs the change that this plan holds of it."},
+    )
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def command_problem(command: str) -> str | None:
     if not command.isprintable() or command != command.strip():
         return "Must be one line of printable characters, without blanks around it."
     if _PERCENT.search(command):
-        return r"Must not hold %, which cron takes for the end of the line; write \%."
+        return r"Must not contain %, which cron takes for the end of the line; write \%."
     return None
 
 

@@ -104,7 +104,7 @@ def _resolve_text(text: str, facts: Mapping[str, Any]) -> Any:
         if isinstance(value, bool):
             return "true" if value else "false"
         if not isinstance(value, (str, int, float)):
-            raise OperationFailed(f"Fact {name!r} is not a single value and cannot be put inside a text.")
+            raise OperationFailed(f"Fact {name!r} is not a single value and cannot be put inside a string.")
         return str(value)
 
     return _REFERENCE.sub(replace, text)

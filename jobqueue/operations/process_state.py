@@ -1,4 +1,4 @@
-"""The state of a process, without its command line: reading about a host needs no more than a read right."""
+"""The state of a process, without its command line: reading about a host needs no more than a read permission."""
 
 from __future__ import annotations
 

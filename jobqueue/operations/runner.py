@@ -17,6 +17,7 @@ from jobqueue.operations.base import Operation
 from jobqueue.operations.context import Context
 from jobqueue.operations.facts import resolve_facts
 from jobqueue.operations.outcome import Outcome
+from jobqueue.operations.planned_run import run_planned
 from jobqueue.operations.process.isolated import run_isolated
 from jobqueue.operations.result import checked
 from jobqueue.operations.text import brief, describe
@@ -36,7 +37,11 @@ def run_operation(operation: Operation, data: Mapping[str, Any] | None, context:
     not isolated and never looks at the context may return after its deadline: that is the caller's to judge.
     """
     context.check()
-    filled, redactor = _filled(operation, dict(data or {}), context)
+    return run_planned(operation, dict(data or {}), context, lambda given: _performed(operation, given, context))
+
+
+def _performed(operation: Operation, data: dict[str, Any], context: Context) -> Outcome:
+    filled, redactor = _filled(operation, data, context)
     if not redactor:
         return _outcome(operation, filled, context)
     screen, report = StreamRedactor(redactor, context.output), context.report

@@ -74,7 +74,9 @@ def _checked(expression: str, field: str) -> str:
             f"{words[:80]!r} has {count} {'field' if count == 1 else 'fields'}; give five: minute, hour, day of the "
             "month, month, day of the week."
         )
-        raise InvalidInput.of(field, sentence + (" There are no seconds; use `every`." if count == _FIELDS + 1 else ""))
+        raise InvalidInput.of(
+            field, sentence + (" Seconds are not supported; use `every`." if count == _FIELDS + 1 else "")
+        )
     return words
 
 

@@ -1,10 +1,10 @@
-"""Times at a fixed distance."""
+"""Times at a fixed interval."""
 
 from __future__ import annotations
 
 
 class Interval:
-    """``anchor`` and every ``length`` (microseconds) after it, whatever the clocks on the wall do."""
+    """``anchor`` and every ``length`` (microseconds) after it, whatever the wall clock shows."""
 
     def __init__(self, length: int, anchor: int) -> None:
         self._length = length

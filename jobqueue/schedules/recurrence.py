@@ -112,7 +112,7 @@ def _parts(text: str, field: str) -> dict[str, str]:
         hint = " Use `ends`." if unknown == ["UNTIL"] else ""
         raise InvalidInput.of(field, f"{unknown[0]} is not supported; use {', '.join(sorted(_PARTS))}.{hint}")
     if parts.get("FREQ") not in _FREQUENCIES:
-        sentence = f"FREQ must be one of {', '.join(_FREQUENCIES)}; use `every` or `cron` for shorter distances."
+        sentence = f"FREQ must be one of {', '.join(_FREQUENCIES)}; use `every` or `cron` for shorter intervals."
         raise InvalidInput.of(field, sentence)
     _check_number(parts, "COUNT", MAX_COUNT, field)
     _check_number(parts, "INTERVAL", _MAX_INTERVAL, field)

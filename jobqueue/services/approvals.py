@@ -71,8 +71,9 @@ class Approvals:
             )
         if principal.acting_as & submitters:
             raise PermissionDenied(
-                f"Job {job.id} was submitted by {job.submitted_by}, and its credentials and those of {principal.name} "
-                "come from each other, or from the same principal, whose jobs must be approved; another one must."
+                f"Job {job.id} was submitted by {job.submitted_by}, and one principal whose jobs need approval may "
+                f"control the credentials of both {job.submitted_by} and {principal.name}; another principal must "
+                "approve it."
             )
         if plan_hash is None:
             sentence = "Required: the approval.plan_hash of the job, which identifies the approved plan."

@@ -57,7 +57,7 @@ class BlastRadius:
         try:
             self._limits.refund(charges)
         except LedgerUnavailable as error:
-            logger.warning("The hosts of a refused job stay counted against the limit of the hour: %s", error)
+            logger.warning("The hosts of a refused job still count towards the hourly limit: %s", error)
 
     def _named(self, principal: Principal, permissions: Iterable[str], hosts: Sequence[str]) -> dict[Grant, int]:
         """How many of the hosts each grant with limits names."""

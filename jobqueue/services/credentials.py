@@ -223,7 +223,7 @@ class CredentialManager:
             if (credential.title or credential.name) == name and credential.created_by != by.name:
                 raise PermissionDenied(
                     f"The {credential.kind} {credential.name} has the name {name!r}, and {by.name} did not create it: "
-                    "their jobs and rights would be shared; choose another name, or ask an administrator."
+                    "their jobs and permissions would be shared; choose another name, or ask an administrator."
                 )
 
     def _require_at_least(self, by: Principal, name: str) -> None:

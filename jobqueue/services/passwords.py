@@ -51,7 +51,7 @@ def _dummy_hash() -> str:
 def _beside(function: Callable[..., T], *args: Any) -> T:
     """Call it in a separate thread if gevent serves requests in this one: argon2 would block all of them."""
     if not _count.acquire(blocking=False):
-        raise TooManyRequests("Too many log-ins at the same time; try again in a second.", retry_after=1)
+        raise TooManyRequests("Too many logins at the same time; try again in a second.", retry_after=1)
     try:
         if not _is_gevent():
             return function(*args)

@@ -137,7 +137,7 @@ class ScheduleManager:
         return stored, changed
 
     def pause(self, name: str, reason: str, principal: Principal) -> ScheduleView:
-        """Let the schedule's times pass without a job. Raises ``ScheduleNotFound``, ``RecordChanged``."""
+        """Pause the schedule: its times pass without a job. Raises ``ScheduleNotFound``, ``RecordChanged``."""
         return self._change(name, Pause(reason, principal.name, self._ledger.time()), principal)
 
     def resume(self, name: str, principal: Principal) -> ScheduleView:

@@ -249,7 +249,7 @@ def _unexpected(text: str, error: UnexpectedInput) -> tuple[str, int]:
 
 def _listed(terminals: set[str]) -> str:
     if terminals <= {"WORD", "STRING"}:
-        return "a word, or a text in quotation marks"
+        return "a word, or a quoted string"
     words = [WORDS[name] for name in WORDS if name in terminals]
     return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 

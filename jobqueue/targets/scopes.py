@@ -1,4 +1,4 @@
-"""Targets of grants: which expressions may carry rights, whether one is within another, and their hosts."""
+"""Targets of grants: which expressions may be used, whether one is within another, and their hosts."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _MOMENTARY = REPORTED | {f"agent.{name}" for name in REPORTED}
 def spelled(text: str) -> str:
     """The canonical spelling of a grant's target.
 
-    Raises ``InvalidTarget`` for an expression that cannot carry rights: a sample, a stored target (which others may
-    change), the hosts of a job, or what changes from moment to moment.
+    Raises ``InvalidTarget`` for an expression that cannot be used in a grant: a sample, a stored target (which others
+    may change), the hosts of a job, or a property that changes from moment to moment.
     """
     canonical = language.spelled(text)
     for node, _ in walk(language.tree(canonical)):
         if reason := _unfit(node):
-            raise InvalidTarget(f"The target {canonical[:80]!r} cannot carry rights: {reason}.")
+            raise InvalidTarget(f"The target {canonical[:80]!r} cannot be used in a grant: {reason}.")
     return canonical
 
 
@@ -39,7 +39,7 @@ def is_within(target: str, scope: str) -> bool:
 
 
 def hosts(text: str, fleet: Fleet) -> int:
-    """The hosts of a grant's target, as a set of the fleet; none for an expression that cannot carry rights."""
+    """The hosts of a grant's target, as a set of the fleet; none for an expression that cannot be used in a grant."""
     try:
         tree = language.tree(text)
         if any(_unfit(node) for node, _ in walk(tree)):
@@ -70,8 +70,8 @@ def _unfit(node: Node) -> str:
 
 
 def _no_hosts(job_id: str, outcome: str) -> Sequence[str]:
-    raise InvalidTarget(f"The hosts of job {job_id}.{outcome} cannot carry rights.")
+    raise InvalidTarget(f"The hosts of job {job_id}.{outcome} cannot be used in a grant.")
 
 
 def _no_target(name: str) -> Node:
-    raise InvalidTarget(f"The stored target @{name} cannot carry rights.")
+    raise InvalidTarget(f"The stored target @{name} cannot be used in a grant.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -37,6 +38,12 @@ class Maker:
         stack = Stack(Path(tempfile.mkdtemp(prefix="s-", dir=self._home)), environ)
         self.made.append(stack)
         return stack
+
+    def close(self) -> None:
+        """Close all, also those behind one that leaves something."""
+        with contextlib.ExitStack() as closing:
+            for stack in self.made:
+                closing.callback(stack.close)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -115,5 +122,4 @@ def make_stack(home: Path) -> Iterator[MakeStack]:
     """Makes stacks that this module may break. They are not started yet."""
     maker = Maker(home)
     yield maker
-    for stack in maker.made:
-        stack.close()
+    maker.close()

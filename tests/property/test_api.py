@@ -40,14 +40,15 @@ from jobqueue.model.submission import Submission
 from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
 from jobqueue.settings import Settings
+from tests.examples import examples
 
 TOKEN = "a-token-of-twenty-four-ch"
 HOST = "web1"
 PACKAGE = "_ray_pkg_0123456789abcdef.zip"
 #: Made-up requests per route and role.
-EXAMPLES = 16
+EXAMPLES = 8
 #: Of the calls of hosts, which have one view and differ in their parameters only.
-EXAMPLES_OF_CALLS, CALLS = 3, "/api/node/"
+EXAMPLES_OF_CALLS, CALLS = 2, "/api/node/"
 ROLES = ("none", "read", "write", "admin")
 CHECKS = [
     not_a_server_error,
@@ -203,7 +204,7 @@ def problem(worlds: list[World], operation: Any) -> str:
     strategy = requests(operation)
 
     @settings(
-        max_examples=EXAMPLES_OF_CALLS if CALLS in operation.label else EXAMPLES,
+        max_examples=examples(EXAMPLES_OF_CALLS if CALLS in operation.label else EXAMPLES),
         derandomize=True,
         database=None,
         deadline=None,

@@ -221,4 +221,4 @@ def test_on_fakeredis() -> None:
 
 @pytest.mark.realredis
 def test_on_a_real_redis(real_client: redis.Redis) -> None:
-    run(RolloutMachine, real_client, examples=80, steps=60)
+    run(RolloutMachine, real_client, examples=40, steps=60)

@@ -26,6 +26,7 @@ from jobqueue.model.submission import Submission
 from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
 from jobqueue.settings import Settings
+from tests.examples import examples
 
 OPERATION, PERMISSION = "node.hostname.get", "agent:read"
 HOSTS = [f"h{number}x" for number in range(6)]
@@ -89,7 +90,7 @@ def _services(fleet: Mapping[str, Labels]) -> Services:
     return Services.over(ledger, own, _registry())
 
 
-@settings(max_examples=15, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=examples(15), deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(_FLEETS, st.lists(_TERMS, min_size=1, max_size=2), st.lists(_TERMS, min_size=1, max_size=3))
 def test_nothing_outside_is_reached_or_shown(
     fleet: dict[str, Labels], granted: list[Term], targets: list[Term]

@@ -336,7 +336,7 @@ if (problem) {
 
 const theme = document.getElementById("theme");
 const CHOICES = ["system", "light", "dark"];
-const WORDS = { system: "Colours: as the system has them", light: "Colours: light", dark: "Colours: dark" };
+const WORDS = { system: "Colours: system setting", light: "Colours: light", dark: "Colours: dark" };
 const SIGNS = { system: "◐", light: "○", dark: "●" };
 
 function showTheme(choice) {

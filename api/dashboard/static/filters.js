@@ -42,7 +42,7 @@ function filterChip({ name, query }) {
   remove.type = "button";
   remove.className = "plain remove";
   remove.textContent = "×";
-  remove.setAttribute("aria-label", `Forget the filter ${name}`);
+  remove.setAttribute("aria-label", `Delete the filter ${name}`);
   remove.addEventListener("click", () => storeFilters(storedFilters().filter((one) => one.name !== name)));
   item.append(link, remove);
   return item;

@@ -47,7 +47,7 @@ agent.add_command(joining.join)
 @click.option("--label", "labels", metavar="KEY:VALUE", multiple=True, help="Agents with this label; all, if several.")
 @click.option("--state", metavar="STATE[,STATE...]", help=f"Agents in one of these states: {', '.join(_STATES)}.")
 @click.option("--hostname", metavar="PATTERN", help="Agents with this hostname; * stands for any characters.")
-@click.option("--limit", type=click.IntRange(1, MAX_LIMIT), help=f"The most agents, by default {DEFAULT_LIMIT}.")
+@click.option("--limit", type=click.IntRange(1, MAX_LIMIT), help=f"Maximum number of agents; default {DEFAULT_LIMIT}.")
 @click.option("--cursor", help="The next_cursor of the previous page.")
 @click.option("--all", "everything", is_flag=True, help="All matching agents instead of one page.")
 @click.option("--view", type=click.Choice(["full", "summary"]), help="With --json: how much of each agent.")
@@ -137,7 +137,7 @@ def accept(hostname: str, fingerprint: str) -> None:
 def revoke(hostnames: Sequence[str], as_json: bool) -> None:
     """Revoke agents: they get no work, their results are not trusted, and their Redis users are removed.
 
-    accept lets an agent in again, once it has a Redis user; a new bundle gives it one.
+    To accept an agent again, run `agent accept`; it also needs a new Redis user, which a new bundle creates.
     """
 
     def describe(agent: Mapping[str, Any]) -> str:

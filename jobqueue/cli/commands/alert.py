@@ -53,7 +53,7 @@ def list_alerts(is_all: bool, as_json: bool) -> None:
 
 @alert.command("acknowledge")
 @click.argument("kinds", metavar="KIND...", nargs=-1, required=True)
-@click.option("--note", default="", metavar="TEXT", help="For others: the cause, a ticket.")
+@click.option("--note", default="", metavar="TEXT", help="A note for others, such as the cause or a ticket.")
 @json_option
 def acknowledge_alert(kinds: Sequence[str], note: str, as_json: bool) -> None:
     """Acknowledge the alerts of one or several kinds, until one is raised or updated."""
@@ -73,7 +73,7 @@ def acknowledge_alert(kinds: Sequence[str], note: str, as_json: bool) -> None:
 @click.argument("kinds", metavar="KIND...", nargs=-1, required=True)
 @json_option
 def reopen_alert(kinds: Sequence[str], as_json: bool) -> None:
-    """Take the acknowledgement of one or several kinds back."""
+    """Withdraw the acknowledgement of one or several kinds."""
     with connect() as client:
         for kind in kinds:
             _say(client.reopen_alert(kind), as_json, "reopened")

@@ -34,7 +34,7 @@ def diff(job_id: str, hosts: Sequence[str], as_json: bool) -> None:
     as duration_ms, are not compared.
     """
     if len(hosts) not in (0, _BOTH):
-        raise click.UsageError("Give two hosts, or none: then the answers of two groups are compared.")
+        raise click.UsageError("Give two hosts, or none to compare the answers of two groups.")
     with connect() as client:
         job_id = job_id_of(client, job_id)
         groups = merged(client.iter_execution_pages(job_id, group="answer"))["groups"]

@@ -28,7 +28,7 @@ _STATES = ("created", "changed", "unchanged", "deleted")
     metavar="PATH",
     multiple=True,
     required=True,
-    help="A file, a directory with files, or - for standard input; several add up.",
+    help="A file, a directory with files, or - for standard input; may be repeated.",
 )
 @click.option("--manager", default="apply", show_default=True, metavar="NAME", help="The name of this set of files.")
 @click.option("--prune", is_flag=True, help="Delete records of this manager that the files do not declare.")
@@ -38,8 +38,8 @@ def apply(paths: Sequence[str], manager: str, prune: bool, take_over: bool, dry_
     """Store the jobs, targets, schedules and notifications that files declare: jobqueue apply -f jobs/ --prune.
 
     Files are YAML or JSON; each document has `kind` (saved-job, target, schedule, notification), `name` and the fields
-    of its kind. Everything is compared and shown before anything is stored; with one record refused, nothing is. What
-    is as declared stays untouched.
+    of its kind. All differences are shown before anything is stored; if one record is refused, nothing is stored.
+    Records that already match are not touched.
     """
     records = read_records(paths, manager)
     if prune and not records:

@@ -42,7 +42,7 @@ _file = click.Path(exists=True, dir_okay=False, readable=True, resolve_path=True
 
 @click.group()
 def context() -> None:
-    """Keep the addresses and tokens of several APIs under names, and switch between them.
+    """Store the addresses and tokens of several APIs under names, and switch between them.
 
     \b
     jobqueue context add prod --url https://jobs.example.org --token-command 'pass show jobqueue'

@@ -23,8 +23,8 @@ _CANNOT = 2
 def doctor(context: click.Context, repairs: bool, as_json: bool) -> None:
     """Check the whole ledger in Redis, and repair it.
 
-    Needs the rights of the user jobqueue-doctor that `jobqueue redis acl` prints. Exit code 0: nothing is wrong, 1:
-    damage was found (and repaired, with --repair), 2: the ledger could not be checked.
+    Needs the permissions of the Redis user jobqueue-doctor that `jobqueue redis acl` prints. Exit code 0: nothing is
+    wrong, 1: damage was found (and repaired, with --repair), 2: the ledger could not be checked.
     """
     try:
         findings = _examine(repairs)

@@ -23,7 +23,7 @@ _LONGEST = 7 * 86_400
 @full_option
 @json_option
 def failing(within: float, full: bool, as_json: bool) -> None:
-    """List what failed lately, grouped by operation, title and error, the largest groups first."""
+    """List recent failures, grouped by operation, title and error, the largest groups first."""
     if not 1 <= within <= _LONGEST:
         raise click.BadParameter("must be from 1s to 7d.", param_hint="--within")
     with connect() as client:

@@ -19,7 +19,7 @@ from jobqueue.cli.views.output import make_streams_safe, screen
 from jobqueue.cli.views.text import one_line
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-#: Not all jobs of the source were taken over.
+#: Not all jobs of the source were imported.
 EXIT_INCOMPLETE = 1
 
 
@@ -31,7 +31,7 @@ def _not_empty(text: str) -> str:
 
 def _prefix(text: str) -> str:
     if not text or slug(text) != text:
-        raise click.BadParameter(f"{text!r} has other characters than letters, digits and . _ -")
+        raise click.BadParameter(f"{text!r} has characters other than letters, digits and . _ -")
     return text
 
 
@@ -45,8 +45,8 @@ def _label(text: str) -> str:
 def import_jobs() -> None:
     """Write files for `jobqueue apply` from crontabs and Rundeck's job definitions.
 
-    What cannot be taken over is named with its reason; nothing is guessed. Nothing is sent to the API. The exit code is
-    1 if a job was not taken over.
+    Jobs that cannot be imported are reported with the reason. Nothing is guessed, and nothing is sent to the API. The
+    exit code is 1 if a job was not imported.
     """
     make_streams_safe()
 
@@ -55,7 +55,7 @@ def _options(command: _F) -> _F:
     for option in (
         click.option("--dry-run", is_flag=True, help="Print the files' content; write nothing."),
         click.option("--replace", is_flag=True, help="Overwrite files that exist with other content."),
-        click.option("--prefix", type=_prefix, metavar="NAME", help="Begins the names of the records."),
+        click.option("--prefix", type=_prefix, metavar="NAME", help="Prefix of the names of the records."),
         click.option(
             "--output",
             metavar="DIR",
@@ -80,7 +80,7 @@ def _options(command: _F) -> _F:
     metavar="USER",
     default="root",
     show_default=True,
-    help="As whom agents run commands; with --user-column, lines of other users are not taken over.",
+    help="The user that agents run commands as; with --user-column, lines of other users are not imported.",
 )
 @click.option("--time-zone", metavar="ZONE", help="The zone of the hosts' clocks, such as Europe/Berlin; default: UTC.")
 @_options
@@ -96,7 +96,9 @@ def crontab(file: str, target: str, user_column: bool, agent_user: str, time_zon
 
 @import_jobs.command()
 @click.argument("file")
-@click.option("--on", "target", type=_not_empty, metavar="TARGET", help="Of jobs that run on Rundeck's server itself.")
+@click.option(
+    "--on", "target", type=_not_empty, metavar="TARGET", help="Target of jobs that run on Rundeck's server itself."
+)
 @click.option("--tag-label", type=_label, metavar="KEY", help="The label that holds what Rundeck has as tags of nodes.")
 @click.option("--time-zone", metavar="ZONE", help="The zone of Rundeck's server, such as Europe/Berlin; default: UTC.")
 @_options
@@ -125,7 +127,9 @@ def _finish(imported: Imported, *, output: Path, dry_run: bool, replace: bool) -
         click.echo(one_line(str(remark)), err=True)
     notes = len(imported.remarks) - imported.left_out
     # in a dry run, standard output holds the files only
-    summary = f"{len(imported.files)} taken over, {imported.left_out} not taken over, {notes} notes"
+    summary = (
+        f"{len(imported.files)} imported, {imported.left_out} not imported, {notes} {'note' if notes == 1 else 'notes'}"
+    )
     if dry_run:
         click.echo(f"{summary} (dry run; nothing was written)", err=True)
     else:

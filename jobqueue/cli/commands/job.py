@@ -11,6 +11,7 @@ import click
 from jobqueue.cli.again import confirm_again
 from jobqueue.cli.candidates import hostnames_like, job_ids_like, operations_like, statuses_like, targets_like
 from jobqueue.cli.commands.answer_diff import diff
+from jobqueue.cli.commands.plan_apply import apply
 from jobqueue.cli.concurrency import concurrency_options, take_concurrency
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.each import for_each
@@ -69,6 +70,7 @@ def job() -> None:
 
 
 job.add_command(diff)
+job.add_command(apply)
 
 
 @job.command()
@@ -182,7 +184,7 @@ def submit(  # noqa: PLR0913 - one for each option
 @click.option(
     "--q", metavar="TEXT", help="Jobs with this text in title, operation, target, host, tag, submitter or error."
 )
-@click.option("--error", metavar="TEXT", help="Jobs with this text in their error.")
+@click.option("--error", metavar="TEXT", help="Jobs with this text in the error.")
 @click.option("--created-after", type=past, metavar="TIME", help="A UTC time, or how long ago: 1h.")
 @click.option("--created-before", type=past, metavar="TIME", help="A UTC time, or how long ago: 1h.")
 @click.option("--limit", type=click.IntRange(1, MAX_LIMIT), default=DEFAULT_LIMIT, show_default=True)
@@ -248,7 +250,7 @@ def get(
     Of a job for more than 1,000 agents, the first 1,000; --executions and --group cover all.
     """
     if executions and group:
-        raise click.UsageError("Give --executions or --group: executions are shown one by one, or in groups.")
+        raise click.UsageError("--executions and --group cannot be combined; give one of them.")
     with connect() as client:
         job_id = job_id_of(client, job_id)
         if group:
@@ -348,7 +350,7 @@ def cancel(job_ids: Sequence[str], as_json: bool) -> None:
 @_ids
 @json_option
 def pause(job_ids: Sequence[str], as_json: bool) -> None:
-    """Pause rollouts: what has been opened goes on, and no further batch is opened."""
+    """Pause rollouts: no further batch is opened; opened executions continue."""
     _steer(Client.pause, job_ids, as_json=as_json)
 
 
@@ -373,7 +375,7 @@ def approve(job_ids: Sequence[str], as_json: bool, plan_hash: str | None) -> Non
 @_ids
 @json_option
 def abort(job_ids: Sequence[str], as_json: bool) -> None:
-    """End rollouts: what is held is cancelled, and what has been opened goes on."""
+    """Abort rollouts: held executions are cancelled; opened ones continue."""
     _steer(Client.abort, job_ids, as_json=as_json)
 
 

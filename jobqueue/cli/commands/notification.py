@@ -1,4 +1,4 @@
-"""``jobqueue notification``: events that are reported to people and programs."""
+"""``jobqueue notification``: rules that report events to people and programs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _patterns(name: str, text: str) -> Callable[[_F], _F]:
 
 @click.group(cls=ClientGroup)
 def notification() -> None:
-    """Report events: jobs that end, rollouts that stop, schedules that miss a time, agents that are lost, alerts."""
+    """Report events to webhooks, mail and chat: failed jobs, stopped rollouts, missed schedules, lost agents."""
 
 
 @notification.command("set")
@@ -46,7 +46,7 @@ def notification() -> None:
 @click.option(
     "--quiet-hours", type=blackout_window, multiple=True, metavar="CRON/DURATION", help="Send nothing in this window."
 )
-@click.option("--time-zone", metavar="ZONE", help="Of the quiet hours, such as Europe/Berlin; default UTC.")
+@click.option("--time-zone", metavar="ZONE", help="Time zone of the quiet hours, such as Europe/Berlin; default UTC.")
 @click.option("--description", help="What the rule is for.")
 @click.option("--paused", metavar="REASON", help="Store it paused.")
 @click.option("--rule", type=json_object, metavar="JSON|@FILE", help="The rule as a whole, in place of these options.")
@@ -117,7 +117,7 @@ def test(name: str, as_json: bool) -> None:
 @full_option
 @json_option
 def dead_letters(name: str, full: bool, as_json: bool) -> None:
-    """List the messages of a rule that were given up, oldest first."""
+    """List the dead letters of a rule, oldest first."""
     with connect() as client:
         answer = client.notifications.dead_letters(name)
     out = screen(full=full)

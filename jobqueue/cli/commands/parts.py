@@ -50,7 +50,7 @@ def _labels(context: click.Context, parameter: click.Parameter, values: tuple[st
 def api(host: str | None, port: int | None, workers: int | None, behind_proxy: bool | None) -> None:
     """Serve the HTTP API until SIGTERM.
 
-    On another address than this machine's own it needs JOBQUEUE_TLS_CERT and JOBQUEUE_TLS_KEY, or --behind-proxy.
+    Any address other than loopback requires JOBQUEUE_TLS_CERT and JOBQUEUE_TLS_KEY, or --behind-proxy.
     """
     settings = Settings.from_env(api_host=host, api_port=port, api_workers=workers, behind_proxy=behind_proxy)
     require("jobqueue api", "api")

@@ -24,9 +24,9 @@ _COLUMNS = (
     Column("WAITING", right=True),
     Column("REASON", wrap=True),
 )
-_reason = click.option("--reason", required=True, help="Why, for those whose jobs wait.")
+_reason = click.option("--reason", required=True, help="The reason, shown to users whose jobs wait.")
 _until = click.option(
-    "--until", type=future, metavar="TIME", help="When it ends by itself: a time, or a duration such as 2h."
+    "--until", type=future, metavar="TIME", help="When the pause ends automatically: a time, or a duration such as 2h."
 )
 
 
@@ -34,7 +34,7 @@ _until = click.option(
 def pause() -> None:
     """Pause operations, tags, hosts or everything, and resume them.
 
-    Nothing new starts there, and what runs goes on.
+    No new execution starts there; running ones continue.
     """
 
 
@@ -89,7 +89,7 @@ def list_pauses(as_json: bool) -> None:
 @pause.command()
 @click.argument("ids", metavar="ID...", nargs=-1, required=True)
 def resume(ids: Sequence[str]) -> None:
-    """End pauses: what they held back starts, in its former order."""
+    """End pauses: held executions start, in their former order."""
     name_each(ids, Client.end_pause, "resumed")
 
 

@@ -16,7 +16,7 @@ _PASSWORD_BYTES = 32
 
 @click.group()
 def redis() -> None:
-    """Print a Redis user with minimal rights for each component."""
+    """Print a Redis user with minimal permissions for each component."""
 
 
 @redis.command()

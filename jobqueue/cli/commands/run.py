@@ -15,6 +15,7 @@ from jobqueue.cli.check import check_options, take_check, with_check
 from jobqueue.cli.commands.job import EXIT_JOB_FAILED, GOOD_STATUSES
 from jobqueue.cli.concurrency import concurrency_options, take_concurrency
 from jobqueue.cli.connection import EXIT_INTERRUPTED, ClientCommand, connect
+from jobqueue.cli.fleet_plan import announce
 from jobqueue.cli.interrupt import settle_interrupted
 from jobqueue.cli.job_options import JobOptions, job_options
 from jobqueue.cli.parameters import duration, full_option, json_option, oneline_option
@@ -144,6 +145,8 @@ def run(  # noqa: PLR0913 - one for each option
         except KeyboardInterrupt:
             settle_interrupted(client, job_id)
             context.exit(EXIT_INTERRUPTED)
+        if check.get("check") and not as_json:
+            announce(client, ended)
     context.exit(0 if ended["status"] in GOOD_STATUSES else EXIT_JOB_FAILED)
 
 

@@ -1,4 +1,4 @@
-"""``jobqueue schedule``: jobs that are submitted at times."""
+"""``jobqueue schedule``: jobs that are submitted at set times."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _TIMES = (Column("TIME", uncut=True), Column("LOCAL", uncut=True))
 
 @click.group(cls=ClientGroup)
 def schedule() -> None:
-    """Submit jobs at times: by cron expression, at an interval, once, or by a recurrence rule."""
+    """Submit jobs at set times: by cron expression, at an interval, once, or by a recurrence rule."""
 
 
 @schedule.command()
@@ -123,10 +123,10 @@ def show(name: str, as_json: bool) -> None:
 
 @schedule.command()
 @_name
-@click.option("--reason", default="", help="Why; shown with the pause.")
+@click.option("--reason", default="", help="The reason; shown with the pause.")
 @json_option
 def pause(name: str, reason: str, as_json: bool) -> None:
-    """Let the times of a schedule pass without jobs."""
+    """Pause a schedule: its times pass without jobs."""
     with connect() as client:
         _show_change(client.pause_schedule(name, reason), "paused", as_json=as_json)
 
@@ -154,7 +154,7 @@ def trigger(name: str, as_json: bool) -> None:
 @_name
 @click.option("--from", "begin", type=past, required=True, metavar="TIME", help="A time, or a duration before now.")
 @click.option("--to", "end", type=past, required=True, metavar="TIME", help="A time, or a duration before now.")
-@click.option("--dry-run", is_flag=True, help="Only list the times; submit nothing.")
+@click.option("--dry-run", is_flag=True, help="List the times only; submit nothing.")
 @json_option
 def backfill(name: str, begin: str, end: str, dry_run: bool, as_json: bool) -> None:
     """Submit the jobs of past times that have none: jobqueue schedule backfill nightly --from 3d --to 1d.

@@ -1,1 +1,1 @@
-"""Translates the jobs of other systems into files for ``jobqueue apply``. Nothing here speaks to the API."""
+"""Converts the jobs of other systems to files for ``jobqueue apply``. Nothing here calls the API."""

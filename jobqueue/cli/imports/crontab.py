@@ -66,7 +66,7 @@ class _Reader:
     imported: Imported = field(default_factory=Imported)
     _names: Names = field(default_factory=Names)
     _environment: dict[str, str] = field(default_factory=dict)
-    #: Why the lines that follow cannot be taken over, if there is a reason: cron refuses the file, or until the next
+    #: Why the lines that follow cannot be imported, if there is a reason: cron refuses the file, or until the next
     #: CRON_TZ, the lines have another time zone.
     _refusal: str = ""
     _other_zone: str = ""

@@ -88,8 +88,8 @@ def _item(item: str, text: str, field: Field) -> tuple[str, range]:
     if last is None:
         if step_text is not None:
             raise NotTakenOver(
-                f"the {field.name} {_quoted(text)} has a step without a range, which crons read differently; "
-                f"write {first}-{field.most}/{step_text}, or {first}."
+                f"the {field.name} {_quoted(text)} has a step without a range, which cron implementations read "
+                f"differently; write {first}-{field.most}/{step_text}, or {first}."
             )
         return item, range(begin, begin + 1)
     end = _number(last, text, field)

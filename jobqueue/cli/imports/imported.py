@@ -1,4 +1,4 @@
-"""The result of an import: files for ``jobqueue apply``, and a remark for each item that is not taken over."""
+"""The result of an import: files for ``jobqueue apply``, and a remark for each item that is not imported."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _OTHER_CHARACTERS = re.compile(r"[^A-Za-z0-9._]+")
 
 
 class NotTakenOver(Exception):
-    """Why an item cannot be taken over, as a sentence."""
+    """Why an item cannot be imported, as a sentence."""
 
 
 class Severity(Enum):
     """``LEFT_OUT``: a job is missing from the files. ``NOTE``: its job is there, and behaves differently in this."""
 
-    LEFT_OUT = "not taken over"
+    LEFT_OUT = "not imported"
     NOTE = "note"
 
 
@@ -58,7 +58,7 @@ class Imported:
 
     @property
     def left_out(self) -> int:
-        """How many jobs of the source are not taken over."""
+        """How many jobs of the source are not imported."""
         return sum(remark.severity is Severity.LEFT_OUT for remark in self.remarks)
 
     def leave_out(self, where: str, reason: str) -> None:

@@ -19,7 +19,7 @@ _STEP = {
     *("exec", "script", "args", "scriptInterpreter", "interpreterArgsQuoted", "fileExtension", "description"),
     *("expandTokenInScriptFile", "plugins", "enabled"),
 }
-#: Kinds of steps that are not taken over, and why.
+#: Kinds of steps that are not imported, and why.
 _REFUSED = {
     "errorhandler": "its step has an error handler; a job has none.",
     "jobref": "its step is another job (jobref); a job runs one operation.",

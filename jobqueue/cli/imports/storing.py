@@ -20,7 +20,7 @@ def text_of(file: ImportedFile) -> str:
 
 
 def store(files: Sequence[ImportedFile], directory: Path, *, replace: bool) -> list[Path]:
-    """Write the files that are not there with the same text already, and give their paths.
+    """Write the files that do not exist with the same content, and return their paths.
 
     Raises ``ClickException`` for a file that is there with another text, unless ``replace``; then nothing is written.
     """

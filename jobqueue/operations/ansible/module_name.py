@@ -35,7 +35,7 @@ _REFUSED: Mapping[str, str] = {
     "include_vars": _CONTROLLER,
     "meta": _CONTROLLER,
     "package": f"{_CONTROLLER}; use node.package.install, or the module of the host's package manager (apt, dnf)",
-    "pause": "it wants a terminal",
+    "pause": "it needs a terminal",
     "raw": f"{_CONTROLLER}; use command.shell.execute",
     "reboot": f"{_CONTROLLER} that waits for the host",
     "script": f"{_CONTROLLER}; use script.shell.execute",

@@ -34,7 +34,7 @@ class ModuleSchema(ChangeSchema):
     def _own_arguments(self, value: Mapping[str, Any], **_kwargs: Any) -> None:
         reserved = sorted(name for name in value if name.startswith(RESERVED))
         if reserved:
-            raise ValidationError(f"Must not hold {reserved[0]}: check and diff are fields of the data.")
+            raise ValidationError(f"Must not contain {reserved[0]}: check and diff are fields of the data.")
 
 
 @operation(
@@ -46,7 +46,7 @@ class ModuleSchema(ChangeSchema):
     lacks=lack_of_ansible,
 )
 def module_execute(data: dict[str, Any], context: Context) -> Outcome:
-    """Run a module of Ansible, as a task of a playbook does."""
+    """Run an Ansible module, like a task of a playbook."""
     module: str = data["module"]
     answer = run_module(module, data["args"], context, check=data["check"], timeout=data.get("timeout"))
     error = f"The module {module} failed: {answer.message or 'it gave no reason'}" if answer.failed else None

@@ -1,4 +1,4 @@
-"""Entries of cron: one file each in /etc/cron.d."""
+"""Cron entries: one file each in /etc/cron.d."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class DeleteSchema(ChangeSchema):
 
 @operation("schedule.cron.list", permission=_READ)
 def cron_list(data: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Entries of cron that jobqueue created."""
+    """Cron entries that jobqueue created."""
     names = sorted(path.name for path in _FOLDER.iterdir()) if _FOLDER.is_dir() else []
     found = ((name, _line(name)) for name in names)
     return {"entries": [_entry(name, line) for name, line in found if line]}
@@ -100,20 +100,20 @@ def cron_list(data: dict[str, Any], context: Context) -> dict[str, Any]:
 
 @operation("schedule.cron.get", schema=NameSchema, permission=_READ)
 def cron_get(data: dict[str, Any], context: Context) -> dict[str, Any]:
-    """One entry of cron that jobqueue created."""
+    """One cron entry that jobqueue created."""
     return {"entries": [_entry(data["name"], _present(data["name"]))]}
 
 
 @operation("schedule.cron.create", schema=CreateSchema, changes=True, idempotent=True, permission=_WRITE)
 def cron_create(data: dict[str, Any], context: Context) -> Outcome:
-    """Create an entry of cron that runs a command, or replace one that jobqueue created under this name."""
+    """Create a cron entry that runs a command, or replace one that jobqueue created under this name."""
     line = CrontabLine(_schedule(data) or "", data.get("user", "root"), data["command"])
     return _write(line, data, context)
 
 
 @operation("schedule.cron.update", schema=UpdateSchema, changes=True, idempotent=True, permission=_WRITE)
 def cron_update(data: dict[str, Any], context: Context) -> Outcome:
-    """Change an entry of cron that jobqueue created; fields that are not given keep their values."""
+    """Change a cron entry that jobqueue created; fields that are not given keep their values."""
     old = _present(data["name"])
     line = CrontabLine(_schedule(data) or old.schedule, data.get("user", old.user), data.get("command", old.command))
     return _write(line, data, context)
@@ -121,7 +121,7 @@ def cron_update(data: dict[str, Any], context: Context) -> Outcome:
 
 @operation("schedule.cron.delete", schema=DeleteSchema, changes=True, idempotent=True, permission=_WRITE)
 def cron_delete(data: dict[str, Any], context: Context) -> Outcome:
-    """Delete an entry of cron that jobqueue created; nothing happens if there is none."""
+    """Delete a cron entry that jobqueue created; does nothing if it does not exist."""
     name = data["name"]
     _check_own(name)
     return change_outcome(change_text(_FOLDER / name, None, data, context), data, {"name": name})

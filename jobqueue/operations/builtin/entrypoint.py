@@ -123,7 +123,7 @@ def _with_digests(data: dict[str, Any], pin: PinPackages) -> dict[str, Any]:
     prepare=_with_digests,
 )
 def run(data: dict[str, Any], context: Context) -> Outcome:
-    """Run a line by the shell in a runtime environment; a non-zero exit code fails the job."""
+    """Run a shell command line in a runtime environment; a non-zero exit code fails the job."""
     from jobqueue.entrypoints.spec import RuntimeEnv
     from jobqueue.entrypoints.surroundings import surround
 

@@ -108,7 +108,7 @@ def deploy_execute(data: dict[str, Any], context: Context) -> Outcome:
 
 @operation("file.undeploy.execute", schema=PathSchema, changes=True, idempotent=True, permission="file:write")
 def undeploy_execute(data: dict[str, Any], context: Context) -> Outcome:
-    """Remove a file; nothing happens when it is not there."""
+    """Remove a file; does nothing if it does not exist."""
     path: str = data["path"]
     try:
         status = _regular(path)

@@ -76,7 +76,7 @@ def group_create(data: dict[str, Any], context: Context) -> Outcome:
     "node.group.delete", schema=DeleteSchema, changes=True, idempotent=True, permission=_WRITE, lacks=lack_of_ansible
 )
 def group_delete(data: dict[str, Any], context: Context) -> Outcome:
-    """Delete a group; nothing happens if there is none. The agent's own group and root's are kept."""
+    """Delete a group; does nothing if it does not exist. The agent's own group and root's are kept."""
     name = data["name"]
     wanted = Wanted(f"group {name}", _found(name) or {})
     return change_by_module(_MODULE, {"name": name, "state": "absent"}, data, context, {"name": name}, wanted)

@@ -91,7 +91,7 @@ class ProcessListSchema(Schema):
 def process_list(data: dict[str, Any], context: Context) -> dict[str, Any]:
     """Running processes, sorted by memory unless requested otherwise.
 
-    Command lines are left out: they often carry passwords, and reading about a host needs no more than a read right.
+    Command lines are left out: they often contain passwords, and reading about a host needs only a read permission.
     """
     processes = []
     for process in psutil.process_iter(list(ATTRIBUTES)):

@@ -70,7 +70,7 @@ def package_get(data: dict[str, Any], context: Context) -> dict[str, Any]:
 
 @operation("node.package.listUpdates", permission=_READ)
 def package_list_updates(data: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Packages of which the manager's lists have a newer version."""
+    """Packages for which the manager's lists have a newer version."""
     manager = package_manager()
     return {"manager": manager.name, "updates": manager.available_updates(context)}
 
@@ -85,7 +85,7 @@ def package_list_updates(data: dict[str, Any], context: Context) -> dict[str, An
     lacks=lack_of_ansible,
 )
 def package_install(data: dict[str, Any], context: Context) -> Outcome:
-    """Install a package, or this version of it; nothing happens if it is installed."""
+    """Install a package, or this version of it; does nothing if it is installed."""
     manager, name = package_manager(), data["name"]
     wanted = f"{name}{manager.separator}{data['version']}" if "version" in data else name
     arguments = {"name": wanted, "state": "present", "update_cache": data["update_cache"] or None}
@@ -103,7 +103,7 @@ def package_install(data: dict[str, Any], context: Context) -> Outcome:
     lacks=lack_of_ansible,
 )
 def package_remove(data: dict[str, Any], context: Context) -> Outcome:
-    """Remove a package; nothing happens if it is not installed."""
+    """Remove a package; does nothing if it is not installed."""
     name = data["name"]
     wanted = Wanted(f"package {name}", {"installed": "yes"})
     arguments = {"name": name, "state": "absent"}
@@ -120,7 +120,7 @@ def package_remove(data: dict[str, Any], context: Context) -> Outcome:
     lacks=lack_of_ansible,
 )
 def package_update(data: dict[str, Any], context: Context) -> Outcome:
-    """Upgrade every package of which the manager's lists have a newer version."""
+    """Upgrade every package for which the manager's lists have a newer version."""
     manager = package_manager()
     wanted = Wanted("packages", {"upgraded": "no"}, {"upgraded": "yes"})
     return change_by_module(manager.module, manager.arguments_of_upgrade(), data, context, {}, wanted)

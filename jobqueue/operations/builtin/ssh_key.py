@@ -48,7 +48,7 @@ def ssh_key_list(data: dict[str, Any], context: Context) -> dict[str, Any]:
 
 @operation("node.sshKey.add", schema=AddSchema, changes=True, idempotent=True, permission=_WRITE)
 def ssh_key_add(data: dict[str, Any], context: Context) -> Outcome:
-    """Add a public key for a user to sign in with; nothing happens if the user already has it."""
+    """Add a public key that a user can sign in with; does nothing if the user already has it."""
     key = SshPublicKey.parse(data["key"])
     fingerprint = key.fingerprint if key else ""
     file = AuthorizedKeys(data["user"])
@@ -62,7 +62,7 @@ def ssh_key_add(data: dict[str, Any], context: Context) -> Outcome:
 
 @operation("node.sshKey.remove", schema=RemoveSchema, changes=True, idempotent=True, permission=_WRITE)
 def ssh_key_remove(data: dict[str, Any], context: Context) -> Outcome:
-    """Remove a public key of a user; nothing happens if the user does not have it."""
+    """Remove a public key of a user; does nothing if the user does not have it."""
     file, fingerprint = AuthorizedKeys(data["user"]), data["fingerprint"]
     before = file.read()
     kept = [line for line in before.splitlines(keepends=True) if fingerprint not in _fingerprints(line)]

@@ -141,7 +141,7 @@ def user_update(data: dict[str, Any], context: Context) -> Outcome:
     "node.user.delete", schema=DeleteSchema, changes=True, idempotent=True, permission=_WRITE, lacks=lack_of_ansible
 )
 def user_delete(data: dict[str, Any], context: Context) -> Outcome:
-    """Delete a user; nothing happens if there is none. The agent's own user and root are kept."""
+    """Delete a user; does nothing if it does not exist. The agent's own user and root are kept."""
     name = data["name"]
     arguments = {"name": name, "state": "absent", "remove": data["remove_home"]}
     wanted = Wanted(f"user {name}", _of(_found(name) or {}, ("name", "uid", "home")))
@@ -152,7 +152,7 @@ def user_delete(data: dict[str, Any], context: Context) -> Outcome:
     "node.user.password", schema=PasswordSchema, changes=True, idempotent=True, permission=_WRITE, lacks=lack_of_ansible
 )
 def user_password(data: dict[str, Any], context: Context) -> Outcome:
-    """Set the password of a user; nothing happens if the user already has it."""
+    """Set the password of a user; does nothing if the user already has it."""
     name = data["name"]
     user_entry(name)
     arguments = {"name": name, "password": hashed(data["password"], name)}

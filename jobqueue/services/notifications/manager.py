@@ -102,7 +102,7 @@ class NotificationManager:
         return Sent(1, 0)
 
     def dead_letters(self, name: str, principal: Principal) -> list[DeadLetter]:
-        """The messages of a rule that were given up, oldest first. Raises ``NotificationNotFound``,
+        """The dead letters of a rule, oldest first. Raises ``NotificationNotFound``,
         ``PermissionDenied`` unless the principal may read about its events.
         """
         for permission in self.get(name).rule.permissions:

@@ -44,7 +44,7 @@ class Put:
 
 
 class SavedJobManager:
-    """Stores, lists, runs and removes saved jobs. A job that is made from one has its caller's rights, no others."""
+    """Stores, lists, runs and removes saved jobs. A run has its caller's permissions, no others."""
 
     def __init__(self, ledger: Ledger, registry: Registry) -> None:
         self._ledger = ledger

@@ -54,12 +54,12 @@ class SeenAgents(Agents):
         return super().get(hostname)
 
     def drain(self, hostname: str) -> AgentState:
-        """Give an agent no new work."""
+        """Drain an agent."""
         self._check(hostname)
         return super().drain(hostname)
 
     def undrain(self, hostname: str) -> AgentState:
-        """Give a drained agent work again."""
+        """Undrain an agent."""
         self._check(hostname)
         return super().undrain(hostname)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.conftest import MakeStack
+from tests.acceptance.conftest import Maker
 from tests.acceptance.redis.parts import Parts
 from tests.acceptance.redis.servers import Server
 
@@ -31,6 +31,14 @@ def server(place: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def make_parts(make_stack: MakeStack, with_own_plugin: dict[str, str]) -> MakeParts:
+def own_stacks(home: Path) -> Iterator[Maker]:
+    """Makes stacks that end with the test: until the module ends they would ask a Redis that is gone, all together."""
+    maker = Maker(home)
+    yield maker
+    maker.close()
+
+
+@pytest.fixture
+def make_parts(own_stacks: Maker, with_own_plugin: dict[str, str]) -> MakeParts:
     """Makes a system on the Redis of an address; nothing of it is started yet."""
-    return lambda url: Parts(make_stack({**with_own_plugin, **Parts.environ(url)}))
+    return lambda url: Parts(own_stacks({**with_own_plugin, **Parts.environ(url)}))

@@ -46,13 +46,15 @@ def replica_of_nowhere(server: Server, stale: str) -> Iterator[None]:
 @contextlib.contextmanager
 def no_disk(server: Server) -> Iterator[None]:
     """Its snapshot cannot be put in its place: a directory is there."""
-    (server.directory / "dump.rdb").mkdir()
+    in_its_place = server.directory / "dump.rdb"
+    in_its_place.mkdir()
     with server.client() as client:
         client.config_set("save", "3600 1000000")
         client.bgsave()
         until(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err", "the snapshot fails")
         yield
         client.config_set("stop-writes-on-bgsave-error", "no")
+        in_its_place.rmdir()  # a server that cannot save does not end when asked
 
 
 @contextlib.contextmanager

@@ -398,7 +398,7 @@ def test_failed_log_ins_are_limited_per_address(services: FakeServices, way: str
     compared = len(hashes)
     for number in range(limit):
         response = client.get("/job", headers=headers(100 + number))
-        error(response, 429, "Too many log-ins failed")
+        error(response, 429, "Too many failed logins")
         assert 1 <= int(response.headers["Retry-After"]) <= 300
     assert len(hashes) == compared, "argon2 ran for one who is refused anyway"
     # the right password is refused as well: else guessing would go on

@@ -257,13 +257,13 @@ class TestApprovals:
     def test_by_a_key_of_the_submitter(self, api: Api) -> None:
         anna = Principal("anna", frozenset(LIMITED), kind="user")
         second = self._key(api, anna, "second", "job:approve", "job:read")
-        error(self._approve(api, second, self._waiting(api, anna)), 403, "come from each other")
+        error(self._approve(api, second, self._waiting(api, anna)), 403, "may control the credentials of both")
 
     def test_by_a_key_of_that_key(self, api: Api) -> None:
         anna = Principal("anna", frozenset(LIMITED), kind="user")
         second = self._key(api, anna, "second", "job:approve", "job:read", "key:write")
         third = self._key(api, second, "third", "job:approve", "job:read")
-        error(self._approve(api, third, self._waiting(api, anna)), 403, "come from each other")
+        error(self._approve(api, third, self._waiting(api, anna)), 403, "may control the credentials of both")
 
     def test_a_job_of_an_own_key_by_its_maker_or_its_sibling(self, api: Api) -> None:
         anna = Principal("anna", frozenset(LIMITED), kind="user")
@@ -271,14 +271,14 @@ class TestApprovals:
         sibling = self._key(api, anna, "approver", "job:approve", "job:read")
         assert job["approval"]["makers"] == ["user:anna"]
         for principal in (anna, sibling):
-            error(self._approve(api, principal, job), 403, "come from each other")
+            error(self._approve(api, principal, job), 403, "may control the credentials of both")
 
     def test_by_a_user_whose_password_the_submitter_has_set(self, api: Api) -> None:
         anna = Principal("anna", frozenset(LIMITED), kind="user")
         bob, _ = api.services.credentials.create_user(ROOT, "bob", permissions=["job:approve", "job:read"])
         job = self._waiting(api, anna)
         api.services.credentials.set_password(anna, "bob")
-        error(self._approve(api, self._stored(api, bob), job), 403, "come from each other")
+        error(self._approve(api, self._stored(api, bob), job), 403, "may control the credentials of both")
 
     def test_by_credentials_of_an_administrator(self, api: Api) -> None:
         anna = self._key(api, ROOT, "anna", *LIMITED)

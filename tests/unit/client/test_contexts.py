@@ -69,7 +69,7 @@ def test_removing_the_current_one(environ: dict[str, str]) -> None:
         ("contexts = []", "a list"),
         ("[contexts.a]", "has no url"),
         ('[contexts.a]\nurl = "http://a"\nport = "1"', "does not know port"),
-        ("[contexts.a]\nurl = 7", "texts only"),
+        ("[contexts.a]\nurl = 7", "strings only"),
         ('[contexts.a]\nurl = "http://a"\ntoken_file = "f"\ntoken_command = "c"', "keep one of them"),
         ('[contexts.a]\nurl = "http://a"\ntoken_command = "\'"', "cannot be read"),
         ('[contexts."a b"]\nurl = "http://a"', "Invalid context name"),

@@ -131,7 +131,7 @@ def test_a_silent_server_is_not_asked_twice() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         calls = Calls(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=0.1)
         began = time.monotonic()
-        with pytest.raises(ConnectionFailed, match=r"within 0\.1 s; whether it carried the request out is not known"):
+        with pytest.raises(ConnectionFailed, match=r"within 0\.1 s; it is unknown whether it processed the request"):
             calls("POST", body={}, repeatable=True)
         assert time.monotonic() - began < 20
     assert calls.pauses == []

@@ -21,8 +21,8 @@ from jobqueue.wildcard import matches
 
 #: The value in JOBQUEUE_ALLOW for all operations that change nothing and read no files.
 READ_ONLY = "read-only"
-#: Permissions of operations that look into files, which may hold secrets.
-_FILES = ("file:", "log:", "cron:")
+#: Permissions of operations that look into files or containers, which may hold secrets.
+_FILES = ("file:", "log:", "cron:", "docker:")
 _OTHERS_WRITE = 0o022
 _LARGEST_FILE = 1024 * 1024
 #: A pattern never allows longer arguments, and always denies them.

@@ -144,14 +144,14 @@ def test_the_page_links_the_saved_job(page: Page, services: FakeServices, schedu
     stored = replace(schedule, content=content, serial="2")
     services.ledger.schedules.change(stored, schedule.serial)
     gone = page(AT)
-    assert "@deploy, which does not exist any more" in gone.get_text()
+    assert "@deploy, which no longer exists" in gone.get_text()
     admin = Principal("alice", frozenset({"*"}))
     services.saved.put(SavedJob("deploy", {"operation": "node.hostname.get", "data": {}, "target": "web1"}), admin)
     shown = page(AT)
     link = shown.find("a", href="/ui/saved/deploy")
     assert link is not None
     assert link.get_text() == "@deploy"
-    assert "does not exist any more" not in shown.get_text()
+    assert "no longer exists" not in shown.get_text()
     row = page("/ui/schedules").find(id="row-nightly")
     assert row is not None
     assert "@deploy" in row.get_text()

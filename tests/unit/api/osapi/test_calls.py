@@ -15,7 +15,7 @@ from tests.unit.api.documented import document_of
 from tests.unit.api.osapi import description
 
 #: What the operations here do not have.
-NOT_SHOWN = {"object", "ports", "mounts", "env", "network_settings", "health"}
+NOT_SHOWN = {"object", "env"}
 
 
 def starred(document: dict[str, object]) -> set[str]:

@@ -19,6 +19,7 @@ from jobqueue.services.event_feed import EventFeed, MissedEvents
 from jobqueue.settings import Settings
 from tests.unit.api.osapi.hosts import Hosts, completed
 from tests.unit.api.osapi.shapes import refused
+from tests.unit.api.osapi.system_answers import SHOWN_OF_SYSTEMS
 from tests.unit.api.over_a_ledger import act, services_with
 
 HOSTS = {"web1": {"group": "web"}, "web2": {"group": "web"}, "db1": {"group": "db"}}
@@ -210,6 +211,18 @@ def test_a_call(
     assert found == {"results": [{"hostname": "web1", "status": "ok", "changed": False, **shown}]}
 
 
+def test_calls_that_read_and_change_systems(client: FlaskClient, services: Services, hosts: Hosts) -> None:
+    """One after the other: setting up an API takes longer than a call."""
+    hosts.changed = True
+    for method, path, body, operation, data, result, shown in SHOWN_OF_SYSTEMS:
+        hosts.answers["web1"] = completed(result)
+        answer = client.open(f"/api/node/web1{path}", method=method, json=body)
+        assert submitted(services)[0] == (operation, data, "web1")
+        (call,) = [call for call in CALLS if call.operation == operation]
+        assert answer.status_code == call.status
+        assert answer.get_json()["results"] == [{"hostname": "web1", "status": "ok", "changed": True, **shown}]
+
+
 def test_every_target(client: FlaskClient, services: Services, hosts: Hosts) -> None:
     hosts.answers |= dict.fromkeys(HOSTS, completed(NAME))
     for target, names in (("_all", set(HOSTS)), ("group:web", {"web1", "web2"}), ("db1", {"db1"})):
@@ -262,7 +275,10 @@ def test_an_agent_may_answer_anything(client: FlaskClient, hosts: Hosts, path: s
 # --- what is not there ------------------------------------------------------------------------------------------------
 
 
-def test_an_operation_that_is_not_there(client: FlaskClient, services: Services, hosts: Hosts) -> None:
+def test_an_operation_that_is_not_there(
+    client: FlaskClient, services: Services, hosts: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(services.registry._operations, "node.ntp.get")
     refused(client.get("/api/node/web1/ntp"), 400, "node.ntp.get is not available here")
     refused(client.post("/api/node/web1/service", json={"name": "x", "object": "y"}), 400, "object store")
     assert submitted(services) == []

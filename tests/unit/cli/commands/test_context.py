@@ -95,7 +95,7 @@ def test_adding_listing_showing_and_removing(home: Path, token: Path) -> None:
     [
         (["add", "a b", "--url", "http://x"], "Invalid context name"),
         (["add", "x", "--url", "x"], "not an API address"),
-        (["add", "x", "--url", "http://u:p@x"], "holds no user or password"),
+        (["add", "x", "--url", "http://u:p@x"], "must not contain a user or password"),
         (["add", "x", "--url", "http://x", "--token-file", "/none"], "does not exist"),
         (["add", "x", "--url", "http://x", "--token-file", "/"], "is a directory"),
         (["add", "x", "--url", "http://x", "--token-command", ""], "is empty"),

@@ -73,11 +73,11 @@ def test_a_system_crontab_becomes_files_that_apply_takes(apply: Apply, tmp_path:
     assert result.exit_code == 1
     assert result.stdout.splitlines() == [
         *(f"{output / name}.yaml  written" for name in NAMES),
-        "9 taken over, 2 not taken over, 0 notes",
+        "9 imported, 2 not imported, 0 notes",
     ]
     assert [line.partition(": ")[2] for line in result.stderr.splitlines()] == [
-        "not taken over: @reboot runs at the start of the host; schedules have times only. Use a systemd unit.",
-        "not taken over: it runs as www-data, and the agents as root (--agent-user); jobs cannot name a user.",
+        "not imported: @reboot runs at the start of the host; schedules have times only. Use a systemd unit.",
+        "not imported: it runs as www-data, and the agents as root (--agent-user); jobs cannot name a user.",
     ]
     assert sorted(path.name for path in output.iterdir()) == sorted(f"{name}.yaml" for name in NAMES)
     checked = apply("-f", str(output), "--dry-run")
@@ -94,7 +94,7 @@ def test_a_dry_run_prints_what_apply_reads(apply: Apply, tmp_path: Path) -> None
     assert not (tmp_path / "none").exists()
     assert result.stderr.splitlines() == [
         "standard input: note: times are in UTC; --time-zone names the zone of the hosts' clocks.",
-        "2 taken over, 0 not taken over, 1 notes (dry run; nothing was written)",
+        "2 imported, 0 not imported, 1 note (dry run; nothing was written)",
     ]
     assert apply("-f", "-", "--dry-run", stdin=result.stdout).stdout.splitlines()[-1].startswith("4 created")
 
@@ -103,7 +103,7 @@ def test_files_with_other_content_are_kept(tmp_path: Path) -> None:
     arguments = ("crontab", "-", "--on", "web1", "--time-zone", "UTC", "--output", str(tmp_path), "--prefix", "x")
     assert run(*arguments, stdin="@daily a\n").exit_code == 0
     kept = (tmp_path / "x-a.yaml").read_text()
-    assert run(*arguments, stdin="@daily a\n").stdout == "1 taken over, 0 not taken over, 0 notes\n"
+    assert run(*arguments, stdin="@daily a\n").stdout == "1 imported, 0 not imported, 0 notes\n"
     refused = run(*arguments, stdin="@hourly a\n@daily b\n")
     assert refused.exit_code == 1
     assert "x-a.yaml: the file exists with other content; --replace overwrites it" in refused.stderr
@@ -122,7 +122,7 @@ def test_bad_options_and_files_are_refused(tmp_path: Path) -> None:
         ((str(tmp_path / "large"), "--on", "x"), "it has more than 1048576 bytes."),
         (("-",), "Missing option '--on'"),
         (("-", "--on", " "), "'--on': it is empty"),
-        (("-", "--on", "x", "--prefix", "a b"), "'a b' has other characters than letters, digits and . _ -"),
+        (("-", "--on", "x", "--prefix", "a b"), "'a b' has characters other than letters, digits and . _ -"),
     ):
         result = run("crontab", *arguments, stdin="")
         assert result.exit_code in (1, 2)
@@ -177,10 +177,10 @@ def test_definitions_of_rundeck_become_files_that_apply_takes(apply: Apply, tmp_
     assert result.stdout.splitlines() == [
         f"{tmp_path}/out/shop-Deploy.yaml  written",
         f"{tmp_path}/out/Report.yaml  written",
-        "2 taken over, 1 not taken over, 4 notes",
+        "2 imported, 1 not imported, 4 notes",
     ]
     assert result.stderr.splitlines()[-1] == (
-        f"{source}: Both: not taken over: it has 2 steps; a job runs one operation. Join them in one script."
+        f"{source}: Both: not imported: it has 2 steps; a job runs one operation. Join them in one script."
     )
     checked = apply("-f", str(tmp_path / "out"))
     assert checked.exit_code == 0, checked.output

@@ -104,7 +104,7 @@ def test_a_time_zone_that_only_some_crons_obey_must_be_confirmed() -> None:
     assert [file.name for file in imported.files] == ["web1-one", "web1-three"]
     (remark,) = remarks(imported)
     assert remark == (
-        "tab:3: not taken over: line 2 sets CRON_TZ=Europe/Berlin, which cronie obeys and Debian's cron ignores; "
+        "tab:3: not imported: line 2 sets CRON_TZ=Europe/Berlin, which cronie obeys and Debian's cron ignores; "
         "import with --time-zone Europe/Berlin, or remove the line."
     )
     confirmed = read(text.replace("CRON_TZ=UTC\n", ""), CrontabOptions("web1", "", "Europe/Berlin"))
@@ -115,9 +115,9 @@ def test_lines_of_other_users_are_left_out() -> None:
     imported = read("@daily root one\n@daily www-data two\n@daily root\n0 0 * * *\n", SYSTEM)
     assert [file.name for file in imported.files] == ["web1-one"]
     assert remarks(imported) == [
-        "tab:2: not taken over: it runs as www-data, and the agents as root (--agent-user); jobs cannot name a user.",
-        "tab:3: not taken over: it has no command behind the user.",
-        "tab:4: not taken over: it has no command behind the user.",
+        "tab:2: not imported: it runs as www-data, and the agents as root (--agent-user); jobs cannot name a user.",
+        "tab:3: not imported: it has no command behind the user.",
+        "tab:4: not imported: it has no command behind the user.",
     ]
 
 
@@ -140,7 +140,7 @@ def test_lines_that_cannot_be_taken_over_are_named(line: str, reason: str) -> No
     imported = read(f"@daily ok\n{line}\n")
     assert [file.name for file in imported.files] == ["web1-ok"]
     (remark,) = remarks(imported)
-    assert remark.startswith(f"tab:2: not taken over: {reason}")
+    assert remark.startswith(f"tab:2: not imported: {reason}")
 
 
 def test_nothing_is_taken_behind_an_assignment_that_cron_refuses() -> None:
@@ -148,14 +148,14 @@ def test_nothing_is_taken_behind_an_assignment_that_cron_refuses() -> None:
     assert [file.name for file in imported.files] == ["web1-one"]
     assert remarks(imported) == [
         "tab:2: note: the value of PATH has an open quote; no line behind it is taken.",
-        "tab:3: not taken over: line 2 assigns PATH a value with an open quote, which cron refuses.",
+        "tab:3: not imported: line 2 assigns PATH a value with an open quote, which cron refuses.",
     ]
 
 
 def test_a_time_zone_does_not_end_the_refusal_of_an_open_quote() -> None:
     imported = read('PATH="/opt/bin\nCRON_TZ=UTC\n@daily one\nCRON_TZ=Europe/Berlin\n@daily two\n')
     assert imported.files == []
-    reason = "not taken over: line 1 assigns PATH a value with an open quote, which cron refuses."
+    reason = "not imported: line 1 assigns PATH a value with an open quote, which cron refuses."
     assert remarks(imported)[1:] == [f"tab:3: {reason}", f"tab:5: {reason}"]
 
 
@@ -170,7 +170,7 @@ def test_only_lines_that_are_not_utf8_are_left_out() -> None:
     imported = read("# Grüße\n@daily echo Grüße\n@hourly x\n".encode("latin-1"))
     assert [file.name for file in imported.files] == ["web1-x"]
     assert remarks(imported) == [
-        "tab:2: not taken over: it is not UTF-8 (byte 15); convert the file, for instance by iconv."
+        "tab:2: not imported: it is not UTF-8 (byte 15); convert the file, for instance by iconv."
     ]
 
 

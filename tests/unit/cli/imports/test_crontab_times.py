@@ -90,7 +90,10 @@ def test_the_short_forms_are_those_of_schedules() -> None:
         ("*/0 * * * *", "the minute '*/0' has a step of 0."),
         ("20-10 * * * *", "the range '20-10' of the minute ends before it begins."),
         ("0 0 * * fri-sun", "the range 'fri-sun' of the day of the week ends before it begins."),
-        ("5/15 * * * *", "has a step without a range, which crons read differently; write 5-59/15, or 5."),
+        (
+            "5/15 * * * *",
+            "has a step without a range, which cron implementations read differently; write 5-59/15, or 5.",
+        ),
         ("0 0 L * *", "L (the last) is not part of Debian's crontab format"),
         ("0 0 * * 5L", "L (the last) is not part of Debian's crontab format"),
         ("0 0 15W * *", "W (the nearest weekday) is not part of"),

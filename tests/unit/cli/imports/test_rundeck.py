@@ -363,7 +363,7 @@ def test_what_is_not_equal_is_left_out_with_the_reason(fields: dict[str, Any], r
     imported = one(**{"options": options, **fields})
     assert imported.files == []
     (remark,) = map(str, imported.remarks)
-    assert remark.startswith("jobs: j: not taken over: ")
+    assert remark.startswith("jobs: j: not imported: ")
     assert reason in remark
 
 
@@ -417,9 +417,9 @@ def test_files_that_cannot_be_read_are_refused(text: str | bytes, sentence: str)
 
 def test_jobs_without_a_name_are_left_out() -> None:
     assert [str(remark) for remark in read("- 3\n- {name: ''}\n- {name: x}").remarks] == [
-        "jobs: job 1: not taken over: it is not an object with a name.",
-        "jobs: job 2: not taken over: it is not an object with a name.",
-        "jobs: x: not taken over: it has no sequence of steps.",
+        "jobs: job 1: not imported: it is not an object with a name.",
+        "jobs: job 2: not imported: it is not an object with a name.",
+        "jobs: x: not imported: it has no sequence of steps.",
     ]
 
 

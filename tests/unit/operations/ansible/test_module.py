@@ -162,7 +162,7 @@ def test_what_the_host_lacks_is_skipped(call: Perform, module: str, sentence: st
     ("module", "args", "sentence"),
     [
         ("debug", {}, "controller"),
-        ("pause", {}, "it wants a terminal"),
+        ("pause", {}, "it needs a terminal"),
         ("shell", {}, r"use command\.shell\.execute"),
         ("copy", {"content": "x", "dest": "/x"}, r"use file\.deploy\.execute"),
         ("unarchive", {"src": "a.zip", "remote_src": False}, "set remote_src to true"),
@@ -192,7 +192,7 @@ def test_a_name_has_one_spelling(registry: Registry, module: str) -> None:
 
 
 def test_arguments_of_the_caller_are_reserved(registry: Registry) -> None:
-    with pytest.raises(InvalidOperationData, match="Must not hold _ansible_check_mode: check and diff are fields"):
+    with pytest.raises(InvalidOperationData, match="Must not contain _ansible_check_mode: check and diff are fields"):
         registry.validate(MODULE, {"module": "ping", "args": {"_ansible_check_mode": False}})
     assert registry.validate(MODULE, {"module": "command", "args": {"_raw_params": "id"}})
 

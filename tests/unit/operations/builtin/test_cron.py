@@ -82,7 +82,7 @@ def test_an_entry_needs_a_user_of_the_host_and_cron(perform: Perform, folder: Pa
         ({"name": "../x"}, "Must be at most 64 letters"),
         ({"name": "a.b"}, "Must be at most 64 letters"),  # cron does not read it
         ({"name": ""}, "Must be at most 64 letters"),
-        ({"command": "date +%s"}, "Must not hold %, which cron takes for the end of the line"),
+        ({"command": "date +%s"}, "Must not contain %, which cron takes for the end of the line"),
         ({"command": "a\n* * * * * root b"}, "Must be one line"),
         ({"command": " a"}, "Must be one line"),
         ({"command": ""}, "Length must be between 1 and 900"),

@@ -57,6 +57,8 @@ def test_by_default_only_what_changes_nothing_and_looks_into_no_files(tmp_path: 
         (("command.*",), "node.load.get", False),
         (("read-only", "command.exec.*"), SHELL, False),
         (("read-only", "command.exec.*"), "node.load.get", True),
+        (("read-only",), "docker.inspect.get", False),
+        (("read-only",), "network.interface.list", True),
         ((), "node.load.get", False),
         (("node",), "node.load.get", False),
         (("COMMAND.*",), SHELL, False),
@@ -156,7 +158,7 @@ def test_whatever_works_by_itself_runs_as_the_other_user_too(tmp_path: Path) -> 
             refused.add(operation.type)
             continue
         assert permit.confinement.user == "nobody"
-        by_processes = operation.type.startswith(("node.package.", "node.service.", "node.hostname."))
+        by_processes = operation.type.startswith(("node.package.", "node.service.", "node.hostname.", "docker."))
         named = operation.type in (EXEC, SHELL, "python.call", "ansible.module")
         assert permit.operation.isolated or named or (by_processes and operation.only_starts_processes), operation.type
     # it writes files and environments as the agent before it starts anything
