@@ -106,11 +106,12 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     request_metrics.install(app)
     request_id.install(app)
     tracking.install(app)
+    web_tokens = WebTokens(settings, services.verify.granted)
     gate.install(
         app,
         Authenticator(
             AdminToken(settings.token),
-            WebTokens(settings, services.verify.granted),
+            web_tokens,
             services.verify,
             Throttle(settings, services.limits),
             Sessions(settings, services.verify),
@@ -131,7 +132,8 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     for facade in FACADES:
         facade.install(app)
     app.register_blueprint(alias)
-    dashboard.install(app, settings, services)
+    native.provider.install(app, settings)
+    dashboard.install(app, settings, services, web_tokens)
     app.wsgi_app = web.SecurityHeaders(app.wsgi_app)  # type: ignore[method-assign]
     if settings.behind_proxy or settings.url_prefix:
         app.wsgi_app = web.UnderPrefix(app.wsgi_app, settings.url_prefix)  # type: ignore[method-assign]

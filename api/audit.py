@@ -24,6 +24,7 @@ _AWAY = 503
 _WRONG = 400
 _TURNED_AWAY = "audit_turned_away"
 _TOGETHER = "audit_together"
+_CHANGES = "audit_changes"
 #: What changes who may get in, and what runs where with whose permissions: by the name of the view, the status of an
 #: answer that says it was done. It is written into the trail in one step with the change, and refused while that fails.
 ACCESS = {
@@ -101,6 +102,11 @@ def turned_away() -> None:
     setattr(g, _TURNED_AWAY, True)
 
 
+def changes_something() -> None:
+    """This request is written down as those that change something are, although it is a GET."""
+    setattr(g, _CHANGES, True)
+
+
 def entry_of(status: int) -> AuditEntry:
     """The entry of this request if it ends with ``status``, for the ledger to write together with the change."""
     return _entry(request._get_current_object(), principal(), status, "done")  # type: ignore[attr-defined]
@@ -147,7 +153,8 @@ def install(app: Flask) -> None:
         # looking through Flask's proxies is the slow part here
         http_request: Request = request._get_current_object()  # type: ignore[attr-defined]
         caller = principal()
-        changes = http_request.method not in _SAFE and http_request.endpoint is not None
+        is_change = http_request.method not in _SAFE or g.get(_CHANGES, False)
+        changes = is_change and http_request.endpoint is not None
         is_refused = status in _REFUSED or g.get(_TURNED_AWAY, False)
         if not is_refused and (not changes or g.get(_WRITTEN) == status):
             return response

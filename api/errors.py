@@ -53,6 +53,7 @@ STATUS: Mapping[type[BaseException], int] = {
     errors.InvalidSettings: 500,  # an InvalidInput of the operator's, not of the caller's
     Unauthenticated: 401,
     errors.PermissionDenied: 403,
+    errors.SignInRefused: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.PackageTooLarge: 413,
@@ -60,6 +61,7 @@ STATUS: Mapping[type[BaseException], int] = {
     errors.TooManyRequests: 429,
     errors.LedgerUnavailable: 503,
     IssuerUnavailable: 503,
+    errors.ProviderUnavailable: 503,
     errors.AuditUnavailable: 503,
     Closing: 503,
     errors.PackagesFull: 507,  # nothing is wrong with the request: it would be taken when there is room again
@@ -68,6 +70,7 @@ STATUS: Mapping[type[BaseException], int] = {
 _HEADERS: Mapping[type[BaseException], Mapping[str, str]] = {
     Unauthenticated: {"WWW-Authenticate": 'Bearer realm="jobqueue"'},
     IssuerUnavailable: {"Retry-After": "10"},
+    errors.ProviderUnavailable: {"Retry-After": "10"},
     errors.LedgerUnavailable: {"Retry-After": str(RETRY_AFTER_SECONDS)},
     errors.AuditUnavailable: {"Retry-After": str(RETRY_AFTER_SECONDS)},
 }

@@ -18,7 +18,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.errors import AppImportError
 
 from api import tls
-from api.auth.web_token_keys import keys_of, source_of
+from api.auth.web_token_keys import issuer_of, keys_of, source_of
 from api.log import ServerLog
 from api.master import Master, mortal
 from api.metrics.shared import SharedMetrics
@@ -64,6 +64,7 @@ def serve(settings: Settings) -> None:
         keys_of(settings)
         if "://" not in settings.jwt_jwks:
             source_of(settings)
+        issuer_of(settings)
     except InvalidSettings:
         listener.close()
         raise

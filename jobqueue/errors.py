@@ -387,6 +387,18 @@ class LedgerRefuses(LedgerUnavailable):
         self.sentence = sentence or self.message
 
 
+class ProviderUnavailable(JobQueueError):
+    """The identity provider cannot be used at present."""
+
+    code = "provider_unavailable"
+
+
+class SignInRefused(JobQueueError):
+    """The sign-in at the identity provider did not succeed."""
+
+    code = "sign_in_refused"
+
+
 class AuditUnavailable(JobQueueError):
     """Nothing was changed, because the audit trail cannot be written."""
 

@@ -37,7 +37,7 @@ SECRET_FILE = "api.secret"  # noqa: S105 (the name of a file)
 TOKEN_FILE = "admin.token"  # noqa: S105 (the name of a file)
 
 #: Fields whose values are never shown and never passed to operations.
-SECRETS = frozenset({"token", "api_secret", "jwt_secret", "join_token"})
+SECRETS = frozenset({"token", "api_secret", "jwt_secret", "oidc_client_secret", "join_token"})
 _BROKER_SCHEMES = ("amqp", "amqps")
 _LOG_FORMATS = ("console", "json")
 _TRACES = ("off", "otlp", "console")
@@ -52,6 +52,7 @@ _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 _SECRET = re.compile(r"[\x21-\x7e]{32,4096}")
 _CONTEXT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _CLAIM = re.compile(r"[\x21-\x7e]{1,256}")
+_SCOPE = re.compile(r"[!#-+\--\[\]-~]{1,100}")
 _LISTEN = re.compile(r"[A-Za-z0-9:._%-]{1,253}")
 _HOST = re.compile(r"\*|(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[?[0-9A-Fa-f:.]{2,45}\]?")
 
@@ -109,6 +110,11 @@ class Settings:
     ``approval_seconds``     how long a job that exceeds a grant's limits waits for an approval before it expires
     ``jwt_jwks_max_age_seconds``  how long the last good key set is used when no newer one is available
     ``jwt_issuer``, ``jwt_audience``  required iss and aud of the tokens; required with any of the three
+    ``oidc_client_id``       people sign in at the provider jwt_issuer: the id under which the dashboard is registered
+    ``oidc_client_secret``   the dashboard's secret there; none for a public client
+    ``oidc_device_client_id``  the client of `jobqueue login`, a public one; oidc_client_id
+    ``oidc_scopes``          scopes that are asked for, as openid,profile
+    ``oidc_session_seconds``  how long a browser's session lasts after it was signed in by the provider
     ``login_failures``, ``login_window_seconds``  failed logins allowed per address within this time
     ``rate_limit``, ``rate_burst``  requests per second of one principal, and how many at once; 0: no limit
     ``tls_cert``, ``tls_key``  PEM files with which the API serves HTTPS
@@ -184,6 +190,11 @@ class Settings:
     approval_seconds: int = 86_400
     jwt_issuer: str = ""
     jwt_audience: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: str | None = field(default=None, repr=False)
+    oidc_device_client_id: str = ""
+    oidc_scopes: tuple[str, ...] = ("openid",)
+    oidc_session_seconds: int = 14_400
     login_failures: int = 20
     login_window_seconds: int = 300
     rate_limit: float = 0.0
@@ -221,6 +232,8 @@ class Settings:
         for name, file_name in (("signing_key", SIGNING_KEY_FILE), ("trusted_keys", TRUSTED_KEYS_FILE)):
             if getattr(self, name) == Path():
                 object.__setattr__(self, name, self.state_dir / file_name)
+        if not self.oidc_device_client_id:
+            object.__setattr__(self, "oidc_device_client_id", self.oidc_client_id)
         if not self.broker_url:
             object.__setattr__(self, "broker_url", self.redis_url)
         if not self.hostname:
@@ -472,6 +485,14 @@ def _jwks(value: Any) -> str:
     return text
 
 
+def _scopes(value: Any) -> tuple[str, ...]:
+    names = value.split(",") if isinstance(value, str) else value
+    scopes = tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
+    if not all(_SCOPE.fullmatch(name) for name in scopes) or "openid" not in scopes:
+        raise ValueError("scopes with openid among them, as openid,profile")
+    return scopes
+
+
 def _url_prefix(value: Any) -> str:
     return check_prefix(str(value))
 
@@ -576,6 +597,8 @@ def _log_level(value: Any) -> str:
 
 #: field -> parser of its text (or of an override); raises ValueError("an expected form") or InvalidInput
 _CLAIMS = "a web token must name its iss and aud; otherwise a token issued for another service would be accepted."
+_PROVIDER = "people who sign in at a provider are known by the tokens of jwt_issuer, verified by its published keys."
+_CLIENT = "without a client that is registered with the provider, there is no signing in by it."
 _PAIR = "TLS needs a certificate and its key."
 #: A setting, another one that it requires, and why.
 _TOGETHER = (
@@ -585,6 +608,10 @@ _TOGETHER = (
     ("jwt_public_key", "jwt_audience", _CLAIMS),
     ("jwt_jwks", "jwt_issuer", _CLAIMS),
     ("jwt_jwks", "jwt_audience", _CLAIMS),
+    ("oidc_client_id", "jwt_issuer", _PROVIDER),
+    ("oidc_client_id", "jwt_jwks", _PROVIDER),
+    ("oidc_client_secret", "oidc_client_id", _CLIENT),
+    ("oidc_device_client_id", "oidc_client_id", _CLIENT),
     ("tls_cert", "tls_key", _PAIR),
     ("tls_key", "tls_cert", _PAIR),
 )
@@ -637,6 +664,11 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "approval_seconds": _integer(1, 30 * 86_400),
     "jwt_issuer": _matching(_CLAIM, "1 to 256 visible ASCII characters"),
     "jwt_audience": _matching(_CLAIM, "1 to 256 visible ASCII characters"),
+    "oidc_client_id": _matching(_CLAIM, "1 to 256 visible ASCII characters"),
+    "oidc_client_secret": _matching(_TOKEN, "visible ASCII characters without blanks, at most 4096"),
+    "oidc_device_client_id": _matching(_CLAIM, "1 to 256 visible ASCII characters"),
+    "oidc_scopes": _scopes,
+    "oidc_session_seconds": _integer(60, 43_200),
     "login_failures": _integer(1, 1_000_000),
     "login_window_seconds": _integer(1, 86_400),
     "rate_limit": _number(0, 1_000_000),

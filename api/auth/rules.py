@@ -119,6 +119,8 @@ _ALERTS = {
     "alert.reopen_alert": "alert:write",
 }
 _ACCESS = {
+    # names the provider to those who have yet to sign in
+    "provider.get_provider": PUBLIC,
     # the service refuses to grant permissions that the caller lacks
     "key.create_key": "key:write",
     "key.revoke_key": "key:write",
@@ -143,6 +145,8 @@ _DASHBOARD = {
     # signing in needs no credentials; signing out needs only the session
     "dashboard.sign_in": PUBLIC,
     "dashboard.begin": PUBLIC,
+    "dashboard.go_to_provider": PUBLIC,
+    "dashboard.return_from_provider": PUBLIC,
     "dashboard.static": PUBLIC,
     "dashboard.end": KNOWN,
     "dashboard.jobs": "job:read",

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Response
 
+from api.auth.web_token import WebIdentity
 from jobqueue.errors import PermissionDenied
 from jobqueue.ledger.seal import Seal
 from jobqueue.model.credential import Kind
@@ -38,10 +39,11 @@ PREFIXED_NAME = "__Secure-jobqueue"
 CSRF_HEADER = "X-CSRF-Token"
 LIFETIME_SECONDS = 12 * 3600
 _TOKEN = "token"  # noqa: S105 (a kind of credentials)
+_WEB_TOKEN = "jwt"  # noqa: S105 (a kind of credentials)
 #: Who a session is for: the dashboard's pages, or programs that sign in by POST /api/session.
 _PAGES, _PROGRAMS = "pages", "programs"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_MOST_CHARACTERS = 2048
+_MOST_CHARACTERS = 3500
 
 
 class Sessions:
@@ -50,6 +52,10 @@ class Sessions:
     def __init__(self, settings: Settings, verify: CredentialVerifier) -> None:
         self._seal = Seal.of(settings)
         self._verify = verify
+        self._provider_seconds = settings.oidc_session_seconds
+        # sessions of a provider end when another one is configured, or none
+        provider = json.dumps([settings.jwt_issuer, settings.oidc_client_id])
+        self._provider_mark = hashlib.sha256(provider.encode()).hexdigest()[:32] if settings.oidc_client_id else ""
         self._token_mark = hashlib.sha256(f"session|{settings.token}".encode()).hexdigest()[:32]
 
     # --- logging in and out -------------------------------------------------------------------------------------------
@@ -66,7 +72,7 @@ class Sessions:
         ``environ``: that of the request to sign in; the cookie is for its scheme and for the path under which the API
         is served. ``for_programs``: requests of the session need no CSRF token, which only our own pages know; the
         browser's Origin and Sec-Fetch-Site headers are still checked. Raises ``PermissionDenied`` for web
-        tokens, which are issued elsewhere.
+        tokens, which are issued elsewhere: see ``begin_by_provider``.
         """
         if principal.kind == _TOKEN:
             name, mark = principal.name, self._token_mark
@@ -82,21 +88,41 @@ class Sessions:
             "kind": principal.kind,
             "name": name,
             "mark": mark,
-            "end": int(time.time()) + LIFETIME_SECONDS,
-            "id": secrets.token_urlsafe(16),
             "for": _PROGRAMS if for_programs else _PAGES,
         }
+        return self._set_cookie(response, content, environ, LIFETIME_SECONDS)
+
+    def begin_by_provider(self, response: Response, identity: WebIdentity, environ: Mapping[str, Any]) -> str:
+        """As ``begin``, for a person whom the configured identity provider has named. The cookie holds the person's
+        roles; what these grant is looked up with each request. Raises ``PermissionDenied`` for too many roles.
+        """
+        content = {
+            "kind": _WEB_TOKEN,
+            "name": identity.subject,
+            "mark": self._provider_mark,
+            "roles": identity.roles,
+            "limits": None if identity.limits is None else sorted(identity.limits),
+            "for": _PAGES,
+        }
+        return self._set_cookie(response, content, environ, self._provider_seconds)
+
+    def _set_cookie(self, response: Response, content: dict[str, Any], environ: Mapping[str, Any], seconds: int) -> str:
+        content |= {"end": int(time.time()) + seconds, "id": secrets.token_urlsafe(16)}
         text = base64.urlsafe_b64encode(json.dumps(content).encode()).decode()
         value = f"{text}.{self._seal.mark('session', text)}"
+        if len(value) > _MOST_CHARACTERS:
+            raise PermissionDenied(
+                "The roles and permissions are too many for a session's cookie; have the identity provider name fewer."
+            )
         secure, prefix = _is_secure(environ), _prefix(environ)
         response.set_cookie(
             _name(secure=secure, prefix=prefix),
             value,
-            max_age=LIFETIME_SECONDS,
+            max_age=seconds,
             path=prefix or "/",
             secure=secure,
             httponly=True,
-            samesite="Strict" if for_programs else "Lax",
+            samesite="Strict" if content["for"] == _PROGRAMS else "Lax",
         )
         return self.csrf_token(value)
 
@@ -164,6 +190,11 @@ class Sessions:
             if not hmac.compare_digest(content["mark"], self._token_mark):
                 return None
             return Principal(content["name"], frozenset({EVERYTHING}), ("admin",), _TOKEN)
+        if content["kind"] == _WEB_TOKEN:
+            if not self._provider_mark or not hmac.compare_digest(content["mark"], self._provider_mark):
+                return None
+            limits = None if content["limits"] is None else frozenset(content["limits"])
+            return WebIdentity(content["name"], tuple(content["roles"]), limits).principal(self._verify.granted)
         return self._verify.resume(Kind(content["kind"]), content["name"], content["mark"])
 
     def _require_own_page(self, environ: Mapping[str, Any], value: str) -> None:

@@ -6,7 +6,8 @@ import hashlib
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import jwt
@@ -38,17 +39,38 @@ _MOST_KNOWN = 10_000
 _MOST_TRIED = 8
 
 
+@dataclass(frozen=True)
+class WebIdentity:
+    """What a token says of its holder.
+
+    ``limits``: the only permissions that it may use; None: all that its roles grant.
+    """
+
+    subject: str
+    roles: tuple[str, ...]
+    limits: frozenset[str] | None
+
+    def principal(self, granted: Granted) -> Principal:
+        """The principal. A token can have less than its owner may do, never more."""
+        permissions = granted(self.roles, ())
+        if self.limits is not None:
+            permissions = narrowed(permissions, self.limits)
+        return Principal(self.subject, permissions, self.roles, "jwt")
+
+
 class WebTokens:
     """Identifies the holder of a token. The algorithm follows from the key, never from the token alone."""
 
     def __init__(self, settings: Settings, granted: Granted) -> None:
         self._granted = granted
         self._issuer = settings.jwt_issuer
-        self._audience = settings.jwt_audience
+        #: A token must name one of them: ID tokens are for the clients that people sign in by.
+        clients = {settings.oidc_client_id, settings.oidc_device_client_id} - {""}
+        self._audiences = sorted({settings.jwt_audience} | clients)
         self._keys = tuple(keys_of(settings))
         self._source = source_of(settings)
-        #: SHA-256 of a token -> (its end, the version of the published keys, its claims)
-        self._known: OrderedDict[bytes, tuple[float, int, dict[str, Any]]] = OrderedDict()
+        #: SHA-256 of a token -> (its end, the version of the published keys, its holder)
+        self._known: OrderedDict[bytes, tuple[float, int, WebIdentity]] = OrderedDict()
 
     def is_one(self, text: str) -> bool:
         """Whether this is to be read as a token: it looks like one, and the settings take any."""
@@ -60,21 +82,19 @@ class WebTokens:
         digest = hashlib.sha256(text.encode("latin-1")).digest()
         cached = self._known.get(digest)
         if cached is not None and time.time() < cached[0] and version == cached[1]:
-            claims = cached[2]
+            identity = cached[2]
         else:
             self._known.pop(digest, None)
-            claims = self._checked(text)
+            claims = self.verified(text)
+            identity = identity_of(claims)
             if version >= 0:  # of the keys before: if they have changed meanwhile, it is checked once more
-                self._known[digest] = (float(claims["exp"]), version, claims)
+                self._known[digest] = (_end_of(claims), version, identity)
             while len(self._known) > _MOST_KNOWN:
                 self._known.popitem(last=False)
-        roles, permissions = claims["roles"], claims["permissions"]
-        granted = self._granted(roles, ())
-        if permissions is not None:  # an issuer's way to give a token less than its owner may do; never more
-            granted = narrowed(granted, permissions)
-        return Principal(claims["sub"], granted, roles, "jwt")
+        return identity.principal(self._granted)
 
-    def _checked(self, text: str) -> dict[str, Any]:
+    def verified(self, text: str) -> dict[str, Any]:
+        """The claims of a token whose signature, times, issuer and audience are right. Raises as ``principal`` does."""
         try:
             header = jwt.get_unverified_header(text)
             algorithm, kid = header.get("alg"), header.get("kid")
@@ -83,7 +103,7 @@ class WebTokens:
                 raise Unauthenticated(
                     f"The web token's algorithm is not accepted here; sign it with one of {algorithms}."
                 )
-            return _read(self._claims(text, algorithm, kid if isinstance(kid, str) else None))
+            return self._claims(text, algorithm, kid if isinstance(kid, str) else None)
         except KeysUnavailable as error:
             raise IssuerUnavailable from error
         except jwt.ExpiredSignatureError as error:
@@ -118,7 +138,7 @@ class WebTokens:
             text,
             key.key,
             algorithms=[algorithm],
-            audience=self._audience,
+            audience=self._audiences,
             issuer=self._issuer,
             leeway=LEEWAY_SECONDS,
             options={"require": list(_REQUIRED), "verify_signature": True, "strict_aud": False},
@@ -126,9 +146,9 @@ class WebTokens:
         return claims
 
 
-def _read(claims: dict[str, Any]) -> dict[str, Any]:
-    """Of the claims, those that are used, in the form that they must have."""
-    subject, expires = claims["sub"], claims["exp"]
+def identity_of(claims: Mapping[str, Any]) -> WebIdentity:
+    """The holder of a token with these claims. Raises ``Unauthenticated`` for those that do not have the right form."""
+    subject = claims["sub"]
     roles, limits = _words(claims.get("roles", [])), claims.get("permissions")
     permissions = None if limits is None else _words(limits)
     if not isinstance(subject, str) or not _SUBJECT.fullmatch(subject):
@@ -139,11 +159,14 @@ def _read(claims: dict[str, Any]) -> dict[str, Any]:
         checked = None if permissions is None else grants.spelled(permissions)
     except InvalidInput as error:
         raise Unauthenticated(f"The web token's {error.message}") from error
+    return WebIdentity(subject, tuple(sorted(set(roles))), None if checked is None else frozenset(checked))
+
+
+def _end_of(claims: Mapping[str, Any]) -> float:
     try:
-        end = float(expires)
+        return float(claims["exp"])
     except OverflowError as error:
         raise Unauthenticated("The web token's exp is invalid; give seconds since 1970.") from error
-    return {"sub": subject, "exp": end, "roles": tuple(sorted(set(roles))), "permissions": checked}
 
 
 def _words(value: Any) -> list[str] | None:

@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from api.auth.jwk import VerificationKey, algorithms_of
 from api.auth.key_sources import STORE_FILE, KeyAddress, KeyFile, KeySource
-from jobqueue.errors import InvalidSettings
+from jobqueue.errors import InvalidInput, InvalidSettings
+from jobqueue.oidc.provider import check_issuer
 from jobqueue.settings import Settings
 
 
@@ -35,6 +36,16 @@ def source_of(settings: Settings) -> KeySource | None:
     if "://" not in settings.jwt_jwks:
         return KeyFile(Path(settings.jwt_jwks))
     return KeyAddress(settings.jwt_jwks, settings.state_dir / STORE_FILE, settings.jwt_jwks_max_age_seconds)
+
+
+def issuer_of(settings: Settings) -> str:
+    """The provider's issuer; empty if people do not sign in by one. Raises ``InvalidSettings``."""
+    if not settings.oidc_client_id:
+        return ""
+    try:
+        return check_issuer(settings.jwt_issuer)
+    except InvalidInput as error:
+        raise InvalidSettings(f"JOBQUEUE_JWT_ISSUER: {error.message}") from error
 
 
 def _public_key(path: Path) -> VerificationKey:

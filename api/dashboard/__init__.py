@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from api import facade_errors
+from api.auth.web_token import WebTokens
 from api.dashboard import (
     access,
     agents,
@@ -18,6 +19,7 @@ from api.dashboard import (
     notifications,
     overview,
     pauses,
+    provider_signing_in,
     rollouts,
     runs,
     saved,
@@ -42,6 +44,7 @@ __all__ = [
     "notifications",
     "overview",
     "pauses",
+    "provider_signing_in",
     "rollouts",
     "runs",
     "saved",
@@ -52,9 +55,9 @@ __all__ = [
 ]
 
 
-def install(app: Flask, settings: Settings, services: Services) -> None:
+def install(app: Flask, settings: Settings, services: Services, web_tokens: WebTokens) -> None:
     """Serve the dashboard from ``app``."""
-    access.install(app, settings, services)
+    access.install(app, settings, services, web_tokens)
     facade_errors.add(app, belongs, errors.render)
     facade_errors.add(app, errors.wants_page, errors.render)
     app.register_blueprint(blueprint)

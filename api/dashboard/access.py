@@ -14,13 +14,17 @@ from contextlib import contextmanager
 from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
+from api.auth import provider_sign_in
+from api.auth.provider_sign_in import ProviderSignIn
 from api.auth.request_credentials import RequestCredentials
 from api.auth.session import Sessions, cookie_of
 from api.auth.throttle import Throttle
+from api.auth.web_token import WebIdentity, WebTokens
 from api.dashboard import posted
 from api.dashboard.blueprint import belongs
 from jobqueue.errors import InvalidInput, JobQueueError
 from jobqueue.ledger.seal import Seal
+from jobqueue.model.principal import Principal
 from jobqueue.services import Services
 from jobqueue.settings import Settings
 
@@ -30,14 +34,18 @@ FIELD = "csrf_token"
 _HEADER = "HTTP_X_CSRF_TOKEN"
 _FORM_COOKIE = "jobqueue_form"
 _FORM_SECONDS = 3600
+#: Lifetime of the cookie of a sign-in by the provider.
+PROVIDER_SECONDS = provider_sign_in.LIFETIME_SECONDS
 _LONGEST = 200
 
 
 class Access:
     """Begins and ends sessions, and makes the proofs for forms."""
 
-    def __init__(self, settings: Settings, services: Services) -> None:
+    def __init__(self, settings: Settings, services: Services, web_tokens: WebTokens) -> None:
         self.sessions = Sessions(settings, services.verify)
+        self.provider = ProviderSignIn(settings, web_tokens, services.verify)
+        self._granted = services.verify.granted
         self._throttle = Throttle(settings, services.limits)
         self._seal = Seal.of(settings)
 
@@ -45,6 +53,10 @@ class Access:
         """The CSRF token for a form of the current session; empty without a session."""
         value = cookie_of(request.environ)
         return self.sessions.csrf_token(value) if value else ""
+
+    def principal_of(self, identity: WebIdentity) -> Principal:
+        """The principal of a person whom the provider has named."""
+        return identity.principal(self._granted)
 
     def sign_in_proof(self, response_cookie: str) -> str:
         """The proof for the form for signing in that comes with this cookie."""
@@ -75,9 +87,9 @@ class Access:
         return bool(cookie) and is_right and _is_own_origin()
 
 
-def install(app: Flask, settings: Settings, services: Services) -> None:
+def install(app: Flask, settings: Settings, services: Services, web_tokens: WebTokens) -> None:
     """Store the state with ``app``, and read CSRF tokens from forms before its gate checks them."""
-    app.extensions[_EXTENSION] = Access(settings, services)
+    app.extensions[_EXTENSION] = Access(settings, services, web_tokens)
     # in front of the gate, which was installed before
     app.before_request_funcs.setdefault(None, []).insert(0, _take_proof)
 

@@ -24,7 +24,7 @@ _LONGEST_NEXT = 1000
 @blueprint.get(f"{PREFIX}/sign-in")
 def sign_in() -> Response:
     """The form."""
-    return _form(next_=request.args.get("next", ""))
+    return form(next_=request.args.get("next", ""))
 
 
 @blueprint.post(f"{PREFIX}/sign-in")
@@ -32,20 +32,20 @@ def begin() -> Response:
     """Check the credentials and start a session."""
     keeper = access.of_this_app()
     with keeper.counted():
-        form = posted.form()
-    next_, user, secret = form.get("next", ""), form.get("user", "").strip(), form.get("secret", "").strip()
+        sent = posted.form()
+    next_, user, secret = sent.get("next", ""), sent.get("user", "").strip(), sent.get("secret", "").strip()
     try:
         keeper.check_sign_in()
         principal = gate.of(current_app).authenticate(_credentials(user, secret))
-        response = _redirect(safe_next(next_))
+        response = redirect(safe_next(next_))
         keeper.sessions.begin(response, principal, request.environ)
         g.principal = principal  # for the audit trail
     except errors.Unauthenticated:
         sentence = "The name or the password is wrong." if user else "The token is wrong."
-        return _form(next_=next_, user=user, problem=sentence, status=403)
+        return form(next_=next_, user=user, problem=sentence, status=403)
     except JobQueueError as error:
         status = errors.status_of(error)
-        refusal = _form(next_=next_, user=user, problem=error.message, status=status)
+        refusal = form(next_=next_, user=user, problem=error.message, status=status)
         refusal.headers.update(errors.headers_of(error))
         return refusal
     return response
@@ -54,7 +54,7 @@ def begin() -> Response:
 @blueprint.post(f"{PREFIX}/sign-out")
 def end() -> Response:
     """End the session, for every copy of its cookie."""
-    response = _redirect(f"{PREFIX}/sign-in")
+    response = redirect(f"{PREFIX}/sign-in")
     access.of_this_app().sessions.end(request.environ, response)
     return response
 
@@ -77,7 +77,8 @@ def _credentials(user: str, secret: str) -> dict[str, Any]:
     return {**request.environ, "HTTP_AUTHORIZATION": header, "HTTP_COOKIE": ""}
 
 
-def _form(*, next_: str, user: str = "", problem: str = "", status: int = 200) -> Response:
+def form(*, next_: str, user: str = "", problem: str = "", status: int = 200) -> Response:
+    """The page for signing in."""
     cookie = access.new_form_cookie()
     keeper = access.of_this_app()
     response = pages.render(
@@ -86,13 +87,15 @@ def _form(*, next_: str, user: str = "", problem: str = "", status: int = 200) -
         next=safe_next(next_),
         user=user,
         problem=problem,
+        has_provider=keeper.provider.is_configured,
         form_proof=keeper.sign_in_proof(cookie),
     )
     access.set_form_cookie(response, cookie)
     return response
 
 
-def _redirect(path: str) -> Response:
+def redirect(path: str) -> Response:
+    """To a page of the dashboard."""
     response = flask.make_response(flask.redirect(pages.link(path), 303))
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -20,6 +20,7 @@ from api.native import (
     operations,
     output,
     pauses,
+    provider,
     roles,
     rollouts,
     saved,
@@ -52,4 +53,5 @@ BLUEPRINTS = (
     pauses.blueprint,
     alerts.blueprint,
     audit.blueprint,
+    provider.blueprint,
 )

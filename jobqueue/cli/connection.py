@@ -49,7 +49,7 @@ class ClientGroup(click.Group):
         super().add_command(cmd, name)
 
     def invoke(self, ctx: click.Context) -> Any:
-        return _ended_in_order(ctx, super().invoke)
+        return ended_in_order(ctx, super().invoke)
 
 
 class LocalCommand(click.Command):
@@ -64,7 +64,7 @@ class ClientCommand(click.Command):
         self.params.extend(_connection_options())
 
     def invoke(self, ctx: click.Context) -> Any:
-        return _ended_in_order(ctx, super().invoke)
+        return ended_in_order(ctx, super().invoke)
 
 
 def connect() -> Client:
@@ -94,7 +94,8 @@ def sentence(error: JobQueueError) -> str:
     return text
 
 
-def _ended_in_order(ctx: click.Context, invoke: Callable[[click.Context], Any]) -> Any:
+def ended_in_order(ctx: click.Context, invoke: Callable[[click.Context], Any]) -> Any:
+    """The result of a command; failures on the way to the API end it with one line and exit code 2."""
     make_streams_safe()
     try:
         try:

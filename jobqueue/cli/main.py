@@ -56,6 +56,14 @@ _COMMANDS = {
         "jobqueue.cli.commands.context:context",
         "Store the addresses and tokens of several APIs under names, and switch between them.",
     ),
+    "login": (
+        "jobqueue.cli.commands.login:login",
+        "Sign in by the identity provider of the context's API, in any browser.",
+    ),
+    "logout": (
+        "jobqueue.cli.commands.login:logout",
+        "Delete the tokens of `jobqueue login`, and revoke them at the provider where it allows this.",
+    ),
     "user": ("jobqueue.cli.commands.user:user", "Manage users, the credentials of people."),
     "pause": ("jobqueue.cli.commands.pause:pause", "Pause operations, tags, hosts or everything, and resume them."),
     "alert": ("jobqueue.cli.commands.alert:alert", "List alerts by kind, and acknowledge them."),

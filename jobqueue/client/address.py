@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from jobqueue.client.contexts import Context, Contexts
+from jobqueue.client.contexts import Context, Contexts, contexts_file
+from jobqueue.client.logins import Logins, LoginToken
 from jobqueue.errors import InvalidInput
 from jobqueue.settings import DEFAULT_REDIS_URL, Settings, env_name
 
@@ -23,6 +24,8 @@ class Address:
     url: str
     token: str | None = field(default=None, repr=False)
     ca: str | None = None
+    #: The token of a context that was signed in, renewed as needed; called for each request. None: ``token`` is used.
+    renewed_token: Callable[[], str] | None = field(default=None, repr=False)
 
 
 def resolve(
@@ -68,11 +71,15 @@ def _context(environ: Mapping[str, str], name: str | None) -> Context | None:
 def _of_context(context: Context, token: str | None, environ: Mapping[str, str], *, is_argument: bool) -> Address:
     """The address of a context. Its token is not needed where another one wins."""
     url = check_url(context.url)
-    has_own = bool(context.token_file or context.token_command)
-    if token is None and has_own and (is_argument or not environ.get(env_name("token"), "").strip()):
-        token = context.token()
+    renewed = None
+    if token is None and (is_argument or not environ.get(env_name("token"), "").strip()):
+        if context.token_file or context.token_command:
+            token = context.token()
+        elif context.issuer:
+            renewed = LoginToken(Logins(contexts_file(environ)), context.name, url)
+            token = renewed()
     address = resolve(url, token, environ)
-    return Address(address.url, address.token, context.authority())
+    return Address(address.url, address.token, context.authority(), renewed)
 
 
 def _not_asked_for(url: str | None, token: str | None, environ: Mapping[str, str]) -> dict[str, str]:

@@ -20,7 +20,7 @@ from jobqueue.plain_text import decoded
 
 FILE_NAME = "contexts.toml"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_FIELDS = ("url", "token_file", "token_command", "ca")
+_FIELDS = ("url", "token_file", "token_command", "ca", "issuer", "client_id")
 _OTHERS_WRITE = 0o022
 _TOKEN_LIMIT = 65_536
 #: A command that gives a token may ask a person for a password.
@@ -30,13 +30,17 @@ _MOST_SHOWN = 200
 
 @dataclass(frozen=True)
 class Context:
-    """One API. The token is in ``token_file``, or is what ``token_command`` prints; ``ca`` is a PEM file."""
+    """One API. The token is in ``token_file``, or is what ``token_command`` prints, or was given by the identity
+    provider ``issuer`` to the client ``client_id`` (``jobqueue login``). ``ca`` is a PEM file.
+    """
 
     name: str
     url: str
     token_file: str = ""
     token_command: str = ""
     ca: str = ""
+    issuer: str = ""
+    client_id: str = ""
 
     def token(self) -> str | None:
         """The token; None if the context has none. Raises ``InvalidInput`` that says why it cannot be had."""

@@ -48,6 +48,7 @@ class Transport:
         headers = {"Accept": "application/json", "User-Agent": f"jobqueue/{__version__}"}
         if address.token is not None:
             headers["Authorization"] = f"Bearer {address.token}"
+        self._renewed_token = address.renewed_token
         self._pool = urllib3.PoolManager(
             maxsize=_CONNECTIONS,
             headers=headers,
@@ -97,7 +98,7 @@ class Transport:
         self, path: str, *, query: Mapping[str, Any] | None = None, last_id: str = ""
     ) -> Iterator[Iterator[ServerEvent]]:
         """Server-sent events of one connection; raises as ``request`` does, and ``ConnectionFailed`` if it breaks."""
-        headers = {**self._pool.headers, "Accept": "text/event-stream"}
+        headers = {**self._headers(), "Accept": "text/event-stream"}
         if last_id:
             headers["Last-Event-ID"] = last_id
         url = f"{self.url}{path}?{urlencode(query, doseq=True)}" if query else self.url + path
@@ -160,8 +161,14 @@ class Transport:
         except HTTPError as error:
             raise ConnectionFailed(f"The connection to {self.url} was lost ({error}).", url=self.url) from error
 
-    def _once(self, method: str, url: str, content: bytes | None) -> Any:
+    def _headers(self) -> dict[str, str]:
         headers = dict(self._pool.headers)
+        if self._renewed_token is not None:
+            headers["Authorization"] = f"Bearer {self._renewed_token()}"
+        return headers
+
+    def _once(self, method: str, url: str, content: bytes | None) -> Any:
+        headers = self._headers()
         if content is not None:
             headers["Content-Type"] = "application/json"
         try:

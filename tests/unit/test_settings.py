@@ -88,6 +88,11 @@ def test_every_field_has_its_name_in_the_environment(tmp_path: Path) -> None:
         "approval_seconds": "7200",
         "jwt_issuer": "https://issuer.example",
         "jwt_audience": "jobqueue",
+        "oidc_client_id": "dashboard",
+        "oidc_client_secret": "s3cret",
+        "oidc_device_client_id": "cli",
+        "oidc_scopes": "openid,profile",
+        "oidc_session_seconds": "600",
         "login_failures": "5",
         "login_window_seconds": "60",
         "rate_limit": "2.5",
@@ -155,6 +160,8 @@ def test_every_field_has_its_name_in_the_environment(tmp_path: Path) -> None:
         "max_unpacked_bytes": 5000,
         "data_dir": tmp_path / "collections",
         "jwt_public_key": tmp_path / "issuer.pem",
+        "oidc_scopes": ("openid", "profile"),
+        "oidc_session_seconds": 600,
         "login_failures": 5,
         "login_window_seconds": 60,
         "rate_limit": 2.5,
@@ -373,3 +380,19 @@ def test_secrets_are_no_settings(tmp_path: Path) -> None:
 def test_the_address_for_other_hosts_is_one_of_the_network_without_credentials(value: str) -> None:
     with pytest.raises(InvalidSettings, match="JOBQUEUE_AGENT_REDIS_URL"):
         Settings.from_env({"HOME": "/", "JOBQUEUE_AGENT_REDIS_URL": value})
+
+
+@pytest.mark.parametrize(
+    ("environ", "says"),
+    [
+        ({"JOBQUEUE_OIDC_CLIENT_ID": "a"}, "JOBQUEUE_JWT_ISSUER is missing"),
+        ({"JOBQUEUE_OIDC_CLIENT_SECRET": "a"}, "JOBQUEUE_OIDC_CLIENT_ID is missing"),
+        ({"JOBQUEUE_OIDC_DEVICE_CLIENT_ID": "a"}, "JOBQUEUE_OIDC_CLIENT_ID is missing"),
+        ({"JOBQUEUE_OIDC_SCOPES": "profile"}, "openid"),
+        ({"JOBQUEUE_OIDC_SCOPES": "openid,a b"}, "openid"),
+        ({"JOBQUEUE_OIDC_SESSION_SECONDS": "59"}, "JOBQUEUE_OIDC_SESSION_SECONDS"),
+    ],
+)
+def test_settings_of_an_identity_provider(tmp_path: Path, environ: dict[str, str], says: str) -> None:
+    with pytest.raises(InvalidSettings, match=says):
+        settings(tmp_path, **environ)

@@ -12,6 +12,7 @@ from jobqueue.cli.parameters import json_option
 from jobqueue.cli.views.output import Column, screen
 from jobqueue.client.address import check_url
 from jobqueue.client.contexts import Context, Contexts, check_command, check_name
+from jobqueue.client.logins import Logins
 from jobqueue.errors import InvalidInput, JobQueueError
 from jobqueue.settings import env_name
 
@@ -30,6 +31,9 @@ def _names(_context: click.Context, _parameter: click.Parameter, word: str) -> l
     except JobQueueError:
         return []
     return [CompletionItem(name) for name in contexts if name.startswith(word)]
+
+
+_SHOWN = ("url", "token_file", "token_command", "ca")
 
 
 _name = click.argument("name", shell_complete=_names)
@@ -75,6 +79,7 @@ def add(
         raise InvalidInput(f"There is a context {name!r} already; --replace overwrites it.")
     command = "" if token_command is None else check_command(token_command)
     new = Context(name, check_url(url), _text(token_file), command, _text(ca))
+    Logins(contexts.path).remove(name)  # of a context that was replaced
     contexts = contexts.with_context(new)
     (contexts.using(name) if use else contexts).save()
     click.echo(f"{name} is the current context." if use else f"{name} is added. To use it: jobqueue context use {name}")
@@ -104,7 +109,7 @@ def list_contexts(as_json: bool) -> None:
         screen().json({"contexts": documents, "current": current or None})
         return
     rows = [
-        ("*" if item.name == current else "", item.name, item.url, item.token_file or item.token_command, item.ca)
+        ("*" if item.name == current else "", item.name, item.url, _token_source(item), item.ca)
         for item in contexts.items.values()
     ]
     screen().table(_COLUMNS, rows)
@@ -123,15 +128,24 @@ def show(name: str | None, as_json: bool) -> None:
     if as_json:
         screen().json({"name": item.name, "current": item.name == _current(contexts), **_fields(item)})
         return
-    titles = {"url": "URL", "token_file": "Token file", "token_command": "Token command", "ca": "CA"}
+    titles = {
+        "url": "URL",
+        "token_file": "Token file",
+        "token_command": "Token command",
+        "ca": "CA",
+        "issuer": "Signed in by",
+        "client_id": "Client id",
+    }
     screen().fields([("Name", item.name), *((titles[key], value) for key, value in _fields(item).items())])
 
 
 @context.command()
 @_name
 def remove(name: str) -> None:
-    """Remove a context. Files and commands that it names stay."""
-    Contexts.load().without(name).save()
+    """Remove a context, and its login. Files and commands that it names stay."""
+    contexts = Contexts.load()
+    contexts.without(name).save()
+    Logins(contexts.path).remove(name)
     click.echo(f"{name} is removed.")
 
 
@@ -140,7 +154,12 @@ def _current(contexts: Contexts) -> str:
 
 
 def _fields(context: Context) -> dict[str, str | None]:
-    return {name: getattr(context, name) or None for name in ("url", "token_file", "token_command", "ca")}
+    login = ("issuer", "client_id") if context.issuer else ()
+    return {name: getattr(context, name) or None for name in (*_SHOWN, *login)}
+
+
+def _token_source(context: Context) -> str:
+    return context.token_file or context.token_command or (f"login by {context.issuer}" if context.issuer else "")
 
 
 def _text(path: Path | None) -> str:

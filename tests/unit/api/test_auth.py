@@ -57,6 +57,10 @@ def routes(app: Flask) -> list[tuple[str, str, str]]:
     ]
 
 
+#: Public routes that answer 404 here: web1 is no file, and no identity provider is configured.
+NOT_HERE = {"dashboard.static", "dashboard.go_to_provider", "dashboard.return_from_provider"}
+
+
 @pytest.mark.parametrize("credentials", WRONG.values(), ids=WRONG)
 def test_every_route_needs_the_token(app: Flask, client: FlaskClient, credentials: str | None) -> None:
     checked = 0
@@ -68,9 +72,9 @@ def test_every_route_needs_the_token(app: Flask, client: FlaskClient, credential
         )
         # the routes of one path share their answer to OPTIONS
         if rule_of(endpoint) == PUBLIC or (method == "OPTIONS" and path in public):
-            # the form for signing in takes no form that is not its own, its JSON sibling takes JSON; web1 is no file
+            # the form for signing in takes no form that is not its own, its JSON sibling takes JSON
             refusals = (400, 404) if endpoint.startswith("dashboard.") else (415,)
-            is_refused = method == "POST" or (endpoint == "dashboard.static" and method != "OPTIONS")
+            is_refused = method == "POST" or (endpoint in NOT_HERE and method != "OPTIONS")
             expected = refusals if is_refused else (200,)
             assert response.status_code in expected, (method, path)
             continue
@@ -161,7 +165,11 @@ def test_public_routes_are_just_these(app: Flask) -> None:
         "/api/authentication_mode",
         "/api/session",
         "/api/apollo/session",
+        "/auth/provider",
+        "/api/auth/provider",
         "/ui/sign-in",
+        "/ui/sign-in/provider",
+        "/ui/sign-in/return",
         "/ui/static/web1",
     }
 

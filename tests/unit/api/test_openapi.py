@@ -79,7 +79,7 @@ def test_the_errors_that_every_route_can_answer(app: Flask, document: dict[str, 
 def test_what_needs_no_credentials_says_so(document: dict[str, Any]) -> None:
     assert document["security"] == [{"bearer": []}]
     public = {path for path, item in document["paths"].items() if item.get("get", {}).get("security") == []}
-    assert public == {"/health", "/health/ready"}
+    assert public == {"/health", "/health/ready", "/auth/provider"}
 
 
 def test_parameters_of_the_listing(document: dict[str, Any]) -> None:

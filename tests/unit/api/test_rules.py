@@ -146,7 +146,11 @@ def test_the_alias_cannot_be_used_to_reach_a_public_rule(app: Flask) -> None:
         "/api/authentication_mode",
         "/api/session",
         "/api/apollo/session",
+        "/auth/provider",
+        "/api/auth/provider",
         "/ui/sign-in",
+        "/ui/sign-in/provider",
+        "/ui/sign-in/return",
         "/ui/static/<path:name>",
     }
     assert rule_of(f"{ALIAS}.{ALIAS}.health.alive") is None

@@ -1,0 +1,101 @@
+"""Signing in by the identity provider: to it, and back from it."""
+
+from __future__ import annotations
+
+import flask
+from flask import Response, g, request
+
+from api import audit, errors
+from api.auth.provider_sign_in import Finished
+from api.auth.session import PLAIN_NAME, PREFIXED_NAME, SECURE_NAME
+from api.dashboard import access, signing_in
+from api.dashboard.blueprint import PREFIX, blueprint
+from jobqueue.errors import JobQueueError, SignInRefused
+
+#: Where the provider sends browsers back to: the address to register there.
+RETURN_PATH = f"{PREFIX}/sign-in/return"
+_MOST_PARAMETERS = 20
+
+
+@blueprint.get(f"{PREFIX}/sign-in/provider")
+def go_to_provider() -> Response:
+    """Begin to sign in, and redirect to the provider."""
+    keeper = access.of_this_app()
+    next_ = signing_in.safe_next(request.args.get("next", ""))
+    try:
+        with keeper.counted():
+            if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
+                raise SignInRefused("Another site tried to sign you in; begin on this page.")
+        begun = keeper.provider.begin(_return_address(), next_)
+    except JobQueueError as error:
+        return _refusal(error, next_)
+    response = flask.make_response(flask.redirect(begun.address, 303))
+    response.headers["Cache-Control"] = "no-store"
+    _set_cookie(response, begun.cookie)
+    return response
+
+
+@blueprint.get(RETURN_PATH)
+def return_from_provider() -> Response:
+    """Check the provider's answer, and begin a session."""
+    keeper = access.of_this_app()
+    next_ = ""
+    try:
+        finished = _finish(keeper)
+        next_ = signing_in.safe_next(finished.next_)
+        response = signing_in.redirect(next_)
+        keeper.sessions.begin_by_provider(response, finished.identity, request.environ)
+        g.principal = keeper.principal_of(finished.identity)  # for the audit trail
+        audit.changes_something()
+    except JobQueueError as error:
+        response = _refusal(error, next_)
+    _set_cookie(response, "")
+    return response
+
+
+def _finish(keeper: access.Access) -> Finished:
+    """Count a refusal as a failed log-in of this address; an outage of the provider is none."""
+    try:
+        return keeper.provider.finish(_parameters(), request.cookies.get(_cookie_name(), ""), _return_address())
+    except SignInRefused:
+        with keeper.counted():
+            raise
+
+
+def _parameters() -> dict[str, str]:
+    """Those of the query; RFC 6749, 3.1: none may be there twice."""
+    if len(request.args) > _MOST_PARAMETERS or any(len(values) > 1 for _, values in request.args.lists()):
+        raise SignInRefused("The answer of the identity provider has a parameter twice.")
+    return request.args.to_dict()
+
+
+def _return_address() -> str:
+    environ = request.environ
+    origin = f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}"
+    return f"{origin}{request.script_root}{RETURN_PATH}"
+
+
+def _cookie_name() -> str:
+    """As a session's: under TLS, another host of the same domain cannot set it (login CSRF)."""
+    if not access.is_secure():
+        return f"{PLAIN_NAME}_sign_in"
+    return f"{PREFIXED_NAME if request.script_root else SECURE_NAME}-sign-in"
+
+
+def _set_cookie(response: Response, value: str) -> None:
+    """Set the cookie of a sign-in, or delete it."""
+    response.set_cookie(
+        _cookie_name(),
+        value,
+        max_age=access.PROVIDER_SECONDS if value else 0,
+        path=request.script_root or "/",
+        secure=access.is_secure(),
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def _refusal(error: JobQueueError, next_: str) -> Response:
+    response = signing_in.form(next_=next_, problem=error.message, status=errors.status_of(error))
+    response.headers.update(errors.headers_of(error))
+    return response
