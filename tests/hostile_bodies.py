@@ -89,6 +89,34 @@ ROUTES: list[tuple[str, str, Any]] = [
     ("POST", "/job-launcher/launcher", _CONFIGURATION),
     ("POST", "/job-launcher/launcher/status", {"state": "running", "jobId": "d", "jobConfig": {"id": "c"}}),
     ("POST", "/api/session", {"username": "u", "password": "p"}),
+    ("POST", "/agent/bundle", {"hostname": "web9", "labels": {"group": "web"}, "expires_hours": 1}),
+    ("POST", "/user", {"name": "u", "password": "correct horse battery staple", "roles": ["read"]}),
+    ("PUT", "/user/u/password", {"password": "correct horse battery staple"}),
+    *(("POST", f"/user/u/{verb}", {}) for verb in ("disable", "enable")),
+    ("POST", "/alert/work_refused/acknowledge", {"comment": "c", "hours": 1}),
+    *(
+        (method, f"/api/node/ghost/{path}", document)  # no such host: a call of a right body would wait for it
+        for method, path, document in (
+            ("POST", "command/exec", {"command": "x", "args": ["a", "@fact.os"], "cwd": "/", "timeout": 1}),
+            ("POST", "command/shell", {"command": "x | y", "timeout": 1}),
+            ("POST", "file/status", {"path": "/etc/hosts"}),
+            ("POST", "network/ping", {"address": "127.0.0.1"}),
+            ("PUT", "network/dns", {"servers": ["192.0.2.1"], "search_domains": ["a"], "interface_name": "eth0"}),
+            ("POST", "process/1/signal", {"signal": "TERM"}),
+            ("POST", "package", {"name": "vim"}),
+            ("POST", "user", {"name": "u", "uid": 1000, "groups": ["a"], "password": "p"}),
+            ("POST", "user/u/ssh-key", {"key": "ssh-ed25519 AAAA a@b"}),
+            ("POST", "sysctl", {"key": "net.ipv4.ip_forward", "value": "1"}),
+            ("PUT", "timezone", {"timezone": "UTC"}),
+            ("POST", "schedule/cron", {"name": "n", "object": "o", "schedule": "0 3 * * *"}),
+            ("POST", "certificate/ca", {"name": "n", "object": "o"}),
+            ("POST", "container/docker", {"image": "a", "env": ["A=b"], "ports": ["1:2"], "auto_start": True}),
+            ("POST", "container/docker/c/exec", {"command": ["x"]}),
+            ("POST", "power/reboot", {"delay": 1, "message": "m"}),
+        )
+    ),
+    ("POST", "/api/file", {"name": "n", "content": "YQ=="}),
+    *(("POST", f"/api/agent/web1/{verb}", {}) for verb in ("accept", "reject", "drain", "undrain")),
 ]
 #: (path, names in its query string).
 LISTS = [
@@ -104,6 +132,16 @@ LISTS = [
     ("/notification", ("cursor", "limit")),
     ("/api/jobs/", ("limit", "offset")),
     ("/api/spark/jobs", ("limit", "offset", "sync")),
+    ("/api/audit", ("limit", "offset")),
+    ("/api/agent", ("limit", "cursor", "label", "state", "hostname")),
+    ("/api/job", ("status", "operation", "target", "hostname", "tag", "cursor", "limit", "offset")),
+    ("/api/node/ghost/log", ("lines", "since", "priority")),
+    ("/pause", ("cursor", "limit")),
+    ("/target", ("cursor", "limit", "q")),
+    (f"/job/{JOB}/logs", ("cursor", "limit", "hostname", "host", "wait")),
+    (f"/job/{JOB}/output", ("format", "hostname", "state")),
+    ("/ui/calendar", ("month", "cursor")),
+    ("/ui/runs", ("facade", "cursor", "q")),
     ("/ui/agents", ("q", "sort", "cursor")),
     ("/ui/jobs", ("q", "status", "target")),
 ]
@@ -122,7 +160,7 @@ _WORDS = [
 ]  # fmt: skip
 _ODD: list[Any] = [
     None, True, 5, -1, 1.5, 2**63, 10**400, "", [], {}, [[]], {"a": 1}, [None] * 300, {"$secret": 1}, "@fact.x",
-    {f"k{n}": n for n in range(3000)}, ["x"] * 5000, [{}] * 3000, *_WORDS,
+    {f"k{n}": n for n in range(3000)}, ["x"] * 5000, [{} for _ in range(3000)], *_WORDS,
 ]  # fmt: skip
 _RAW = [b"NaN", b"-Infinity", b"1e999", b"9" * 5000, b'"\\u0000"', b'"\\ud800"', b'{"a":1,"a":2}', b"[" * 5000,
         b'{"a":' * 3000, b"\xff\xfe", b'"' + b"x" * 300_000 + b'"', b"[" + b"1," * 20_000 + b"1]", b"",

@@ -35,6 +35,8 @@ _RECORDS = 100
 _FORGET_STEP = 1000
 #: Agents that one call marks for maintenance.
 _ARRIVALS_STEP = 1000
+#: Newest states of an agent that are read. The scripts keep as many; an agent's user can write any number.
+_KEPT_STATES = 100
 #: An agent stays live until it has missed this many heartbeats.
 MISSED_BEATS = 3
 #: Heartbeats per second of a whole fleet: in a larger one each agent sends them less often, up to this interval.
@@ -370,7 +372,7 @@ class Agents:
             pipe.time()
             pipe.smembers(self._keys.kind("barred"))
             for hostname in hostnames:
-                pipe.lrange(self._keys.agent_log(hostname), 0, -1)
+                pipe.lrange(self._keys.agent_log(hostname), -_KEPT_STATES, -1)
                 pipe.zscore(self._keys.kind("agents"), hostname)
                 pipe.hgetall(self._keys.agent(hostname))
                 pipe.zcard(self._keys.waiting(hostname))

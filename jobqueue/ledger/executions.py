@@ -150,9 +150,10 @@ class Executions:
         pairs = [text for grant in grants for text in (grant.job_id, grant.token)]
         return [Renewal(answer) for answer in self._scripts.call("renew", self._now(), hostname, self._lease, *pairs)]
 
-    def promote(self, limit: int, template: str) -> list[Due]:
-        """Publish executions that are due, at most ``limit``; returns those to send."""
-        return due_of(self._scripts.call("promote", self._now(), limit, template))
+    def promote(self, limit: int, template: str) -> tuple[int, list[Due]]:
+        """Publish executions that are due. Looks at ``limit``; returns at how many, and those to send."""
+        looked_at, flat = self._scripts.call("promote", self._now(), limit, template)
+        return int(looked_at), due_of(flat)
 
     def return_parked(self, limit: int, template: str) -> tuple[int, list[Due]]:
         """Return executions that are held back no more to the front of their queues, the newest first.

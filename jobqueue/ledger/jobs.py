@@ -527,18 +527,19 @@ class Jobs:
         return [(job_id, float(time)) for job_id, time in zip(rows[::2], rows[1::2], strict=True)]
 
     def prune(self, older_than_seconds: float, limit: int) -> int:
-        """Remove at most ``limit`` of the jobs that ended longer ago than this; returns how many were removed.
+        """Remove at most ``limit`` of the jobs that ended longer ago than this; returns how many were examined.
 
-        A broadcast with many executions counts as many jobs as it takes slices to remove them.
+        A broadcast with many executions counts as many jobs as it takes slices to remove them. An entry of a job that
+        does not exist or has not ended, which an agent's user can write, is removed and counts as well.
         """
         ids = self._scripts.call("list_prunable", self._now(), int(older_than_seconds * 1_000_000), limit)
-        removed = 0
+        examined = 0
         for job_id in ids:  # one call each, so that Redis is not blocked for all of them
-            answer, slices = self._deleted(job_id, "", max(1, limit - removed))
-            removed += max(slices, answer == "deleted")
-            if removed >= limit:
+            _, slices = self._deleted(job_id, "", max(1, limit - examined))
+            examined += max(slices, 1)
+            if examined >= limit:
                 break
-        return removed
+        return examined
 
     def ended_since(self, since: int, limit: int) -> tuple[list[str], int]:
         """Ids of the newest jobs that ended after ``since`` (microseconds), and the newest of their end times."""

@@ -63,7 +63,8 @@ REPAIRABLE = (
     *("notifications", "notification_log", "notifier", "notices", "job_notices"),
 )
 #: Streams that an agent's user may add to, or that scripts of all processes add to: none may be left without a next id.
-STREAMS = ("events", "notices", "job_notices")
+NOTICES = ("notices", "job_notices")
+STREAMS = ("events", *NOTICES)
 #: The arguments of ``create_jobs.lua`` for each job, before the job's own fields (``model/job_fields.py``).
 CREATE_ARGUMENTS = (
     *("id", "document", "kind", "idempotent", "idempotency_key"),

@@ -6,7 +6,7 @@ from jobqueue.ledger.acl import ROLES
 from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.keys import KINDS
 from jobqueue.ledger.ledger import Ledger
-from jobqueue.ledger.scripts import REPAIRABLE, SPOILED_SECONDS, STREAMS
+from jobqueue.ledger.scripts import NOTICES, REPAIRABLE, SPOILED_SECONDS, STREAMS
 from jobqueue.ledger.stream_ids import id_too_far_ahead
 from jobqueue.model.alert import RECORDS_ALTERED
 
@@ -43,6 +43,8 @@ class Watch:
                 aside = keys.kind("spoiled") + keys.kind(kind)
                 client.rename(keys.kind(kind), aside)
                 client.expire(aside, SPOILED_SECONDS)
+                if kind in NOTICES:  # without the stream, the next events would not be noted
+                    client.xadd(keys.kind(kind), {"v": f"begin|{self._ledger.time()}||"})
                 self._ledger.executions.alert(
                     RECORDS_ALTERED,
                     "",

@@ -23,15 +23,19 @@ from jobqueue.ledger.doctor import Doctor
 from jobqueue.ledger.executions import Finished, Grant
 from jobqueue.ledger.shared_key_watch import Watch
 from jobqueue.model.agent import Heartbeat, Registration
+from jobqueue.model.concurrency import Concurrency
 from jobqueue.model.rollout import Rollout
+from jobqueue.model.stored_target import StoredTarget
 from jobqueue.standalone.binary import find_redis_server
 from tests.ledger.clock import FakeClock
 from tests.ledger.redis_server import RedisServer
+from tests.ledger.test_notifications import Post
 from tests.ledger.world import LEASE, World
 
 _SEED = int(os.environ.get("CHAOS_SEED", "1"))
 ROUNDS, COMMANDS = 40, 25
 LAST_ID = "18446744073709551615-18446744073709551615"
+CONCURRENCY, EACH = Concurrency("deploy"), Concurrency("{host}")
 
 
 @pytest.fixture
@@ -89,11 +93,16 @@ class Intruder:
             )
         if pattern.startswith(self._keys.kind("package")):
             return "p"
+        if pattern.startswith((self._keys.kind("holders"), self._keys.kind("line"))):
+            return self._rng.choice([CONCURRENCY.key, "{}{b}", "{}{evil}", "x"])
+        if pattern.startswith(self._keys.kind("parked")):
+            return self._rng.choice(["granted", "each:{}{b}", f"key:{self._rng.choice(self.known)}", "pause:x"])
         return self._rng.choice([*self.known, "9" * 36])
 
     def _member(self) -> str:
         job_id = self._rng.choice([*self.known, "9" * 36])
-        return self._rng.choice([job_id, f"{job_id}:evil", f"{job_id}:b", f"{job_id}:_any", "b", "evil", "ghost"])
+        known = [job_id, f"{job_id}:evil", f"{job_id}:b", f"{job_id}:_any", "b", "evil", "ghost"]
+        return self._rng.choice([*known, CONCURRENCY.key, "{}{b}", "{}{evil}"])
 
     def _arguments(self, command: str) -> list[str | int]:
         rng, value = (
@@ -145,6 +154,11 @@ class Intruder:
                 "awaits",
                 "paused",
                 "stopped",
+                "conc",
+                "parked",
+                "labels",
+                "offers",
+                "holds",
                 "x",
             ]
         )
@@ -158,7 +172,11 @@ class Intruder:
             "zadd": [score, self._member()],
             "zrem": [self._member()],
             "zscore": [self._member()],
-            "xadd": [rng.choice(["*", LAST_ID, "99999999999999-1"]), "v", value],
+            "xadd": [
+                *rng.choice([[], [], ["MAXLEN", "0"], ["MINID", LAST_ID]]),
+                rng.choice(["*", LAST_ID, "99999999999999-1"]),
+                *("v", rng.choice([value, f"ended|1|{rng.choice(self.known)}|failed", "begin|x||", "|||"])),
+            ],
             "xtrim": ["MAXLEN", "0"],
             "xrevrange": ["+", "-"],
             "sadd": [self._member()],
@@ -186,6 +204,9 @@ def test_what_one_host_writes_stops_no_other(server: RedisServer) -> None:
         world = World(client, FakeClock())
         world.ledger.scripts.load()
         world.register("b", "evil")
+        post = Post(world)
+        post.put(events=("job.completed",))
+        world.ledger.stored_targets.put(StoredTarget("t", "b", "", 1, "admin"))
         watch = Watch(world.ledger, LEASE)
         world.executions.alert("work_refused", "", "b", "raised before")
         intruder = Intruder(world, server.url, rng)
@@ -200,7 +221,13 @@ def test_what_one_host_writes_stops_no_other(server: RedisServer) -> None:
             job_id = world.create("b")
             asked.add(job_id)
             _run(world, "b", job_id)
-            asked.add(world.create("b"))
+            post.deliver()
+            assert post.receiver.jobs[-1] == job_id, "its end was not reported"
+            asked |= {
+                world.create("b"),
+                world.create("b", concurrency=CONCURRENCY),
+                world.create("_all", concurrency=EACH),
+            }
             # maintenance goes on, too
             world.clock.advance(1)
             world.agents.muster(100)
@@ -210,6 +237,8 @@ def test_what_one_host_writes_stops_no_other(server: RedisServer) -> None:
             world.executions.expire(100)
             for due in world.ledger.rollouts.due(10):
                 world.ledger.rollouts.open(due, world.template)
+            world.executions.advance_lines(100)
+            world.executions.return_parked(100, world.template)
             world.reconcile("b")
             world.jobs.prune(10**6, 100)
             world.agents.beat("b", "boot", _vitals())
@@ -222,6 +251,7 @@ def test_what_one_host_writes_stops_no_other(server: RedisServer) -> None:
             if not list(Doctor(world.ledger, repairs=True, lease_seconds=LEASE).run()):
                 break
         assert list(Doctor(world.ledger, repairs=False, lease_seconds=LEASE).run()) == []
+        assert world.ledger.stored_targets.get("t").text == "b"
         kept = [job_id for job_id in asked if _is_readable(world, job_id)]
         assert len(kept) == len(asked)
         intruder.client.close()

@@ -240,6 +240,39 @@ def test_agents_of_a_large_fleet_beat_less_often_and_count_longer(
     assert world.client.zscore(key, "a") == first + (HEARTBEAT + 4 * LIVE) * 1_000_000
 
 
+def test_a_log_of_states_without_end_is_read_in_part(world: World) -> None:
+    world.register("a")
+    world.client.rpush("jobqueue:agent-log:a", *(f"{world.clock.now + number}|Ready" for number in range(150)))
+    timeline = world.agents.get("a").timeline
+    assert [event.at for event in timeline] == [world.clock.now + number for number in range(50, 150)]
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("labels", "\n".join(f"k:{number}" for number in range(2_001))),
+        ("offers", "\n".join(f"op.x{number}" for number in range(2_001))),
+        ("labels", "k:" + "v" * 70_000),
+    ],
+)
+def test_a_record_with_endless_lists_is_registered_without_them(world: World, field: str, text: str) -> None:
+    """Each entry costs a command: those of one agent must not hold up all others."""
+    world.register("a", "b", labels={"group": "web"})
+    world.client.hset("jobqueue:agent:a", mapping={field: text, "registered": "9"})
+    world.client.sadd("jobqueue:arrivals", "a")
+    assert world.agents.muster(10) == 1
+    assert world.client.exists("jobqueue:label:k:1", "jobqueue:offers:op.x1") == 0
+    assert world.client.smembers("jobqueue:label:group:web") == {"b"}
+    assert world.client.smembers("jobqueue:offers:op.x") == {"b"}
+    [alert] = world.executions.alerts()
+    assert (alert.kind, alert.hostname) == ("records_altered", "a")
+    assert "more labels or operations than an agent can have" in alert.message
+    world.client.hset("jobqueue:agent:a", mapping={"labels": "group:web", "offers": "op.x", "registered": "10"})
+    world.client.sadd("jobqueue:arrivals", "a")
+    world.agents.muster(10)
+    assert world.client.smembers("jobqueue:offers:op.x") == {"a", "b"}
+
+
 @pytest.mark.parametrize(
     ("agents", "seconds"), [(0, 5.0), (2_500, 5.0), (3_000, 6.0), (10_000, 20.0), (1_000_000, 60.0)]
 )

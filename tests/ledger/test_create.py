@@ -322,7 +322,7 @@ def test_without_a_template_the_caller_sends(world: World) -> None:
     assert now.unsent == ("a", "b")
     assert world.messages("a") == []
     world.clock.advance(9)
-    assert sorted((due.job_id, due.slot, due.attempt) for due in world.executions.promote(10, "")) == [
+    assert sorted((due.job_id, due.slot, due.attempt) for due in world.executions.promote(10, "")[1]) == [
         (later.accepted.job_id, "a", 1),
         (later.accepted.job_id, "b", 1),
     ]

@@ -16,6 +16,7 @@ from jobqueue.errors import (
     RecordChanged,
 )
 from jobqueue.ledger.notifications import Settlement
+from jobqueue.ledger.shared_key_watch import Watch
 from jobqueue.model.alert import AGENTS_LOST, NOTIFICATIONS_LOST, RECORDS_ALTERED
 from jobqueue.model.notification import Channel, EventFilter, Message, NotificationRule, RuleView
 from jobqueue.model.principal import Principal
@@ -28,7 +29,7 @@ from jobqueue.services.notifications.manager import NotificationManager
 from jobqueue.services.notifications.notifier import LEASE_SECONDS, Notifier
 from jobqueue.services.schedule_owner import OwnerReader
 from tests.ledger.clock import SECOND
-from tests.ledger.world import World
+from tests.ledger.world import LEASE, World
 
 MINUTE, HOUR, DAY = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND
 ADMIN = Principal("admin", frozenset({"*"}), ("admin",), "token")
@@ -452,13 +453,15 @@ def test_a_turn_without_events_reads_no_rules(post: Post, monkeypatch: pytest.Mo
     assert post.receiver.jobs[-2:] == [job_id, job_id]
 
 
-@pytest.mark.parametrize("lost", ["trimmed", "deleted"])
+@pytest.mark.parametrize("lost", ["trimmed", "emptied", "deleted"])
 def test_events_that_were_removed_unread_raise_an_alert(post: Post, lost: str) -> None:
     post.put()
     post.ended()
     kept = post.ended()
     if lost == "trimmed":
         post.world.client.xtrim("jobqueue:job-notices", maxlen=1, approximate=False)
+    elif lost == "emptied":  # XADD is permitted to agents' users
+        post.world.client.execute_command("XADD", "jobqueue:job-notices", "MAXLEN", 0, "*", "v", "x")
     else:
         post.world.client.delete("jobqueue:job-notices")
     post.deliver()
@@ -660,12 +663,29 @@ def test_a_stream_without_a_next_id_stops_no_job(post: Post) -> None:
     post.put()
     last = "18446744073709551615-18446744073709551615"
     post.world.client.execute_command("XADD", "jobqueue:job-notices", last, "v", "x")
-    post.ended()
+    jobs = [post.ended()]
     post.deliver()
-    job_id = post.ended()
+    jobs.append(post.ended())
     post.deliver()
-    assert post.receiver.jobs == [job_id]
+    assert post.receiver.jobs == jobs
     assert any("may have missed" in message for message in post.alerts(NOTIFICATIONS_LOST))
+    assert post.world.client.delete("jobqueue:spoiled:jobqueue:job-notices") == 1
+
+
+def test_what_ends_after_a_damaged_stream_was_replaced_is_reported(post: Post) -> None:
+    """The rule has read the damaged stream, whose ids are far ahead of those of the new one."""
+    post.put()
+    post.world.client.execute_command("XADD", "jobqueue:job-notices", "99999999999999-1", "v", "x")
+    jobs = [post.ended()]
+    post.deliver()
+    assert Watch(post.ledger, LEASE).shared_keys() == 1
+    jobs += [post.ended(), post.ended()]
+    post.deliver()
+    assert post.receiver.jobs == jobs
+    jobs.append(post.ended())
+    post.deliver()
+    assert post.receiver.jobs == jobs
+    assert len(post.alerts(NOTIFICATIONS_LOST)) == 1
     assert post.world.client.delete("jobqueue:spoiled:jobqueue:job-notices") == 1
 
 

@@ -26,7 +26,7 @@ def test_in_steps_earliest_first(world: World) -> None:
     world.register("a")
     jobs = [world.create("a", not_before=world.clock.after(seconds)) for seconds in (3, 1, 2)]
     world.clock.advance(5)
-    taken = [due.job_id for _ in range(4) for due in world.executions.promote(1, world.template)]
+    taken = [due.job_id for _ in range(4) for due in world.executions.promote(1, world.template)[1]]
     assert taken == [jobs[1], jobs[2], jobs[0]]
     assert world.queued("a") == taken
 
@@ -36,7 +36,7 @@ def test_a_due_execution_has_all_fields_of_its_message(world: World) -> None:
     job_id = world.create("a", priority=2)
     world.retry_later(world.claim(job_id, "a"), 1)
     world.clock.advance(1)
-    [due] = world.executions.promote(10, "")
+    _, [due] = world.executions.promote(10, "")
     assert (due.job_id, due.slot, due.priority, due.attempt) == (job_id, "a", 2, 2)
 
 

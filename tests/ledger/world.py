@@ -151,7 +151,7 @@ class World:
     # --- maintenance --------------------------------------------------------------------------------------------------
     def promote(self) -> list[str]:
         """Ids of the jobs whose executions were published."""
-        return [due.job_id for due in self.executions.promote(100, self.template)]
+        return [due.job_id for due in self.executions.promote(100, self.template)[1]]
 
     def reconcile(self, slot: str, older_than: float = 5.0, limit: int = 100) -> list[str]:
         return [due.job_id for due in self.executions.reconcile([slot], older_than, limit, self.template)]

@@ -77,9 +77,9 @@ class Promoter:
         self._sender = sender
 
     def run_once(self) -> int:
-        due = self._ledger.executions.promote(STEP, self._sender.template)
+        looked_at, due = self._ledger.executions.promote(STEP, self._sender.template)
         _send(self._sender, due)
-        return len(due)
+        return looked_at
 
 
 class Resumer:
@@ -154,7 +154,8 @@ class Opener:
 
     def run_once(self) -> int:
         ids = self._ledger.rollouts.due(OPENED)
-        return sum(self._open(job_id) for job_id in ids)
+        opened = sum(self._open(job_id) for job_id in ids)
+        return max(opened, STEP) if len(ids) == OPENED else opened
 
     def _open(self, job_id: str) -> int:
         answer, due = self._ledger.rollouts.open(job_id, self._sender.template)

@@ -2,10 +2,10 @@
 -- include: clock next_time publish
 -- KEYS: none
 -- ARGV: 1 now, 2 how many at most, 3 message template or ''
--- returns: {"job:slot", priority, attempt, ...} of what was published
+-- returns: {number of executions examined, {"job:slot", priority, attempt, ...} of what was published}
 local at = clock(ARGV[1])
 local due = redis.call('ZRANGEBYSCORE', K.due, '-inf', int(at), 'LIMIT', 0, ARGV[2])
-if #due == 0 then return {} end
+if #due == 0 then return {0, {}} end
 local published, time, template = {}, tick(at), parse_template(ARGV[3])
 for _, member in ipairs(due) do
   local id, slot = string.sub(member, 1, 36), string.sub(member, 38)
@@ -21,4 +21,4 @@ for _, member in ipairs(due) do
     for _, value in ipairs({member, priority, attempt}) do published[#published + 1] = value end
   end
 end
-return published
+return {#due, published}

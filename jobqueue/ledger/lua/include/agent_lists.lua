@@ -1,7 +1,26 @@
 -- Merges an agent's own record into the lists that all agents share. An agent's Redis user may write only the agent's
 -- own record, so that it cannot speak for another agent; maintenance then calls this on its behalf.
 -- Needs: clock, agent_state, raise, takers.
+
+-- More bytes or lines than the labels and the operations of an agent have. Each line is a command or two of this script,
+-- so that a record without a bound would hold up everything else.
+local LONGEST_LISTING, MOST_LISTED = 65536, 2000
+
+-- A field of the agent's record that consists of lines; false if it has more of them than an agent's can have.
+local function listing(host, field)
+  if redis.call('HSTRLEN', K.agent .. host, field) > LONGEST_LISTING then return false end
+  local text = redis.call('HGET', K.agent .. host, field) or ''
+  local _, lines = string.gsub(text, '\n', '')
+  return lines < MOST_LISTED and text
+end
+
 local function list_agent(host, known, at)
+  known.labels, known.offers = listing(host, 'labels'), listing(host, 'offers')
+  if not known.labels or not known.offers then
+    known.labels, known.offers = '', ''
+    raise_alert('records_altered', '', host, 'The record of agent ' .. host .. ' has more labels or operations than an agent'
+      .. ' can have. It is registered with none of them; restart the agent, which writes its record again.', 1, at)
+  end
   local roster = K.roster .. host
   local listed = redis.call('HMGET', roster, 'labels', 'offers')
   for label in string.gmatch(listed[1] or '', '[^\n]+') do redis.call('SREM', K.label .. label, host) end
@@ -55,15 +74,14 @@ local function muster(host, at)
     stand_down(host)
     return false
   end
-  local found = redis.call('HMGET', K.agent .. host, 'registered', 'labels', 'offers', 'holds', 'key', 'shown', 'proof',
-    'until')
+  local found = redis.call('HMGET', K.agent .. host, 'registered', 'holds', 'key', 'shown', 'proof', 'until')
   if not found[1] then
     return false
   end
-  local known = {registered = found[1], labels = found[2] or '', offers = found[3] or '', holds = found[4] or '',
-    key = found[5] or '', shown = found[6] or '', proof = found[7] or ''}
+  local known = {registered = found[1], holds = found[2] or '', key = found[3] or '', shown = found[4] or '',
+    proof = found[5] or ''}
   local listed = redis.call('HMGET', K.roster .. host, 'registered', 'profile')
-  local live_until = int(math.min(num(found[8]), at + LONGEST_LIFE))
+  local live_until = int(math.min(num(found[6]), at + LONGEST_LIFE))
   if listed[1] ~= known.registered then list_agent(host, known, at) end
   redis.call('ZADD', K.agents, live_until, host)
   note_taker(host, listed[1] == known.registered and listed[2], live_until)

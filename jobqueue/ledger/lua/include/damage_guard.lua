@@ -44,21 +44,24 @@ local function repair(failure, command, key, ...)
     local moved = server.pcall('RENAME', key, SPOILED.aside .. key)
     if type(moved) == 'table' and moved.err then return false end
     server.pcall('EXPIRE', SPOILED.aside .. key, SPOILED.seconds)
+    local time = server.call('TIME')
+    local now = time[1] .. string.format('%06d', time[2])
+    if key == SPOILED.notices or key == SPOILED.job_notices then -- events are noted in a stream that exists
+      server.call('XADD', key, '*', 'v', 'begin|' .. now .. '||')
+    end
     local message = 'The key ' .. key .. ' ' .. what .. '. It was moved to ' .. SPOILED.aside .. key
       .. ' and replaced by an empty one; `jobqueue doctor --repair` restores what other records contain.'
     if type_of(SPOILED.alerts) ~= 'list' then server.call('DEL', SPOILED.alerts) end
     for _, alert in ipairs(server.call('LRANGE', SPOILED.alerts, 0, -1)) do
       if string.find(alert, cjson.encode(message), 1, true) then return true end
     end
-    local time = server.call('TIME')
     server.pcall('HINCRBY', SPOILED.stats, SPOILED.kind, 1)
-    server.call('LPUSH', SPOILED.alerts, time[1] .. string.format('%06d', time[2]) .. '|' .. cjson.encode({
+    server.call('LPUSH', SPOILED.alerts, now .. '|' .. cjson.encode({
       kind = SPOILED.kind, job_id = '', hostname = '', message = message}))
     server.call('LTRIM', SPOILED.alerts, 0, 99)
     -- for the notification rules, as `notice` does
-    server.pcall('XADD', SPOILED.notices, 'NOMKSTREAM', 'MAXLEN', '~', KEPT_NOTICES, '*', 'v', 'alert|'
-      .. time[1] .. string.format('%06d', time[2]) .. '|' .. SPOILED.kind .. '|'
-      .. cjson.encode({job_id = '', hostname = '', message = message}))
+    server.pcall('XADD', SPOILED.notices, 'NOMKSTREAM', 'MAXLEN', '~', KEPT_NOTICES, '*', 'v',
+      'alert|' .. now .. '|' .. SPOILED.kind .. '|' .. cjson.encode({job_id = '', hostname = '', message = message}))
     return true
   end
 

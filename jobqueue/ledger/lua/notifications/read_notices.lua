@@ -3,15 +3,18 @@
 -- KEYS: none
 -- ARGV: 1 now, 2 cursor of job_notices, 3 cursor of notices, 4 most entries of each
 -- returns: {per stream '1' or '0': the cursor's own entry is still there, so nothing behind it was removed, {id, text}... of
---   job_notices, {id, text}... of notices, newest id of each}; a stream that does not exist is created
+--   job_notices, {id, text}... of notices, newest id of each}; a stream without entries gets one
 local found, cursors = {}, {ARGV[2], ARGV[3]}
 for i, stream in ipairs({K.job_notices, K.notices}) do
   local cursor = cursors[i]
-  if redis.call('EXISTS', stream) == 0 then redis.call('XADD', stream, '*', 'v', 'begin|' .. int(clock(ARGV[1])) .. '||') end
+  -- an agent's user may empty a stream that it may add to
+  if redis.call('XLEN', stream) == 0 then redis.call('XADD', stream, '*', 'v', 'begin|' .. int(clock(ARGV[1])) .. '||') end
   local is_held = #redis.call('XRANGE', stream, cursor, cursor) == 1
   local newest = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1][1]
+  -- a stream that replaced a damaged one may have begun before the cursor
+  local is_newer = is_held or #redis.call('XRANGE', stream, cursor, '+', 'COUNT', 1) == 1
   local entries = {}
-  for _, entry in ipairs(redis.call('XRANGE', stream, '(' .. cursor, '+', 'COUNT', ARGV[4])) do
+  for _, entry in ipairs(redis.call('XRANGE', stream, is_newer and '(' .. cursor or '-', '+', 'COUNT', ARGV[4])) do
     entries[#entries + 1] = {entry[1], entry[2][2] or ''}
   end
   found[i] = is_held and '1' or '0'
