@@ -39,6 +39,7 @@ def read(ledger: Ledger, operations: Iterable[str], fleet: Callable[[], FleetSum
     """
     now = ledger.time()
     rules, dead_letters, late = intact(lambda: ledger.notifications.backlog(now)) or (0, 0, 0)
+    objects, object_bytes = intact(ledger.objects.totals) or (0, 0)
     pauses = intact(ledger.pauses.all) or []
     alerts = grouped(intact(ledger.executions.alerts) or [], intact(ledger.acknowledgements.all) or {})
     with translated_errors(), ledger.client.pipeline(transaction=False) as pipe:
@@ -80,6 +81,8 @@ def read(ledger: Ledger, operations: Iterable[str], fleet: Callable[[], FleetSum
         notification_results=counts.of("notification"),
         dead_letters=dead_letters,
         notifications_late_seconds=late / 1e6,
+        objects=objects,
+        object_bytes=object_bytes,
         pauses=len(pauses),
         alerts={group.kind: (len(group.alerts), group.is_acknowledged) for group in alerts},
         keys_waited_for=int(lines or 0),

@@ -8,8 +8,10 @@ import pytest
 
 from jobqueue.errors import DeploymentsFull, ObjectNotFound, RecordAltered, RecordChanged
 from jobqueue.ledger import deployments as deployments_module
+from jobqueue.ledger import measures
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.deployment import MOST_DEPLOYMENTS, Deployment
+from jobqueue.model.fleet import FleetSummary
 from jobqueue.model.package import PackageInfo
 from jobqueue.model.stored_object import ObjectVersion, StoredObject, new_content_name
 from tests.ledger.clock import FakeClock
@@ -74,6 +76,13 @@ def test_of_two_changes_at_the_same_time_one_is_made(ledger: Ledger) -> None:
     with pytest.raises(RecordChanged):
         ledger.objects.remove("motd", "other")
     assert ledger.objects.get("motd") == stored
+
+
+def test_they_are_measured(ledger: Ledger) -> None:
+    for name in ("a", "b"):
+        ledger.objects.store(StoredObject(name, (version(content(ledger, name, b"four")),)), "")
+    read = measures.read(ledger, [], lambda: FleetSummary(ledger.time()))
+    assert (read.objects, read.object_bytes) == (2, 8)
 
 
 def test_removed(ledger: Ledger, clock: FakeClock) -> None:
