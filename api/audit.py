@@ -64,6 +64,10 @@ ACCESS = {
     "notification.put_notification": 200,
     "notification.delete_notification": 204,
     "dashboard.delete_notification": 303,
+    # hosts deploy objects
+    "file.post_file": 201,
+    "file.put_file": 200,
+    "file.delete_file": 204,
     "pause.add_pause": 201,
     "pause.end_pause": 204,
     "dashboard.end_pause": 303,

@@ -150,6 +150,19 @@ class SavedJobNotFound(NotFound):
         return cls(f"No job is saved as {name[:80]!r}; `jobqueue saved list` shows all.")
 
 
+class ObjectNotFound(NotFound):
+    """No object has this name."""
+
+    code = "object_not_found"
+
+    @classmethod
+    def of(cls, name: str, version: int | None = None) -> ObjectNotFound:
+        """The error for one name, or for a version of an object."""
+        if version is not None:
+            return cls(f"The object {name[:80]!r} has no version {version}; `jobqueue file show` lists those kept.")
+        return cls(f"There is no object {name[:80]!r}; `jobqueue file list` shows all.")
+
+
 class ScheduleNotFound(NotFound):
     """No schedule has this name."""
 
@@ -288,6 +301,24 @@ class PackageExists(Conflict):
     """A package of this name and with other content is stored already."""
 
     code = "package_exists"
+
+
+class ObjectExists(Conflict):
+    """An object of this name and with other content is stored already."""
+
+    code = "object_exists"
+
+
+class ObjectInUse(Conflict):
+    """The object is deployed on hosts."""
+
+    code = "object_in_use"
+
+
+class DeploymentsFull(Conflict):
+    """Too many deployments of this host are recorded."""
+
+    code = "deployments_full"
 
 
 class NameTaken(Conflict):

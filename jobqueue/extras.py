@@ -14,6 +14,7 @@ MODULES = {
     ),
     "aggregation": ("duckdb", "sqlglot"),
     "apply": ("yaml",),
+    "templates": ("jinja2",),
     "environments": ("uv",),
     "notifications": ("apprise",),
     "flower": ("flower",),

@@ -99,6 +99,15 @@ _NOTIFICATIONS = {
     "notification.list_dead_letters": "notification:read",
     "notification.resend_dead_letters": "notification:write",
 }
+_FILES = {
+    "file.list_files": "file:read",
+    "file.list_stale": "file:read",
+    "file.get_file": "file:read",
+    "file.get_content": "file:read",
+    "file.post_file": "file:write",
+    "file.put_file": "file:write",
+    "file.delete_file": "file:write",
+}
 _PAUSES = {
     "pause.list_pauses": "job:read",
     "pause.add_pause": "pause:write",
@@ -191,6 +200,7 @@ RULES: dict[str, str] = {
     **_SAVED,
     **_SCHEDULES,
     **_NOTIFICATIONS,
+    **_FILES,
     **_ACCESS,
     **_DASHBOARD,
 }

@@ -85,8 +85,14 @@ def _of_interface(data: dict[str, Any]) -> dict[str, Any]:
     return {"interface" if name == "interface_name" else name: value for name, value in data.items()}
 
 
-def _file_status(value: Any) -> Any:
-    return "present" if value is True else "missing"
+def _of_object(data: dict[str, Any]) -> dict[str, Any]:
+    return {"object" if name == "object_name" else name: value for name, value in data.items()}
+
+
+def _file_status(result: Any) -> Any:
+    """In OSAPI's words; present: it is there, and was not deployed from an object."""
+    sync = result.get("sync")
+    return sync if isinstance(sync, str) else "present" if result.get("exists") is True else "missing"
 
 
 _READS = (
@@ -163,14 +169,14 @@ _FILES = (
             "vars": Parameter("object"),
         },
         status=202,
-        missing=_OBJECTS,
+        adapt=_of_object,
     ),
     Call("POST", "/file/undeploy", "file.undeploy.execute", body={"path": NAME}, status=202),
     Call(
         "POST",
         "/file/status",
         "file.status.get",
-        {"path": TEXT, "sha256": TEXT, "status": Part(shapes.STRING, _file_status, "exists")},
+        {"path": TEXT, "sha256": TEXT, "status": Part(shapes.STRING, _file_status, ALL)},
         body={"path": NAME},
     ),
 )

@@ -23,11 +23,25 @@ from api.osapi.shapes import (
     one_of,
     reference,
 )
+from jobqueue.model.stored_object import CONTENT_TYPES
 
 _HOSTNAME: Mapping[str, Document] = {"hostname": {"type": "string", "minLength": 1, "maxLength": 253}}
 _TARGET: Mapping[str, Document] = {
     "hostname": {"type": "string", "minLength": 1, "description": "A hostname, _any, _all, or a label as key:value."}
 }
+_OBJECT: Mapping[str, Document] = {"name": {"type": "string", "minLength": 1, "maxLength": 255}}
+_FILE: Mapping[str, Document] = {
+    "name": STRING,
+    "sha256": STRING,
+    "size": INTEGER,
+    "content_type": one_of(*CONTENT_TYPES),
+}
+_STALE: Mapping[str, Document] = dict.fromkeys(
+    ("object_name", "hostname", "provider", "path", "deployed_sha", "current_sha", "deployed_at"), STRING
+)
+_UPLOAD: Document = fields(
+    {"name": STRING, "file": {"type": "string", "format": "binary"}}, {"content_type": one_of(*CONTENT_TYPES)}
+)
 _JOB_ID: Mapping[str, Document] = {"job_id": UUID}
 _ANY: Document = mapping_of({})
 _MESSAGE = fields({"message": STRING})
@@ -194,16 +208,32 @@ _ROUTES: Mapping[str, Route] = {
         "List the names of facts",
         {200: (JSON, fields({"keys": array(fields({"key": STRING}, {"description": STRING, "builtin": BOOLEAN}))}))},
     ),
-    **{
-        f"osapi_file.{name}": Route(summary, {}, description="OSAPI's object store is not available here.")
-        for name, summary in (
-            ("list_files", "List objects: not available"),
-            ("list_stale", "List deployments of older objects: not available"),
-            ("get_file", "Get an object: not available"),
-            ("upload_file", "Upload an object: not available"),
-            ("delete_file", "Delete an object: not available"),
-        )
-    },
+    "osapi_file.list_files": Route(
+        "List objects by name",
+        {200: (JSON, fields({"files": array(fields({**_FILE, "source": STRING})), "total": INTEGER}))},
+        errors=(409,),
+    ),
+    "osapi_file.upload_file": Route(
+        "Upload an object as a form",
+        {201: (JSON, fields({**_FILE, "changed": BOOLEAN}))},
+        body=("multipart/form-data", _UPLOAD),
+        query={"force": BOOLEAN},
+        errors=(409, 507),
+        description="An object that exists with other content is left as it is, unless `force`.",
+    ),
+    "osapi_file.list_stale": Route(
+        "List deployments that are older than their objects",
+        {200: (JSON, fields({"stale": array(fields(_STALE)), "total": INTEGER}))},
+        errors=(409,),
+        description="At most 1,000; GET /file/stale has all, page by page.",
+    ),
+    "osapi_file.get_file": Route("Get an object", {200: (JSON, fields(_FILE))}, path=_OBJECT, errors=(404, 409)),
+    "osapi_file.delete_file": Route(
+        "Delete an object, also one that is deployed",
+        {200: (JSON, fields({"name": STRING, "deleted": BOOLEAN}))},
+        path=_OBJECT,
+        errors=(404, 409),
+    ),
     "osapi_health.alive": Route(
         "Whether this process answers", {200: (JSON, fields({"status": STRING, "version": STRING}))}
     ),

@@ -33,6 +33,16 @@ KEYS: Mapping[str, str] = {
     "service_mgr": "Service manager, such as systemd",
     "package_mgr": "Package manager, such as apt",
     "python": "Version of the agent's Python",
+    "cpu.model": "Model of the CPU",
+    "cpu.cores": "Number of CPU cores",
+    "machine.vendor": "Vendor of the machine",
+    "machine.product": "Product name of the machine",
+    "virtualization.container": "Kind of container, such as docker; empty outside of one",
+    "virtualization.hypervisor": "Hypervisor, such as kvm; empty without one",
+    "timezone": "Time zone of the system",
+    "boot_time": "Time of the last boot",
+    "selinux": "enforcing, permissive or disabled",
+    "apparmor": "enabled or disabled",
 }
 
 

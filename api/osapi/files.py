@@ -1,51 +1,99 @@
-"""/api/file: OSAPI's object store, which jobqueue does not have: every route answers an error."""
+"""/api/file: the native objects in OSAPI's shapes."""
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Any
 
-from flask import Blueprint
+from flask import Blueprint, Response
 
-from jobqueue.errors import InvalidInput
+from api import validation
+from api.blueprint import read_query
+from api.context import services
+from api.native.fields import QueryFlag
+from api.native.files import from_form
+from api.responses import json_response
+from api.validation import StrictSchema
+from jobqueue.model.deployment import StaleDeployment
+from jobqueue.model.stored_object import MOST_OBJECTS, StoredObject
+from jobqueue.model.timestamps import to_iso
 
 blueprint = Blueprint("osapi_file", __name__, url_prefix="/api/file")
 
+#: Stale deployments in one answer, which has no pages.
+MOST_STALE = 1000
 
-class NoObjectStore(InvalidInput):
-    """OSAPI's object store is not available here; the operation file.deploy.execute deploys content."""
 
-    code = "no_object_store"
+class UploadQuery(StrictSchema):
+    """How to store an object."""
+
+    force = QueryFlag(load_default=False)
+
+
+class NoQuery(StrictSchema):
+    """Routes without parameters."""
+
+
+_upload_query, _no_query = UploadQuery(), NoQuery()
 
 
 @blueprint.get("")
-def list_files() -> NoReturn:
-    """List objects: not available"""
-    raise NoObjectStore
+def list_files() -> Response:
+    """List objects by name"""
+    validation.load(_no_query, read_query())
+    objects, total, _ = services().objects.page("", MOST_OBJECTS)
+    return json_response({"files": [{**_info(one), "source": "user"} for one in objects], "total": total})
 
 
 @blueprint.post("")
-def upload_file() -> NoReturn:
-    """Upload an object: not available"""
-    raise NoObjectStore
+def upload_file() -> Response:
+    """Upload an object as a form"""
+    force = validation.load(_upload_query, read_query())["force"]
+    uploaded = from_form(force=force)
+    return json_response({**_info(uploaded.object), "changed": uploaded.changed}, 201)
 
 
 @blueprint.get("/stale")
-def list_stale() -> NoReturn:
-    """List deployments of older objects: not available"""
-    raise NoObjectStore
+def list_stale() -> Response:
+    """List deployments that are older than their objects"""
+    validation.load(_no_query, read_query())
+    found, _ = services().objects.stale("", MOST_STALE)
+    stale = list(map(_stale, found[:MOST_STALE]))
+    return json_response({"stale": stale, "total": len(stale)})
 
 
 @blueprint.get("/<name>")
-def get_file(name: str) -> NoReturn:
-    """Get an object: not available"""
-    raise _no_object(name)
+def get_file(name: str) -> Response:
+    """Get an object"""
+    validation.load(_no_query, read_query())
+    return json_response(_info(services().objects.get(name)))
 
 
 @blueprint.delete("/<name>")
-def delete_file(name: str) -> NoReturn:
-    """Delete an object: not available"""
-    raise _no_object(name)
+def delete_file(name: str) -> Response:
+    """Delete an object, also one that is deployed"""
+    validation.load(_no_query, read_query())
+    services().objects.remove(name, force=True)
+    return json_response({"name": name, "deleted": True})
 
 
-def _no_object(name: str) -> NoObjectStore:
-    return NoObjectStore(f"There is no object {name[:80]!r}: {NoObjectStore().message}")
+def _info(found: StoredObject) -> dict[str, Any]:
+    current = found.current
+    return {
+        "name": found.name,
+        "sha256": current.sha256,
+        "size": current.size,
+        "content_type": current.content_type,
+    }
+
+
+def _stale(stale: StaleDeployment) -> dict[str, str]:
+    deployment = stale.deployment
+    return {
+        "object_name": deployment.object,
+        "hostname": stale.hostname,
+        "provider": deployment.provider,
+        "path": stale.path,
+        "deployed_sha": deployment.object_sha256,
+        "current_sha": stale.current_sha256,
+        "deployed_at": to_iso(deployment.at),
+    }

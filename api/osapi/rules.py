@@ -49,4 +49,9 @@ SCOPED = frozenset(
 )
 
 #: The routes that change access, each with its status of success.
-AUDITED: Mapping[str, int] = {"osapi_agent.accept_agent": 200, "osapi_agent.reject_agent": 200}
+AUDITED: Mapping[str, int] = {
+    "osapi_agent.accept_agent": 200,
+    "osapi_agent.reject_agent": 200,
+    "osapi_file.upload_file": 201,
+    "osapi_file.delete_file": 200,
+}

@@ -72,6 +72,10 @@ _COMMANDS = {
         "jobqueue.cli.commands.notification:notification",
         "Report events to webhooks, mail and chat: failed jobs, stopped rollouts, missed schedules, lost agents.",
     ),
+    "file": (
+        "jobqueue.cli.commands.file:file",
+        "Store files as objects with versions, deploy them on hosts, and list deployments that are older.",
+    ),
     "apply": (
         "jobqueue.cli.commands.apply:apply",
         "Store the jobs, targets, schedules and notifications that files declare: jobqueue apply -f jobs/ --prune.",

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from jobqueue.client import events
 from jobqueue.client.address import resolve
 from jobqueue.client.errors import ClientError, ConnectionFailed, InvalidAnswer, Unavailable
+from jobqueue.client.files import Files
 from jobqueue.client.notifications import Notifications
 from jobqueue.client.object_methods import ObjectMethods
 from jobqueue.client.polling import PATIENCE_SECONDS, Pacer
@@ -709,6 +710,11 @@ class Client(ObjectMethods):
     def saved(self) -> SavedJobs:
         """The saved jobs: ``client.saved.list()``, ``get``, ``put``, ``delete``, ``versions``, ``diff``, ``run``..."""
         return SavedJobs(self._http)
+
+    @property
+    def files(self) -> Files:
+        """The objects: ``client.files.list()``, ``get``, ``put``, ``download``, ``delete``, ``stale``."""
+        return Files(self._http)
 
     @property
     def notifications(self) -> Notifications:

@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlencode
 
 import urllib3
@@ -112,6 +112,47 @@ class Transport:
             yield self._events(response)
         finally:
             response.close()
+
+    def upload(self, path: str, content: bytes | IO[bytes], size: int, *, query: Mapping[str, Any]) -> Any:
+        """Send raw bytes, once; the answer's JSON. Raises the errors of ``jobqueue.client.errors``."""
+        headers = {
+            **self._pool.headers,
+            "Content-Type": "application/octet-stream",
+            "Content-Length": str(size),
+        }
+        url = f"{self.url}{path}?{urlencode(query)}"
+        try:
+            response = self._pool.request("PUT", url, body=content, headers=headers, retries=False, redirect=False)
+        except HTTPError as error:
+            failure = self._no_answer(error)
+            raise (failure.error if isinstance(failure, _Again) else failure) from error
+        if response.status >= 300:
+            raise self._failure(response)
+        return _decode(response.data, self.url)
+
+    @contextmanager
+    def download(self, path: str, *, query: Mapping[str, Any] | None = None) -> Iterator[Iterator[bytes]]:
+        """The bytes of an answer, piece by piece; raises as ``stream`` does, also if they end early."""
+        url = f"{self.url}{path}?{urlencode(query)}" if query else self.url + path
+        try:
+            response = self._pool.request("GET", url, redirect=False, preload_content=False)
+        except HTTPError as error:
+            failure = self._no_answer(error)
+            raise (failure.error if isinstance(failure, _Again) else failure) from error
+        try:
+            if response.status >= 300:
+                raise self._failure(response)
+            yield self._pieces(response)
+        finally:
+            response.close()
+
+    def _pieces(self, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+        try:
+            yield from response.stream(65536)
+        except HTTPError as error:
+            raise ConnectionFailed(
+                f"The download from {self.url} ended early ({error}); it is not complete.", url=self.url
+            ) from error
 
     def _events(self, response: urllib3.BaseHTTPResponse) -> Iterator[ServerEvent]:
         try:

@@ -85,6 +85,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
                 "invite",
             ),
             *("saved", "saved_names", "saved_versions"),
+            *("object", "object_names", "object_sizes", "object_uses", "deployed", "deployed_hosts"),
             *("audit", "audit_head", "audit_spoiled", "ended", "probe"),
             *("schedule", "schedules", "schedules_due", "schedules_planned", "schedule_log", "scheduler"),
             *("notification", "notifications", "notification_log", "dead_letters", "notifier"),
@@ -134,6 +135,10 @@ _AGENT: tuple[tuple[tuple[str, ...], str], ...] = (
     (("package",), "+hmget +exists"),
     (("packages",), "+zadd +zscore"),
     (("upload",), "+hget"),
+    # the objects that it has deployed
+    (("deployed/host",), "+hget +hset +hdel +hlen +type"),
+    (("object_uses",), "+hincrby +type"),
+    (("deployed_hosts",), "+zadd +type"),
 )
 #: kombu's own table, in which an agent records the queues that it reads. With the ledger's own Redis as the broker, the
 #: table is never read.

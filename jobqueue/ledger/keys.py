@@ -108,6 +108,12 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "saved": ("saved:", "string", "{name}: the newest version of a saved job, JSON, sealed by the API"),
     "saved_names": ("saved-names", "zset", "names of all saved jobs, in alphabetical order"),
     "saved_versions": ("saved-versions:", "list", "{name}: versions of a saved job, newest first, each sealed"),
+    "object": ("object:", "string", "{name}: the versions of an object, JSON, sealed by the API"),
+    "object_names": ("object-names", "zset", "names of all objects, in alphabetical order"),
+    "object_sizes": ("object-sizes", "hash", "{name}: bytes of all versions of an object"),
+    "object_uses": ("object-uses", "hash", "{name}: how many paths of hosts an object is deployed at"),
+    "deployed": ("deployed:", "hash", "{hostname}: per path, the object that was deployed there, JSON"),
+    "deployed_hosts": ("deployed-hosts", "zset", "hostnames with deployments of objects, in alphabetical order"),
     "schedule": (
         "schedule:",
         "hash",
@@ -255,6 +261,12 @@ class Keys:
 
     def saved_versions(self, name: str) -> str:
         return self.kind("saved_versions") + name
+
+    def object(self, name: str) -> str:
+        return self.kind("object") + name
+
+    def deployed(self, hostname: str) -> str:
+        return self.kind("deployed") + hostname
 
     def config_log(self, config_id: str) -> str:
         return self.kind("config_log") + config_id

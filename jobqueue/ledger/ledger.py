@@ -19,6 +19,7 @@ from jobqueue.ledger.configurations import Configurations
 from jobqueue.ledger.connection import connect, translated_errors
 from jobqueue.ledger.credentials import Credentials
 from jobqueue.ledger.damaged_keys import DamagedKeys
+from jobqueue.ledger.deployments import Deployments
 from jobqueue.ledger.events import Events
 from jobqueue.ledger.executions import Executions
 from jobqueue.ledger.external_runs import ExternalRuns
@@ -29,6 +30,7 @@ from jobqueue.ledger.job_slots import JobSlots
 from jobqueue.ledger.jobs import Jobs
 from jobqueue.ledger.keys import Keys
 from jobqueue.ledger.notifications import Notifications
+from jobqueue.ledger.objects import Objects
 from jobqueue.ledger.outages import Outages
 from jobqueue.ledger.output import Output
 from jobqueue.ledger.packages import Packages
@@ -143,6 +145,8 @@ class Ledger:
         self.stored_targets = StoredTargets(sealed)
         self.acknowledgements = Acknowledgements(sealed)
         self.saved_jobs = SavedJobs(sealed)
+        self.objects = Objects(sealed, keep_seconds=settings.package_ttl_seconds, now=now)
+        self.deployments = Deployments(client, self.keys, self.scripts)
         self.schedules = Schedules(sealed, now=now)
         self.notifications = Notifications(sealed, now=now)
         self.pauses = Pauses(client, self.keys, self.scripts, alarm, self.audit, now)

@@ -21,7 +21,7 @@ from jobqueue.ledger.keys import Keys
 from jobqueue.ledger.scripts import Clock, Scripts, redis_clock
 from jobqueue.ledger.seal import Seal
 from jobqueue.ledger.tamper_alarm import TamperAlarm
-from jobqueue.model.package import PackageInfo, check_package_name
+from jobqueue.model.package import PackageInfo, check_package_name, check_stored_name
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ class Packages:
         other bytes under an existing name, ``PackageTooLarge``, ``PackagesFull``, and the exceptions of ``stream``;
         nothing is stored then.
         """
-        check_package_name(name)
+        check_stored_name(name)
         if expected_size is not None and expected_size > self.max_bytes:
             raise self._too_large()
         existing = self.pin([name]).get(name)

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from jobqueue.errors import InvalidInput
+from jobqueue.model.stored_object import is_content_name
 
 #: The valid endings of a package name.
 FORMATS = (".zip", ".whl", ".tar.gz", ".tgz", ".tar.xz")
@@ -41,6 +42,14 @@ def check_package_name(name: str) -> str:
         f"{', '.join(FORMATS)}, or the file name of a wheel (at most {_LONGEST_NAME} bytes, without / \\ ? # % :)."
     )
     raise InvalidInput(sentence, {"package": [sentence]})
+
+
+def check_stored_name(name: str) -> str:
+    """``name``, if a package can be stored under it: that of a package, or of an object's content.
+
+    Raises ``InvalidInput``.
+    """
+    return name if is_content_name(name) else check_package_name(name)
 
 
 def _is_file_name(name: str) -> bool:

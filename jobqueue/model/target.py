@@ -53,6 +53,7 @@ REPORTED_NAMES = frozenset(
             "interface",
         ),
         *("address", "containerized", "service_mgr", "package_mgr", "python"),
+        *("cpu", "machine", "virtualization", "timezone", "boot_time", "selinux", "apparmor"),
         *("state", "condition", "version", "label", "fact", "agent"),
     )
 )

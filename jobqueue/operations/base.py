@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, TypeAlias, TypedDict, Unpack
+from typing import Any, Protocol, TypeAlias, TypedDict, Unpack
 
 import marshmallow
 
@@ -34,8 +34,20 @@ SHELL, OTHER_CODE = "shell", "code"
 
 #: Takes the validated data and the context; returns an ``Outcome`` or any JSON value.
 Run = Callable[[dict[str, Any], Context], Any]
-#: The sha256 (hex) of each uploaded package, by name. Raises ``InvalidInput`` for names that were not uploaded.
-PinPackages = Callable[[Iterable[str]], dict[str, str]]
+
+
+class PinPackages(Protocol):
+    """Resolves what data names to content with a digest, for data that is about to be signed."""
+
+    def __call__(self, names: Iterable[str], /) -> dict[str, str]:
+        """The sha256 (hex) of each uploaded package. Raises ``InvalidInput`` for names that were not uploaded."""
+
+    def object(self, name: str, version: int | None) -> dict[str, Any]:
+        """A version of an object: version, sha256, content_type, package. Raises ``InvalidInput`` without it."""
+
+
+#: The permissions that data needs besides that of its operation; the data may be a template, with values left out.
+FurtherPermissions = Callable[[Mapping[str, Any]], tuple[str, ...]]
 #: Completes the valid data of a submission before it is signed: signed data must be unambiguous.
 Prepare = Callable[[dict[str, Any], PinPackages], dict[str, Any]]
 #: A sentence that says what an agent with these settings lacks to run an operation; None if it lacks nothing.
@@ -60,6 +72,7 @@ class Operation:
     field of the data that takes the words behind ``--`` on a command line. ``code``: which fields of the data are run
     as code, and in which language (``SHELL`` or ``OTHER_CODE``): saved jobs let no parameter become a part of it
     unquoted. ``prepare`` completes submitted data. ``lacks``: agents for which it gives a sentence do not offer it.
+    ``further_permissions``: what the data of a submission needs besides ``permission``.
     """
 
     type: str
@@ -79,6 +92,7 @@ class Operation:
     code: Mapping[str, str] = field(default_factory=dict, hash=False)
     prepare: Prepare | None = None
     lacks: Lacks | None = None
+    further_permissions: FurtherPermissions | None = None
     _loader: marshmallow.Schema = field(init=False, repr=False, compare=False)
     _quick: SchemaFastPath = field(init=False, repr=False, compare=False)
 
@@ -165,6 +179,7 @@ class Traits(TypedDict, total=False):
     code: Mapping[str, str]
     prepare: Prepare | None
     lacks: Lacks | None
+    further_permissions: FurtherPermissions | None
 
 
 def operation(

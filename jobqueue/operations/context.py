@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack
 
 from jobqueue.entrypoints.source import PackageSource
 from jobqueue.errors import OperationCancelled, OperationTimedOut
@@ -27,6 +27,9 @@ from jobqueue.operations.process.run import (
 )
 from jobqueue.settings import Settings
 from jobqueue.trust.secrets.redactor import Redactor
+
+if TYPE_CHECKING:
+    from jobqueue.operations.deployed import DeploymentLog
 
 DEFAULT_MAX_OUTPUT_BYTES = 1024 * 1024
 DEFAULT_MAX_RESULT_BYTES = 1024 * 1024
@@ -71,7 +74,8 @@ class Context:
     object (at most 16 KiB) with the job from now on, replacing the last one; an unavailable Redis never makes it raise.
     Its ``phase`` "waiting" or "setting_up" says that the run may be given to another agent if this one dies; another
     phase must follow before anything is begun, and waits until the ledger knows.
-    ``packages`` hands out uploaded packages; ``settings`` are the agent's own. ``confinement`` holds for every process,
+    ``packages`` hands out uploaded packages, ``deployments`` records deployed objects; both are None in a child
+    process. ``settings`` are the agent's own. ``confinement`` holds for every process,
     and ``watched(mark)`` surrounds the life of each. ``secrets`` are the host's; ``run_operation`` puts them into the
     data, and redacts them from output, reports and results. What an operation cuts from output it redacts before, by
     ``redactor``; in an isolated operation it knows no secrets.
@@ -91,6 +95,7 @@ class Context:
     max_result_bytes: int = DEFAULT_MAX_RESULT_BYTES
     report: Callable[[Mapping[str, Any]], None] = _forget
     packages: PackageSource | None = None
+    deployments: DeploymentLog | None = None
     settings: Settings | None = None
     confinement: Confinement = PLAIN
     secrets: Secrets | None = None

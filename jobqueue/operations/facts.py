@@ -17,6 +17,7 @@ import psutil
 
 from jobqueue.errors import OperationFailed
 from jobqueue.operations.builtin.host import disks, network_addresses, os_release
+from jobqueue.operations.system_facts import system_facts
 from jobqueue.operations.text import brief, clean
 
 #: ``@fact.name`` or ``@fact.{name}``, the latter where text follows at once or the name has other characters.
@@ -54,6 +55,7 @@ def collect(hostname: str | None = None) -> dict[str, Any]:
         "service_mgr": _service_manager(),
         "package_mgr": next((name for name in _PACKAGE_MANAGERS if shutil.which(name)), ""),
         "python": platform.python_version(),
+        **system_facts(),
     }
 
 

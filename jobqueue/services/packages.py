@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from jobqueue.errors import InvalidInput, RecordAltered
 from jobqueue.ledger.packages import Packages, altered
 from jobqueue.model.package import check_package_name
+from jobqueue.services.objects import ObjectManager, resolved
 
 #: Maximum number of names in an error message.
 _NAMED = 5
 
 
 class PackageResolver:
-    """Resolves the package names of a job to digests, and keeps these packages available for it."""
+    """Resolves the packages and objects of a job to digests, and keeps these packages available for it."""
 
-    def __init__(self, packages: Packages) -> None:
+    def __init__(self, packages: Packages, objects: ObjectManager) -> None:
         self._packages = packages
+        self._objects = objects
+
+    def object(self, name: str, version: int | None) -> dict[str, Any]:
+        """A version of an object (None: the newest): version, sha256 (hex), content_type, package.
+
+        Raises ``InvalidInput`` for one that does not exist, ``RecordAltered``.
+        """
+        return resolved(self._objects, name, version)
 
     def __call__(self, names: Iterable[str]) -> dict[str, str]:
         """Each name's sha256 (hex). Raises ``InvalidInput`` that names missing packages, ``RecordAltered``."""

@@ -85,7 +85,7 @@ class Planner:
         principal.require_somewhere(SEE_AGENTS)
         operation = self._operations.get(submission.operation)
         data = self._operations.validate(submission.operation, dict(submission.data))
-        needed = submission_permissions.needed(operation.permission, data)
+        needed = submission_permissions.needed(operation, data)
         verification = rollout_verification.checked(submission, self._operations)
         if verification is not None:
             needed = tuple(dict.fromkeys((*needed, *verification.permissions)))

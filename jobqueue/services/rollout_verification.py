@@ -23,7 +23,7 @@ class CheckedVerification:
     @property
     def permissions(self) -> tuple[str, ...]:
         """The permissions that a submission needs for the verification."""
-        return submission_permissions.needed(self.operation.permission, self.terms.data)
+        return submission_permissions.needed(self.operation, self.terms.data)
 
     def prepared(self, submission: Submission, pinning: PackageResolver) -> Submission:
         """The submission with the data of the verification as it is stored."""

@@ -35,6 +35,7 @@ from jobqueue.services.notifications.channels import Channels
 from jobqueue.services.notifications.manager import NotificationManager
 from jobqueue.services.notifications.receivers import Receivers
 from jobqueue.services.notifications.webhook import WebhookSender
+from jobqueue.services.objects import ObjectManager
 from jobqueue.services.output import OutputReader
 from jobqueue.services.packages import PackageResolver
 from jobqueue.services.pauses import PauseManager
@@ -93,6 +94,7 @@ class Services:
     redis_access: RedisAccess
     packages: Packages
     package_digests: PackageResolver
+    objects: ObjectManager
     configurations: Configurations
     credentials: CredentialManager
     verify: CredentialVerifier
@@ -118,7 +120,8 @@ class Services:
         """The use cases over a given ledger."""
         signer = Signer.open(settings)
         keys = TrustedKeys(settings.trusted_keys, signer)
-        resolver, work = PackageResolver(ledger.packages), WorkSigner(signer, settings.signature_ttl_seconds)
+        objects = ObjectManager(ledger.objects, ledger.packages, ledger.deployments)
+        resolver, work = PackageResolver(ledger.packages, objects), WorkSigner(signer, settings.signature_ttl_seconds)
         verifier = ResultVerifier(ledger.agents, keys)
         jobs = JobManager(ledger, verifier)
         audit = AuditTrail(ledger.audit)
@@ -160,6 +163,7 @@ class Services:
             redis_access=RedisAccess(settings),
             packages=ledger.packages,
             package_digests=resolver,
+            objects=objects,
             configurations=ledger.configurations,
             credentials=CredentialManager(
                 ledger.credentials, (info.permission for info in registry.infos()), ledger.roster.fleet

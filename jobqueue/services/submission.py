@@ -193,7 +193,7 @@ class JobSubmitter:
         submission.principal.require_somewhere(operation.permission)  # before the data is validated
         data = self._operations.validate(submission.operation, dict(submission.data), explains=explains)
         verification = rollout_verification.checked(submission, self._operations, explains=explains)
-        permissions = submission_permissions.needed(operation.permission, data)
+        permissions = submission_permissions.needed(operation, data)
         if verification is not None:
             permissions = tuple(dict.fromkeys((*permissions, *verification.permissions)))
         for permission in permissions:

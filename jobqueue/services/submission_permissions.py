@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from jobqueue.operations.base import Operation
 from jobqueue.trust.secrets.reference import has_secret
 
 #: For every submission, besides that of its operation.
@@ -13,6 +14,7 @@ SUBMIT = "job:write"
 USE_SECRETS = "secret:use"
 
 
-def needed(of_operation: str, data: Mapping[str, Any]) -> tuple[str, ...]:
-    """The permissions for a job whose operation needs ``of_operation``, in the order in which they are checked."""
-    return tuple(dict.fromkeys((SUBMIT, of_operation, *([USE_SECRETS] if has_secret(data) else []))))
+def needed(operation: Operation, data: Mapping[str, Any]) -> tuple[str, ...]:
+    """The permissions for a job of ``operation``, in the order in which they are checked."""
+    further = operation.further_permissions(data) if operation.further_permissions is not None else ()
+    return tuple(dict.fromkeys((SUBMIT, operation.permission, *further, *([USE_SECRETS] if has_secret(data) else []))))

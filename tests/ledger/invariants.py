@@ -35,6 +35,7 @@ _GLOBAL = (
     ),
     *("packages", "uploads", "package-bytes"),
     *("barred", "revoked"),
+    *("object-names", "object-sizes", "object-uses", "deployed-hosts"),
     *("cancelling", "removals", "queues", "outage"),
     *("outside", "configs", "saved-names", "reached", "events", "audit", "audit-head", "credentials"),
 )
@@ -121,6 +122,7 @@ class _Inspection:
         self.packages()
         self.configurations()
         self.saved_jobs()
+        self.objects()
         self.schedules()
         self.notifications()
         self.rest()
@@ -395,6 +397,14 @@ class _Inspection:
         self.equal(set(self.records.one("configs")), set(ids), "stored configurations")
         self.equal(self.records.kind("config-log:").keys(), ids, "histories of configurations")
         self.owned |= {f"{kind}:{name}" for name in ids for kind in ("config", "config-log")}
+
+    def objects(self) -> None:
+        names = self.records.kind("object:").keys()
+        self.equal(set(self.records.one("object-names")), set(names), "names of objects")
+        self.equal(self.records.one("object-sizes").keys(), names, "sizes of objects")
+        hosts = self.records.kind("deployed:").keys()
+        self.expect(hosts <= set(self.records.one("deployed-hosts")), "hosts with deployments")
+        self.owned |= {f"object:{name}" for name in names} | {f"deployed:{host}" for host in hosts}
 
     def saved_jobs(self) -> None:
         names = self.records.kind("saved:").keys()

@@ -207,6 +207,40 @@ class TestSummary:
         busy.client.hset(busy.ledger.keys.agent("lb"), "vitals", "{")
         assert len(list(busy.ledger.fleet.rows())) == 8
 
+    def test_a_record_of_another_type_hides_no_other(self, busy: World) -> None:
+        key = busy.ledger.keys.agent("db1")
+        busy.client.rename(key, "kept")
+        busy.client.set(key, "text")
+        rows = list(busy.ledger.fleet.rows())
+        busy.client.rename("kept", key)
+        assert [row.hostname for row in rows] == ["Mail", "db2", "lb", "web1", "web2", "web3", "web4"]
+
+    def test_a_revoked_agent(self, busy: World) -> None:
+        busy.client.sadd(busy.ledger.keys.kind("barred"), "db1")
+        states = {row.hostname: row.state for row in busy.ledger.fleet.rows()}
+        busy.client.srem(busy.ledger.keys.kind("barred"), "db1")
+        assert (states["db1"], states["lb"]) == ("Revoked", "Ready")
+
+    def test_a_large_fleet_is_surveyed_as_often_as_its_agents_send_heartbeats(
+        self, busy: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(agents, "BEATS_PER_SECOND", 1)  # eight agents send one each eight seconds
+        monkeypatch.setattr(fleet, "STEP", 250)
+        now = 0.0
+        surveys: list[float] = []
+        survey = busy.ledger.fleet.survey
+
+        def noted(after: str) -> Any:
+            surveys.append(now)
+            return survey(after)
+
+        monkeypatch.setattr(busy.ledger.fleet, "survey", noted)
+        surveyor = Surveyor(busy.ledger, clock=lambda: now)
+        for second in range(20):
+            now = float(second)
+            surveyor.run_once()
+        assert surveys == [0.0, 8.0, 16.0]
+
     def test_an_empty_fleet(self, world: World, surveyor: Surveyor, reader: FleetReader) -> None:
         surveyor.run_once()
         assert world.ledger.fleet.stored() == reader() == FleetSummary(int(world.clock.now))

@@ -10,8 +10,10 @@ import pytest
 import redis
 from redis.exceptions import AuthenticationError, NoPermissionError
 
-from jobqueue.errors import Conflict, LedgerUnavailable
+from jobqueue.errors import Conflict, LedgerUnavailable, RecordAltered
+from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.redis_users import RedisLogin, RedisUsers
+from jobqueue.model.deployment import Deployment
 from jobqueue.redis_url import RedisUrl
 from jobqueue.services.redis_access import RedisAccess
 from jobqueue.settings import Settings
@@ -60,6 +62,23 @@ def test_the_user_may_do_what_an_agent_needs_and_no_more(server: EmbeddedRedis, 
         for words in (["KEYS", "*"], ["HGET", "jobqueue:agent:web2", "a"], ["ACL", "LIST"], ["CONFIG", "GET", "*"]):
             with pytest.raises(NoPermissionError):
                 client.execute_command(*words)
+
+
+def test_an_agent_records_deployments_of_its_own_host_only(server: EmbeddedRedis, users: RedisUsers) -> None:
+    login = users.create_agent("web1")
+    deployment = Deployment("motd", 1, "a" * 64, "a" * 64, "file", "job", 5)
+    api = Ledger(redis.Redis.from_url(server.url, decode_responses=True), settings(server.url))
+    api.scripts.load()
+    url = RedisUrl.parse(server.url).with_login(login.name, login.password)
+    own = Ledger(redis.Redis.from_url(url, decode_responses=True), settings(url))
+    own.deployments.record("web1", "/etc/motd", deployment)
+    assert own.deployments.get("web1", "/etc/motd") == deployment
+    assert api.objects.uses("motd") == 1
+    with pytest.raises(RecordAltered, match="deployed:web2"):  # its type is hidden, as is all else of it
+        own.deployments.record("web2", "/etc/motd", deployment)
+    own.deployments.forget("web1", "/etc/motd")
+    assert api.objects.uses("motd") == 0
+    assert [one.paths for one in api.deployments.page("", 10)[0]] == [{}]
 
 
 def test_a_new_password_replaces_the_old_one(server: EmbeddedRedis, users: RedisUsers) -> None:

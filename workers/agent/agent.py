@@ -29,6 +29,7 @@ from workers.agent.consumer.rejected_messages import RejectedMessages
 from workers.agent.consumer.steps import presence_step
 from workers.agent.consumer.worker import AgentWorker
 from workers.agent.execution.agent_ledger import AgentLedger
+from workers.agent.execution.deployments import HostDeploymentLog
 from workers.agent.execution.executor import Executor
 from workers.agent.execution.leases import LeaseKeeper
 from workers.agent.execution.ledger_retry import retry_until_available
@@ -79,7 +80,8 @@ class Agent:
         )
         self._pump = OutputPump(ledger.output, settings.max_log_bytes)
         agent_ledger = AgentLedger(ledger.executions, identity, settings.hostname, self._closing)
-        means = HostMeans(settings, lookup, packages, vault, orphans.watched)
+        deployments = HostDeploymentLog(ledger.deployments, settings.hostname, self._closing)
+        means = HostMeans(settings, lookup, packages, deployments, vault, orphans.watched)
         runner = OperationRunner(operations, means, self._pump, agent_ledger)
         executor = Executor(agent_ledger, self._gate, runner, self._running, self._presence.look_up)
         self._leases = LeaseKeeper(

@@ -165,7 +165,7 @@ class SavedJobManager:
 
     def _require_rights(self, saved: SavedJob, principal: Principal) -> None:
         operation = self._registry.get(str(saved.job["operation"]))
-        needed = list(submission_permissions.needed(operation.permission, saved.job["data"]))
+        needed = list(submission_permissions.needed(operation, saved.job["data"]))
         if any(schema.get(SECRET) for schema in saved.parameters.values()):
             needed.append(submission_permissions.USE_SECRETS)
         for permission in needed:

@@ -11,6 +11,7 @@ from jobqueue.cli.commands.alert import alert
 from jobqueue.cli.commands.completion import completion
 from jobqueue.cli.commands.event import event
 from jobqueue.cli.commands.failing import failing
+from jobqueue.cli.commands.file import file
 from jobqueue.cli.commands.job import job
 from jobqueue.cli.commands.notification import notification
 from jobqueue.cli.commands.operation import operation
@@ -24,7 +25,22 @@ from tests.unit.client.fake_api import FakeApi
 
 Run = Callable[..., Result]
 _COMMANDS: tuple[click.Command, ...] = (
-    *(job, agent, operation, event, alert, failing, pause, saved, notification, schedule, target, top, completion),
+    *(
+        job,
+        agent,
+        operation,
+        event,
+        alert,
+        failing,
+        file,
+        pause,
+        saved,
+        notification,
+        schedule,
+        target,
+        top,
+        completion,
+    ),
     run_command,
 )
 _GROUPS: dict[str, click.Command] = {command.name or "": command for command in _COMMANDS}

@@ -95,7 +95,8 @@ class _Handler(BaseHTTPRequestHandler):
         api = cast("FakeApi", self.server)
         content = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         parts = urlsplit(self.path)
-        body = json.loads(content) if content else None
+        is_json = self.headers.get("Content-Type") != "application/octet-stream"
+        body = (json.loads(content) if is_json else content) if content else None
         api.seen.append(Seen(self.command, parts.path, dict(parse_qsl(parts.query)), dict(self.headers), body))
         reply = api.reply_to(self.command, parts.path)
         if reply.reset:

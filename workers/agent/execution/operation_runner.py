@@ -12,6 +12,7 @@ from jobqueue.entrypoints.source import PackageSource
 from jobqueue.errors import JobQueueError, OperationCancelled, OperationNotSupported, UnknownOperation
 from jobqueue.ledger.executions import Grant
 from jobqueue.operations.context import Context, Secrets
+from jobqueue.operations.deployed import DeploymentLog
 from jobqueue.operations.process.confinement import PLAIN
 from jobqueue.operations.process.run import Watched
 from jobqueue.operations.registry import Registry
@@ -34,6 +35,7 @@ class HostMeans:
     settings: Settings
     facts: Mapping[str, Any]
     packages: PackageSource
+    deployments: DeploymentLog
     secrets: Secrets
     watched: Watched
 
@@ -105,6 +107,7 @@ class OperationRunner:
             output=write,
             report=lambda info: self._ledger.show(running, info),
             packages=self._means.packages,
+            deployments=self._means.deployments,
             settings=self._plain_settings,
             secrets=self._means.secrets,
             watched=self._means.watched,

@@ -18,7 +18,7 @@ from jobqueue.entrypoints.file_lock import FileLock
 from jobqueue.entrypoints.removal import remove_tree
 from jobqueue.errors import InvalidInput, LedgerUnavailable, NotFound, OperationFailed
 from jobqueue.ledger.packages import Packages
-from jobqueue.model.package import PackageInfo, check_package_name
+from jobqueue.model.package import PackageInfo, check_stored_name
 from workers.agent.execution.ledger_retry import retry_until_available
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -49,7 +49,7 @@ class PackageCache:
     def open(self, name: str, digest: str | None) -> Iterator[Path]:
         """The package as a file of its own name that is there while the block runs; see ``PackageSource``."""
         try:
-            check_package_name(name)
+            check_stored_name(name)
         except InvalidInput as error:
             raise OperationFailed(error.message) from error
         if digest is None:

@@ -1,6 +1,6 @@
 -- Forgets an offline agent without open executions. Its revocation stays, and so do the certificates that verify its
 -- earlier results.
--- include: clock index publish audit_trail takers
+-- include: clock index publish audit_trail takers deployment
 -- KEYS: none
 -- ARGV: 1 now, 2 hostname, 3 creation time up to which its broadcasts were looked at, 4 how many of them to look at,
 --   5 how many entries the audit trail keeps, 6 seal of the entry for it, 7 that entry or ''
@@ -26,6 +26,8 @@ for i = 1, #broadcasts, 2 do
   if state and not FINAL_STATES[state] then return {'busy'} end
 end
 if #broadcasts == 2 * tonumber(ARGV[4]) then return {'more', broadcasts[#broadcasts]} end
+need('hash', K.deployed .. host, K.object_uses)
+need('zset', K.deployed_hosts)
 local is_entered, number, link = entered(ARGV[5], ARGV[6], ARGV[7])
 if not is_entered then return {'unrecorded', number} end
 for label in string.gmatch(known[1] or '', '[^\n]+') do redis.call('SREM', K.label .. label, host) end
@@ -33,6 +35,7 @@ for op in string.gmatch(known[2] or '', '[^\n]+') do redis.call('SREM', K.offers
 -- messages of jobs that ended while they waited
 for step = 0, 9 do redis.call('DEL', queue_list(host, step)) end
 stand_down(host)
+forget_deployments(host)
 redis.call('DEL', agent, K.agent_log .. host, K.waiting .. host, K.noted .. host, K.roster .. host)
 redis.call('ZREM', K.agents, host)
 redis.call('ZREM', K.hostnames, host)

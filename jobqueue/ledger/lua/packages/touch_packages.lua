@@ -9,7 +9,9 @@ local found = {}
 for i = 4, #ARGV do
   if redis.call('EXISTS', K.package .. ARGV[i]) == 1 then
     redis.call('ZADD', K.packages, 'GT', keep, ARGV[i])
-    if ARGV[3] == '1' then redis.call('HSET', K.package .. ARGV[i], 'kept', keep) end
+    if ARGV[3] == '1' and num(redis.call('HGET', K.package .. ARGV[i], 'kept')) < tonumber(keep) then
+      redis.call('HSET', K.package .. ARGV[i], 'kept', keep)
+    end
   end
   found[#found + 1] = package_record(ARGV[i])
 end

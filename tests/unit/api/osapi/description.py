@@ -127,3 +127,14 @@ ANSWERS = {
     ),
     "OsapiJob": "id status created operation result changed error hostname updated_at responses agent_states timeline",
 }
+
+#: Fields of the answers about objects, all of them required.
+FILES = {
+    "FileInfo": "name sha256 size content_type source",
+    "FileUploadResponse": "name sha256 size changed content_type",
+    "FileListResponse": "files total",
+    "FileInfoResponse": "name sha256 size content_type",
+    "FileDeleteResponse": "name deleted",
+    "StaleDeployment": "object_name hostname provider path deployed_sha current_sha deployed_at",
+    "StaleDeploymentsResponse": "stale total",
+}

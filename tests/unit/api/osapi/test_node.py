@@ -285,15 +285,6 @@ def test_an_operation_that_is_not_there(
 
 
 @pytest.mark.parametrize(
-    ("method", "path"),
-    [("GET", ""), ("POST", ""), ("GET", "/stale"), ("GET", "/app.conf"), ("DELETE", "/app.conf")],
-)
-def test_there_is_no_object_store(app: Flask, method: str, path: str) -> None:
-    refused(act(app, "file:*").open(f"/api/file{path}", method=method), 400, "object store")
-    refused(act(app, "job:*").open(f"/api/file{path}", method=method), 403, "file:")
-
-
-@pytest.mark.parametrize(
     ("path", "body", "field"),
     [
         ("command/exec", {}, "command"),

@@ -12,7 +12,7 @@ from gunicorn.http.errors import NoMoreData
 from werkzeug.test import TestResponse
 
 from api import body_timeout
-from api.ray.packages import SILENCE_SECONDS
+from api.uploading import SILENCE_SECONDS
 from jobqueue.errors import PackagesFull, PackageTooLarge
 from tests.unit.api.conftest import MAX_BODY, Ask
 from tests.unit.api.fakes import FakeServices, away

@@ -1,0 +1,103 @@
+"""Objects, as ``client.files``. Answers are the API's JSON."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import quote
+
+from jobqueue.client.errors import InvalidAnswer
+from jobqueue.client.transport import Transport
+from jobqueue.errors import InvalidInput
+
+Document = dict[str, Any]
+_MAX_PAGE = 100
+
+
+class Files:
+    """The routes of ``/file``. Every method raises as those of ``Client``."""
+
+    def __init__(self, http: Transport) -> None:
+        self._http = http
+
+    def list(self) -> Iterator[Document]:
+        """Every object with its newest version, by name."""
+        yield from self._all("/file", "files")
+
+    def stale(self) -> Iterator[Document]:
+        """Every deployment of an older version than the newest one, by hostname and path."""
+        yield from self._all("/file/stale", "stale")
+
+    def get(self, name: str) -> Document:
+        """An object with ``versions``, newest first, and the number of its ``deployments``. Raises ``NotFound``."""
+        return self._object("GET", _path(name))
+
+    def put(self, name: str, source: bytes | Path, *, content_type: str = "raw", force: bool = False) -> Document:
+        """Upload bytes, or a file, as the newest version of an object; ``content_type`` is raw or template.
+
+        ``changed`` of the answer is false if the newest version has this content already; ``force`` makes a new one
+        all the same. Raises ``OSError`` for a file that cannot be read.
+        """
+        query = {"content_type": content_type, **({"force": "true"} if force else {})}
+        if isinstance(source, bytes):
+            query["sha256"] = hashlib.sha256(source).hexdigest()
+            answer = self._http.upload(_path(name), source, len(source), query=query)
+        else:
+            with source.open("rb") as file:
+                query["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
+                size = file.tell()
+                file.seek(0)
+                answer = self._http.upload(_path(name), file, size, query=query)
+        return _document(answer, _path(name))
+
+    def download(self, name: str, to: IO[bytes], version: int | None = None) -> int:
+        """Write a version (default: the newest) to a binary file; returns the number of bytes.
+
+        Raises ``ConnectionFailed`` if the content ends early.
+        """
+        size = 0
+        with self.content(name, version) as pieces:
+            for piece in pieces:
+                size += len(piece)
+                to.write(piece)
+        return size
+
+    @contextmanager
+    def content(self, name: str, version: int | None = None) -> Iterator[Iterator[bytes]]:
+        """The content of a version, piece by piece."""
+        query = {} if version is None else {"version": version}
+        with self._http.download(_path(name, "content"), query=query) as pieces:
+            yield pieces
+
+    def delete(self, name: str, *, force: bool = False) -> None:
+        """Delete an object with all versions; ``force`` also one that is deployed. Raises ``NotFound``."""
+        self._http.request("DELETE", _path(name), query={"force": "true"} if force else {})
+
+    def _all(self, path: str, field: str) -> Iterator[Document]:
+        cursor: str | None = None
+        while True:
+            query: dict[str, Any] = {"limit": _MAX_PAGE, **({} if cursor is None else {"cursor": cursor})}
+            page = self._object("GET", path, query=query)
+            yield from page[field]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return
+
+    def _object(self, method: str, path: str, **options: Any) -> Document:
+        return _document(self._http.request(method, path, **options), path)
+
+
+def _document(answer: Any, path: str) -> Document:
+    if not isinstance(answer, dict):
+        raise InvalidAnswer(f"The server is not the jobqueue API (no JSON object at {path}).")
+    return answer
+
+
+def _path(name: str, part: str = "") -> str:
+    if name in ("", ".", "..", "stale"):  # they would change the route
+        raise InvalidInput(f"{name!r} names no object.")
+    path = f"/file/{quote(name, safe='', errors='replace')}"
+    return f"{path}/{part}" if part else path

@@ -1,0 +1,251 @@
+"""Objects: uploading, reading and deleting them, and the deployments that are older than their objects."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from jobqueue.errors import (
+    InvalidInput,
+    JobQueueError,
+    ObjectExists,
+    ObjectInUse,
+    ObjectNotFound,
+    PackageTooLarge,
+    RecordAltered,
+)
+from jobqueue.ledger.deployments import Deployments
+from jobqueue.ledger.objects import Objects
+from jobqueue.ledger.packages import Packages
+from jobqueue.model.deployment import StaleDeployment
+from jobqueue.model.package import PackageInfo
+from jobqueue.model.principal import Principal
+from jobqueue.model.stored_object import (
+    KEPT_VERSIONS,
+    RAW,
+    ObjectVersion,
+    StoredObject,
+    check_object_name,
+    new_content_name,
+)
+
+logger = logging.getLogger(__name__)
+
+#: Hosts whose deployments are read in one call.
+_HOSTS_PER_CALL = 100
+#: Calls that one page of stale deployments may take.
+_MOST_CALLS = 50
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What is uploaded. ``sha256`` (hex) is the expected digest, ``expected_size`` the number of bytes, if known.
+
+    Content and type of the newest version make no new one, unless ``force``. ``only_new``: an object that exists with
+    other content is left as it is.
+    """
+
+    name: str
+    content_type: str = RAW
+    expected_size: int | None = None
+    sha256: str | None = None
+    only_new: bool = False
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    """An object after an upload: ``changed`` is false if its newest version had this content already."""
+
+    object: StoredObject
+    changed: bool
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the upload is the object's first version."""
+        return self.changed and self.object.current.number == 1
+
+
+class ObjectManager:
+    """Stores, reads and removes objects."""
+
+    def __init__(self, objects: Objects, packages: Packages, deployments: Deployments) -> None:
+        self._objects = objects
+        self._packages = packages
+        self._deployments = deployments
+
+    def page(self, after: str, limit: int) -> tuple[list[StoredObject], int, str | None]:
+        """Objects by name, the number of all, and the name behind which the next page begins."""
+        return self._objects.page(after, limit)
+
+    def get(self, name: str) -> StoredObject:
+        """One object. Raises ``ObjectNotFound``, ``RecordAltered``."""
+        return self._objects.get(check_object_name(name))
+
+    def version(self, name: str, number: int | None) -> ObjectVersion:
+        """A version of an object, None: the newest. Raises ``ObjectNotFound``, ``RecordAltered``."""
+        version = self.get(name).version(number)
+        if version is None:
+            raise ObjectNotFound.of(name, number)
+        return version
+
+    def uses(self, name: str) -> int:
+        """How many paths of hosts the object is deployed at."""
+        return self._objects.uses(name)
+
+    def put(self, upload: Upload, stream: Iterable[bytes], principal: Principal) -> Uploaded:
+        """Store the bytes of ``stream`` as the newest version of an object.
+
+        Raises ``InvalidInput`` for a wrong name or digest or an empty stream, ``ObjectExists``, ``RecordChanged``,
+        ``Conflict`` if there are too many objects, ``PackageTooLarge`` and ``PackagesFull``; nothing is stored then.
+        """
+        name = check_object_name(upload.name)
+        content = self._content(name, stream, upload.expected_size)
+        try:
+            if upload.sha256 is not None and content.sha256 != upload.sha256.lower():
+                raise InvalidInput.of(
+                    "sha256", f"The content has the sha256 {content.sha256}, not the given one; nothing was stored."
+                )
+            before, text = self._objects.find(name)  # an upload takes a while
+            if before is not None and not upload.force:
+                current = before.current
+                if (current.sha256, current.content_type) == (content.sha256, upload.content_type):
+                    self._give_up(content)
+                    return Uploaded(before, changed=False)
+                if upload.only_new:
+                    raise ObjectExists(
+                        f"The object {name!r} exists with other content (sha256 {current.sha256}); nothing was stored.",
+                        {"name": name, "sha256": current.sha256},
+                    )
+            stored, released = _with_version(name, before, content, upload.content_type, principal)
+            self._objects.store(stored, text, released)
+        except JobQueueError:
+            self._give_up(content)
+            raise
+        return Uploaded(stored, changed=True)
+
+    def read(self, name: str, number: int | None) -> tuple[ObjectVersion, Iterator[bytes]]:
+        """A version, and its content.
+
+        The last piece is withheld unless the digest is right: the iterator raises ``RecordAltered`` then. Raises
+        ``ObjectNotFound``, ``RecordAltered``.
+        """
+        version = self.version(name, number)
+        package = self._packages.pin([version.package]).get(version.package)
+        if package is None:
+            raise ObjectNotFound(f"The content of {name!r} is no longer stored; upload it again.")
+        if package.sha256 != version.sha256 or not self._packages.is_ours(package):
+            raise _altered(name)
+        return version, _verified(name, version, self._packages.read(package))
+
+    def remove(self, name: str, *, force: bool = False) -> None:
+        """Remove an object with all versions, also one whose record was altered.
+
+        Raises ``ObjectNotFound``, ``ObjectInUse`` while it is deployed, unless ``force``, and ``RecordChanged``.
+        """
+        text = self._objects.raw(check_object_name(name))
+        uses = self._objects.uses(name)
+        if uses and not force:
+            raise ObjectInUse(
+                f"The object {name!r} is deployed at {uses} path{'s' if uses > 1 else ''} of hosts; undeploy it first, "
+                "or delete it with force. Deployed files stay.",
+                {"name": name, "deployments": uses},
+            )
+        self._objects.remove(name, text)
+
+    def stale(self, after: str, limit: int) -> tuple[list[StaleDeployment], str | None]:
+        """Deployments of older versions than the newest ones, by hostname and path, of hosts behind ``after``.
+
+        At least ``limit`` of them, if there are as many and a bounded number of calls finds them: all of one host are
+        on the same page. Also returns the hostname to continue after. Deployments of deleted objects are left out.
+        """
+        found: list[StaleDeployment] = []
+        cursor: str | None = after
+        for _ in range(_MOST_CALLS):
+            page, following = self._deployments.page(cursor or "", min(limit, _HOSTS_PER_CALL))
+            names = {one.object for host in page for one in host.paths.values()}
+            objects = self._objects.some(sorted(names))
+            for host in page:
+                found += [
+                    StaleDeployment(host.hostname, path, one, current.number, current.sha256)
+                    for path, one in host.paths.items()
+                    if one.object in objects and (current := objects[one.object].current).sha256 != one.object_sha256
+                ]
+                if len(found) >= limit:
+                    is_last = following is None and host is page[-1]
+                    return found, None if is_last else host.hostname
+            cursor = following
+            if cursor is None:
+                return found, None
+        return found, cursor
+
+    def totals(self) -> tuple[int, int]:
+        """The number of objects, and the bytes of all their versions."""
+        return self._objects.totals()
+
+    def _content(self, name: str, stream: Iterable[bytes], expected_size: int | None) -> PackageInfo:
+        try:
+            return self._packages.store(new_content_name(name), stream, expected_size)
+        except PackageTooLarge as error:
+            raise PackageTooLarge(
+                f"The object is larger than {self._packages.max_bytes} bytes (JOBQUEUE_MAX_PACKAGE_BYTES); nothing was "
+                "stored."
+            ) from error
+
+    def _give_up(self, content: PackageInfo) -> None:
+        try:
+            self._objects.release(content.name)
+        except JobQueueError as error:
+            logger.info("Content that is not needed could not be released now; it expires: %s", error)
+
+
+def _with_version(
+    name: str, before: StoredObject | None, content: PackageInfo, content_type: str, principal: Principal
+) -> tuple[StoredObject, tuple[ObjectVersion, ...]]:
+    """The object with one more version, and the versions that are no longer kept."""
+    earlier = () if before is None else before.versions
+    number = 1 if before is None else before.current.number + 1
+    stored_at = time.time_ns() // 1000
+    version = ObjectVersion(number, content.sha256, content.size, content_type, content.name, stored_at, principal.name)
+    versions = (version, *earlier)
+    return StoredObject(name, versions[:KEPT_VERSIONS]), versions[KEPT_VERSIONS:]
+
+
+def _verified(name: str, version: ObjectVersion, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    digest, size, held = hashlib.sha256(), 0, b""
+    for piece in pieces:
+        if held:
+            yield held
+        held = piece
+        size += len(piece)
+        digest.update(piece)
+    if size != version.size or digest.hexdigest() != version.sha256:
+        raise _altered(name)
+    yield held
+
+
+def _altered(name: str) -> RecordAltered:
+    return RecordAltered(
+        f"The content of the object {name!r} was altered in Redis. It is not used; upload it again.", {"name": name}
+    )
+
+
+def resolved(objects: ObjectManager, name: str, number: int | None) -> dict[str, Any]:
+    """What the signed data of a job holds about a version of an object.
+
+    Raises ``InvalidInput`` for one that does not exist.
+    """
+    try:
+        version = objects.version(name, number)
+    except ObjectNotFound as error:
+        raise InvalidInput.of("object", error.message) from error
+    return {
+        "version": version.number,
+        "sha256": version.sha256,
+        "content_type": version.content_type,
+        "package": version.package,
+    }

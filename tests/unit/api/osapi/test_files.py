@@ -1,0 +1,118 @@
+"""/api/file in OSAPI's shapes, and deploying objects through its calls."""
+
+from __future__ import annotations
+
+import io
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from jobqueue.model.deployment import Deployment
+from jobqueue.services import Services
+from tests.unit.api.osapi.description import FILES
+from tests.unit.api.osapi.shapes import refused
+from tests.unit.api.over_a_ledger import act
+
+DATA = b"worker_processes 4;\n"
+DIGEST = sha256(DATA).hexdigest()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return act(app, "file:*", "job:*", "agent:read")
+
+
+def upload(client: FlaskClient, data: bytes = DATA, query: str = "", **fields: Any) -> TestResponse:
+    form = {"name": "nginx.conf", "file": (io.BytesIO(data), "nginx.conf"), **fields}
+    return client.post(f"/api/file{query}", data=form, content_type="multipart/form-data")
+
+
+def shaped(document: dict[str, Any], name: str) -> dict[str, Any]:
+    """The document, with exactly the fields that the description has."""
+    assert set(document) == set(FILES[name].split())
+    return document
+
+
+def test_an_object_from_its_upload_to_its_end(client: FlaskClient) -> None:
+    answer = upload(client)
+    assert answer.status_code == 201
+    uploaded = shaped(answer.json, "FileUploadResponse")
+    assert (uploaded["sha256"], uploaded["size"], uploaded["changed"]) == (DIGEST, len(DATA), True)
+    assert uploaded["content_type"] == "raw"
+    listed = shaped(client.get("/api/file").json, "FileListResponse")
+    assert listed["total"] == 1
+    assert shaped(listed["files"][0], "FileInfo")["source"] == "user"
+    assert shaped(client.get("/api/file/nginx.conf").json, "FileInfoResponse")["sha256"] == DIGEST
+    deleted = client.delete("/api/file/nginx.conf")
+    assert shaped(deleted.json, "FileDeleteResponse") == {"name": "nginx.conf", "deleted": True}
+    refused(client.get("/api/file/nginx.conf"), 404, "nginx.conf")
+    refused(client.delete("/api/file/nginx.conf"), 404, "nginx.conf")
+
+
+def test_other_content_needs_force(client: FlaskClient) -> None:
+    upload(client)
+    assert upload(client).json["changed"] is False
+    refused(upload(client, b"other"), 409, "other content")
+    assert upload(client, b"other", "?force=true").json["changed"] is True
+    assert upload(client, b"other", "?force=true").json["changed"] is True
+
+
+def test_wrong_requests(client: FlaskClient) -> None:
+    refused(client.post("/api/file", json={}), 415, "form")
+    refused(upload(client, name="../x"), 400, "name")
+    refused(upload(client, content_type="zip"), 400, "content_type")
+    refused(upload(client, query="?force=maybe"), 400, "force")
+    refused(client.get("/api/file?limit=1"), 400, "limit")
+    refused(client.get("/api/file/a%20b"), 400, "name")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", ""), ("POST", ""), ("GET", "/stale"), ("GET", "/app.conf"), ("DELETE", "/app.conf")],
+)
+def test_permissions(app: Flask, method: str, path: str) -> None:
+    refused(act(app, "job:*").open(f"/api/file{path}", method=method), 403, "file:")
+    refused(act(app, "file:*@web1").open(f"/api/file{path}", method=method), 403, "file:")
+
+
+def test_stale_deployments(client: FlaskClient, services: Services) -> None:
+    upload(client)
+    deployment = Deployment("nginx.conf", 1, DIGEST, DIGEST, "file", "job", 1_700_000_000_000_000)
+    services.ledger.deployments.record("web1", "/etc/nginx.conf", deployment)
+    assert shaped(client.get("/api/file/stale").json, "StaleDeploymentsResponse") == {"stale": [], "total": 0}
+    upload(client, b"other", "?force=true")
+    answer = client.get("/api/file/stale").json
+    (stale,) = answer["stale"]
+    assert answer["total"] == 1
+    assert shaped(stale, "StaleDeployment") == {
+        "object_name": "nginx.conf",
+        "hostname": "web1",
+        "provider": "file",
+        "path": "/etc/nginx.conf",
+        "deployed_sha": DIGEST,
+        "current_sha": sha256(b"other").hexdigest(),
+        "deployed_at": "2023-11-14T22:13:20.000Z",
+    }
+
+
+def test_an_object_is_deployed_by_a_call(client: FlaskClient, services: Services, no_wait: None) -> None:
+    body = {"object_name": "nginx.conf", "path": "/etc/nginx.conf", "content_type": "template", "vars": {"n": 4}}
+    refused(client.post("/api/node/web1/file/deploy", json=body), 400, "no object 'nginx.conf'")
+    upload(client)
+    answer = client.post("/api/node/web1/file/deploy", json=body)
+    assert answer.status_code == 202
+    data = services.jobs.get(answer.json["job_id"]).data
+    assert (data["object"], data["path"], data["vars"]) == ("nginx.conf", "/etc/nginx.conf", {"n": 4})
+    assert (data["content_type"], data["source"]["sha256"]) == ("template", DIGEST)
+
+
+@pytest.fixture
+def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No agent answers here."""
+    from api.osapi import waiting
+
+    monkeypatch.setattr(waiting, "WAIT_SECONDS", 0.0)
