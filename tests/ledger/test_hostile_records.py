@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 import redis
 
+from jobqueue.errors import RecordAltered
 from jobqueue.model.audit import AuditEntry
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.states import ExecutionState, JobStatus
@@ -116,6 +117,21 @@ def test_a_job_with_an_invalid_document_can_be_deleted(odd: World, text: str) ->
     odd.client.set(odd.ledger.keys.doc(job_id), text)
     odd.jobs.delete(job_id)
     assert odd.client.exists(odd.ledger.keys.job(job_id)) == 0
+
+
+@pytest.mark.parametrize("key", ["job:{}", "exec:a:{}"])
+def test_a_record_with_endless_fields_is_not_read_whole(odd: World, key: str) -> None:
+    """Reading them would hold up every other client of Redis."""
+    job_id, other = odd.create("a"), odd.create("a")
+    record = "jobqueue:" + key.format(job_id)
+    odd.client.hset(record, mapping={f"x{number}": "x" for number in range(20_001)})
+    with pytest.raises(RecordAltered, match="cannot be read"):
+        odd.job(job_id)
+    [unreadable, intact] = odd.jobs.get_many([job_id, other])
+    assert (unreadable.is_readable, intact.is_readable) == (False, True)
+    odd.jobs.delete(job_id)
+    assert odd.client.exists(record) == 0
+    assert odd.jobs.get_many([job_id, other]) == [intact]
 
 
 def test_an_impossible_end_time_hides_no_job(odd: World, clock: FakeClock) -> None:

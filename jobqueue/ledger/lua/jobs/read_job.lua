@@ -6,7 +6,7 @@
 -- returns: {doc, {field, value, ...} of the job, {slot, {field, value, ...}, separately stored result or false, ...},
 --   {field, value as JSON, ...} that an external driver reported, {slot, ...}, number of executions} | false
 local id, most = ARGV[1], tonumber(ARGV[2])
-local job = redis.call('HGETALL', K.job .. id)
+local job = fields_of(K.job .. id)
 if #job == 0 then return false end
 local record = redis.call('HMGET', K.job .. id, 'slot', 'fanout', 'outside')
 local slots, total = {record[1] or nil}, 1
