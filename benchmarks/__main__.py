@@ -33,6 +33,7 @@ NAMES = (
     "ray_jobs",
     "redaction",
     "targets",
+    "schedules",
     "fleet",
 )
 

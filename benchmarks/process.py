@@ -62,6 +62,15 @@ class Process:
                 raise BenchmarkError(f"{self._name}: {what} took longer than {seconds:g} s:\n{self._tail()}")
             time.sleep(look)
 
+    def succeed(self, what: str, seconds: float = 60.0) -> None:
+        """Wait until the process has ended with 0; raises ``BenchmarkError`` otherwise, or when it takes too long."""
+        try:
+            code = self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise BenchmarkError(f"{self._name}: {what} took longer than {seconds:g} s:\n{self._tail()}") from None
+        if code:
+            raise BenchmarkError(f"{self._name}: {what} ended with {code}:\n{self._tail()}")
+
     def stop(self) -> None:
         """SIGTERM, and after a while SIGKILL to its session."""
         if self._process.poll() is None:

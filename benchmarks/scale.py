@@ -11,7 +11,8 @@ class Scale:
     """Sizes of one run.
 
     ``stored_jobs`` is the size of the large ledger that listings are measured on; ``fleets`` are the numbers of agents
-    of ``fleet``, and ``before`` the checkout of an earlier version that it also measures.
+    of ``fleet``, and ``before`` the checkout of an earlier version that it also measures. ``schedules`` is the
+    number of schedules that are not due.
     """
 
     rounds: int
@@ -26,6 +27,7 @@ class Scale:
     latencies: int
     idle_seconds: float
     signals: int
+    schedules: int
     fleets: tuple[int, ...]
     before: Path | None = None
 
@@ -43,6 +45,7 @@ FULL = Scale(
     latencies=300,
     idle_seconds=20.0,
     signals=1_000_000,
+    schedules=9_000,
     fleets=(100, 1_000, 3_000, 10_000),
 )
 QUICK = Scale(
@@ -58,5 +61,6 @@ QUICK = Scale(
     latencies=60,
     idle_seconds=8.0,
     signals=200_000,
+    schedules=900,
     fleets=(100, 1_000),
 )
