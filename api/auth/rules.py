@@ -187,6 +187,8 @@ _DASHBOARD = {
     "dashboard.accept": "agent:write",
     "dashboard.drain": "agent:write",
     "dashboard.undrain": "agent:write",
+    "dashboard.choose_agents": "agent:write",
+    "dashboard.move_agents": "agent:write",
     "dashboard.audit": "audit:read",
     "dashboard.end_pause": "pause:write",
     "dashboard.acknowledge_alert": "alert:write",

@@ -54,6 +54,8 @@ SCOPED: set[str] = {
     "dashboard.end_pause",
     "dashboard.drain",
     "dashboard.undrain",
+    "dashboard.choose_agents",
+    "dashboard.move_agents",
 }
 
 

@@ -25,6 +25,7 @@ from api.dashboard import (
     saved,
     schedule_form,
     schedules,
+    selected_agents,
     signing_in,
     submit,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "saved",
     "schedule_form",
     "schedules",
+    "selected_agents",
     "signing_in",
     "submit",
 ]

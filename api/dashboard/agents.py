@@ -7,7 +7,7 @@ from flask import Response
 
 from api import errors
 from api.context import principal, services
-from api.dashboard import pages, posted, query
+from api.dashboard import agent_groups, pages, posted, query, selected_agents
 from api.dashboard.blueprint import PREFIX, blueprint
 from api.dashboard.sorting import Column, order_of, ordered
 from api.native import agent_query
@@ -38,6 +38,10 @@ _STATES = {
     "pending": (AgentState.PENDING,),
     "away": (AgentState.DRAINING, AgentState.CORDONED),
 }
+#: States of agents that can be drained or undrained.
+_SELECTABLE = frozenset((AgentState.READY, AgentState.DRAINING, AgentState.CORDONED))
+#: Labels by which the list offers groups.
+_MOST_KEYS = 8
 DONE = {
     "drained": "{} takes no new work.",
     "undrained": "{} takes work again.",
@@ -47,8 +51,9 @@ DONE = {
 
 @blueprint.get(f"{PREFIX}/agents")
 def agents() -> Response:
-    """All of them, or those that a word or a view picks."""
-    return _list()
+    """All of them, or those that a word or a view picks; with ``group``, their numbers by the values of a label."""
+    group = query.text("group")
+    return agent_groups.render(group) if group else _list()
 
 
 @blueprint.get(f"{PREFIX}/agents/<hostname>")
@@ -118,6 +123,9 @@ def _list() -> Response:
         sizes=_SIZES,
         problem=problem,
         done=_done(),
+        box=selected_agents.BOX,
+        selectable=_SELECTABLE,
+        label_keys=sorted({key for agent in agents for key in agent.labels})[:_MOST_KEYS],
         newer=query.with_changes(after=None, done=None) if after else "",
         older=query.with_changes(after=page.next_after, done=None) if page.next_after else "",
         query_with=query.with_changes,

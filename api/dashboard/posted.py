@@ -18,6 +18,8 @@ MOST_BYTES, MOST_FIELDS = 16 * 1024, 20
 #: Those of the form for a job, which has a field for each of the operation's; larger data is the API's.
 MOST_JOB_BYTES, MOST_JOB_FIELDS = 1024 * 1024, 200
 _JOB = frozenset({"dashboard.submit", "dashboard.run_saved", "dashboard.save_schedule"})
+#: Those of a selection have a field for each agent of a page of the list.
+_SELECTION = frozenset({"dashboard.choose_agents", "dashboard.move_agents"})
 
 
 def form() -> Mapping[str, str]:
@@ -32,7 +34,9 @@ def form() -> Mapping[str, str]:
 
 
 def _read() -> dict[str, str]:
-    most, fields = (MOST_JOB_BYTES, MOST_JOB_FIELDS) if request.endpoint in _JOB else (MOST_BYTES, MOST_FIELDS)
+    most, fields = (
+        (MOST_JOB_BYTES, MOST_JOB_FIELDS) if request.endpoint in _JOB | _SELECTION else (MOST_BYTES, MOST_FIELDS)
+    )
     request.max_content_length = most
     if request.mimetype != FORM_TYPE:
         if not request.content_length and "CONTENT_TYPE" not in request.environ:

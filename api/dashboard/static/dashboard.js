@@ -67,8 +67,9 @@ function renew(page) {
       Idiomorph.morph(part, fresh, {
         ignoreActiveValue: true,
         callbacks: {
-          // keep open what the viewer has opened
-          beforeAttributeUpdated: (name, node) => !(name === "open" && node.tagName === "DETAILS"),
+          // keep open what the viewer has opened, and ticked what the viewer has ticked
+          beforeAttributeUpdated: (name, node) =>
+            !((name === "open" && node.tagName === "DETAILS") || (name === "checked" && node.type === "checkbox")),
         },
       });
     }

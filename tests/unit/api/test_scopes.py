@@ -409,6 +409,21 @@ class TestReading:
         assert "oracle1" not in text
         error(api.by("agent:read", "agent:write@group:web").post("/agent/oracle1/drain"), 403, "not on oracle1")
 
+    def test_selected_agents(self, api: Api) -> None:
+        client, form = api.by(*TEAM), {"do": "drain", "host.oracle1": "on", "host.web2": "on"}
+        asked = client.post("/ui/agents/choose", data=form).text
+        assert "Drain 1 agent?" in asked
+        assert "Not known any more: oracle1" in asked
+        assert "1 of 2 agents drained." in client.post("/ui/agents/move", data=form).text
+        assert client.get("/agent/web2").get_json()["state"] == "Draining"
+        assert "oracle" not in client.get("/ui/agents?group=group").text
+        reader = api.by("agent:read", "agent:write@group:web")
+        assert (
+            "0 of 1 agents drained." in reader.post("/ui/agents/move", data={"do": "drain", "host.oracle1": "on"}).text
+        )
+        assert reader.get("/agent/oracle1").get_json()["state"] == "Ready"
+        assert "oracle" in reader.get("/ui/agents?group=group").text
+
     def test_labels_are_read_again(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
         """A host that leaves the scope takes its jobs along."""
         monkeypatch.setattr("jobqueue.ledger.roster.KEPT_SECONDS", 0.0)

@@ -38,6 +38,7 @@ PAGES = (
     "/ui/saved",
     "/ui/agents",
     "/ui/agents/web1",
+    "/ui/agents?group=group",
     "/ui/submit",
     "/ui/schedules",
     "/ui/calendar",
@@ -111,6 +112,7 @@ def test_every_page_is_harmless(page: Page, services: FakeServices, path: str, i
     [
         "/ui/jobs?q={}", "/ui/jobs?operation={}", "/ui/jobs?tag={}", "/ui/jobs?hostname={}", "/ui/jobs?status={}",
         "/ui/agents?q={}", "/ui/agents?view={}", "/ui/agents?done=drained&host={}", "/ui/submit?operation={}",
+        "/ui/agents?group={}",
         "/ui/submit?operation=node.hostname.get&target={}", "/ui/reach?target={}", "/ui/jobs/{}", "/ui/agents/{}",
         "/ui/audit?who={}", "/ui/runs?of={}", "/ui/sign-in?next={}", "/?range={}", "/ui/{}",
         "/ui/jobs?created_after={}",
