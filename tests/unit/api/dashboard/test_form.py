@@ -147,7 +147,7 @@ def test_every_operation_has_a_form_whose_values_it_takes() -> None:
         if operation.type == "node.sshKey.add":
             given["data.key"] = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
         if operation.type == "schedule.cron.create":
-            given["data.interval"] = "daily"
+            given |= {"data.interval": "daily", "data.command": "true"}
         data, problems = data_of(info.schema, given)
         assert problems == {}
         assert operation.load(data) is not None
