@@ -141,7 +141,7 @@ FURTHER_VALUES = {
     "network.interface.create": {"data.dhcp4": "true"},
     "network.interface.update": {"data.dhcp4": "true"},
     "node.sshKey.add": {"data.key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"},
-    "schedule.cron.create": {"data.interval": "daily"},
+    "schedule.cron.create": {"data.interval": "daily", "data.command": "true"},
 }
 
 
