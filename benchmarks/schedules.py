@@ -21,16 +21,16 @@ _LATE, _IDLE, _FILES, _APPLY = 5.0, 0.01, 1_000, 10.0
 #: Seconds from now at which they come due, much longer than storing them takes.
 _AHEAD = 40
 _JOB = {"operation": {"type": "node.hostname.get"}, "target_hostname": "_any"}
-_FILE = """kind: saved-job
-name: job-{0:04}
+_SAVED = """kind: saved-job
+name: job-{0:03}
 operation: {{type: command.shell.execute, data: {{command: "echo {{{{ text | quote }}}}"}}}}
 parameters: {{text: {{type: string, default: "{0}"}}}}
 target_hostname: _any
----
-kind: schedule
-name: job-{0:04}
+"""
+_SCHEDULE = """kind: schedule
+name: job-{0:03}
 cron: 0 0 1 1 *
-job: {{saved: job-{0:04}}}
+job: {{saved: job-{0:03}}}
 """
 
 
@@ -102,8 +102,9 @@ def _apply(site: Site, url: str) -> tuple[float, float]:
     """Seconds for files that are all new, and for the same files again."""
     directory = site.directory / "files"
     directory.mkdir()
-    for number in range(_FILES):
-        (directory / f"{number:04}.yaml").write_text(_FILE.format(number))
+    for number in range(_FILES // 2):
+        (directory / f"job-{number:03}.yaml").write_text(_SAVED.format(number))
+        (directory / f"schedule-{number:03}.yaml").write_text(_SCHEDULE.format(number))
     return _timed(site, directory, url), _timed(site, directory, url)
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
-from jobqueue.client import events
+from jobqueue.client import events, moves
 from jobqueue.client.address import resolve
 from jobqueue.client.errors import ClientError, ConnectionFailed, InvalidAnswer, Unavailable
 from jobqueue.client.files import Files
@@ -502,6 +502,25 @@ class Client(ObjectMethods):
     def undrain(self, hostname: str) -> dict[str, Any]:
         """Undrain an agent, and return it; it takes work again."""
         return self._object("POST", _path("/agent", hostname, "undrain"), repeatable=True)
+
+    def target_hosts(self, target: str) -> list[str]:
+        """The hosts that a target names now, whatever their states, sorted; not for ``_any``.
+
+        Expressions and stored targets are resolved by a plan of a job, which needs ``job:write``; it is not submitted.
+        """
+        return moves.target_hosts(self, target)
+
+    def drain_hosts(self, hostnames: Iterable[str]) -> Iterator[moves.Move]:
+        """Drain each agent while the result is read: ``hostname``, ``outcome``, ``state`` and ``error`` of each.
+
+        An agent that drains already is ``unchanged``; one that the API refuses is ``failed``, and the others go on.
+        At most 1,000 hosts.
+        """
+        return moves.move_each(self, hostnames, moves.DRAINED)
+
+    def undrain_hosts(self, hostnames: Iterable[str]) -> Iterator[moves.Move]:
+        """Undrain each agent, as ``drain_hosts``."""
+        return moves.move_each(self, hostnames, moves.UNDRAINED)
 
     def invite(self, hostname: str = "", seconds: int = 3600) -> dict[str, Any]:
         """``{"token", "expires_at", "hostname"}``: a one-time token for a new agent."""

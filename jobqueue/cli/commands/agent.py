@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
+from jobqueue.cli import draining
 from jobqueue.cli.candidates import hostnames_like
 from jobqueue.cli.commands import joining
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.each import for_each
-from jobqueue.cli.parameters import json_option
+from jobqueue.cli.parameters import json_option, yes_option
 from jobqueue.cli.sorting import AGENTS, ordered, sort_option
 from jobqueue.cli.views.output import Column, Screen, complain, screen
 from jobqueue.cli.views.text import lines, one_line, pairs, state_of
@@ -93,19 +94,34 @@ def get(hostname: str, as_json: bool) -> None:
 
 
 @agent.command()
-@_hostnames
+@draining.hosts_options
+@yes_option
 @json_option
-def drain(hostnames: Sequence[str], as_json: bool) -> None:
-    """Send agents no new work; running executions may finish."""
-    for_each(hostnames, Client.drain, _describe, as_json=as_json)
+def drain(*, hostnames: Sequence[str], targets: Sequence[str], yes: bool, as_json: bool) -> None:
+    """Send agents no new work; running executions may finish.
+
+    With --on, agents that drain already are left unchanged, and more than one host needs a confirmation or --yes.
+    """
+    if targets:
+        draining.move_hosts(hostnames, targets, Client.drain_hosts, "Drain", yes=yes, as_json=as_json)
+    elif hostnames:
+        for_each(hostnames, Client.drain, _describe, as_json=as_json)
+    else:
+        raise click.UsageError("Name the hosts, or a target with --on.")
 
 
 @agent.command()
-@_hostnames
+@draining.hosts_options
+@yes_option
 @json_option
-def undrain(hostnames: Sequence[str], as_json: bool) -> None:
-    """Send agents work again."""
-    for_each(hostnames, Client.undrain, _describe, as_json=as_json)
+def undrain(*, hostnames: Sequence[str], targets: Sequence[str], yes: bool, as_json: bool) -> None:
+    """Send agents work again; with --on, those that take work already are left unchanged."""
+    if targets:
+        draining.move_hosts(hostnames, targets, Client.undrain_hosts, "Undrain", yes=yes, as_json=as_json)
+    elif hostnames:
+        for_each(hostnames, Client.undrain, _describe, as_json=as_json)
+    else:
+        raise click.UsageError("Name the hosts, or a target with --on.")
 
 
 @agent.command()

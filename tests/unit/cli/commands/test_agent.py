@@ -161,3 +161,67 @@ def test_join_takes_no_address_of_the_api(run: Run) -> None:
     said = run("agent", "join", "--help").stdout
     assert "--url" not in said
     assert "--token-file" not in said
+
+
+def _moves(api: FakeApi) -> list[str]:
+    return [seen.path for seen in api.seen if seen.method == "POST" and seen.path.endswith("drain")]
+
+
+def test_drain_of_a_target_ends_with_a_summary(api: FakeApi, run: Run) -> None:
+    agents = [{**WEB1, "hostname": name} for name in ("web1", "web2", "web3", "web4")]
+    api.on("GET", "/agent", Reply(200, {"agents": agents, "total": 4, "is_least": False, "next_cursor": None}))
+    refused = Reply(409, {"error": "It is draining or pending.", "code": 409, "details": None})
+    api.on("POST", "/agent/web1/drain", Reply(200, {**WEB1, "state": "Draining"}))
+    api.on("POST", "/agent/web2/drain", refused)
+    api.on("GET", "/agent/web2", Reply(200, {**WEB1, "hostname": "web2", "state": "Cordoned"}))
+    api.on("POST", "/agent/web3/drain", refused)
+    api.on("GET", "/agent/web3", Reply(200, {**WEB1, "hostname": "web3", "state": "Pending"}))
+    result = run("agent", "drain", "--on", "group:web", "--yes")
+    assert result.stdout == "web1  Draining\nweb2  Cordoned  unchanged\n"
+    first, second, summary = result.stderr.splitlines()
+    assert first.startswith("Error: web3: It is draining or pending.")
+    assert second.startswith("Error: web4: ")  # the API knows no such agent
+    assert summary == "1 drained, 1 unchanged, 2 failed."
+    assert result.exit_code == 2
+    assert api.seen[0].query == {"label": "group:web", "view": "summary"}
+
+
+def test_undrain_of_an_expression_is_of_all_its_hosts(api: FakeApi, run: Run) -> None:
+    left_out = [{"hostname": "web2", "reason": "Cordoned"}]
+    api.on("POST", "/job/plan", Reply(200, {"hosts": ["web1"], "skips": [], "left_out": left_out}))
+    for name in ("web1", "web2"):
+        api.on("POST", f"/agent/{name}/undrain", Reply(200, {**WEB1, "hostname": name}))
+    result = run("agent", "undrain", "--on", "web* and not zone:a", "--yes", "--json")
+    assert (result.exit_code, result.stderr) == (0, "2 undrained, 0 unchanged, 0 failed.\n")
+    assert api.seen[0].body["target_hostname"] == "web* and not zone:a"
+    assert _moves(api) == ["/agent/web1/undrain", "/agent/web2/undrain"]
+    assert '"outcome": "undrained"' in result.stdout
+
+
+def test_draining_several_hosts_needs_a_confirmation(api: FakeApi, run: Run) -> None:
+    agents = [{**WEB1, "hostname": f"web{number}"} for number in range(1, 8)]
+    api.on("GET", "/agent", Reply(200, {"agents": agents, "total": 7, "is_least": False, "next_cursor": None}))
+    result = run("agent", "drain", "--on", "_all")
+    assert result.exit_code == 2
+    assert "Drain 7 agents (web1, web2, web3, web4, web5 and 2 more): add --yes to confirm." in result.stderr
+    api.on("POST", "/agent/web1/drain", Reply(200, {**WEB1, "state": "Draining"}))
+    assert _moves(api) == []
+    assert run("agent", "drain", "--on", "web1").exit_code == 0  # one host is no surprise
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ((), "Name the hosts, or a target with --on."),
+        (("--on", "_any"), "_any names no host before a job is submitted"),
+        (("--on", "group:none"), "No agent matches group:none."),
+        (("--on", "_all", "--yes"), "These are 1,001 hosts; narrow the target to 1,000 at most."),
+    ],
+)
+def test_a_target_that_cannot_be_drained(api: FakeApi, run: Run, arguments: tuple[str, ...], complaint: str) -> None:
+    agents = [{**WEB1, "hostname": f"web{number}"} for number in range(1001)] if "_all" in arguments else []
+    api.on("GET", "/agent", Reply(200, {"agents": agents, "total": 0, "is_least": False, "next_cursor": None}))
+    result = run("agent", "drain", *arguments)
+    assert result.exit_code == 2
+    assert complaint in result.stderr
+    assert _moves(api) == []
