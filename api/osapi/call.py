@@ -25,7 +25,6 @@ class Call:
     ``body`` and ``query`` are its parameters, whose values become the operation's data with those of the path
     (``names``: their names there); ``adapt`` makes the data of them where a name is not enough. ``parts`` are shown of
     the result, or, one by one, of the objects in its list ``each``. ``status`` is that of a complete answer.
-    ``missing``: why no operation does this here.
     """
 
     method: str
@@ -39,7 +38,6 @@ class Call:
     variables: Parameters = field(default_factory=dict)
     adapt: Callable[[dict[str, Any]], dict[str, Any]] = _unchanged
     each: str = ""
-    missing: str = ""
 
     @property
     def name(self) -> str:

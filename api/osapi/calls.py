@@ -70,7 +70,6 @@ _LOG_QUERY = {
     "priority": Parameter(choices=("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")),
 }
 _NAMED = {"name": TEXT}
-_OBJECTS = "it deploys an object of OSAPI's object store, which is not available here"
 
 
 def _limited(data: dict[str, Any]) -> dict[str, Any]:
@@ -260,9 +259,9 @@ _PACKAGE = (
 
 _SERVICES = (
     Call("GET", "/service", "node.service.list", {"services": items(_SERVICE)}),
-    Call("POST", "/service", "node.service.create", _NAMED, body={"name": NAME, "object": NAME}, missing=_OBJECTS),
+    Call("POST", "/service", "node.service.create", _NAMED, body={"name": NAME, "object": NAME}),
     Call("GET", "/service/<name>", "node.service.get", {"service": _SERVICE}),
-    Call("PUT", "/service/<name>", "node.service.update", _NAMED, body={"object": NAME}, missing=_OBJECTS),
+    Call("PUT", "/service/<name>", "node.service.update", _NAMED, body={"object": NAME}),
     Call("DELETE", "/service/<name>", "node.service.delete", _NAMED),
     *(
         Call("POST", f"/service/<name>/{verb}", f"node.service.{verb}", _NAMED)
@@ -337,7 +336,7 @@ _SYSTEM = (
     Call("GET", "/log/unit/<name>", "node.log.queryUnit", {"entries": _LOG}, query=_LOG_QUERY),
 )
 
-_CRON = {"name": TEXT, "schedule": TEXT, "interval": TEXT, "source": TEXT, "user": TEXT}
+_CRON = {"name": TEXT, "object": TEXT, "schedule": TEXT, "interval": TEXT, "source": TEXT, "user": TEXT}
 _CRON_BODY = {
     "schedule": NONEMPTY,
     "user": NONEMPTY,
@@ -358,7 +357,6 @@ _OTHERS = (
             "interval": Parameter(choices=("hourly", "daily", "weekly", "monthly")),
             **_CRON_BODY,
         },
-        missing=_OBJECTS,
     ),
     Call("GET", "/schedule/cron/<name>", "schedule.cron.get", _CRON, each="entries"),
     Call(
@@ -367,7 +365,6 @@ _OTHERS = (
         "schedule.cron.update",
         _NAMED,
         body={"object": NONEMPTY, **_CRON_BODY},
-        missing=_OBJECTS,
     ),
     Call("DELETE", "/schedule/cron/<name>", "schedule.cron.delete", _NAMED),
     Call("GET", "/certificate/ca", "certificate.ca.list", {"certificates": _CERTIFICATES}),
@@ -377,9 +374,8 @@ _OTHERS = (
         "certificate.ca.create",
         _NAMED,
         body={"name": NAME, "object": NAME},
-        missing=_OBJECTS,
     ),
-    Call("PUT", "/certificate/ca/<name>", "certificate.ca.update", _NAMED, body={"object": NAME}, missing=_OBJECTS),
+    Call("PUT", "/certificate/ca/<name>", "certificate.ca.update", _NAMED, body={"object": NAME}),
     Call("DELETE", "/certificate/ca/<name>", "certificate.ca.delete", _NAMED),
 )
 

@@ -40,8 +40,6 @@ def _view(call: Call) -> Callable[..., Response]:
             given |= validation.load(body, read_object(required=is_required))
         if call.query:
             given |= validation.load(query, read_query())
-        if call.missing:
-            raise UnknownOperation(f"{call.operation} is not available here: {call.missing}.")
         try:
             return _answer(call, hostname, call.adapt(given))
         except UnknownOperation:

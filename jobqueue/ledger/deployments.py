@@ -31,9 +31,7 @@ class Deployments:
 
     def record(self, hostname: str, path: str, deployment: Deployment) -> None:
         """Record what was deployed at a path. Raises ``DeploymentsFull``: nothing was recorded."""
-        answer = self._scripts.call(
-            "record_deployment", hostname, path, deployment.text(), deployment.object, MOST_DEPLOYMENTS
-        )
+        answer = self._scripts.call("record_deployment", hostname, path, deployment.text(), MOST_DEPLOYMENTS)
         if answer == "full":
             raise DeploymentsFull(
                 f"The deployment was not recorded: {MOST_DEPLOYMENTS} deployments of {hostname} are recorded already."
@@ -41,7 +39,7 @@ class Deployments:
 
     def forget(self, hostname: str, path: str) -> None:
         """Record that no object is deployed at a path any more."""
-        self._scripts.call("record_deployment", hostname, path, "", "", MOST_DEPLOYMENTS)
+        self._scripts.call("record_deployment", hostname, path, "", MOST_DEPLOYMENTS)
 
     def get(self, hostname: str, path: str) -> Deployment | None:
         """What was deployed at a path of a host; None if nothing is recorded."""

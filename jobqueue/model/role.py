@@ -46,6 +46,7 @@ WRITE = READ | {
     "docker:read",
     "docker:write",
     "docker:execute",
+    "certificate:write",
     "secret:use",
 }
 #: The permissions that jobqueue itself requires, besides those of operations.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 import shlex
@@ -93,8 +94,6 @@ class Operation:
     prepare: Prepare | None = None
     lacks: Lacks | None = None
     further_permissions: FurtherPermissions | None = None
-    _loader: marshmallow.Schema = field(init=False, repr=False, compare=False)
-    _quick: SchemaFastPath = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.type) > _MAX_TYPE_LENGTH or not _TYPE.fullmatch(self.type):
@@ -103,8 +102,15 @@ class Operation:
             raise ValueError(f"Permission {self.permission!r} of {self.type} must be resource:verb.")
         if not _is_schema_class(self.schema):
             raise ValueError(f"The schema of {self.type} must be a Schema class, not {self.schema!r}.")
-        object.__setattr__(self, "_loader", self.schema())  # building a schema costs more than most loads
-        object.__setattr__(self, "_quick", SchemaFastPath(self._loader))
+
+    @functools.cached_property
+    def _loader(self) -> marshmallow.Schema:
+        """Kept, since building a schema costs more than most loads; an agent uses few of its operations."""
+        return self.schema()
+
+    @functools.cached_property
+    def _quick(self) -> SchemaFastPath:
+        return SchemaFastPath(self._loader)
 
     def __call__(self, data: dict[str, Any], context: Context) -> Any:
         return self.run(data, context)

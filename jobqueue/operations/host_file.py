@@ -13,7 +13,8 @@ from jobqueue.operations.builtin.file import deploy_execute, undeploy_execute
 from jobqueue.operations.change import Change, unified_diff
 from jobqueue.operations.context import Context
 
-_MAX_BYTES = 1024 * 1024
+#: Largest file that is read, in bytes.
+MAX_BYTES = 1024 * 1024
 
 
 def read_text(path: Path) -> str | None:
@@ -27,9 +28,9 @@ def read_text(path: Path) -> str | None:
     with os.fdopen(fd, "rb") as file:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise OperationFailed(f"{path} is not a regular file.")
-        content = file.read(_MAX_BYTES + 1)
-    if len(content) > _MAX_BYTES:
-        raise OperationFailed(f"{path} is longer than {_MAX_BYTES} bytes.")
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise OperationFailed(f"{path} is longer than {MAX_BYTES} bytes.")
     return content.decode("utf-8", "replace")
 
 

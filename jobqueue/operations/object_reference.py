@@ -35,13 +35,18 @@ class SourceSchema(Schema):
     package = Text(required=True, validate=validate.Length(1, MAX_OBJECT_NAME))
 
 
-class ObjectSchema(Schema):
-    """The fields of data that may refer to an object."""
-
-    object = Text(
+def _object_name(*, required: bool) -> Text:
+    return Text(
+        required=required,
         validate=Match(OBJECT_NAME, NAME_RULE),
         metadata={"pattern": f"^(?:{OBJECT_NAME})$", "description": "The object to use (`jobqueue file list`)."},
     )
+
+
+class ObjectSchema(Schema):
+    """The fields of data that may refer to an object."""
+
+    object = _object_name(required=False)
     version = Whole(
         validate=validate.Range(1, _LARGEST_VERSION),
         metadata={"description": "The version of the object; default: the newest one when the job is submitted."},
@@ -61,6 +66,12 @@ class ObjectSchema(Schema):
             for name in ("version", _SOURCE):
                 if name in data:
                     raise ValidationError("Only with an object.", name)
+
+
+class RequiredObjectSchema(ObjectSchema):
+    """The fields of data that refers to an object."""
+
+    object = _object_name(required=True)
 
 
 @dataclass(frozen=True)

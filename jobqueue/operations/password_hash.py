@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import ctypes.util
 import re
 import secrets
 import string
@@ -54,6 +52,8 @@ def is_locked(entry: str) -> bool:
 
 
 def _crypt(password: str, setting: str) -> str:
+    import ctypes.util  # 0.4 MiB, which most agents never need
+
     library = ctypes.util.find_library("crypt")
     try:
         crypt = ctypes.CDLL(library).crypt  # musl has it in its C library, which None stands for

@@ -26,7 +26,7 @@ GROUP = "jobqueue.operations"
 _FAMILIES = (
     *("node", "network", "command", "file", "python", "script", "entrypoint", "ansible"),
     *("package", "service", "user", "group", "ssh_key", "sysctl", "timezone", "hostname", "cron", "process", "log"),
-    *("ntp", "power", "interface", "route", "name_servers", "docker"),
+    *("ntp", "power", "interface", "route", "name_servers", "docker", "unit", "certificate"),
 )
 _MAX_SHOWN_TYPE = 100
 

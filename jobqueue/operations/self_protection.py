@@ -54,11 +54,11 @@ def protect_group(name: str) -> None:
             raise OperationFailed(f"The group {name} is the agent's own or root's; it was left as it is.")
 
 
-def protect_unit(name: str) -> None:
-    """Raise ``OperationFailed`` for the systemd unit that runs this process."""
+def protect_unit(name: str, refused: str = "stop, restart or disable it") -> None:
+    """Raise ``OperationFailed`` for the systemd unit that runs this process; ``refused``: what a job cannot do."""
     unit = own_unit()
     if unit is not None and name.removesuffix(".service") == unit.removesuffix(".service"):
-        raise OperationFailed(f"The unit {unit} runs this agent; a job cannot stop, restart or disable it.")
+        raise OperationFailed(f"The unit {unit} runs this agent; a job cannot {refused}.")
 
 
 def protect_process(pid: int) -> None:

@@ -221,7 +221,7 @@ CASES = [
         lambda w: None,
         _script("store_object", "", "motd", "", "{}", 3, 10, "", "", 1000),
     ),
-    Case("record_deployment", lambda w: None, _script("record_deployment", "a", "/x", '{"object": "m"}', "m", 9)),
+    Case("record_deployment", lambda w: None, _script("record_deployment", "a", "/x", '{"object": "m"}', 9)),
     Case("credential_record", lambda w: None, _script("credential_record", "credentials", "key:x", "", "{}", 10)),
     Case("credential_record", lambda w: None, _script("credential_record", "roles", "x", "", "{}", 10)),
     Case("login_attempt", lambda w: None, _script("login_attempt", "take", 1000, "x", 5, "y", 5)),

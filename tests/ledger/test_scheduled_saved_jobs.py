@@ -25,7 +25,7 @@ class SavedClockwork(Clockwork):
     """A clockwork whose schedules hold what the API takes."""
 
     def make(self, content: Mapping[str, Any], principal: Principal) -> Submission:
-        return submission_of(content, principal, self.services.saved)
+        return submission_of(content, principal, self.services)
 
     def save(self, word: str = "deploy", parameters: Mapping[str, Any] | None = None, **fields: Any) -> None:
         data = {"argv": [word, "{{ version }}"]}

@@ -1,8 +1,10 @@
-"""Cron entries: one file each in /etc/cron.d."""
+"""Cron entries: one file each in /etc/cron.d, or in /etc/cron.daily and the like for a script from an object."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,12 @@ from marshmallow import ValidationError, validate, validates, validates_schema
 from jobqueue.errors import OperationFailed, OperationNotSupported
 from jobqueue.operations.account import account_name, user_entry
 from jobqueue.operations.base import operation
-from jobqueue.operations.change import ChangeSchema, change_outcome
+from jobqueue.operations.change import Change, ChangeSchema, bounded_diff, change_outcome
 from jobqueue.operations.context import Context
 from jobqueue.operations.crontab_line import INTERVALS, CrontabLine, command_problem, schedule_problem
 from jobqueue.operations.host_file import change_text, read_text
+from jobqueue.operations.object_file import ObjectText, object_text, put_text
+from jobqueue.operations.object_reference import ObjectSchema, object_permissions, with_source
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.schema import Schema, Text, shape
 
@@ -22,6 +26,10 @@ _READ, _WRITE = "cron:read", "cron:write"
 _FOLDER = Path("/etc/cron.d")
 #: The first line of files that jobqueue may change.
 _MARK = "# Written by jobqueue.\n"
+#: The scripts that entries run, each under the name of its entry. Every user may read and run them.
+_SCRIPTS = Path("/usr/local/lib/jobqueue-cron")
+#: Entries of /etc/cron.daily and the like begin so, and run their script.
+_WRAPPER_HEAD = f"#!/bin/sh\n{_MARK}"
 _INTERVAL_BY_SCHEDULE = {schedule: interval for interval, schedule in INTERVALS.items()}
 
 
@@ -37,7 +45,7 @@ class NameSchema(Schema):
     name = _entry_name()
 
 
-class _EntrySchema(ChangeSchema):
+class _EntrySchema(ObjectSchema, ChangeSchema):
     name = _entry_name()
     schedule = Text(
         validate=validate.Length(1, 200),
@@ -45,6 +53,10 @@ class _EntrySchema(ChangeSchema):
     )
     interval = Text(validate=validate.OneOf(list(INTERVALS)), metadata={"description": "An alternative to schedule."})
     user = account_name(description="The user that runs it; default of a new entry: root.")
+    command = Text(
+        validate=validate.Length(1, 900),
+        metadata={"description": "One line for /bin/sh, in place of an object; a percent sign is written as \\%."},
+    )
 
     @validates("schedule")
     def _known_schedule(self, value: str, **_kwargs: Any) -> None:
@@ -52,116 +64,247 @@ class _EntrySchema(ChangeSchema):
         if problem:
             raise ValidationError(problem)
 
+    @validates("command")
+    def _one_line(self, value: str, **_kwargs: Any) -> None:
+        problem = command_problem(value)
+        if problem:
+            raise ValidationError(problem)
 
-class _Command(Text):
-    def __init__(self, *, required: bool) -> None:
-        super().__init__(
-            required=required,
-            validate=[validate.Length(1, 900), _check_command],
-            metadata={"description": "One line for /bin/sh; a percent sign is written as \\%."},
-        )
-
-
-def _check_command(command: str) -> None:
-    problem = command_problem(command)
-    if problem:
-        raise ValidationError(problem)
+    @validates_schema
+    def _of_an_object(self, data: Mapping[str, Any], **_kwargs: Any) -> None:
+        if "object" not in data:
+            for name in ("content_type", "vars"):
+                if name in data:
+                    raise ValidationError("Only with an object.", name)
+        elif "interval" in data and "user" in data:
+            raise ValidationError("Only with schedule: scripts in /etc/cron.daily and the like run as root.", "user")
 
 
 class CreateSchema(_EntrySchema):
-    command = _Command(required=True)
-
     @validates_schema
     def _one_time(self, data: Mapping[str, Any], **_kwargs: Any) -> None:
         if ("schedule" in data) == ("interval" in data):
             raise ValidationError("Give either schedule or interval.")
 
+    @validates_schema
+    def _one_program(self, data: Mapping[str, Any], **_kwargs: Any) -> None:
+        if "command" not in data and "object" not in data:
+            raise ValidationError("Missing data for required field: give command or object.", "command")
+        if "command" in data and "object" in data:
+            raise ValidationError("Give either command or object.", "command")
+
 
 class UpdateSchema(_EntrySchema):
-    command = _Command(required=False)
-
     @validates_schema
-    def _one_time(self, data: Mapping[str, Any], **_kwargs: Any) -> None:
+    def _one_each(self, data: Mapping[str, Any], **_kwargs: Any) -> None:
         if "schedule" in data and "interval" in data:
             raise ValidationError("Give either schedule or interval.")
+        if "command" in data and "object" in data:
+            raise ValidationError("Give either command or object.", "command")
 
 
 class DeleteSchema(ChangeSchema):
     name = _entry_name()
 
 
+@dataclass(frozen=True)
+class _Entry:
+    """An entry as it is, or shall be. With an ``interval`` it is a file of /etc/cron.daily and the like, run by root.
+
+    ``command``: None if it runs its script.
+    """
+
+    name: str
+    schedule: str
+    user: str
+    command: str | None
+    interval: str = ""
+
+    @property
+    def script(self) -> Path:
+        return _SCRIPTS / self.name
+
+    @property
+    def path(self) -> Path:
+        return _folder(self.interval) / self.name
+
+    @property
+    def text(self) -> str:
+        if self.interval:
+            return f"{_WRAPPER_HEAD}exec {self.script}\n"
+        return _MARK + CrontabLine(self.schedule, self.user, self.command or str(self.script)).text
+
+    def shown(self, context: Context) -> dict[str, Any]:
+        interval = self.interval or _INTERVAL_BY_SCHEDULE.get(self.schedule)
+        times = {"interval": interval} if interval else {"schedule": self.schedule}
+        common = {"name": self.name, **times, "source": self.interval or "cron.d", "user": self.user}
+        if self.command is not None:
+            return {**common, "command": self.command}
+        deployed = context.deployments.get(str(self.script)) if context.deployments is not None else None
+        origin = {"object": deployed.object, "version": deployed.version} if deployed is not None else {}
+        return {**common, "script": str(self.script), **origin}
+
+
 @operation("schedule.cron.list", permission=_READ)
 def cron_list(data: dict[str, Any], context: Context) -> dict[str, Any]:
     """Cron entries that jobqueue created."""
-    names = sorted(path.name for path in _FOLDER.iterdir()) if _FOLDER.is_dir() else []
-    found = ((name, _line(name)) for name in names)
-    return {"entries": [_entry(name, line) for name, line in found if line]}
+    folders = (_folder(interval) for interval in ("", *INTERVALS))
+    names = {path.name for folder in folders if folder.is_dir() for path in folder.iterdir()}
+    return {"entries": [entry.shown(context) for name in sorted(names) for entry in _found(name)]}
 
 
 @operation("schedule.cron.get", schema=NameSchema, permission=_READ)
 def cron_get(data: dict[str, Any], context: Context) -> dict[str, Any]:
     """One cron entry that jobqueue created."""
-    return {"entries": [_entry(data["name"], _present(data["name"]))]}
+    return {"entries": [_present(data["name"]).shown(context)]}
 
 
-@operation("schedule.cron.create", schema=CreateSchema, changes=True, idempotent=True, permission=_WRITE)
+@operation(
+    "schedule.cron.create",
+    schema=CreateSchema,
+    changes=True,
+    idempotent=True,
+    permission=_WRITE,
+    prepare=with_source,
+    further_permissions=object_permissions,
+)
 def cron_create(data: dict[str, Any], context: Context) -> Outcome:
-    """Create a cron entry that runs a command, or replace one that jobqueue created under this name."""
-    line = CrontabLine(_schedule(data) or "", data.get("user", "root"), data["command"])
-    return _write(line, data, context)
+    """Create a cron entry that runs a command or an object, or replace one that jobqueue created under this name."""
+    new = _Entry(data["name"], _schedule(data) or "", data.get("user", "root"), data.get("command"))
+    if new.command is None and "interval" in data:
+        new = replace(new, interval=data["interval"])
+    return _write(new, data, context)
 
 
-@operation("schedule.cron.update", schema=UpdateSchema, changes=True, idempotent=True, permission=_WRITE)
+@operation(
+    "schedule.cron.update",
+    schema=UpdateSchema,
+    changes=True,
+    idempotent=True,
+    permission=_WRITE,
+    prepare=with_source,
+    further_permissions=object_permissions,
+)
 def cron_update(data: dict[str, Any], context: Context) -> Outcome:
     """Change a cron entry that jobqueue created; fields that are not given keep their values."""
-    old = _present(data["name"])
-    line = CrontabLine(_schedule(data) or old.schedule, data.get("user", old.user), data.get("command", old.command))
-    return _write(line, data, context)
+    new = _present(data["name"])
+    if "command" in data or "object" in data:
+        new = replace(new, command=data.get("command"))
+    schedule = _schedule(data)
+    if schedule is not None:
+        new = replace(new, schedule=schedule)
+    if "user" in data:
+        new = replace(new, user=data["user"])
+    return _write(replace(new, interval=_interval_folder(new, data)), data, context)
 
 
 @operation("schedule.cron.delete", schema=DeleteSchema, changes=True, idempotent=True, permission=_WRITE)
 def cron_delete(data: dict[str, Any], context: Context) -> Outcome:
     """Delete a cron entry that jobqueue created; does nothing if it does not exist."""
     name = data["name"]
-    _check_own(name)
-    return change_outcome(change_text(_FOLDER / name, None, data, context), data, {"name": name})
+    _check_own(_FOLDER / name, _MARK)
+    paths = {_FOLDER / name: None, **{entry.path: None for entry in _found(name)}, _SCRIPTS / name: None}
+    changes = [change_text(path, None, data, context) for path in paths]
+    return change_outcome(_together(changes), data, {"name": name})
+
+
+def _interval_folder(new: _Entry, data: Mapping[str, Any]) -> str:
+    """The interval in whose folder a changed entry belongs; "" for /etc/cron.d."""
+    if new.command is not None or "schedule" in data:
+        return ""
+    if "interval" in data and "user" not in data and new.user == "root":
+        return str(data["interval"])
+    if new.interval and "user" in data:
+        raise OperationFailed(f"{new.path} is run by root; give schedule as well to have another user run it.")
+    return "" if "interval" in data else new.interval
 
 
 def _schedule(data: Mapping[str, Any]) -> str | None:
     return INTERVALS[data["interval"]] if "interval" in data else data.get("schedule")
 
 
-def _write(line: CrontabLine, data: Mapping[str, Any], context: Context) -> Outcome:
-    name = data["name"]
-    if not _FOLDER.is_dir():
-        raise OperationNotSupported(f"This host has no {_FOLDER}: install cron.")
-    _check_own(name)
-    user_entry(line.user)  # cron ignores a line of an unknown user
-    return change_outcome(change_text(_FOLDER / name, _MARK + line.text, data, context), data, {"name": name})
+def _folder(interval: str) -> Path:
+    return _FOLDER.with_name(f"cron.{interval}") if interval else _FOLDER
 
 
-def _check_own(name: str) -> None:
-    text = read_text(_FOLDER / name)
-    if text is not None and not text.startswith(_MARK):
-        raise OperationFailed(f"jobqueue has not made {_FOLDER / name}; it was left as it is.")
+def _write(entry: _Entry, data: Mapping[str, Any], context: Context) -> Outcome:
+    folder = _folder(entry.interval)
+    if not folder.is_dir():
+        raise OperationNotSupported(f"This host has no {folder}: install cron.")
+    _check_own(entry.path, _WRAPPER_HEAD if entry.interval else _MARK)
+    user_entry(entry.user)  # cron ignores a line of an unknown user
+    script = _script(data, context)
+    changes = [_put_script(entry.script, script.text, data, context)] if script is not None else []
+    changes.append(put_text(entry.path, entry.text, data, context, "0755" if entry.interval else "0644"))
+    # the old entry goes after the new one is there, and a script after what runs it
+    old = (other for other in _found(entry.name) if other.path != entry.path)
+    changes += [change_text(other.path, None, data, context) for other in old]
+    if entry.command is not None:
+        changes.append(change_text(entry.script, None, data, context))
+    answer: dict[str, Any] = {"name": entry.name}
+    if script is not None and not data["check"]:
+        answer |= script.record(entry.script, script.text, "cron", context)
+    return change_outcome(_together(changes), data, answer)
 
 
-def _present(name: str) -> CrontabLine:
-    line = _line(name)
-    if line is None:
-        raise OperationFailed(f"jobqueue has made no entry {name} on this host.")
-    return line
+def _script(data: Mapping[str, Any], context: Context) -> ObjectText | None:
+    """The script that the data names. Raises ``OperationFailed`` for an object that is none."""
+    if "object" not in data:
+        return None
+    script = object_text(data, context)
+    if not script.text.startswith("#!/"):
+        raise OperationFailed(
+            f"The object {script.content.object} is not a script: its first line must name the program that runs it, "
+            "as in #!/bin/sh."
+        )
+    return script
 
 
-def _line(name: str) -> CrontabLine | None:
-    path = _FOLDER / name
+def _put_script(path: Path, text: str, data: Mapping[str, Any], context: Context) -> Change:
+    folder = path.parent
+    try:
+        if not data["check"] and not folder.exists():
+            folder.mkdir(parents=True)
+            folder.chmod(0o755)  # whatever the agent's umask is
+        status = folder.lstat() if folder.exists() else None
+    except OSError as error:
+        raise OperationFailed(f"{folder}: {error.strerror}") from error
+    if status is not None and (not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o022):
+        raise OperationFailed(f"{folder} is not a directory that only its owner can write to; no script was put there.")
+    return put_text(path, text, data, context, "0755")
+
+
+def _together(changes: list[Change]) -> Change:
+    return Change(any(change.changed for change in changes), bounded_diff("".join(change.diff for change in changes)))
+
+
+def _check_own(path: Path, head: str) -> None:
+    text = read_text(path)
+    if text is not None and not text.startswith(head):
+        raise OperationFailed(f"jobqueue has not made {path}; it was left as it is.")
+
+
+def _present(name: str) -> _Entry:
+    for entry in _found(name):
+        return entry
+    raise OperationFailed(f"jobqueue has made no entry {name} on this host.")
+
+
+def _found(name: str) -> Iterator[_Entry]:
+    """The entries that jobqueue created under this name."""
+    text = _own_text(_FOLDER / name, _MARK)
+    line = CrontabLine.parse(text.partition("\n")[0]) if text is not None else None
+    if line is not None:
+        is_script = line.command == str(_SCRIPTS / name)
+        yield _Entry(name, line.schedule, line.user, None if is_script else line.command)
+    for interval, schedule in INTERVALS.items():
+        if _own_text(_folder(interval) / name, _WRAPPER_HEAD) is not None:
+            yield _Entry(name, schedule, "root", None, interval)
+
+
+def _own_text(path: Path, head: str) -> str | None:
+    """The text after the head of a file that jobqueue created; None for others."""
     if path.is_symlink() or not path.is_file():
         return None
-    mark, _, rest = (read_text(path) or "").partition("\n")
-    return CrontabLine.parse(rest.partition("\n")[0]) if f"{mark}\n" == _MARK else None
-
-
-def _entry(name: str, line: CrontabLine) -> dict[str, Any]:
-    interval = _INTERVAL_BY_SCHEDULE.get(line.schedule)
-    times = {"interval": interval} if interval else {"schedule": line.schedule}
-    return {"name": name, **times, "source": "cron.d", "user": line.user, "command": line.command}
+    text = read_text(path) or ""
+    return text.removeprefix(head) if text.startswith(head) else None

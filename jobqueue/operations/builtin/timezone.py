@@ -6,7 +6,6 @@ import tempfile
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from jobqueue.errors import OperationFailed
 from jobqueue.operations.base import operation
@@ -63,6 +62,8 @@ def _present() -> str:
 
 
 def _offset(zone: str) -> str | None:
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # 0.3 MiB, which most agents never need
+
     try:
         text = datetime.now(ZoneInfo(zone)).strftime("%z")
     except (ZoneInfoNotFoundError, ValueError):

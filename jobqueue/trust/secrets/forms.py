@@ -20,6 +20,9 @@ PASSED_OVER = b" \t\n\v\f\r\0\\'\"=:,"
 BARE = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ-_", b"abcdefghijklmnopqrstuvwxyz+/")
 #: A line break, with the indentation of the next line.
 BREAK = re.compile(rb"[\r\n]+[ \t]*")
+#: A line break, with the mark of a diff or a quotation before the next line; some marks are letters of base64, too. One
+#: break only: the time for many must not grow with their square.
+MARKED_BREAK = re.compile(rb"[\r\n][ \t]*[-+<>|]")
 
 
 @dataclass(frozen=True)

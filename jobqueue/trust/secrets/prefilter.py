@@ -11,7 +11,7 @@ import re
 from itertools import islice
 
 from jobqueue.trust.secrets import colours, dumps
-from jobqueue.trust.secrets.forms import bare
+from jobqueue.trust.secrets.forms import MARKED_BREAK, bare
 from jobqueue.trust.secrets.needles import Needles
 
 #: Bytes whose escapes may be part of an anchor, or make another escape.
@@ -87,8 +87,14 @@ class Prefilter:
         for mark, pattern in _SILENT_ESCAPES:
             if mark in plain:
                 plain = pattern.sub(b"", plain)
-        plain = bare(plain)
-        return any(anchor in plain for anchor in self._anchors) or dumps.has_rows(text)
+        solid = bare(plain)
+        if any(anchor in solid for anchor in self._anchors) or dumps.has_rows(text):
+            return True
+        unmarked = MARKED_BREAK.sub(b"", plain)
+        if len(unmarked) == len(plain):
+            return False
+        solid = bare(unmarked)
+        return any(anchor in solid for anchor in self._anchors)
 
     def _has_exact(self, plain: bytes) -> bool:
         solid = plain.translate(None, b" \t\r\n")

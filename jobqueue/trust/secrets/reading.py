@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from jobqueue.trust.secrets import colours, dumps, escapes
-from jobqueue.trust.secrets.forms import BARE, BREAK, PASSED_OVER
+from jobqueue.trust.secrets.forms import BARE, BREAK, MARKED_BREAK, PASSED_OVER
 from jobqueue.trust.secrets.needles import Needles, NeedleSet
 from jobqueue.trust.secrets.rewriting import Rewritten
 
@@ -50,6 +50,12 @@ class Reading:
         bare = plain.copy()
         bare.drop(BARE, PASSED_OVER)
         yield cls(data, bare, needles.bare, needles.edges)
+        marks = [(match.start(), match.end(), b"") for match in MARKED_BREAK.finditer(plain.text)]
+        if marks:  # a folded secret in a diff
+            unmarked = plain.copy()
+            unmarked.replace(marks)
+            unmarked.drop(BARE, PASSED_OVER)
+            yield cls(data, unmarked, needles.bare, needles.edges)
         yield from cls._unescaped(data, plain, needles, goes_on=goes_on)
         if goes_on or dumps.may_have_rows(data):
             yield from cls._dump(data, needles, goes_on=goes_on, open_rows=open_rows)

@@ -14,7 +14,9 @@ from jobqueue.cli.main import main
 #: Commands that run until they are stopped.
 _RUN = {"up", "demo", "api", "worker", "maintenance", "flower"}
 #: What they print is for another program already.
-_FOR_PROGRAMS = {"completion", "audit export", "redis acl", "export"}
+_FOR_PROGRAMS = {"completion", "audit export", "redis acl", "export", "file get"}
+#: They pass their other options on to ``jobqueue run``, --json among them.
+_RUN_OPERATIONS = {"file deploy"}
 #: They do one thing and say so; what there is afterwards, the list beside them shows.
 _CONFIRM = {
     *(f"signing {verb}" for verb in ("prepare", "rotate", "retire")),
@@ -33,6 +35,9 @@ _CONFIRM = {
     "schedule delete",
     "notification delete",
     "pause resume",
+    "file delete",
+    "login",
+    "logout",
     "collection delete",
 }
 
@@ -52,7 +57,7 @@ def test_every_command_that_answers_has_json() -> None:
     without = {
         name for name, command in leaves(main) if not any("--json" in item.opts for item in command.params)
     }  # fmt: skip
-    assert without <= _RUN | _FOR_PROGRAMS | _CONFIRM
+    assert without <= _RUN | _FOR_PROGRAMS | _RUN_OPERATIONS | _CONFIRM
 
 
 def test_check(tmp_path: Path) -> None:

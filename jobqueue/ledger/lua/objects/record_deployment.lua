@@ -1,7 +1,7 @@
 -- Records which object was deployed at a path of a host, or that none is deployed there any more.
 -- include: clock deployment
 -- KEYS: none
--- ARGV: 1 hostname, 2 path, 3 the record, JSON, or '' to forget it, 4 its object or '', 5 how many paths a host may have
+-- ARGV: 1 hostname, 2 path, 3 the record, JSON, or '' to forget it, 4 how many paths a host may have
 -- returns: 'done' | 'full' (nothing was recorded)
 local deployed = K.deployed .. ARGV[1]
 need('hash', deployed, K.object_uses)
@@ -14,7 +14,7 @@ if ARGV[3] == '' then
   end
   return 'done'
 end
-if not before and redis.call('HLEN', deployed) >= tonumber(ARGV[5]) then return 'full' end
+if not before and redis.call('HLEN', deployed) >= tonumber(ARGV[4]) then return 'full' end
 if before then count_use(before, -1) end
 redis.call('HSET', deployed, ARGV[2], ARGV[3])
 count_use(ARGV[3], 1)

@@ -133,21 +133,29 @@ def test_json_instead_of_fields() -> None:
         assert (data, list(problems)) == ({}, ["raw"])
 
 
+#: What operations need besides their required fields, or in a form of their own.
+FURTHER_VALUES = {
+    "command.exec.execute": {"data.argv": "true"},
+    "file.deploy.execute": {"data.content": "x"},
+    "network.dns.update": {"data.servers": "10.0.0.1"},
+    "network.interface.create": {"data.dhcp4": "true"},
+    "network.interface.update": {"data.dhcp4": "true"},
+    "node.sshKey.add": {"data.key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"},
+    "schedule.cron.create": {"data.interval": "daily", "data.command": "true"},
+}
+
+
 def test_every_operation_has_a_form_whose_values_it_takes() -> None:
     """What a person writes into the required fields is data that the operation would load."""
     texts = {"path": "/etc/hostname", "address": "localhost", "function": "os.getcwd", "sql": "SELECT id FROM x"}
+    texts |= {"routes": '[{"to": "10.1.0.0/16", "via": "10.0.0.1"}]'}
     texts |= {"pid": "7", "signal": "TERM", "key": "kernel.domainname", "fingerprint": f"SHA256:{'x' * 43}"}
     for operation in Registry.load(()):
         info = operation.info()
         given = {
             field.input_name: texts.get(field.name, "x") for field in fields_of(info.schema, {}) if field.is_required
         }
-        if operation.type == "command.exec.execute":
-            given["data.argv"] = "true"
-        if operation.type == "node.sshKey.add":
-            given["data.key"] = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
-        if operation.type == "schedule.cron.create":
-            given["data.interval"] = "daily"
+        given |= FURTHER_VALUES.get(operation.type, {})
         data, problems = data_of(info.schema, given)
         assert problems == {}
         assert operation.load(data) is not None

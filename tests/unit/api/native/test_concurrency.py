@@ -71,7 +71,7 @@ def test_the_terms_are_signed_and_a_retry_keeps_them(client: FlaskClient, servic
         ({}, "key", "Missing"),
         ({"key": ""}, "key", "1 to 200"),
         ({"key": "x" * 201}, "key", "1 to 200"),
-        ({"key": 7}, "key", "text"),
+        ({"key": 7}, "key", "string of 1 to 200 characters"),
         ({"key": "a\nb"}, "key", "letters, digits"),
         ({"key": "a b"}, "key", "letters, digits"),
         ({"key": "a|b"}, "key", "letters, digits"),

@@ -30,6 +30,8 @@ _CLOCK = {
 }
 _SERVERS = {"servers": ["ntp1.example.org"]}
 _DOCKER = "/container/docker"
+_CERTIFICATE = {"name": "corp", "source": "custom", "object": "corp.pem"}
+_CRON = {"name": "backup", "interval": "daily", "source": "daily", "user": "root", "object": "backup.sh"}
 
 #: Method, path, body, operation, its data, the agent's result, what is shown of it.
 SHOWN_OF_SYSTEMS: list[tuple[str, str, Any, str, dict[str, Any], Any, dict[str, Any]]] = [
@@ -224,5 +226,56 @@ SHOWN_OF_SYSTEMS: list[tuple[str, str, Any, str, dict[str, Any], Any, dict[str, 
         {"image": "redis"},
         {"id": "sha256:b", "changed": True},
         {"id": "sha256:b"},
+    ),
+    (
+        "GET",
+        "/certificate/ca",
+        None,
+        "certificate.ca.list",
+        {},
+        {
+            "total": 2,
+            "certificates": [
+                {**_CERTIFICATE, "managed": True, "version": 1},
+                {"name": "ISRG_Root_X1", "source": "system", "managed": False},
+            ],
+        },
+        {"certificates": [_CERTIFICATE, {"name": "ISRG_Root_X1", "source": "system"}]},
+    ),
+    (
+        "DELETE",
+        "/certificate/ca/corp",
+        None,
+        "certificate.ca.delete",
+        {"name": "corp"},
+        {"name": "corp", "changed": True},
+        {"name": "corp"},
+    ),
+    (
+        "DELETE",
+        "/service/app",
+        None,
+        "node.service.delete",
+        {"name": "app"},
+        {"name": "app", "changed": True},
+        {"name": "app"},
+    ),
+    (
+        "GET",
+        "/schedule/cron",
+        None,
+        "schedule.cron.list",
+        {},
+        {"entries": [{**_CRON, "version": 1, "script": "/usr/local/lib/jobqueue-cron/backup"}]},
+        _CRON,
+    ),
+    (
+        "PUT",
+        "/schedule/cron/backup",
+        {"schedule": "0 3 * * *", "user": "nobody"},
+        "schedule.cron.update",
+        {"name": "backup", "schedule": "0 3 * * *", "user": "nobody"},
+        {"name": "backup", "changed": True},
+        {"name": "backup"},
     ),
 ]

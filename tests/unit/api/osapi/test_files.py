@@ -110,6 +110,42 @@ def test_an_object_is_deployed_by_a_call(client: FlaskClient, services: Services
     assert (data["content_type"], data["source"]["sha256"]) == ("template", DIGEST)
 
 
+DEPLOYING = [
+    ("POST", "/service", {"name": "app"}, "node.service.create", ("service:write", "file:write")),
+    ("PUT", "/service/app", {}, "node.service.update", ("service:write", "file:write")),
+    ("POST", "/schedule/cron", {"name": "app", "interval": "daily"}, "schedule.cron.create", ("cron:write",)),
+    (
+        "PUT",
+        "/schedule/cron/app",
+        {"content_type": "template", "vars": {"n": 1}},
+        "schedule.cron.update",
+        ("cron:write",),
+    ),
+    ("POST", "/certificate/ca", {"name": "app"}, "certificate.ca.create", ("certificate:write",)),
+    ("PUT", "/certificate/ca/app", {}, "certificate.ca.update", ("certificate:write",)),
+]
+
+
+def test_calls_that_deploy_an_object(app: Flask, services: Services, no_wait: None) -> None:
+    """One after the other: setting up an API takes longer than a call."""
+    upload(act(app, "file:*"))
+    for method, route, fields, operation, permissions in DEPLOYING:
+        path, body = f"/api/node/web1{route}", {**fields, "object": "nginx.conf"}
+        client = act(app, "job:*", "file:read", *permissions)
+        refused(client.open(path, method=method, json={**body, "object": "other"}), 400, "no object 'other'")
+        refused(client.open(path, method=method, json={**body, "object": "../x"}), 400, "object")
+        refused(client.open(path, method=method, json={**body, "source": {}}), 400, "source")
+        answer = client.open(path, method=method, json=body)
+        assert answer.status_code == 202, answer.json
+        job = services.jobs.get(answer.json["job_id"])
+        source = {"version": 1, "sha256": DIGEST, "content_type": "raw", "package": job.data["source"]["package"]}
+        assert job.operation == operation
+        assert dict(job.data) == {**body, "name": "app", "version": 1, "source": source}
+        for missing in ("file:read", *permissions):
+            left = {"job:*", "file:read", *permissions} - {missing}
+            refused(act(app, *left).open(path, method=method, json=body), 403, missing)
+
+
 @pytest.fixture
 def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """No agent answers here."""

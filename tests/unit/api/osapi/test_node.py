@@ -280,7 +280,7 @@ def test_an_operation_that_is_not_there(
 ) -> None:
     monkeypatch.delitem(services.registry._operations, "node.ntp.get")
     refused(client.get("/api/node/web1/ntp"), 400, "node.ntp.get is not available here")
-    refused(client.post("/api/node/web1/service", json={"name": "x", "object": "y"}), 400, "object store")
+    refused(client.post("/api/node/web1/service", json={"name": "x", "object": "y"}), 400, "no object 'y'")
     assert submitted(services) == []
 
 

@@ -19,6 +19,7 @@ ENTRY = {"name": "backup", "schedule": "30 4 * * mon-fri", "command": "/usr/bin/
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "cron.d").mkdir()
     monkeypatch.setattr(cron, "_FOLDER", tmp_path / "cron.d")
+    monkeypatch.setattr(cron, "_SCRIPTS", tmp_path / "lib" / "scripts")
     return tmp_path / "cron.d"
 
 

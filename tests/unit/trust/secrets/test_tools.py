@@ -72,6 +72,8 @@ TOOLS: dict[str, Callable[[str], bytes]] = {
     "grep letters": lambda s: run("grep", "--color=always", "-e", "[a-e]", "-e", "$", stdin=s.encode()),
     "fold": lambda s: run("fold", "-w", "7", stdin=s.encode()),
     "fold indented": lambda s: bash("printf %s \"$S\" | fold -w 9 | sed 's/^/      /'", s),
+    "fold in a diff": lambda s: bash('diff -u /dev/null <(printf "%s\\n" "$S" | fold -w 9); true', s),
+    "base64 folded in a diff": lambda s: bash('diff /dev/null <(printf "a%s" "$S" | base64 -w 10); true', s),
     "base64": lambda s: run("base64", stdin=s.encode()),
     "base64 folded": lambda s: run("base64", "-w", "10", stdin=b"x" + s.encode()),
     "base64 indented": lambda s: bash("printf 'a%s' \"$S\" | base64 -w 12 | sed 's/^/\t/'", s),

@@ -38,6 +38,7 @@ REPEATED = {
     "a long row": b" 6341",
     "cuts": b"cAn4\n[... 12 bytes cut]\nsts+",
     "empty lines": b"\n",
+    "lines of a diff": b"\n+cAn4",
 }
 
 
