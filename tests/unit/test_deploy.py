@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import configparser
+import itertools
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +16,7 @@ import click
 import kubernetes_validate
 import pytest
 import yaml
+from jinja2.nativetypes import NativeEnvironment
 
 from jobqueue import __version__
 from jobqueue.cli.main import main
@@ -21,6 +26,8 @@ ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 UNITS = sorted(DEPLOY.glob("systemd/*.service"))
 MANIFESTS = sorted(DEPLOY.glob("kubernetes/*.yaml"))
+PLAYBOOK = DEPLOY / "ansible" / "agents.yml"
+ROLE = DEPLOY / "ansible" / "roles" / "jobqueue_agent"
 COMPOSE = DEPLOY / "docker" / "compose.yaml"
 IMAGE = f"jobqueue:{__version__}"
 #: The oldest Kubernetes that is meant to take the manifests, and the newest that is known here.
@@ -80,6 +87,37 @@ def test_the_file_of_settings_is_valid(commented: bool) -> None:
     settings = Settings.from_env(environ)
     assert str(settings.state_dir) == "/var/lib/jobqueue"
     assert settings.labels == ({"group": "web.dev", "site": "berlin"} if commented else {})
+
+
+# -- Ansible -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_playbook_is_valid(tmp_path: Path) -> None:
+    command = [Path(sys.executable).parent / "ansible-playbook", "--syntax-check", "--inventory", "web1,", PLAYBOOK]
+    environ = {**os.environ, "HOME": str(tmp_path), "ANSIBLE_LOCAL_TEMP": str(tmp_path)}
+    checked = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_the_role_makes_a_bundle_and_joins_with_it() -> None:
+    tasks = {task["name"]: task for task in yaml.safe_load((ROLE / "tasks" / "main.yml").read_text(encoding="utf-8"))}
+    steps = {step["name"]: step for step in tasks["Join"]["block"]}
+    defaults = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text(encoding="utf-8"))
+    given = {**defaults, "jobqueue_agent_labels": ["group=web"], "jobqueue_agent_allow": ["node.*", "read-only"]}
+    given |= {"jobqueue_agent_hostname": "web1", "jobqueue_agent_replace": True}
+    environment = NativeEnvironment()
+    environment.filters |= {"product": itertools.product, "flatten": lambda pairs: list(itertools.chain(*pairs))}
+
+    bundle = steps["Make a bundle for the host"]
+    argv = environment.from_string(bundle["ansible.builtin.command"]["argv"]).render(given)
+    assert argv[:4] == ["jobqueue", "agent", "bundle", "web1"]
+    check_command(argv[1:])
+
+    join = steps["Join with the bundle"]
+    argv = [environment.from_string(word).render(given) for word in join["ansible.builtin.command"]["argv"]]
+    assert argv[0] == "/opt/jobqueue/bin/jobqueue"
+    check_command(argv[1:])
+    assert bundle["no_log"] is join["no_log"] is True, "a bundle is a secret"
 
 
 # -- containers --------------------------------------------------------------------------------------------------------
