@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+import redis
 
 from jobqueue.errors import (
     InvalidInput,
@@ -659,10 +660,22 @@ def test_the_test_message(post: Post) -> None:
     assert (sent.sent, sent.error) == (0, "The receiver answered 500.")
 
 
+def _next_millisecond(client: redis.Redis) -> None:
+    """A stream that is replaced within the millisecond of the rule's position begins at that position: no gap."""
+    began = _milliseconds(client)
+    assert any(_milliseconds(client) > began for _ in range(100_000))
+
+
+def _milliseconds(client: redis.Redis) -> int:
+    seconds, microseconds = client.time()
+    return int(seconds) * 1_000 + int(microseconds) // 1_000
+
+
 def test_a_stream_without_a_next_id_stops_no_job(post: Post) -> None:
     post.put()
     last = "18446744073709551615-18446744073709551615"
     post.world.client.execute_command("XADD", "jobqueue:job-notices", last, "v", "x")
+    _next_millisecond(post.world.client)
     jobs = [post.ended()]
     post.deliver()
     jobs.append(post.ended())

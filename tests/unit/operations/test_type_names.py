@@ -21,6 +21,7 @@ _CALLERS = (
         "jobqueue/cli/work.py",
         "jobqueue/client/object_methods.py",
         "jobqueue/cli/commands/file.py",
+        "jobqueue/client/moves.py",
     ),
     *("api/native/schemas.py", "api/fusion/job_types.py", "api/osapi/calls.py"),
     *("jobqueue/cli/imports/crontab.py", "jobqueue/cli/imports/rundeck_step.py"),
