@@ -101,32 +101,17 @@ class Transport:
         headers = {**self._headers(), "Accept": "text/event-stream"}
         if last_id:
             headers["Last-Event-ID"] = last_id
-        url = f"{self.url}{path}?{urlencode(query, doseq=True)}" if query else self.url + path
-        try:
-            response = self._pool.request("GET", url, headers=headers, redirect=False, preload_content=False)
-        except HTTPError as error:
-            failure = self._no_answer(error)
-            raise (failure.error if isinstance(failure, _Again) else failure) from error
-        try:
-            if response.status >= 300:
-                raise self._failure(response)
+        with self._opened(path, query, headers) as response:
             yield self._events(response)
-        finally:
-            response.close()
 
     def upload(self, path: str, content: bytes | IO[bytes], size: int, *, query: Mapping[str, Any]) -> Any:
         """Send raw bytes, once; the answer's JSON. Raises the errors of ``jobqueue.client.errors``."""
         headers = {
-            **self._pool.headers,
+            **self._headers(),
             "Content-Type": "application/octet-stream",
             "Content-Length": str(size),
         }
-        url = f"{self.url}{path}?{urlencode(query)}"
-        try:
-            response = self._pool.request("PUT", url, body=content, headers=headers, retries=False, redirect=False)
-        except HTTPError as error:
-            failure = self._no_answer(error)
-            raise (failure.error if isinstance(failure, _Again) else failure) from error
+        response = self._sent_once("PUT", f"{self.url}{path}?{urlencode(query)}", body=content, headers=headers)
         if response.status >= 300:
             raise self._failure(response)
         return _decode(response.data, self.url)
@@ -134,18 +119,30 @@ class Transport:
     @contextmanager
     def download(self, path: str, *, query: Mapping[str, Any] | None = None) -> Iterator[Iterator[bytes]]:
         """The bytes of an answer, piece by piece; raises as ``stream`` does, also if they end early."""
-        url = f"{self.url}{path}?{urlencode(query)}" if query else self.url + path
-        try:
-            response = self._pool.request("GET", url, redirect=False, preload_content=False)
-        except HTTPError as error:
-            failure = self._no_answer(error)
-            raise (failure.error if isinstance(failure, _Again) else failure) from error
+        with self._opened(path, query, self._headers()) as response:
+            yield self._pieces(response)
+
+    @contextmanager
+    def _opened(
+        self, path: str, query: Mapping[str, Any] | None, headers: Mapping[str, str]
+    ) -> Iterator[urllib3.BaseHTTPResponse]:
+        """A successful answer whose body is still to be read."""
+        url = f"{self.url}{path}?{urlencode(query, doseq=True)}" if query else self.url + path
+        response = self._sent_once("GET", url, headers=headers, preload_content=False)
         try:
             if response.status >= 300:
                 raise self._failure(response)
-            yield self._pieces(response)
+            yield response
         finally:
             response.close()
+
+    def _sent_once(self, method: str, url: str, **options: Any) -> urllib3.BaseHTTPResponse:
+        """The answer to a request that is not retried."""
+        try:
+            return self._pool.request(method, url, retries=False, redirect=False, **options)
+        except HTTPError as error:
+            failure = self._no_answer(error)
+            raise (failure.error if isinstance(failure, _Again) else failure) from error
 
     def _pieces(self, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import stat
 import threading
 import time
@@ -12,10 +13,12 @@ from typing import Any
 
 import pytest
 
-from jobqueue.client.address import resolve
+from jobqueue.client.address import Address, resolve
 from jobqueue.client.client import Client as ApiClient
 from jobqueue.client.contexts import Context, Contexts
+from jobqueue.client.files import Files
 from jobqueue.client.logins import Login, Logins, LoginToken, checked_claims
+from jobqueue.client.transport import Transport
 from jobqueue.errors import InvalidInput, SignInRefused
 from jobqueue.oidc.device_flow import GRANT, request_code
 from jobqueue.oidc.provider import discover
@@ -179,3 +182,19 @@ def test_requests_carry_the_renewed_token(
         sent = [request.headers["Authorization"] for request in api.seen]
         assert sent == [f"Bearer {first.id_token}", f"Bearer {stored.id_token}"]
         assert stored.refresh_token != first.refresh_token
+
+
+def test_uploads_and_downloads_carry_the_renewed_token(api: FakeApi) -> None:
+    tokens = iter(["second", "third"])
+    api.on("PUT", "/file/motd", Reply(201, {"version": 1}))
+    api.on("GET", "/file/motd/content", Reply(200, b"hello"))
+    http = Transport(Address(api.url, "first", renewed_token=lambda: next(tokens)), timeout=5, retries=0)
+    try:
+        files = Files(http)
+        assert files.put("motd", b"hello") == {"version": 1}
+        content = io.BytesIO()
+        assert files.download("motd", content) == 5
+    finally:
+        http.close()
+    assert content.getvalue() == b"hello"
+    assert [request.headers["Authorization"] for request in api.seen] == ["Bearer second", "Bearer third"]
