@@ -47,7 +47,9 @@ local function repair(failure, command, key, ...)
     local time = server.call('TIME')
     local now = time[1] .. string.format('%06d', time[2])
     if key == SPOILED.notices or key == SPOILED.job_notices then -- events are noted in a stream that exists
-      server.call('XADD', key, '*', 'v', 'begin|' .. now .. '||')
+      -- of the next millisecond: later than the position of any rule, which would otherwise not see that events are missing
+      local first = string.format('%.0f-0', time[1] * 1000 + math.floor(time[2] / 1000) + 1)
+      server.call('XADD', key, first, 'v', 'begin|' .. now .. '||')
     end
     local message = 'The key ' .. key .. ' ' .. what .. '. It was moved to ' .. SPOILED.aside .. key
       .. ' and replaced by an empty one; `jobqueue doctor --repair` restores what other records contain.'
