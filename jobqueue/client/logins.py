@@ -81,13 +81,28 @@ class Logins:
         except OSError as error:
             raise InvalidInput(f"The login cannot be written to {path}: {error.strerror}.") from error
 
+    def take(self, context: str) -> Login | None:
+        """Delete a login, as soon as a renewal of it has ended, and return it; None if there is none.
+
+        Raises ``InvalidInput``.
+        """
+        if not self._folder.is_dir():
+            return None
+        with self.locked(context):
+            login = self.load(context)
+            self._delete(context)
+        return login
+
     def remove(self, context: str) -> None:
-        """Delete a login, if there is one. Raises ``InvalidInput``."""
+        """As ``take``, without reading the login, which may be damaged."""
+        if self._folder.is_dir():
+            with self.locked(context):
+                self._delete(context)
+
+    def _delete(self, context: str) -> None:
         for path in (self.path(context), self._lock_path(context)):
             try:
                 path.unlink(missing_ok=True)
-            except NotADirectoryError:
-                continue
             except OSError as error:
                 raise InvalidInput(f"{path} cannot be deleted: {error.strerror}.") from error
 
