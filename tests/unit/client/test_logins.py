@@ -177,6 +177,7 @@ def test_requests_carry_the_renewed_token(
         with ApiClient() as client:
             client._http.request("GET", "/agent")
             logins.save("prod", replace(first, expires=time.time()))
+            provider.alter = lambda claims: {**claims, "nickname": "ann2"}  # another token within the same second
             client._http._renewed_token._login = replace(first, expires=time.time())  # a minute later
             client._http.request("GET", "/agent")
         stored = logins.load("prod")
@@ -184,6 +185,7 @@ def test_requests_carry_the_renewed_token(
         sent = [request.headers["Authorization"] for request in api.seen]
         assert sent == [f"Bearer {first.id_token}", f"Bearer {stored.id_token}"]
         assert stored.refresh_token != first.refresh_token
+        assert stored.id_token != first.id_token
 
 
 def test_uploads_and_downloads_carry_the_renewed_token(api: FakeApi) -> None:
