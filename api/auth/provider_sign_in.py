@@ -75,15 +75,18 @@ class ProviderSignIn:
         self._seal = Seal.of(settings)
 
     def begin(self, redirect_uri: str, next_: str) -> Begun:
-        """Begin a sign-in that returns to ``redirect_uri``. Raises ``NotFound``, ``ProviderUnavailable``,
-        ``SignInRefused``.
+        """Begin a sign-in that returns to ``redirect_uri``. A ``next_`` that is too long for the cookie is left out.
+
+        Raises ``NotFound``, ``ProviderUnavailable``, ``SignInRefused``.
         """
         provider = self._provider()
         if not provider.authorization_endpoint:
             raise SignInRefused("The identity provider offers no authorization endpoint.")
         identity = secrets.token_urlsafe(24)
-        record = {"id": identity, "end": int(time.time()) + LIFETIME_SECONDS, "next": next_}
-        text = base64.urlsafe_b64encode(json.dumps(record).encode()).decode()
+        end = int(time.time()) + LIFETIME_SECONDS
+        cookie = self._cookie(identity, end, next_)
+        if len(cookie) > _MOST_CHARACTERS:
+            cookie = self._cookie(identity, end, "")
         parameters = {
             "response_type": "code",
             "client_id": self._client.client_id,
@@ -96,7 +99,7 @@ class ProviderSignIn:
         }
         joint = "&" if "?" in provider.authorization_endpoint else "?"
         address = f"{provider.authorization_endpoint}{joint}{urlencode(parameters)}"
-        return Begun(address, f"{text}.{self._seal.mark('oidc', text)}")
+        return Begun(address, cookie)
 
     def finish(self, parameters: Mapping[str, str], cookie: str, redirect_uri: str) -> Finished:
         """Finish the sign-in of ``cookie`` with the parameters that the provider sent the browser back with.
@@ -137,6 +140,10 @@ class ProviderSignIn:
     def _derived(self, purpose: str, sign_in: str) -> str:
         """64 hexadecimal digits, which is also a valid code verifier (RFC 7636, 4.1)."""
         return self._seal.mark(f"oidc {purpose}", sign_in)
+
+    def _cookie(self, identity: str, end: int, next_: str) -> str:
+        text = base64.urlsafe_b64encode(json.dumps({"id": identity, "end": end, "next": next_}).encode()).decode()
+        return f"{text}.{self._seal.mark('oidc', text)}"
 
     def _record(self, cookie: str) -> dict[str, Any]:
         text, _, mark = cookie.rpartition(".")

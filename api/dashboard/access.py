@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
-from api.auth import provider_sign_in
 from api.auth.provider_sign_in import ProviderSignIn
 from api.auth.request_credentials import RequestCredentials
 from api.auth.session import Sessions, cookie_of
@@ -34,8 +33,6 @@ FIELD = "csrf_token"
 _HEADER = "HTTP_X_CSRF_TOKEN"
 _FORM_COOKIE = "jobqueue_form"
 _FORM_SECONDS = 3600
-#: Lifetime of the cookie of a sign-in by the provider.
-PROVIDER_SECONDS = provider_sign_in.LIFETIME_SECONDS
 _LONGEST = 200
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from flask import Response
@@ -39,6 +38,7 @@ def render(key: str) -> Response:
     hosts = fleet.hosts if scope is None else [host for host in fleet.hosts if host.hostname in scope]
     key = key[:_LONGEST_KEY]
     by_value: dict[str, list[Host]] = {}
+    values: set[str] = set()
     without: list[Host] = []
     keys: set[str] = set()
     for host in hosts:
@@ -46,10 +46,10 @@ def render(key: str) -> Response:
         if key not in host.labels:
             without.append(host)
             continue
-        for value in _prefixes(host.labels[key]):
-            by_value.setdefault(value, []).append(host)
-    own = {host.labels[key] for host in hosts if key in host.labels}
-    groups = [_group(value, by_value[value]) for value in own]
+        values.add(host.labels[key])
+        for label in label_prefixes("", host.labels[key]):
+            by_value.setdefault(label[1:], []).append(host)
+    groups = [_group(value, by_value[value]) for value in values]
     shown = sorted(heapq.nsmallest(MOST_VALUES, groups, key=lambda group: (-group.total, group.value)), key=_by_value)
     return pages.render(
         "agent_groups.html",
@@ -64,11 +64,6 @@ def render(key: str) -> Response:
 
 def _by_value(group: Group) -> str:
     return group.value
-
-
-def _prefixes(value: str) -> Iterable[str]:
-    """The values of a target that match this one."""
-    return (text[1:] for text in label_prefixes("", value))
 
 
 def _group(value: str, hosts: list[Host]) -> Group:

@@ -38,8 +38,6 @@ _STATES = {
     "pending": (AgentState.PENDING,),
     "away": (AgentState.DRAINING, AgentState.CORDONED),
 }
-#: States of agents that can be drained or undrained.
-_SELECTABLE = frozenset((AgentState.READY, AgentState.DRAINING, AgentState.CORDONED))
 #: Labels by which the list offers groups.
 _MOST_KEYS = 8
 DONE = {
@@ -124,7 +122,7 @@ def _list() -> Response:
         problem=problem,
         done=_done(),
         box=selected_agents.BOX,
-        selectable=_SELECTABLE,
+        selectable=selected_agents.SELECTABLE,
         label_keys=sorted({key for agent in agents for key in agent.labels})[:_MOST_KEYS],
         newer=query.with_changes(after=None, done=None) if after else "",
         older=query.with_changes(after=page.next_after, done=None) if page.next_after else "",

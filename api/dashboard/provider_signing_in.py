@@ -5,8 +5,8 @@ from __future__ import annotations
 import flask
 from flask import Response, g, request
 
-from api import audit, errors
-from api.auth.provider_sign_in import Finished
+from api import audit
+from api.auth.provider_sign_in import LIFETIME_SECONDS, Finished
 from api.auth.session import PLAIN_NAME, PREFIXED_NAME, SECURE_NAME
 from api.dashboard import access, signing_in
 from api.dashboard.blueprint import PREFIX, blueprint
@@ -28,7 +28,7 @@ def go_to_provider() -> Response:
                 raise SignInRefused("Another site tried to sign you in; begin on this page.")
         begun = keeper.provider.begin(_return_address(), next_)
     except JobQueueError as error:
-        return _refusal(error, next_)
+        return signing_in.refusal(error, next_=next_)
     response = flask.make_response(flask.redirect(begun.address, 303))
     response.headers["Cache-Control"] = "no-store"
     _set_cookie(response, begun.cookie)
@@ -48,7 +48,7 @@ def return_from_provider() -> Response:
         g.principal = keeper.principal_of(finished.identity)  # for the audit trail
         audit.changes_something()
     except JobQueueError as error:
-        response = _refusal(error, next_)
+        response = signing_in.refusal(error, next_=next_)
     _set_cookie(response, "")
     return response
 
@@ -87,15 +87,9 @@ def _set_cookie(response: Response, value: str) -> None:
     response.set_cookie(
         _cookie_name(),
         value,
-        max_age=access.PROVIDER_SECONDS if value else 0,
+        max_age=LIFETIME_SECONDS if value else 0,
         path=request.script_root or "/",
         secure=access.is_secure(),
         httponly=True,
         samesite="Lax",
     )
-
-
-def _refusal(error: JobQueueError, next_: str) -> Response:
-    response = signing_in.form(next_=next_, problem=error.message, status=errors.status_of(error))
-    response.headers.update(errors.headers_of(error))
-    return response

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from flask import Response
@@ -24,7 +24,9 @@ _FROM = {
     "drain": frozenset({AgentState.READY}),
     "undrain": frozenset({AgentState.DRAINING, AgentState.CORDONED}),
 }
-_DONE = 303
+#: States of agents that can be drained or undrained.
+SELECTABLE = _FROM["drain"] | _FROM["undrain"]
+_SEE_OTHER = 303
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Outcome:
     """What became of one agent; ``problem`` is empty unless it failed."""
 
     hostname: str
-    state: str
+    result: str
     problem: str = ""
 
 
@@ -42,8 +44,9 @@ def choose_agents() -> Response:
     verb, names = _posted()
     found = services().agents.among(names, AgentFilter(limit=MOST)).items
     changing = [agent for agent in found if agent.state in _FROM[verb]]
+    unchanged = [agent for agent in found if agent.state not in _FROM[verb]]
     missing = sorted(set(names) - {agent.hostname for agent in found})
-    return _page(verb, changing=changing, unchanged=_others(found, changing), missing=missing, outcomes=None)
+    return _page(verb, changing=changing, unchanged=unchanged, missing=missing)
 
 
 @blueprint.post(f"{PREFIX}/agents/move")
@@ -57,7 +60,7 @@ def move_agents() -> Response:
     outcomes = [_moved(act, verb, name) for name in names]
     failed = [outcome for outcome in outcomes if outcome.problem]
     audit.note(verb=verb, agents=len(outcomes), failed=len(failed))
-    return _page(verb, changing=[], unchanged=[], missing=[], outcomes=outcomes)
+    return _page(verb, outcomes=outcomes)
 
 
 def _posted() -> tuple[str, list[str]]:
@@ -84,18 +87,19 @@ def _moved(act: Callable[[str], object], verb: str, hostname: str) -> Outcome:
 
 
 def _write(hostname: str, verb: str, error: JobQueueError | None) -> None:
-    status = _DONE if error is None else errors.status_of(error)
+    status = _SEE_OTHER if error is None else errors.status_of(error)
     result = "done" if error is None else "refused" if isinstance(error, PermissionDenied) else "failed"
     path = f"{PREFIX}/agents/{hostname}/{verb}"
     services().audit.write(replace(audit.entry_of(status), path=path, result=result))
 
 
-def _others(found: tuple[Agent, ...], changing: list[Agent]) -> list[Agent]:
-    return [agent for agent in found if agent not in changing]
-
-
 def _page(
-    verb: str, *, changing: list[Agent], unchanged: list[Agent], missing: list[str], outcomes: list[Outcome] | None
+    verb: str,
+    *,
+    changing: Sequence[Agent] = (),
+    unchanged: Sequence[Agent] = (),
+    missing: Sequence[str] = (),
+    outcomes: Sequence[Outcome] | None = None,
 ) -> Response:
     return pages.render(
         "selected_agents.html",

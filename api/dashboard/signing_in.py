@@ -44,10 +44,7 @@ def begin() -> Response:
         sentence = "The name or the password is wrong." if user else "The token is wrong."
         return form(next_=next_, user=user, problem=sentence, status=403)
     except JobQueueError as error:
-        status = errors.status_of(error)
-        refusal = form(next_=next_, user=user, problem=error.message, status=status)
-        refusal.headers.update(errors.headers_of(error))
-        return refusal
+        return refusal(error, next_=next_, user=user)
     return response
 
 
@@ -91,6 +88,13 @@ def form(*, next_: str, user: str = "", problem: str = "", status: int = 200) ->
         form_proof=keeper.sign_in_proof(cookie),
     )
     access.set_form_cookie(response, cookie)
+    return response
+
+
+def refusal(error: JobQueueError, *, next_: str, user: str = "") -> Response:
+    """The page for signing in, with the reason why it failed."""
+    response = form(next_=next_, user=user, problem=error.message, status=errors.status_of(error))
+    response.headers.update(errors.headers_of(error))
     return response
 
 

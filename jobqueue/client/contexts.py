@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from jobqueue.client.private_file import write_private
 from jobqueue.errors import InvalidInput, NotFound
 from jobqueue.plain_text import decoded
 
@@ -145,14 +146,8 @@ class Contexts:
 
     def save(self) -> None:
         """Write the file, for this user only. Raises ``InvalidInput``."""
-        draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            draft.unlink(missing_ok=True)
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(_text(self))
-            draft.replace(self.path)
+            write_private(self.path, _text(self))
         except OSError as error:
             raise InvalidInput(f"The contexts cannot be written to {self.path}: {error.strerror}.") from error
 

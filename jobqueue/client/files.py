@@ -38,8 +38,8 @@ class Files:
     def put(self, name: str, source: bytes | Path, *, content_type: str = "raw", force: bool = False) -> Document:
         """Upload bytes, or a file, as the newest version of an object; ``content_type`` is raw or template.
 
-        ``changed`` of the answer is false if the newest version has this content already; ``force`` makes a new one
-        all the same. Raises ``OSError`` for a file that cannot be read.
+        ``changed`` of the answer is false if the newest version has this content already; ``force`` makes a new
+        version anyway. Raises ``OSError`` for a file that cannot be read.
         """
         query = {"content_type": content_type, **({"force": "true"} if force else {})}
         if isinstance(source, bytes):

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jobqueue.client.private_file import write_private
 from jobqueue.errors import InvalidInput, SignInRefused
 
 if TYPE_CHECKING:
@@ -70,24 +71,33 @@ class Logins:
     def save(self, context: str, login: Login) -> None:
         """Write a login, for this user only. Raises ``InvalidInput``."""
         path = self.path(context)
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            draft.unlink(missing_ok=True)
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump(asdict(login), file)
-            draft.replace(path)
+            write_private(path, json.dumps(asdict(login)))
         except OSError as error:
             raise InvalidInput(f"The login cannot be written to {path}: {error.strerror}.") from error
 
+    def take(self, context: str) -> Login | None:
+        """Delete a login, as soon as a renewal of it has ended, and return it; None if there is none.
+
+        Raises ``InvalidInput``.
+        """
+        if not self._folder.is_dir():
+            return None
+        with self.locked(context):
+            login = self.load(context)
+            self._delete(context)
+        return login
+
     def remove(self, context: str) -> None:
-        """Delete a login, if there is one. Raises ``InvalidInput``."""
+        """As ``take``, without reading the login, which may be damaged."""
+        if self._folder.is_dir():
+            with self.locked(context):
+                self._delete(context)
+
+    def _delete(self, context: str) -> None:
         for path in (self.path(context), self._lock_path(context)):
             try:
                 path.unlink(missing_ok=True)
-            except NotADirectoryError:
-                continue
             except OSError as error:
                 raise InvalidInput(f"{path} cannot be deleted: {error.strerror}.") from error
 

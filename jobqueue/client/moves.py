@@ -72,8 +72,7 @@ def move_each(client: Client, hostnames: Iterable[str], outcome: str) -> Iterato
     """
     names = list(dict.fromkeys(hostnames))
     if len(names) > MAX_HOSTS:
-        verb = "drained" if outcome == DRAINED else "undrained"
-        raise InvalidInput(f"These are {len(names):,} hosts; at most {MAX_HOSTS:,} are {verb} at once.")
+        raise InvalidInput(f"These are {len(names):,} hosts; at most {MAX_HOSTS:,} are {outcome} at once.")
     act = client.drain if outcome == DRAINED else client.undrain
     return (_move(client, act, name, outcome) for name in names)
 

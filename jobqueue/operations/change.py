@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +71,11 @@ def change_outcome(change: Change, data: Mapping[str, Any], answer: Mapping[str,
     if change.message:
         fields["message"] = brief(change.message, _MAX_MESSAGE_LENGTH)
     return Outcome(fields, fields["changed"], change.error)
+
+
+def combined(changes: Sequence[Change]) -> Change:
+    """One change of several: changed if any has, with their diffs one after another."""
+    return Change(any(change.changed for change in changes), bounded_diff("".join(change.diff for change in changes)))
 
 
 def unified_diff(before: str, after: str, before_name: str, after_name: str | None = None) -> str:

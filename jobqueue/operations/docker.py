@@ -13,12 +13,12 @@ from typing import Any
 from jobqueue.errors import OperationFailed, OperationNotSupported
 from jobqueue.operations.context import Context
 from jobqueue.operations.process.run import ProcessResult, discard
-from jobqueue.operations.text import brief
+from jobqueue.operations.tool import tool_failure
 
 _TOOL = "docker"
 _MOUNTS = Path("/proc/self/mountinfo")
 _OWN_CONTAINER = re.compile(r"/containers/([0-9a-f]{64})/")
-_MAX_QUOTED_BYTES, _MAX_QUOTED_LENGTH = 2000, 1000
+_MAX_ERROR_BYTES = 2000
 _ABSENT = re.compile(r"No such (?:container|image|object)", re.IGNORECASE)
 #: ``docker ps`` prints a time such as 2026-01-31 12:00:00 +0000 UTC; the name of the zone says no more.
 _LISTED_TIME, _LISTED_LENGTH = "%Y-%m-%d %H:%M:%S %z", 25
@@ -32,25 +32,19 @@ def require_docker() -> None:
 
 def docker(arguments: Sequence[str], context: Context, env_file: str = "") -> str:
     """What ``docker`` prints. ``env_file``: lines for ``--env-file /dev/stdin``. Raises ``OperationFailed``."""
-    result = call(arguments, context, env_file)
+    result = _call(arguments, context, env_file)
     if result.exit_code != 0:
-        raise OperationFailed(_words(result))
+        raise tool_failure(_TOOL, result)
     return result.stdout.text()
-
-
-def call(arguments: Sequence[str], context: Context, env_file: str = "") -> ProcessResult:
-    """The same, however it ends; its output is not shown live."""
-    stdin = env_file.encode() or None
-    return context.run([_TOOL, *arguments], env={"LC_ALL": "C.UTF-8"}, output=discard, stdin=stdin)
 
 
 def found(kind: str, name: str, context: Context) -> Mapping[str, Any] | None:
     """A container or an image (``kind``) as the Engine describes it; None without one."""
-    result = call([kind, "inspect", "--", name], context)
+    result = _call([kind, "inspect", "--", name], context)
     if result.exit_code != 0:
-        if _ABSENT.search(result.stderr.text(_MAX_QUOTED_BYTES)):
+        if _ABSENT.search(result.stderr.text(_MAX_ERROR_BYTES)):
             return None
-        raise OperationFailed(_words(result))
+        raise tool_failure(_TOOL, result)
     try:
         (entry,) = json.loads(result.stdout.text())
         return dict(entry)
@@ -114,6 +108,7 @@ def _listed(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _words(result: ProcessResult) -> str:
-    printed = result.stderr.text(_MAX_QUOTED_BYTES) or result.stdout.text(_MAX_QUOTED_BYTES)
-    return f"docker {result.ending}: {brief(printed.strip(), _MAX_QUOTED_LENGTH)}"
+def _call(arguments: Sequence[str], context: Context, env_file: str = "") -> ProcessResult:
+    """Run ``docker`` to its end, whatever its exit code; its output is not shown live."""
+    stdin = env_file.encode() or None
+    return context.run([_TOOL, *arguments], env={"LC_ALL": "C.UTF-8"}, output=discard, stdin=stdin)

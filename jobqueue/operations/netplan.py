@@ -72,6 +72,9 @@ def change(
     """
     path, before = _path(purpose, interface), managed(purpose, interface)
     if before == (None if settings is None else dict(settings)):
+        if context.attempt > 1 and not data["check"]:
+            # an earlier attempt may have been lost after it wrote the file
+            _apply(context)
         return Change(False)
     text = None if settings is None else _text(interface, settings)
     old = read_text(path)
@@ -79,8 +82,8 @@ def change(
     made = change_text(path, text, data, context, _MODE)
     if not data["check"]:
         try:
-            run_tool([_TOOL, "apply"], context)
-        except OperationFailed:
+            _apply(context)
+        except BaseException:  # a cancelled run is taken back as well: the next one would find nothing to apply
             change_text(path, old, data, context, _MODE)
             raise
     return made
@@ -108,6 +111,10 @@ def _test(name: str, text: str | None, context: Context) -> None:
         if text is not None:
             _put(copy / name, text)
         run_tool([_TOOL, "generate", "--root-dir", root], context)
+
+
+def _apply(context: Context) -> None:
+    run_tool([_TOOL, "apply"], context)
 
 
 def _put(path: Path, text: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from jobqueue.errors import OperationFailed
 from jobqueue.operations.context import Context
-from jobqueue.operations.process.run import discard
+from jobqueue.operations.process.run import ProcessResult, discard
 from jobqueue.operations.text import brief
 
 _MAX_QUOTED_BYTES = 2000
@@ -17,6 +17,11 @@ def run_tool(argv: Sequence[str], context: Context, success_codes: Sequence[int]
     """The standard output of a program, in English. Raises ``OperationFailed`` with its message if it fails."""
     result = context.run(argv, env={"LC_ALL": "C.UTF-8"}, output=discard)
     if result.exit_code not in success_codes:
-        printed = result.stderr.text(_MAX_QUOTED_BYTES) or result.stdout.text(_MAX_QUOTED_BYTES)
-        raise OperationFailed(f"{argv[0]} {result.ending}: {brief(printed.strip(), _MAX_QUOTED_LENGTH)}")
+        raise tool_failure(argv[0], result)
     return result.stdout.text()
+
+
+def tool_failure(program: str, result: ProcessResult) -> OperationFailed:
+    """The error for a program that failed: how it ended, and the message that it printed."""
+    printed = result.stderr.text(_MAX_QUOTED_BYTES) or result.stdout.text(_MAX_QUOTED_BYTES)
+    return OperationFailed(f"{program} {result.ending}: {brief(printed.strip(), _MAX_QUOTED_LENGTH)}")

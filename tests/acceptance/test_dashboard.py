@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +9,7 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from tests.acceptance.support.api import Api
-from tests.acceptance.support.browser import DESKTOP, PHONE, TABLET, Browser
+from tests.acceptance.support.browser import DESKTOP, PHONE, TABLET, Browser, opened
 from tests.acceptance.support.stack import Stack
 from tests.acceptance.support.until import until
 
@@ -21,14 +19,9 @@ EVIL = '<img src=x onerror="window.evil=1"><script>window.evil=1</script>'
 @pytest.fixture(scope="module")
 def window(stack: Stack) -> Iterator[Browser]:
     """A browser that is signed in."""
-    profile = Path(tempfile.mkdtemp(prefix="jqb-"))
-    browser = Browser(stack.api.url, profile)
-    try:
+    with opened(stack.api.url) as browser:
         browser.sign_in(stack.api.token)
         yield browser
-    finally:
-        browser.close()
-        shutil.rmtree(profile, ignore_errors=True)
 
 
 @pytest.fixture

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.acceptance.support.browser import DESKTOP, PHONE, Browser
+from tests.acceptance.support.browser import DESKTOP, PHONE, Browser, opened
 from tests.acceptance.support.stack import Stack
 
 JOB = {"operation": {"type": "node.hostname.get"}, "target_hostname": "_any"}
@@ -21,14 +18,9 @@ NEVER = "0 0 29 2 *"
 @pytest.fixture(scope="module")
 def browser(stack: Stack) -> Iterator[Browser]:
     """A browser that is signed in."""
-    profile = Path(tempfile.mkdtemp(prefix="jqb-"))
-    window = Browser(stack.api.url, profile)
-    try:
+    with opened(stack.api.url) as window:
         window.sign_in(stack.api.token)
         yield window
-    finally:
-        window.close()
-        shutil.rmtree(profile, ignore_errors=True)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import http.cookiejar
 import json
-import shutil
-import tempfile
 import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,7 +14,7 @@ import pytest
 
 from tests.acceptance.conftest import MakeStack
 from tests.acceptance.support.api import Api
-from tests.acceptance.support.browser import Browser
+from tests.acceptance.support.browser import Browser, opened
 from tests.acceptance.support.path_proxy import PathProxy
 from tests.acceptance.support.stack import Stack
 from tests.acceptance.test_events import Follower, steps
@@ -54,13 +52,8 @@ def api(stack: Stack, proxy: PathProxy) -> Iterator[Api]:
 
 @pytest.fixture
 def browser(proxy: PathProxy) -> Iterator[Browser]:
-    profile = Path(tempfile.mkdtemp(prefix="jqb-"))
-    window = Browser(f"{proxy.url}{PREFIX}", profile)
-    try:
+    with opened(f"{proxy.url}{PREFIX}") as window:
         yield window
-    finally:
-        window.close()
-        shutil.rmtree(profile, ignore_errors=True)
 
 
 def test_the_dashboard(browser: Browser, proxy: PathProxy, stack: Stack, tmp_path: Path) -> None:

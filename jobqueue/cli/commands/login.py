@@ -78,12 +78,10 @@ def login(ctx: click.Context, may_replace: bool) -> None:
 def logout(ctx: click.Context) -> None:
     """Delete the tokens of `jobqueue login`, and revoke them at the provider where it allows this."""
     contexts, context = _chosen(ctx)
-    logins = Logins(contexts.path)
-    stored = logins.load(context.name)
+    stored = Logins(contexts.path).take(context.name)
     if stored is None:
         click.echo(f"The context {context.name} was signed out already.")
         return
-    logins.remove(context.name)
     if stored.refresh_token:
         try:
             revoke(discover(stored.issuer), Registration(stored.client_id), stored.refresh_token)

@@ -12,7 +12,7 @@ from typing import Any
 from jobqueue.errors import OperationFailed, OperationNotSupported
 from jobqueue.operations.base import operation
 from jobqueue.operations.ca_bundle import MOST_CERTIFICATES, read_bundle
-from jobqueue.operations.change import Change, ChangeSchema, bounded_diff, change_outcome
+from jobqueue.operations.change import Change, ChangeSchema, change_outcome, combined
 from jobqueue.operations.context import Context
 from jobqueue.operations.host_file import change_text, read_text
 from jobqueue.operations.object_file import object_text, put_text
@@ -156,7 +156,7 @@ def _changed(store: _Store, name: str, certificates: list[str], data: Mapping[st
     try:
         changes = [put_text(path, text, data, silent) for path, text in wanted.items()]
         changes += [change_text(path, None, data, silent) for path in before if path not in wanted]
-        change = Change(any(each.changed for each in changes), bounded_diff("".join(each.diff for each in changes)))
+        change = combined(changes)
         if not data["check"]:
             # another attempt may follow one that changed the files and was lost
             fresh = store.fresh if change.changed or context.attempt > 1 else ()

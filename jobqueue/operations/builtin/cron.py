@@ -13,7 +13,7 @@ from marshmallow import ValidationError, validate, validates, validates_schema
 from jobqueue.errors import OperationFailed, OperationNotSupported
 from jobqueue.operations.account import account_name, user_entry
 from jobqueue.operations.base import operation
-from jobqueue.operations.change import Change, ChangeSchema, bounded_diff, change_outcome
+from jobqueue.operations.change import Change, ChangeSchema, change_outcome, combined
 from jobqueue.operations.context import Context
 from jobqueue.operations.crontab_line import INTERVALS, CrontabLine, command_problem, schedule_problem
 from jobqueue.operations.host_file import change_text, read_text
@@ -205,7 +205,7 @@ def cron_delete(data: dict[str, Any], context: Context) -> Outcome:
     _check_own(_FOLDER / name, _MARK)
     paths = {_FOLDER / name: None, **{entry.path: None for entry in _found(name)}, _SCRIPTS / name: None}
     changes = [change_text(path, None, data, context) for path in paths]
-    return change_outcome(_together(changes), data, {"name": name})
+    return change_outcome(combined(changes), data, {"name": name})
 
 
 def _interval_folder(new: _Entry, data: Mapping[str, Any]) -> str:
@@ -244,7 +244,7 @@ def _write(entry: _Entry, data: Mapping[str, Any], context: Context) -> Outcome:
     answer: dict[str, Any] = {"name": entry.name}
     if script is not None and not data["check"]:
         answer |= script.record(entry.script, script.text, "cron", context)
-    return change_outcome(_together(changes), data, answer)
+    return change_outcome(combined(changes), data, answer)
 
 
 def _script(data: Mapping[str, Any], context: Context) -> ObjectText | None:
@@ -272,10 +272,6 @@ def _put_script(path: Path, text: str, data: Mapping[str, Any], context: Context
     if status is not None and (not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o022):
         raise OperationFailed(f"{folder} is not a directory that only its owner can write to; no script was put there.")
     return put_text(path, text, data, context, "0755")
-
-
-def _together(changes: list[Change]) -> Change:
-    return Change(any(change.changed for change in changes), bounded_diff("".join(change.diff for change in changes)))
 
 
 def _check_own(path: Path, head: str) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from marshmallow import validate
 
 from jobqueue.errors import OperationFailed
-from jobqueue.operations.base import operation
+from jobqueue.operations.base import Operation, Run, operation
 from jobqueue.operations.change import Change, ChangeSchema, change_outcome, state_diff
 from jobqueue.operations.context import Context
 from jobqueue.operations.docker import (
@@ -135,6 +135,11 @@ class ImageRemoveSchema(ImageSchema):
     force = Flag(load_default=False, metadata={"description": "Also if stopped containers use it."})
 
 
+def _changing(name: str, schema: type[ChangeSchema]) -> Callable[[Run], Operation]:
+    """An operation that brings a container or an image into a state."""
+    return operation(name, schema=schema, changes=True, idempotent=True, permission=_WRITE, only_starts_processes=True)
+
+
 @operation("docker.list.get", schema=ListSchema, permission=_READ, only_starts_processes=True)
 def container_list(data: dict[str, Any], context: Context) -> dict[str, Any]:
     """Containers, the newest first; those that run unless requested otherwise."""
@@ -178,14 +183,7 @@ def container_create(data: dict[str, Any], context: Context) -> Outcome:
     return change_outcome(Change(True, diff), data, summary(container(identity, context)))
 
 
-@operation(
-    "docker.start.execute",
-    schema=ContainerSchema,
-    changes=True,
-    idempotent=True,
-    permission=_WRITE,
-    only_starts_processes=True,
-)
+@_changing("docker.start.execute", ContainerSchema)
 def container_start(data: dict[str, Any], context: Context) -> Outcome:
     """Start a container, if it does not run."""
     require_docker()
@@ -193,14 +191,7 @@ def container_start(data: dict[str, Any], context: Context) -> Outcome:
     return _into(entry, _RUNNING, state(entry) == _RUNNING, ["start", data["id"]], data, context)
 
 
-@operation(
-    "docker.stop.execute",
-    schema=StopSchema,
-    changes=True,
-    idempotent=True,
-    permission=_WRITE,
-    only_starts_processes=True,
-)
+@_changing("docker.stop.execute", StopSchema)
 def container_stop(data: dict[str, Any], context: Context) -> Outcome:
     """Stop a container, if it runs."""
     require_docker()
@@ -210,14 +201,7 @@ def container_stop(data: dict[str, Any], context: Context) -> Outcome:
     return _into(entry, "exited", is_stopped, ["stop", "-t", str(data["timeout"]), data["id"]], data, context)
 
 
-@operation(
-    "docker.remove.execute",
-    schema=RemoveSchema,
-    changes=True,
-    idempotent=True,
-    permission=_WRITE,
-    only_starts_processes=True,
-)
+@_changing("docker.remove.execute", RemoveSchema)
 def container_remove(data: dict[str, Any], context: Context) -> Outcome:
     """Remove a container; nothing happens if there is none."""
     require_docker()
@@ -241,14 +225,7 @@ def container_exec(data: dict[str, Any], context: Context) -> Outcome:
     return process_outcome(result, data["success_codes"], "command", context)
 
 
-@operation(
-    "docker.pull.execute",
-    schema=ImageSchema,
-    changes=True,
-    idempotent=True,
-    permission=_WRITE,
-    only_starts_processes=True,
-)
+@_changing("docker.pull.execute", ImageSchema)
 def image_pull(data: dict[str, Any], context: Context) -> Outcome:
     """Fetch an image, or its newest version. A check only sees whether the host has the image at all."""
     require_docker()
@@ -264,14 +241,7 @@ def image_pull(data: dict[str, Any], context: Context) -> Outcome:
     return change_outcome(Change(ids[0] != ids[1], diff), data, _image_state(image, after))
 
 
-@operation(
-    "docker.imageRemove.execute",
-    schema=ImageRemoveSchema,
-    changes=True,
-    idempotent=True,
-    permission=_WRITE,
-    only_starts_processes=True,
-)
+@_changing("docker.imageRemove.execute", ImageRemoveSchema)
 def image_remove(data: dict[str, Any], context: Context) -> Outcome:
     """Remove an image; nothing happens if there is none."""
     require_docker()

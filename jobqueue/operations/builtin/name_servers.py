@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
 from marshmallow import ValidationError, validate, validates_schema
 
 from jobqueue.operations.base import operation
+from jobqueue.operations.builtin.network import is_address
 from jobqueue.operations.change import ChangeSchema, change_outcome
 from jobqueue.operations.context import Context
 from jobqueue.operations.netplan import change, interface_name, managed, require_netplan
@@ -22,13 +22,6 @@ _MOST_SERVERS, _MOST_DOMAINS = 20, 50
 _OVERRIDES = {f"dhcp{version}-overrides": {"use-dns": False} for version in (4, 6)}
 
 
-def _is_address(text: str) -> None:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        raise ValidationError("Must be an IP address.") from None
-
-
 def _domain() -> Text:
     return Text(
         **shape(
@@ -40,7 +33,7 @@ def _domain() -> Text:
 
 class ServersSchema(ChangeSchema):
     interface = interface_name()
-    servers = Items(Text(validate=_is_address), validate=validate.Length(1, _MOST_SERVERS))
+    servers = Items(Text(validate=is_address), validate=validate.Length(1, _MOST_SERVERS))
     search_domains = Items(_domain(), validate=validate.Length(1, _MOST_DOMAINS))
     override_dhcp = Flag(metadata={"description": "Do not use the name servers that DHCP gives."})
 

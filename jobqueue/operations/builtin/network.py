@@ -40,7 +40,8 @@ _RECORD_TYPES = ("A", "AAAA", "CAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "
 _DNS_PORT = 53
 
 
-def _is_address(text: str) -> None:
+def is_address(text: str) -> None:
+    """Raise ``ValidationError`` unless ``text`` is an IPv4 or IPv6 address."""
     try:
         ipaddress.ip_address(text)
     except ValueError:
@@ -60,7 +61,7 @@ class PingSchema(Schema):
 class DnsSchema(Schema):
     name = HostName()
     type = Text(load_default="A", validate=validate.OneOf(_RECORD_TYPES))
-    server = Text(validate=_is_address, metadata={"description": "Query this name server; default: the host's own."})
+    server = Text(validate=is_address, metadata={"description": "Query this name server; default: the host's own."})
     port = Whole(load_default=_DNS_PORT, validate=validate.Range(1, 65535))
     timeout = Number(load_default=5.0, validate=validate.Range(0.1, 60.0), metadata={"description": "Seconds in all."})
 

@@ -89,13 +89,14 @@ def _set(servers: list[str], data: dict[str, Any], context: Context) -> Outcome:
         raise OperationNotSupported(f"chrony has no {_FOLDER} on this host, where jobqueue could add servers.")
     text = _HEAD + "".join(f"server {server} iburst\n" for server in servers) if servers else None
     change = change_text(_FOLDER / _FILE, text, data, context)
-    if change.changed and not data["check"]:
+    # an earlier attempt may have been lost after it wrote the file
+    if not data["check"] and (change.changed or context.attempt > 1):
         change = _reloaded(change, context)
     return change_outcome(change, data, {"servers": servers})
 
 
 def _reloaded(change: Change, context: Context) -> Change:
-    """The change, with a note if chronyd could not be told of it: it reads the file when it starts."""
+    """The change, with a note if chronyd did not reload its sources: it also reads the file when it starts."""
     try:
         run_tool([_TOOL, "reload", "sources"], context)
     except OperationFailed as error:

@@ -10,6 +10,7 @@ from marshmallow import ValidationError, fields, validate
 
 from jobqueue.errors import OperationFailed
 from jobqueue.operations.base import operation
+from jobqueue.operations.builtin.network import is_address
 from jobqueue.operations.change import change_outcome
 from jobqueue.operations.context import Context
 from jobqueue.operations.interfaces import interfaces, routes
@@ -31,16 +32,9 @@ def _is_network(text: str) -> None:
         raise ValidationError("Must be a network such as 10.8.0.0/16, without bits behind its length.") from None
 
 
-def _is_address(text: str) -> None:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        raise ValidationError("Must be an IP address.") from None
-
-
 class RouteSchema(Schema):
     to = Text(required=True, validate=_is_network)
-    via = Text(required=True, validate=_is_address)
+    via = Text(required=True, validate=is_address)
     metric = Whole(validate=validate.Range(0, _MOST_METRIC))
 
 

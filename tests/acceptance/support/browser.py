@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +59,20 @@ def _is_gone(element: WebElement) -> bool:
             raise
         return True
     return False
+
+
+@contextmanager
+def opened(base: str) -> Iterator[Browser]:
+    """A browser whose profile is deleted when it is closed."""
+    profile = Path(tempfile.mkdtemp(prefix="jqb-"))
+    try:
+        browser = Browser(base, profile)
+        try:
+            yield browser
+        finally:
+            browser.close()
+    finally:
+        shutil.rmtree(profile, ignore_errors=True)
 
 
 class Browser:

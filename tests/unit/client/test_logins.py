@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import json
 import stat
 import threading
 import time
@@ -21,8 +23,8 @@ from jobqueue.client.logins import Login, Logins, LoginToken, checked_claims
 from jobqueue.client.transport import Transport
 from jobqueue.errors import InvalidInput, SignInRefused
 from jobqueue.oidc.device_flow import GRANT, request_code
-from jobqueue.oidc.provider import discover
-from jobqueue.oidc.tokens import Registration, request_tokens, unverified_claims
+from jobqueue.oidc.provider import Provider, discover
+from jobqueue.oidc.tokens import Registration, Tokens, request_tokens, unverified_claims
 from tests.oidc_provider import Client, OidcProvider, serving
 from tests.unit.client.fake_api import FakeApi, Reply
 
@@ -200,3 +202,26 @@ def test_uploads_and_downloads_carry_the_renewed_token(api: FakeApi) -> None:
         http.close()
     assert content.getvalue() == b"hello"
     assert [request.headers["Authorization"] for request in api.seen] == ["Bearer second", "Bearer third"]
+
+
+def test_a_login_that_is_deleted_during_a_renewal_stays_deleted(logins: Logins) -> None:
+    logins.save("prod", Login(URL, "https://issuer.example", "cli", "ann", time.time(), "a.b.c", "old"))
+    taken: list[Login | None] = []
+    logout = threading.Thread(target=lambda: taken.append(logins.take("prod")))
+
+    def request(*_: Any) -> Tokens:
+        logout.start()
+        logout.join(0.5)  # it must wait for the renewal
+        return Tokens(unsigned({"iss": "https://issuer.example", "aud": "cli", "sub": "ann", "exp": 2**40}), "new")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jobqueue.oidc.provider.discover", lambda issuer: Provider(issuer, f"{issuer}/token"))
+        LoginToken(logins, "prod", URL, request)()
+    logout.join(60)
+    assert logins.load("prod") is None
+    assert [login.refresh_token for login in taken if login is not None] == ["new"]
+
+
+def unsigned(claims: dict[str, Any]) -> str:
+    payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
+    return f"e30.{payload}.x"

@@ -278,6 +278,14 @@ def test_no_open_redirect(browser: FlaskClient, provider: OidcProvider, next_: s
     assert (answer.status_code, answer.headers["Location"]) == (303, "/")
 
 
+def test_a_page_that_is_too_long_for_the_cookie(browser: FlaskClient, provider: OidcProvider) -> None:
+    """Browsers drop cookies of more than 4,096 bytes (RFC 6265, 6.1); the sign-in then leads to the overview."""
+    query = "?" + urlencode({"next": "/ui/jobs?text=" + "ü" * 900})
+    answer = back(browser, parameters_of(provider.open(begin(browser, query))))
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+    assert browser.get_cookie("jobqueue_session") is not None
+
+
 def test_session_fixation(browser: FlaskClient, provider: OidcProvider, shared: FlaskClient) -> None:
     """A session that was there before is not the one that is signed in."""
     attacker = shared.application.test_client()

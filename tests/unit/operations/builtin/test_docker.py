@@ -29,7 +29,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
         pytest.skip("docker is not installed")
     shim = tmp_path / "bin/docker"
     shim.parent.mkdir()
-    # the agent's DOCKER_HOST is not inherited by what it starts
+    # processes that an agent starts do not inherit its DOCKER_HOST
     shim.write_text(
         f'#!/bin/sh\nprintf "%s\\n" "$*" >> {tmp_path}/calls\nexport DOCKER_HOST=unix://{tmp_path}/engine\n'
     )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import stat
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from jobqueue.errors import InvalidOperationData, OperationFailed, OperationNotSupported
+from jobqueue.errors import InvalidOperationData, OperationCancelled, OperationFailed, OperationNotSupported
 from jobqueue.operations import interfaces, netplan, redis_path
 from jobqueue.operations.registry import Registry
 from jobqueue.settings import Settings
@@ -104,6 +106,37 @@ def test_a_change_that_cannot_be_applied_is_taken_back(
     with pytest.raises(OperationFailed, match="no networkd"):
         perform(f"{ROUTE}.delete", {"interface": "eth1"})
     assert ethernets(folder / "90-jobqueue-route-eth1.yaml") == {"eth1": {"routes": ROUTES}}
+
+
+def test_a_change_that_is_cancelled_while_it_is_applied_is_taken_back(
+    perform: Perform, tools: Tools, folder: Path, tmp_path: Path
+) -> None:
+    perform(f"{ROUTE}.create", {"interface": "eth1", "routes": ROUTES})
+    applying, cancelled = tmp_path / "applying", threading.Event()
+    (tmp_path / "bin/netplan").write_text(f'#!/bin/sh\n[ "$1" != apply ] || {{ : > {applying}; exec sleep 60; }}\n')
+
+    def cancel() -> None:
+        until = time.monotonic() + 30
+        while not applying.exists() and time.monotonic() < until:
+            time.sleep(0.01)
+        cancelled.set()
+
+    thread = threading.Thread(target=cancel)
+    thread.start()
+    with pytest.raises(OperationCancelled):
+        perform(f"{ROUTE}.delete", {"interface": "eth1"}, cancelled=cancelled)
+    thread.join()
+    assert applying.exists()
+    assert ethernets(folder / "90-jobqueue-route-eth1.yaml") == {"eth1": {"routes": ROUTES}}
+
+
+def test_another_attempt_applies_what_a_lost_one_has_written(perform: Perform, tools: Tools) -> None:
+    data = {"interface": "eth1", "routes": ROUTES}
+    perform(f"{ROUTE}.create", data)
+    assert perform(f"{ROUTE}.create", {**data, "check": True}, attempt=2).data["would_change"] is False
+    assert tools.calls("netplan").count("apply") == 1
+    assert perform(f"{ROUTE}.create", data, attempt=2).changed is False
+    assert tools.calls("netplan").count("apply") == 2
 
 
 def test_a_file_that_jobqueue_has_not_written_is_kept(perform: Perform, tools: Tools, folder: Path) -> None:

@@ -71,6 +71,15 @@ def test_servers_are_set_and_replaced_and_removed(perform: Perform, tools: Tools
     assert not path.exists()
 
 
+def test_another_attempt_reloads_what_a_lost_one_has_written(perform: Perform, tools: Tools) -> None:
+    data = {"servers": ["ntp1.example.org"]}
+    perform(CREATE, data)
+    assert perform(CREATE, {**data, "check": True}, attempt=2).data["would_change"] is False
+    assert tools.calls("chronyc") == ["reload sources"]
+    assert perform(CREATE, data, attempt=2).changed is False
+    assert tools.calls("chronyc") == ["reload sources"] * 2
+
+
 def test_servers_are_kept_for_a_chronyd_that_does_not_run(perform: Perform, tools: Tools) -> None:
     tools.add("chronyc", "506 Cannot talk to daemon\n", code=1)
     outcome = perform(CREATE, {"servers": ["ntp1.example.org"]})
