@@ -87,13 +87,13 @@ class Prefilter:
         for mark, pattern in _SILENT_ESCAPES:
             if mark in plain:
                 plain = pattern.sub(b"", plain)
-        solid = bare(plain)
-        if any(anchor in solid for anchor in self._anchors) or dumps.has_rows(text):
+        if self._has_anchor(plain) or dumps.has_rows(text):
             return True
         unmarked = MARKED_BREAK.sub(b"", plain)
-        if len(unmarked) == len(plain):
-            return False
-        solid = bare(unmarked)
+        return len(unmarked) < len(plain) and self._has_anchor(unmarked)
+
+    def _has_anchor(self, plain: bytes) -> bool:
+        solid = bare(plain)
         return any(anchor in solid for anchor in self._anchors)
 
     def _has_exact(self, plain: bytes) -> bool:
