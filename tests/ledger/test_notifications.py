@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+import redis
 
 from jobqueue.errors import (
     InvalidInput,
