@@ -53,7 +53,7 @@ def _is_valid(name: str, value: Any) -> bool:
 
 @dataclass(frozen=True)
 class StaleDeployment:
-    """A deployment of an older version than the object's newest one. ``current`` is the digest of that one."""
+    """A deployment of an older version than the object's newest one; ``current_*`` are that one's number and digest."""
 
     hostname: str
     path: str

@@ -65,6 +65,7 @@ def rendered(template: bytes, data: Mapping[str, Any], context: Context) -> byte
         answer.seek(0)
         content = answer.read(MAX_RENDERED_BYTES + 1)
     if result.exit_code != 0:
-        why = brief(result.stderr.text(2000).strip().splitlines()[-1], 500) if result.stderr.text(2000).strip() else ""
+        printed = result.stderr.text(2000).strip()
+        why = brief(printed.splitlines()[-1], 500) if printed else ""
         raise OperationFailed(f"The template was not rendered: {why or f'its process {result.ending}.'}")
     return content
