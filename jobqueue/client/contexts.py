@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from jobqueue.client.private_file import write_private
+from jobqueue.atomic_file import replace_file
 from jobqueue.errors import InvalidInput, NotFound
 from jobqueue.plain_text import decoded, reason_of
 
@@ -147,7 +147,7 @@ class Contexts:
     def save(self) -> None:
         """Write the file, for this user only. Raises ``InvalidInput``."""
         try:
-            write_private(self.path, _text(self))
+            replace_file(self.path, _text(self))
         except OSError as error:
             raise InvalidInput(f"The contexts cannot be written to {self.path}: {error.strerror}.") from error
 

@@ -16,6 +16,8 @@ from jobqueue.plain_text import reason_of
 
 #: Largest file that is read, in bytes.
 MAX_BYTES = 1024 * 1024
+#: The first line of files that jobqueue may change.
+MARK = "# Written by jobqueue.\n"
 
 
 def read_text(path: Path) -> str | None:
@@ -33,6 +35,17 @@ def read_text(path: Path) -> str | None:
     if len(content) > MAX_BYTES:
         raise OperationFailed(f"{path} is longer than {MAX_BYTES} bytes.")
     return content.decode("utf-8", "replace")
+
+
+def own_text(path: Path, head: str = MARK) -> str | None:
+    """The text of a file that jobqueue wrote, with its head; None without a file.
+
+    Raises ``OperationFailed`` for a file with another head.
+    """
+    text = read_text(path)
+    if text is not None and not text.startswith(head):
+        raise OperationFailed(f"jobqueue did not write {path}; it was left unchanged.")
+    return text
 
 
 def change_text(path: Path, after: str | None, data: Mapping[str, Any], context: Context, mode: str = "0644") -> Change:

@@ -8,6 +8,7 @@ import secrets
 import stat
 from pathlib import Path
 
+from jobqueue.atomic_file import replace_file
 from jobqueue.errors import Conflict, JobQueueError
 from jobqueue.plain_text import decoded, reason_of
 from jobqueue.settings import API_URL_FILE, REDIS_URL_FILE, TOKEN_FILE
@@ -73,12 +74,7 @@ class StateDirectory:
     def write(self, name: str, text: str) -> Path:
         """Write one line to the file ``name`` with mode 0600; readers see the old file or the new one, never a part."""
         path = self.path / name
-        draft = self.path / f".{name}.{os.getpid()}"
-        draft.unlink(missing_ok=True)
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-        draft.replace(path)
+        replace_file(path, f"{text}\n")
         return path
 
     def admin_token(self) -> str:
