@@ -24,6 +24,7 @@ from jobqueue.ledger.events import Events
 from jobqueue.ledger.executions import Executions
 from jobqueue.ledger.external_runs import ExternalRuns
 from jobqueue.ledger.failures import Failures
+from jobqueue.ledger.fetched import FetchedFiles
 from jobqueue.ledger.fleet import Fleet
 from jobqueue.ledger.history import Counting
 from jobqueue.ledger.job_slots import JobSlots
@@ -146,6 +147,7 @@ class Ledger:
         self.acknowledgements = Acknowledgements(sealed)
         self.saved_jobs = SavedJobs(sealed)
         self.objects = Objects(sealed, keep_seconds=settings.package_ttl_seconds, now=now)
+        self.fetched = FetchedFiles(self.scripts, self.keys)
         self.deployments = Deployments(client, self.keys, self.scripts)
         self.schedules = Schedules(sealed, now=now)
         self.notifications = Notifications(sealed, now=now)
