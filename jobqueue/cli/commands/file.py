@@ -175,6 +175,7 @@ def deploy(context: click.Context, /, name: str, path: str, options: Sequence[st
 @click.option("--max-total-bytes", type=click.IntRange(1), help="Of all hosts, each an equal share: 256 MiB.")
 @click.option("--timeout", type=duration, metavar="DURATION", help="Maximum run time on a host, such as 30s.")
 @click.option("--wait-timeout", type=duration, metavar="DURATION", help="Stop waiting after this time.")
+@json_option
 @click.pass_context
 def fetch(
     context: click.Context,
@@ -184,6 +185,7 @@ def fetch(
     output: str,
     timeout: float | None,
     wait_timeout: float | None,
+    as_json: bool,
     **limits: int | None,
 ) -> None:
     """Fetch files from hosts into one zip archive, as hostname/path.
@@ -211,6 +213,8 @@ def fetch(
             settle_interrupted(client, job_id)
             context.exit(EXIT_INTERRUPTED)
         write_whole(output, lambda new: client.files.fetched(job_id, new))
+    if as_json:
+        screen().json(job)
     click.echo(totals(job, answers(job)), err=True)
     context.exit(0 if job["status"] in GOOD_STATUSES else EXIT_JOB_FAILED)
 
