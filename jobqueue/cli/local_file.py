@@ -10,6 +10,8 @@ from typing import IO, Any
 
 import click
 
+from jobqueue.plain_text import reason_of
+
 
 def write_whole(path: str, write: Callable[[IO[bytes]], Any]) -> None:
     """Let ``write`` fill a new file beside ``path``, and put it in place; ``path`` stays as it was if that raises.
@@ -29,4 +31,4 @@ def write_whole(path: str, write: Callable[[IO[bytes]], Any]) -> None:
         Path(new.name).chmod(0o666 & ~umask)
         Path(new.name).replace(target)
     except OSError as error:
-        raise click.UsageError(f"{path} cannot be written: {error.strerror}.") from error
+        raise click.UsageError(f"{path} cannot be written: {reason_of(error)}.") from error

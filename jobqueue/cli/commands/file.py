@@ -26,6 +26,7 @@ from jobqueue.cli.views.totals import totals
 from jobqueue.cli.work import Work, target_of
 from jobqueue.client import WaitTimeout
 from jobqueue.model.stored_object import RAW, TEMPLATE
+from jobqueue.plain_text import reason_of
 
 _OPERATION, _FETCH = "file.deploy.execute", "file.fetch"
 _name = click.argument("name")
@@ -53,7 +54,7 @@ def put(name: str, path: str, *, template: bool, force: bool, as_json: bool) -> 
         with connect() as client:
             stored = client.files.put(name, source, content_type=TEMPLATE if template else RAW, force=force)
     except OSError as error:
-        raise click.UsageError(f"{path} cannot be read: {error.strerror}.") from error
+        raise click.UsageError(f"{path} cannot be read: {reason_of(error)}.") from error
     if as_json:
         screen().json(stored)
         return
