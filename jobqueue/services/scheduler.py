@@ -11,7 +11,8 @@ from __future__ import annotations
 import logging
 import secrets
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from jobqueue.errors import (
@@ -113,7 +114,7 @@ class Scheduler:
         steps: list[Step] = []
         firings: list[_Firing] = []
         for view in self._views(names):
-            decision = self._decide(view, now)
+            decision = self._decide_apart(view, now)
             if isinstance(decision, _Firing):
                 firings.append(decision)
             elif decision is not None:
@@ -121,14 +122,18 @@ class Scheduler:
         refused, stopped = self._fire(firings, now)
         self._schedules.settle([*steps, *refused])
         for schedule in stopped:
-            self._stop(schedule, now)
+            self._stop_without_owner(schedule, now)
 
     def _plan_again(self, names: tuple[str, ...], now: int) -> None:
         """The clock went back: the next times were computed from a time that is yet to come."""
         steps = []
         for view in self._views(names):
-            times = _times_of(view.schedule)
-            following = times.after(now)
+            try:
+                times = _times_of(view.schedule)
+                following = times.after(now)
+            except Exception as error:  # of one schedule, which must not keep the others from firing
+                self._stop_without_times(view.schedule, now, error)
+                continue
             steps.append(Step(view.schedule, view.progress, following, _due(times, following)))
         self._schedules.settle(steps)
 
@@ -141,6 +146,16 @@ class Scheduler:
                 if name not in names_found:  # removed meanwhile, or altered
                     self._schedules.shelve(name)
         return intact
+
+    def _decide_apart(self, view: ScheduleView, now: int) -> Step | _Firing | None:
+        """As ``_decide``; a schedule whose times cannot be computed is paused, so that the others fire."""
+        try:
+            return self._decide(view, now)
+        except LedgerUnavailable:
+            raise  # the next turn processes this time again
+        except Exception as error:  # such as a time zone that this host does not know
+            self._stop_without_times(view.schedule, now, error)
+            return None
 
     def _decide(self, view: ScheduleView, now: int) -> Step | _Firing | None:
         """The step for the next time of a schedule, or the job to submit for it; None if it is not due."""
@@ -247,6 +262,11 @@ class Scheduler:
             except JobQueueError as error:
                 logger.warning("The schedule %s made no job: %s", schedule.name, error)
                 steps.append(_refused(firing, error.message))
+            except Exception as error:  # of one schedule, which must not keep the others from firing
+                logger.exception("The schedule %s made no job", schedule.name)
+                steps.append(
+                    _refused(firing, f"internal error ({type(error).__name__}); the API's log has the details")
+                )
         for firing, outcome in zip(submitted, self._submit.fire(jobs) if jobs else (), strict=True):
             if isinstance(outcome, (Accepted, RecordChanged)):
                 continue
@@ -268,22 +288,42 @@ class Scheduler:
         fire = fire_argument(schedule, Outcome.FIRED, firing.time, firing.next, firing.due)
         return ScheduledJob(submission, job_id_of(schedule, firing.time), fire, audit_entry)
 
-    def _stop(self, schedule: Schedule, now: int) -> None:
-        """Pause a schedule whose owner is gone, and raise an alert."""
+    def _stop_without_owner(self, schedule: Schedule, now: int) -> None:
         sentence = (
             f"The schedule {schedule.name} is paused: its owner {schedule.owner.name} ({schedule.owner.kind}) is gone. "
             "Store it again as its new owner, or delete it."
         )
-        paused = replace(
-            schedule, pause=Pause("its owner is gone", "jobqueue", now), serial=secrets.token_hex(8), changed=now
+        with self._alerted(schedule, sentence):
+            self._schedules.change(_paused(schedule, "its owner is gone", now), schedule.serial)
+
+    def _stop_without_times(self, schedule: Schedule, now: int, error: Exception) -> None:
+        """Pause a schedule whose next time cannot be computed; until it is stored again it has none."""
+        if not isinstance(error, JobQueueError):
+            logger.error("The times of the schedule %s cannot be computed", schedule.name, exc_info=error)
+        problem = error.message if isinstance(error, JobQueueError) else type(error).__name__
+        sentence = (
+            f"The schedule {schedule.name} is paused: its times cannot be computed ({problem}). "
+            "Store it again with other times, or delete it."
         )
+        with self._alerted(schedule, sentence):
+            self._schedules.put(
+                _paused(schedule, f"its times cannot be computed: {problem}"[:200], now), schedule.serial, None, None
+            )
+
+    @contextmanager
+    def _alerted(self, schedule: Schedule, sentence: str) -> Iterator[None]:
+        """Raise an alert, then pause the schedule, unless it was changed meanwhile."""
         # first the alert: a process that dies in between raises it again
         logger.error("ALERT: %s", sentence)
         self._ledger.executions.alert(SCHEDULES_STOPPED, "", "", sentence)
         try:
-            self._schedules.change(paused, schedule.serial)
+            yield
         except (RecordChanged, ScheduleNotFound):
             logger.info("The schedule %s was changed meanwhile, so it is not paused", schedule.name)
+
+
+def _paused(schedule: Schedule, reason: str, now: int) -> Schedule:
+    return replace(schedule, pause=Pause(reason, "jobqueue", now), serial=secrets.token_hex(8), changed=now)
 
 
 def job_id_of(schedule: Schedule, time: int) -> str:

@@ -480,6 +480,46 @@ def test_a_schedule_whose_owner_is_gone_stops_with_an_alert(clockwork: Clockwork
     assert "The schedule s is paused: its owner alice" in alerts[0].message
 
 
+def test_a_schedule_whose_times_cannot_be_computed_keeps_no_other_from_firing(clockwork: Clockwork) -> None:
+    clockwork.create("other")
+    view = clockwork.create()
+    gone = replace(view.schedule, timing=Timing(cron="0 0 * * *", time_zone="Europe/Gone"), serial="2")
+    clockwork.ledger.schedules.change(gone, view.schedule.serial)
+    clockwork.go(2 * HOUR)
+    assert clockwork.outcomes("other") == [("fired", 1), ("skipped", 2)]
+    stopped = clockwork.schedules.get("s")
+    assert stopped.schedule.pause is not None
+    assert "Europe/Gone" in stopped.schedule.pause.reason
+    assert stopped.progress.next is None
+    alerts = [alert.message for alert in clockwork.ledger.executions.alerts() if alert.kind == SCHEDULES_STOPPED]
+    assert len(alerts) == 1
+    assert "The schedule s is paused: its times cannot be computed (time_zone: Unknown time zone" in alerts[0]
+    mended = replace(stopped.schedule, timing=Timing(every=HOUR, anchor=clockwork.clock.now + HOUR), pause=None)
+    clockwork.schedules.replace(mended, submission_of(JOB, ADMIN), resumes=True)
+    clockwork.go(HOUR)
+    assert clockwork.outcomes() == [("fired", 1)]
+
+
+def test_an_unexpected_error_of_one_schedule_keeps_no_other_from_firing(
+    clockwork: Clockwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make(content: Mapping[str, Any], principal: Principal) -> Submission:
+        if "odd" in content:
+            raise ZeroDivisionError
+        return submission_of(content, principal)
+
+    clockwork.create("other")
+    view = clockwork.create()
+    odd = replace(view.schedule, content={"odd": True}, serial="2")
+    clockwork.ledger.schedules.change(odd, view.schedule.serial)
+    monkeypatch.setattr(clockwork, "make", make)
+    clockwork.scheduler = clockwork.process()
+    clockwork.go(0)
+    assert clockwork.outcomes("other") == [("fired", 1)]
+    assert clockwork.outcomes() == [("refused", 1)]
+    assert "ZeroDivisionError" in clockwork.results()[0].reason
+
+
 def test_who_may_not_submit_a_job_cannot_schedule_it(clockwork: Clockwork) -> None:
     with pytest.raises(PermissionDenied):
         clockwork.create(principal=user(clockwork, "agent:read"))
