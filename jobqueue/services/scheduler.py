@@ -11,9 +11,9 @@ from __future__ import annotations
 import logging
 import secrets
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from jobqueue.errors import (
     JobFinal,
@@ -48,6 +48,8 @@ _BUSY_SECONDS = 0.001
 ON_TIME = 60 * SECOND
 #: How long a time that waits for the last job is left alone.
 _WAIT = SECOND
+#: How long a schedule that cannot be processed is left alone.
+_RETRY = 3600 * SECOND
 #: Times that `buffer_all` lets wait, and times that are counted when they were missed.
 MOST_BUFFERED, MOST_COUNTED = 100, 1000
 _BUFFERED = (Overlap.BUFFER_ONE, Overlap.BUFFER_ALL)
@@ -63,6 +65,10 @@ class _Firing:
     due: int | None
 
 
+#: What to do with the next time of a schedule; None if it is not due.
+Decision = TypeVar("Decision", bound=Step | _Firing | None)
+
+
 class Scheduler:
     """Fires the schedules of one ledger."""
 
@@ -76,6 +82,8 @@ class Scheduler:
         self._owners = owners
         self._make = make
         self._me = secrets.token_hex(8)
+        #: By schedule that cannot be processed: the alert about it.
+        self._stuck: dict[str, str] = {}
 
     def run(self, pause: Callable[[float], bool]) -> None:
         """Run until ``pause(seconds)`` returns True."""
@@ -114,7 +122,7 @@ class Scheduler:
         steps: list[Step] = []
         firings: list[_Firing] = []
         for view in self._views(names):
-            decision = self._decide_apart(view, now)
+            decision = self._guarded(view, now, self._decide)
             if isinstance(decision, _Firing):
                 firings.append(decision)
             elif decision is not None:
@@ -122,20 +130,32 @@ class Scheduler:
         refused, stopped = self._fire(firings, now)
         self._schedules.settle([*steps, *refused])
         for schedule in stopped:
-            self._stop_without_owner(schedule, now)
+            self._stop(schedule, now)
 
     def _plan_again(self, names: tuple[str, ...], now: int) -> None:
         """The clock went back: the next times were computed from a time that is yet to come."""
-        steps = []
-        for view in self._views(names):
-            try:
-                times = _times_of(view.schedule)
-                following = times.after(now)
-            except Exception as error:  # of one schedule, which must not keep the others from firing
-                self._stop_without_times(view.schedule, now, error)
-                continue
-            steps.append(Step(view.schedule, view.progress, following, _due(times, following)))
-        self._schedules.settle(steps)
+        self._schedules.settle([self._guarded(view, now, _planned_again) for view in self._views(names)])
+
+    def _guarded(
+        self, view: ScheduleView, now: int, decide: Callable[[ScheduleView, int], Decision]
+    ) -> Decision | Step:
+        """The decision about a schedule. One that cannot be processed must not keep the others from firing: it is tried
+        again later, with an alert.
+        """
+        schedule, progress = view.schedule, view.progress
+        try:
+            decision = decide(view, now)
+        except LedgerUnavailable:
+            raise
+        except Exception as error:
+            sentence = f"The schedule {schedule.name} cannot fire: {_reason(error)} It is tried again every hour."
+            logger.exception("ALERT: %s", sentence)
+            if self._stuck.get(schedule.name) != sentence:
+                self._ledger.executions.alert(SCHEDULES_STOPPED, "", "", sentence)
+            self._stuck[schedule.name] = sentence
+            return Step(schedule, progress, now if progress.next is None else progress.next, now + _RETRY)
+        self._stuck.pop(schedule.name, None)
+        return decision
 
     def _views(self, names: tuple[str, ...]) -> list[ScheduleView]:
         views = self._schedules.some(names, 0)
@@ -147,24 +167,13 @@ class Scheduler:
                     self._schedules.shelve(name)
         return intact
 
-    def _decide_apart(self, view: ScheduleView, now: int) -> Step | _Firing | None:
-        """As ``_decide``; a schedule whose times cannot be computed is paused, so that the others fire."""
-        try:
-            return self._decide(view, now)
-        except LedgerUnavailable:
-            raise  # the next turn processes this time again
-        except Exception as error:  # such as a time zone that this host does not know
-            self._stop_without_times(view.schedule, now, error)
-            return None
-
     def _decide(self, view: ScheduleView, now: int) -> Step | _Firing | None:
         """The step for the next time of a schedule, or the job to submit for it; None if it is not due."""
         schedule, progress = view.schedule, view.progress
         times, time = _times_of(schedule), progress.next
         if time is None or times.after(time - 1) != time:
             logger.warning("The next time of the schedule %s was altered; it is computed again", schedule.name)
-            following = times.after(now)
-            return Step(schedule, progress, following, _due(times, following))
+            return _planned_again(view, now)
         if times.due(time) > now:
             return None
         newest = _newest(times, time, now)
@@ -262,11 +271,9 @@ class Scheduler:
             except JobQueueError as error:
                 logger.warning("The schedule %s made no job: %s", schedule.name, error)
                 steps.append(_refused(firing, error.message))
-            except Exception as error:  # of one schedule, which must not keep the others from firing
+            except Exception as error:  # the other schedules fire
                 logger.exception("The schedule %s made no job", schedule.name)
-                steps.append(
-                    _refused(firing, f"internal error ({type(error).__name__}); the API's log has the details")
-                )
+                steps.append(_refused(firing, _reason(error)))
         for firing, outcome in zip(submitted, self._submit.fire(jobs) if jobs else (), strict=True):
             if isinstance(outcome, (Accepted, RecordChanged)):
                 continue
@@ -288,42 +295,22 @@ class Scheduler:
         fire = fire_argument(schedule, Outcome.FIRED, firing.time, firing.next, firing.due)
         return ScheduledJob(submission, job_id_of(schedule, firing.time), fire, audit_entry)
 
-    def _stop_without_owner(self, schedule: Schedule, now: int) -> None:
+    def _stop(self, schedule: Schedule, now: int) -> None:
+        """Pause a schedule whose owner is gone, and raise an alert."""
         sentence = (
             f"The schedule {schedule.name} is paused: its owner {schedule.owner.name} ({schedule.owner.kind}) is gone. "
             "Store it again as its new owner, or delete it."
         )
-        with self._alerted(schedule, sentence):
-            self._schedules.change(_paused(schedule, "its owner is gone", now), schedule.serial)
-
-    def _stop_without_times(self, schedule: Schedule, now: int, error: Exception) -> None:
-        """Pause a schedule whose next time cannot be computed; until it is stored again it has none."""
-        if not isinstance(error, JobQueueError):
-            logger.error("The times of the schedule %s cannot be computed", schedule.name, exc_info=error)
-        problem = error.message if isinstance(error, JobQueueError) else type(error).__name__
-        sentence = (
-            f"The schedule {schedule.name} is paused: its times cannot be computed ({problem}). "
-            "Store it again with other times, or delete it."
+        paused = replace(
+            schedule, pause=Pause("its owner is gone", "jobqueue", now), serial=secrets.token_hex(8), changed=now
         )
-        with self._alerted(schedule, sentence):
-            self._schedules.put(
-                _paused(schedule, f"its times cannot be computed: {problem}"[:200], now), schedule.serial, None, None
-            )
-
-    @contextmanager
-    def _alerted(self, schedule: Schedule, sentence: str) -> Iterator[None]:
-        """Raise an alert, then pause the schedule, unless it was changed meanwhile."""
         # first the alert: a process that dies in between raises it again
         logger.error("ALERT: %s", sentence)
         self._ledger.executions.alert(SCHEDULES_STOPPED, "", "", sentence)
         try:
-            yield
+            self._schedules.change(paused, schedule.serial)
         except (RecordChanged, ScheduleNotFound):
             logger.info("The schedule %s was changed meanwhile, so it is not paused", schedule.name)
-
-
-def _paused(schedule: Schedule, reason: str, now: int) -> Schedule:
-    return replace(schedule, pause=Pause(reason, "jobqueue", now), serial=secrets.token_hex(8), changed=now)
 
 
 def job_id_of(schedule: Schedule, time: int) -> str:
@@ -333,6 +320,17 @@ def job_id_of(schedule: Schedule, time: int) -> str:
 
 def _times_of(schedule: Schedule) -> Times:
     return times_of(schedule.timing, schedule.blackouts, schedule.uid)
+
+
+def _planned_again(view: ScheduleView, now: int) -> Step:
+    """The step to the first time after now."""
+    times = _times_of(view.schedule)
+    following = times.after(now)
+    return Step(view.schedule, view.progress, following, _due(times, following))
+
+
+def _reason(error: Exception) -> str:
+    return error.message if isinstance(error, JobQueueError) else f"{type(error).__name__}: {error}"
 
 
 def _due(times: Times, time: int | None) -> int | None:
