@@ -15,6 +15,7 @@ from jobqueue.ledger import decoding
 from jobqueue.ledger.acknowledgements import Acknowledgements
 from jobqueue.ledger.agents import Agents
 from jobqueue.ledger.audit import Audit
+from jobqueue.ledger.cell_hosts import CellHosts
 from jobqueue.ledger.configurations import Configurations
 from jobqueue.ledger.connection import connect, translated_errors
 from jobqueue.ledger.credentials import Credentials
@@ -34,6 +35,7 @@ from jobqueue.ledger.objects import Objects
 from jobqueue.ledger.outages import Outages
 from jobqueue.ledger.output import Output
 from jobqueue.ledger.packages import Packages
+from jobqueue.ledger.parents import Parents
 from jobqueue.ledger.pauses import Pauses
 from jobqueue.ledger.plans import Plans
 from jobqueue.ledger.rate_limits import RateLimits
@@ -151,6 +153,8 @@ class Ledger:
         self.notifications = Notifications(sealed, now=now)
         self.pauses = Pauses(client, self.keys, self.scripts, alarm, self.audit, now)
         self.plans = Plans(client, self.keys)
+        self.parents = Parents(sealed, keep_seconds=settings.job_ttl_seconds, now=now)
+        self.cell_hosts = CellHosts(client, self.keys)
         self.check_writes = WriteProbe(client, self.keys)
         self.counting = Counting(client, self.keys)
         self.limits = RateLimits(self.scripts, now=now)

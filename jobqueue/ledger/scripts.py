@@ -58,7 +58,7 @@ REPAIRABLE = (
         "alerts",
     ),
     *("log", "leader", "failures", "pace", "spent", "used", "packages", "uploads", "bulk", "config_log", "configs"),
-    *("saved_names", "saved_versions"),
+    *("saved_names", "saved_versions", "parents_due", "parts_pending"),
     *("schedules", "schedules_due", "schedules_planned", "schedule_log", "scheduler"),
     *("notifications", "notification_log", "notifier", "notices", "job_notices"),
 )
