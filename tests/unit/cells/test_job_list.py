@@ -134,7 +134,7 @@ def test_nothing_is_missing_and_nothing_comes_twice(
     ],
 )
 def test_what_is_no_page(document: dict[str, Any]) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"without their cursors|invalid cursor"):
         CellPage.of(document)
 
 
