@@ -97,6 +97,8 @@ class Cell:
                     raise self.unavailable(f"{self.url} does not accept the front's token (401)") from error
                 raise self.unavailable(f"{error.message} (status {error.status})") from error
             self._breaker.succeeded()
+            if kind is errors.PermissionDenied and method == "GET":  # the fault of the front's token, not of a caller
+                raise self._error(f"the front's token lacks a permission there: {error.message}") from error
             raise kind(f"Cell {self.name}: {error.message}", error.details) from error
         except (ClientError, errors.InvalidInput) as error:
             raise self.unavailable(error.message.replace(_HINT, "")) from error

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jobqueue.model.job_fields import SHOWN
-from jobqueue.model.parent import Parent, Part
+from jobqueue.model.parent import Parent, Part, PartState
 from jobqueue.model.states import ExecutionState, derive_status
 from jobqueue.model.timestamps import to_iso
 
@@ -46,10 +46,16 @@ def job_document(parent: Parent, documents: Mapping[str, Document]) -> Document:
         "responses": _by_host(documents, "responses"),
         "agent_states": _by_host(documents, "agent_states"),
         "timeline": _timeline(found),
-        "partial": any(part.is_open or part.job_id for part in parent.parts if part.cell not in documents),
+        "partial": is_partial(parent, documents),
         "cells": [part_document(part, documents) for part in parent.parts],
     }
     return document
+
+
+def is_partial(parent: Parent, documents: Mapping[str, Document]) -> bool:
+    """Whether a part is not shown as it is now: its cell has not confirmed it, or has not answered."""
+    shown = (PartState.CREATED, PartState.PENDING)
+    return any(part.state in shown and part.cell not in documents for part in parent.parts)
 
 
 def part_document(part: Part, documents: Mapping[str, Document]) -> Document:

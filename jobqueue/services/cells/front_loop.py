@@ -14,6 +14,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between two turns while nothing is due, and between two surveys.
 IDLE_SECONDS, SURVEY_SECONDS = 0.5, 30.0
+#: Seconds before the next turn after an unexpected failure.
+FAILED_SECONDS = 10.0
 
 
 class FrontLoop:
@@ -39,3 +41,4 @@ class FrontLoop:
                 logger.debug("The parts of jobs cannot be examined at present: %s", error)
             except Exception:  # without this thread, parts that wait would stay where they are
                 logger.exception("The front's background work failed; it is tried again")
+                seconds = FAILED_SECONDS

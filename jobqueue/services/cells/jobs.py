@@ -13,6 +13,7 @@ from jobqueue.cells.job_list import CellPage
 from jobqueue.errors import (
     CellUnavailable,
     Conflict,
+    InvalidInput,
     JobFinal,
     JobNotFinal,
     JobNotFound,
@@ -27,6 +28,8 @@ from jobqueue.services.cells.status import CellStatus
 from jobqueue.services.jobs import DELETE
 
 Document = dict[str, Any]
+#: The parameter of a list that asks for the cursor of each job.
+_CURSORS = "cursors"
 
 
 class CellJobs:
@@ -64,8 +67,13 @@ class CellJobs:
             position = before.get(cell.name)
             # a list that has ended is asked for its counts
             place = {"limit": 1} if position == list_position.END else {"limit": limit, "cursor": position}
-            sent = {name: value for name, value in {**query, **place, "cursors": "true"}.items() if value is not None}
-            document = cell.get("/job", sent, holding="items")
+            sent = {name: value for name, value in {**query, **place, _CURSORS: "true"}.items() if value is not None}
+            try:
+                document = cell.get("/job", sent, holding="items")
+            except InvalidInput as error:
+                if _CURSORS in (error.details or {}):  # which no caller gives
+                    raise cell.unavailable(f"the jobqueue at {cell.url} is too old for a front; upgrade it") from error
+                raise
             return shapes.job_page(cell, document), document
 
         answers = self._cells.ask(ask)
@@ -113,7 +121,7 @@ class CellJobs:
             "status": job_merge.status(parent, documents),
             "execution_counts": counts,
             "total": _total(counts, query.get("state")),
-            "partial": any(part.cell not in documents for part in parent.parts if part.is_open or part.job_id),
+            "partial": job_merge.is_partial(parent, documents),
         }
 
     def cancel(self, job_id: str, by: str) -> Document:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from api.auth import gate
+from jobqueue.cells.cell import Cell
 from jobqueue.client import Client
+from jobqueue.errors import InvalidInput
+from jobqueue.model.principal import Principal
 from tests.unit.api.cells.conftest import CellSite, FrontSite
 
 
@@ -157,6 +161,35 @@ def test_status_and_metrics(front: FrontSite, east: CellSite) -> None:
     assert 'jobqueue_front_parts_pending{cell="west"} 0.0' in text
     assert "jobqueue_redis_up 1.0" in text
     assert front.get("/health")["status"] == front.get("/health/ready")["status"] == "ok"
+
+
+def test_a_token_without_a_permission_is_told_and_harms_nothing(
+    front: FrontSite, west: CellSite, east: CellSite, monkeypatch: Any
+) -> None:
+    principal = Principal("front", frozenset({"agent:read"}))
+    monkeypatch.setattr(gate.of(west.app), "authenticate", lambda _environ: principal)
+    job_id = east.submit()
+    page = front.get("/job")
+    assert [job["id"] for job in page["items"]] == [job_id]
+    assert "the front's token lacks a permission there" in page["cells"][1]["error"]
+    assert [agent["cell"] for agent in front.get("/agent")["agents"]] == ["east", "west", "west"]
+    assert front.submit("web1", status=409)["error"].startswith("Every cell refused the job. west: Cell west: ")
+
+
+def test_a_cell_of_an_older_version(front: FrontSite, west: CellSite, east: CellSite, monkeypatch: Any) -> None:
+    """It does not know the parameter that a front needs."""
+    real = Cell.request
+
+    def request(cell: Cell, method: str, path: str, **options: Any) -> Any:
+        if cell.name == "west" and "cursors" in (options.get("query") or {}):
+            raise InvalidInput.of("cursors", "Unknown field.")
+        return real(cell, method, path, **options)
+
+    monkeypatch.setattr(Cell, "request", request)
+    job_id = east.submit()
+    page = front.get("/job")
+    assert [job["id"] for job in page["items"]] == [job_id]
+    assert page["cells"][1]["error"].endswith("is too old for a front; upgrade it.")
 
 
 def test_the_client_reads_a_front_as_any_api(front: FrontSite, west: CellSite, east: CellSite) -> None:
