@@ -74,14 +74,21 @@ def get_metrics() -> Response:
     return Response(encode(registry), content_type=content_type)
 
 
+def cell_metrics() -> tuple[GaugeMetricFamily, GaugeMetricFamily]:
+    """The metrics about cells, without values: whether a cell is up, and how many parts wait for it."""
+    return (
+        GaugeMetricFamily("jobqueue_front_cell_up", "Whether the cell answered.", labels=["cell"]),
+        GaugeMetricFamily(
+            "jobqueue_front_parts_pending", "Parts of jobs that the cell has not confirmed.", labels=["cell"]
+        ),
+    )
+
+
 class _CellMetrics(Collector):
     """The cells, by what the front's last requests to them met, and by its own Redis."""
 
     def collect(self) -> Iterable[Metric]:
-        up = GaugeMetricFamily("jobqueue_front_cell_up", "Whether the cell answered.", labels=["cell"])
-        pending = GaugeMetricFamily(
-            "jobqueue_front_parts_pending", "Parts of jobs that the cell has not confirmed.", labels=["cell"]
-        )
+        up, pending = cell_metrics()
         home = GaugeMetricFamily("jobqueue_redis_up", "Whether the front's own Redis answered.")
         answers = front().cells.ask(lambda cell: cell.get("/health", holding="status"))
         for name in front().cells.names:
