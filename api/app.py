@@ -35,7 +35,7 @@ _VARIABLE = re.compile(r"<[^>]*>")
 #: The APIs of other systems that are served beside the native one. Nothing else names them.
 FACADES: tuple[Facade, ...] = (ray.FACADE, fusion.FACADE, osapi.FACADE)
 for _facade in FACADES:
-    rules.add(_facade.rules)
+    rules.add(_facade.rules, _facade.instead)
     scoped_routes.add(_facade.scoped)
     audit.add(_facade.audited)
     scheduling.add(_facade.contents)
@@ -82,7 +82,8 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app = Application("api", static_folder=None)
     services = services or Services.open(settings)
     sources = tuple(facade.credentials for facade in FACADES if facade.credentials)
-    web_tokens = foundation.lay(app, settings, services, sources)
+    issuers = {name: claimed for facade in FACADES for name, claimed in facade.issuers.items()}
+    web_tokens = foundation.lay(app, settings, services, sources, issuers.get(settings.jwt_issuer))
 
     api = documentation.OpenApi(app)
     errors.install(app)  # after flask-smorest, whose own handler this replaces

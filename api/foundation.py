@@ -13,7 +13,7 @@ from api.auth.request_credentials import Source
 from api.auth.session import Sessions
 from api.auth.throttle import Throttle
 from api.auth.token import AdminToken
-from api.auth.web_token import WebTokens
+from api.auth.web_token import Claimed, WebTokens
 from api.metrics import requests as request_metrics
 from jobqueue.errors import InvalidSettings
 from jobqueue.services import Services
@@ -27,10 +27,17 @@ def token_of(settings: Settings) -> str:
     return settings.token
 
 
-def lay(app: Flask, settings: Settings, services: Services, sources: tuple[Source, ...] = ()) -> WebTokens:
+def lay(
+    app: Flask,
+    settings: Settings,
+    services: Services,
+    sources: tuple[Source, ...] = (),
+    claimed: Claimed | None = None,
+) -> WebTokens:
     """Prepare ``app`` for its routes, which answer over ``services``; the reader of web tokens.
 
-    ``sources``: where clients put their credentials, besides ``Authorization``.
+    ``sources``: where clients put their credentials, besides ``Authorization``. ``claimed``: how the issuer of web tokens
+    means roles and permissions, if it has its own.
     """
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.config[request_body.MAX_JOB_BYTES] = min(settings.max_job_bytes, settings.max_body_bytes)
@@ -43,7 +50,7 @@ def lay(app: Flask, settings: Settings, services: Services, sources: tuple[Sourc
     request_metrics.install(app)
     request_id.install(app)
     tracking.install(app)
-    web_tokens = WebTokens(settings, services.verify.granted)
+    web_tokens = WebTokens(settings, services.verify.granted, claimed)
     gate.install(
         app,
         Authenticator(
