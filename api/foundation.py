@@ -36,8 +36,8 @@ def lay(
 ) -> WebTokens:
     """Prepare ``app`` for its routes, which answer over ``services``; the reader of web tokens.
 
-    ``sources``: where clients put their credentials, besides ``Authorization``. ``claimed``: how the issuer of web tokens
-    means roles and permissions, if it has its own.
+    ``sources``: where clients put their credentials, besides ``Authorization``. ``claimed``: how the issuer of web
+    tokens means roles and permissions, if it has its own.
     """
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.config[request_body.MAX_JOB_BYTES] = min(settings.max_job_bytes, settings.max_body_bytes)
