@@ -57,6 +57,11 @@ _AGENTS = {
     "agent.revoke_agent": "agent:write",
     "agent.remove_agent": "agent:write",
 }
+#: Only a front has them (``api/cells``).
+_CELLS = {
+    "cell.list_cells": "agent:read",
+    "cell.get_cell": "agent:read",
+}
 _TARGETS = {
     "target.list_targets": "agent:read",
     "target.get_target": "agent:read",
@@ -202,6 +207,7 @@ RULES: dict[str, str] = {
     **_DOCUMENTS,
     **_JOBS,
     **_AGENTS,
+    **_CELLS,
     **_TARGETS,
     **_PAUSES,
     **_ALERTS,

@@ -233,6 +233,15 @@ class JobQuery(StrictSchema):
     )
 
 
+class JobListQuery(JobQuery):
+    """Which jobs to list, and whether with a cursor for each."""
+
+    cursors = QueryFlag(
+        load_default=False,
+        metadata=about("true adds cursors: for each item, the cursor that continues behind it. For merging lists."),
+    )
+
+
 class LogQuery(StrictSchema):
     """Which output to read."""
 
@@ -511,6 +520,7 @@ class JobListAnswer(ma.Schema):
         keys=fields.String(), values=fields.Integer(), required=True, metadata=about("All jobs, by status.")
     )
     items = fields.List(fields.Nested(ListedJob), required=True)
+    cursors = fields.List(fields.String(), metadata=about("With cursors=true: the cursor behind each item."))
     next_cursor = fields.String(required=True, allow_none=True, metadata=about("null on the last page."))
 
 

@@ -88,6 +88,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
             *("saved", "saved_names", "saved_versions"),
             *("object", "object_names", "object_sizes", "object_uses", "deployed", "deployed_hosts"),
             *("audit", "audit_head", "audit_spoiled", "ended", "probe"),
+            *("parent", "parent_key", "parents_due", "parts_pending", "cell_hosts"),
             *("schedule", "schedules", "schedules_due", "schedules_planned", "schedule_log", "scheduler"),
             *("notification", "notifications", "notification_log", "dead_letters", "notifier"),
         ),

@@ -69,7 +69,7 @@ REPAIRABLE = (
         "config_log",
         "configs",
     ),
-    *("saved_names", "saved_versions"),
+    *("saved_names", "saved_versions", "parents_due", "parts_pending"),
     *("schedules", "schedules_due", "schedules_planned", "schedule_log", "scheduler"),
     *("notifications", "notification_log", "notifier", "notices", "job_notices"),
 )

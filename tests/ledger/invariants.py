@@ -125,6 +125,7 @@ class _Inspection:
         self.objects()
         self.schedules()
         self.notifications()
+        self.parents()
         self.rest()
         return self.found
 
@@ -411,6 +412,14 @@ class _Inspection:
         self.equal(set(self.records.one("saved-names")), set(names), "names of saved jobs")
         self.equal(self.records.kind("saved-versions:").keys(), names, "versions of saved jobs")
         self.owned |= {f"{kind}:{name}" for name in names for kind in ("saved", "saved-versions")}
+
+    def parents(self) -> None:
+        names = self.records.kind("parent:").keys()
+        self.expect(set(self.records.one("parents-due")) <= set(names), "parents that are due")
+        pending = {str(member).partition("|")[2] for member in self.records.one("parts-pending")}
+        self.expect(pending <= set(names), "parents with pending parts")
+        self.owned |= {"parents-due", "parts-pending", *(f"parent:{name}" for name in names)}
+        self.owned |= {name for name in self.records.values if name.startswith(("parent-key:", "cell-hosts:"))}
 
     def schedules(self) -> None:
         schedules = self.records.kind("schedule:")

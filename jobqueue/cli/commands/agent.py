@@ -14,6 +14,7 @@ from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.each import for_each
 from jobqueue.cli.parameters import json_option, yes_option
 from jobqueue.cli.sorting import AGENTS, ordered, sort_option
+from jobqueue.cli.views.missing_cells import complain_of_missing_cells
 from jobqueue.cli.views.output import Column, Screen, complain, screen
 from jobqueue.cli.views.text import lines, one_line, pairs, state_of
 from jobqueue.client import Client
@@ -68,6 +69,7 @@ def list_agents(
             first["next_cursor"] = None
         else:
             first = client.agents(cursor=cursor, **query)
+    complain_of_missing_cells(first)
     first["agents"] = ordered(first["agents"], AGENTS, sort)
     out = screen()
     if as_json:
