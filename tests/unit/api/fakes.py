@@ -73,6 +73,7 @@ from jobqueue.services.notifications.channels import Channels
 from jobqueue.services.notifications.manager import NotificationManager
 from jobqueue.services.notifications.receivers import Receivers
 from jobqueue.services.notifications.webhook import WebhookSender
+from jobqueue.services.objects import ObjectManager
 from jobqueue.services.pauses import PauseManager
 from jobqueue.services.placement import Placement
 from jobqueue.services.planner import Planner
@@ -209,6 +210,7 @@ class FakeServices:
         self.enrolment = SimpleNamespace(accept=self._accept)
         self.redis_access = SimpleNamespace(take=self._take_access)
         self.bundles = SimpleNamespace(check=self._check_bundle, make=self._make_bundle)
+        self.objects = ObjectManager(self.ledger.objects, self.ledger.packages, self.ledger.deployments)
         self.packages = SimpleNamespace(find=self._find_package, store=self._store_package)
         self.registry = SimpleNamespace(infos=self._infos, permission=lambda _operation: None)
         self.targets = TargetResolver(

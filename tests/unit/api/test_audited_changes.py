@@ -61,6 +61,7 @@ PAGES: list[tuple[str, dict[str, str], dict[str, Any]]] = [
     ("/ui/schedules/old/resume", {}, {"schedule": "old"}),
     ("/ui/schedules/old/delete", {}, {"schedule": "old"}),
     ("/ui/notifications/old/delete", {}, {"notification": "old"}),
+    ("/ui/files/old/delete", {}, {"object": "old"}),
     ("/ui/pauses/{pause}/end", {}, {"pause": "{pause}"}),
     ("/ui/jobs/{job}/approve", {"plan_hash": "{plan_hash}"}, {"job": "{job}", "plan_hash": "{plan_hash}"}),
     ("/ui/jobs/{job}/save", {"name": "fresh"}, {"saved": "fresh", "version": 1}),
@@ -98,6 +99,7 @@ def known(app: Flask, client: FlaskClient, services: Services) -> dict[str, str]
         assert client.put("/saved/old", json={**PING, "title": title}).status_code in {200, 201}
     assert client.post("/schedule", json={"name": "old", "cron": "@daily", "job": PING}).status_code == 201
     assert client.put("/notification/old", json=RULE).status_code == 201
+    assert client.put("/file/old", data=b"x", content_type="application/octet-stream").status_code == 201
     assert client.post("/api/spark/configurations", json={"id": "old", **_SCRIPT}).status_code == 200
     limited = act(app, "job:*", "agent:read", "shell:execute;max_hosts=1", name="carl", kind="user")
     beyond = {"operation": {"type": "script.shell.execute", "data": {"script": "true"}}, "target_hostname": "_all"}
