@@ -40,6 +40,10 @@ class Kind(Protocol):
 
     @property
     def name(self) -> str: ...
+    @property
+    def has_order(self) -> bool:
+        """Whether its records may use each other."""
+
     def compare(self, client: Client, name: str, body: Mapping[str, Any], declared: Declared) -> Comparison:
         """What storing the body would change; nothing is stored."""
 
@@ -58,6 +62,7 @@ class SavedJobs:
     """Saved jobs: the body is that of ``PUT /saved/{name}``."""
 
     name = "saved-job"
+    has_order = False
 
     def uses(self, body: Mapping[str, Any]) -> frozenset[str]:  # noqa: ARG002
         return frozenset()
@@ -89,6 +94,7 @@ class Targets:
     """Stored targets: the body is that of ``PUT /target/{name}``."""
 
     name = "target"
+    has_order = True
     _FIELDS = ("target", "description", "managed_by")
 
     def uses(self, body: Mapping[str, Any]) -> frozenset[str]:
@@ -114,6 +120,7 @@ class Schedules:
     """Schedules: the body is that of ``PUT /schedule/{name}``."""
 
     name = "schedule"
+    has_order = False
     #: Fields that a caller sets, in the order of an export, and the values that say nothing.
     _FIELDS: Mapping[str, Any] = {
         **dict.fromkeys(("description", "cron", "every", "at", "rrule")),
@@ -150,6 +157,7 @@ class Notifications:
     """Notification rules: the body is that of ``PUT /notification/{name}``."""
 
     name = "notification"
+    has_order = False
     #: Fields that a caller sets, in the order of an export, and the values that say nothing.
     _FIELDS: Mapping[str, Any] = {
         "description": None,
