@@ -10,6 +10,7 @@ from flask import Flask
 from api.auth.request_credentials import Source
 from api.openapi import FacadeDocument
 from api.scheduling import Content
+from api.scheduling import Source as FollowedSource
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Facade:
     ``rules`` are the permissions that its routes need, ``document`` describes the routes, and ``credentials`` finds
     those that its clients send elsewhere than in ``Authorization``. ``scoped`` are the routes that look at hosts; to
     a principal with a permission on some hosts only, all others are closed. ``audited``: the routes that change access,
-    each with its status of success (``api/audit.py``). ``contents``: what schedules may run besides jobs.
+    each with its status of success (``api/audit.py``). ``contents``: what schedules may run besides jobs; ``sources``:
+    what they may follow besides saved jobs.
     """
 
     install: Callable[[Flask], None]
@@ -29,3 +31,4 @@ class Facade:
     scoped: frozenset[str] = frozenset()
     audited: Mapping[str, int] = field(default_factory=dict)
     contents: Mapping[str, Content] = field(default_factory=dict)
+    sources: Mapping[str, FollowedSource] = field(default_factory=dict)

@@ -768,7 +768,8 @@ class Client(ObjectMethods):
         ``job`` is a body of ``POST /job``: ``{"operation": {"type", "data"}, "target_hostname", ...}``; or a saved job,
         whose newest version runs at each time: ``{"saved": "deploy", "parameters": {"version": "1.4"}}``, with
         ``target_hostname`` if it allows another target. ``terms``: one of ``cron="0 3 * * 1-5"``, ``every="15m"``,
-        ``at=...``, ``rrule="FREQ=MONTHLY;BYDAY=-1FR"``; and ``time_zone``, ``starts``, ``ends``, ``jitter``,
+        ``at=...``, ``rrule="FREQ=MONTHLY;BYDAY=-1FR"``, or ``after={"saved": "deploy", "status": ["completed"]}``,
+        which fires when a job of that saved job has ended so; and ``time_zone``, ``starts``, ``ends``, ``jitter``,
         ``blackouts``, ``overlap``, ``catch_up``, ``expires_after``, ``description``, ``paused``
         (``docs/schedules.md``).
         """

@@ -88,6 +88,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
             *("object", "object_names", "object_sizes", "object_uses", "deployed", "deployed_hosts"),
             *("audit", "audit_head", "audit_spoiled", "ended", "probe"),
             *("schedule", "schedules", "schedules_due", "schedules_planned", "schedule_log", "scheduler"),
+            *("following", "followers", "followed"),
             *("notification", "notifications", "notification_log", "dead_letters", "notifier"),
         ),
         ("api",),

@@ -60,6 +60,7 @@ REPAIRABLE = (
     *("log", "leader", "failures", "pace", "spent", "used", "packages", "uploads", "bulk", "config_log", "configs"),
     *("saved_names", "saved_versions"),
     *("schedules", "schedules_due", "schedules_planned", "schedule_log", "scheduler"),
+    *("following", "followers", "followed"),
     *("notifications", "notification_log", "notifier", "notices", "job_notices"),
 )
 #: Streams that an agent's user may add to, or that scripts of all processes add to: none may be left without a next id.

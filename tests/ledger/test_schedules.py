@@ -46,8 +46,9 @@ from jobqueue.model.timestamps import to_micros
 from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
 from jobqueue.services.backfill import MOST_TIMES, SLICE
+from jobqueue.services.firing import job_id_of
 from jobqueue.services.schedule_owner import OwnerReader
-from jobqueue.services.scheduler import Scheduler, job_id_of
+from jobqueue.services.scheduler import Scheduler
 from jobqueue.settings import Settings
 from tests.ledger.clock import SECOND
 from tests.ledger.world import World, settings

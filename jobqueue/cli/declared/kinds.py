@@ -123,7 +123,7 @@ class Schedules:
     has_order = False
     #: Fields that a caller sets, in the order of an export, and the values that say nothing.
     _FIELDS: Mapping[str, Any] = {
-        **dict.fromkeys(("description", "cron", "every", "at", "rrule")),
+        **dict.fromkeys(("description", "cron", "every", "at", "rrule", "after")),
         "time_zone": "UTC",
         **dict.fromkeys(("anchor", "starts", "ends")),
         "jitter": "0s",
@@ -139,7 +139,7 @@ class Schedules:
         return frozenset()
 
     def compare(self, client: Client, name: str, body: Mapping[str, Any], declared: Declared) -> Comparison:
-        answer = client.put_schedule(name, body, dry_run=True, assume=_uses_declared(body.get("job"), declared))
+        answer = client.put_schedule(name, body, dry_run=True, assume=_uses_declared(body, declared))
         return Comparison(answer["change"], tuple(answer["changes"]))
 
     def store(self, client: Client, name: str, body: Mapping[str, Any], comparison: Comparison) -> None:  # noqa: ARG002
@@ -203,8 +203,11 @@ def _declared_body(record: Mapping[str, Any], defaults: Mapping[str, Any]) -> di
     return body
 
 
-def _uses_declared(job: Any, declared: Declared) -> bool:
-    """Whether a schedule's job names a saved job or a target that the files declare, and that may not be stored yet."""
+def _uses_declared(body: Mapping[str, Any], declared: Declared) -> bool:
+    """Whether a schedule names a saved job or a target that the files declare, and that may not be stored yet."""
+    job, after = body.get("job"), body.get("after")
+    if isinstance(after, Mapping) and str(after.get("saved")) in declared[SavedJobs.name]:
+        return True
     if not isinstance(job, Mapping):
         return False
     targets = frozenset(_REFERENCE.findall(f"{job.get('target_hostname')} {job.get('target')}"))
