@@ -495,9 +495,10 @@ class Client(ObjectMethods):
         """One agent: ``hostname``, ``status``, ``state``, ``labels``, ``facts``, ``load``, ``running``..."""
         return self._object("GET", _path("/agent", hostname))
 
-    def drain(self, hostname: str) -> dict[str, Any]:
-        """Drain an agent, and return it; it takes no new work from now on."""
-        return self._object("POST", _path("/agent", hostname, "drain"), repeatable=True)
+    def drain(self, hostname: str, reason: str = "") -> dict[str, Any]:
+        """Drain an agent, and return it; it takes no new work from now on. Lists show the ``reason``."""
+        body = {"reason": reason} if reason else None
+        return self._object("POST", _path("/agent", hostname, "drain"), body=body, repeatable=True)
 
     def undrain(self, hostname: str) -> dict[str, Any]:
         """Undrain an agent, and return it; it takes work again."""
@@ -510,13 +511,13 @@ class Client(ObjectMethods):
         """
         return moves.target_hosts(self, target)
 
-    def drain_hosts(self, hostnames: Iterable[str]) -> Iterator[moves.Move]:
+    def drain_hosts(self, hostnames: Iterable[str], reason: str = "") -> Iterator[moves.Move]:
         """Drain each agent while the result is read: ``hostname``, ``outcome``, ``state`` and ``error`` of each.
 
         An agent that drains already is ``unchanged``; one that the API refuses is ``failed``, and the others go on.
         At most 1,000 hosts.
         """
-        return moves.move_each(self, hostnames, moves.DRAINED)
+        return moves.move_each(self, hostnames, moves.DRAINED, reason)
 
     def undrain_hosts(self, hostnames: Iterable[str]) -> Iterator[moves.Move]:
         """Undrain each agent, as ``drain_hosts``."""
