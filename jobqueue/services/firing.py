@@ -82,6 +82,9 @@ class Firer:
             except JobQueueError as error:
                 logger.warning("The schedule %s made no job: %s", schedule.name, error)
                 steps.append(refused(firing, error.message))
+            except Exception as error:  # the other schedules fire
+                logger.exception("The schedule %s made no job", schedule.name)
+                steps.append(refused(firing, reason_of(error)))
         for firing, outcome in zip(submitted, self._submit.fire(jobs) if jobs else (), strict=True):
             if isinstance(outcome, Accepted):
                 continue
@@ -139,6 +142,11 @@ class Firer:
         audit_entry = AuditEntry(principal.name, principal.kind, "", "", path, 201, "done", "", principal.id, details)
         fire = fire_argument(schedule, firing.outcome, firing.time, firing.next, firing.due)
         return ScheduledJob(submission, firing.job_id, fire, audit_entry)
+
+
+def reason_of(error: Exception) -> str:
+    """An error as the reason of a result."""
+    return error.message if isinstance(error, JobQueueError) else f"{type(error).__name__}: {error}"
 
 
 def job_id_of(schedule: Schedule, time: int) -> str:

@@ -11,13 +11,13 @@ import logging
 import uuid
 from dataclasses import dataclass
 
-from jobqueue.errors import JobNotFound, RecordAltered
+from jobqueue.errors import JobNotFound, LedgerUnavailable, RecordAltered
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.schedules import Ending, Step
 from jobqueue.model.alert import NOTIFICATIONS_LOST
 from jobqueue.model.job import Job
 from jobqueue.model.schedule import Outcome, Overlap, Result, Schedule, ScheduleView
-from jobqueue.services.firing import Firer, Firing
+from jobqueue.services.firing import Firer, Firing, reason_of
 from jobqueue.services.schedules import running_job, times_for
 
 logger = logging.getLogger(__name__)
@@ -72,7 +72,13 @@ class Follower:
         for view in self._schedules.some(ending.names, 0):
             if not isinstance(view, ScheduleView):  # the alarm has been raised
                 continue
-            decision = self._decide(view, ended, now)
+            try:
+                decision = self._decide(view, ended, now)
+            except LedgerUnavailable:
+                raise
+            except Exception as error:  # the other schedules fire
+                logger.exception("The schedule %s made no job", view.schedule.name)
+                decision = _passed(view, ended.job.updated, Outcome.REFUSED, reason_of(error))
             if isinstance(decision, Firing):
                 firings.append(decision)
             elif decision is not None:

@@ -11,13 +11,15 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable
+from typing import TypeVar
 
 from jobqueue.errors import LedgerUnavailable
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.schedules import Step
+from jobqueue.model.alert import SCHEDULES_STOPPED
 from jobqueue.model.schedule import Outcome, Overlap, Result, Schedule, ScheduleView
 from jobqueue.schedules.times import SECOND, Times
-from jobqueue.services.firing import Firer, Firing, job_id_of
+from jobqueue.services.firing import Firer, Firing, job_id_of, reason_of
 from jobqueue.services.follower import Follower
 from jobqueue.services.schedule_owner import OwnerReader
 from jobqueue.services.schedules import CancelJob, MakeSubmission, running_job, times_for
@@ -35,9 +37,15 @@ _BUSY_SECONDS = 0.001
 ON_TIME = 60 * SECOND
 #: How long a time that waits for the last job is left alone.
 _WAIT = SECOND
+#: How long a schedule that cannot be processed is left alone.
+_RETRY = 3600 * SECOND
 #: Times that `buffer_all` lets wait, and times that are counted when they were missed.
 MOST_BUFFERED, MOST_COUNTED = 100, 1000
 _BUFFERED = (Overlap.BUFFER_ONE, Overlap.BUFFER_ALL)
+
+
+#: What to do with the next time of a schedule; None if it is not due.
+Decision = TypeVar("Decision", bound=Step | Firing | None)
 
 
 class Scheduler:
@@ -51,6 +59,8 @@ class Scheduler:
         self._firer = Firer(ledger, submit, cancel, owners, make)
         self._follower = Follower(ledger, self._firer)
         self._me = secrets.token_hex(8)
+        #: By schedule that cannot be processed: the alert about it.
+        self._stuck: dict[str, str] = {}
 
     def run(self, pause: Callable[[float], bool]) -> None:
         """Run until ``pause(seconds)`` returns True."""
@@ -91,7 +101,7 @@ class Scheduler:
         steps: list[Step] = []
         firings: list[Firing] = []
         for view in self._views(names):
-            decision = self._decide(view, now)
+            decision = self._guarded(view, now, self._decide)
             if isinstance(decision, Firing):
                 firings.append(decision)
             elif decision is not None:
@@ -108,12 +118,28 @@ class Scheduler:
 
     def _plan_again(self, names: tuple[str, ...], now: int) -> None:
         """The clock went back: the next times were computed from a time that is yet to come."""
-        steps = []
-        for view in self._views(names):
-            times = times_for(view.schedule)
-            following = times.after(now)
-            steps.append(Step(view.schedule, view.progress, following, _due(times, following)))
-        self._schedules.settle(steps)
+        self._schedules.settle([self._guarded(view, now, _planned_again) for view in self._views(names)])
+
+    def _guarded(
+        self, view: ScheduleView, now: int, decide: Callable[[ScheduleView, int], Decision]
+    ) -> Decision | Step:
+        """The decision about a schedule. One that cannot be processed must not keep the others from firing: it is tried
+        again later, with an alert.
+        """
+        schedule, progress = view.schedule, view.progress
+        try:
+            decision = decide(view, now)
+        except LedgerUnavailable:
+            raise
+        except Exception as error:
+            sentence = f"The schedule {schedule.name} cannot fire: {reason_of(error)} It is tried again every hour."
+            logger.exception("ALERT: %s", sentence)
+            if self._stuck.get(schedule.name) != sentence:
+                self._ledger.executions.alert(SCHEDULES_STOPPED, "", "", sentence)
+            self._stuck[schedule.name] = sentence
+            return Step(schedule, progress, now if progress.next is None else progress.next, now + _RETRY)
+        self._stuck.pop(schedule.name, None)
+        return decision
 
     def _views(self, names: tuple[str, ...]) -> list[ScheduleView]:
         views = self._schedules.some(names, 0)
@@ -131,8 +157,7 @@ class Scheduler:
         times, time = times_for(schedule), progress.next
         if time is None or times.after(time - 1) != time:
             logger.warning("The next time of the schedule %s was altered; it is computed again", schedule.name)
-            following = times.after(now)
-            return Step(schedule, progress, following, _due(times, following))
+            return _planned_again(view, now)
         if times.due(time) > now:
             return None
         newest = _newest(times, time, now)
@@ -192,6 +217,13 @@ class Scheduler:
         """Cancel the last job for its owner; the step over the time if the owner may not."""
         reason = self._firer.cancel_last(view.schedule, running)
         return _passed(view, times, time, time, Outcome.REFUSED, reason) if reason else None
+
+
+def _planned_again(view: ScheduleView, now: int) -> Step:
+    """The step to the first time after now."""
+    times = times_for(view.schedule)
+    following = times.after(now)
+    return Step(view.schedule, view.progress, following, _due(times, following))
 
 
 def _due(times: Times, time: int | None) -> int | None:
