@@ -39,6 +39,7 @@ for _facade in FACADES:
     scoped_routes.add(_facade.scoped)
     audit.add(_facade.audited)
     scheduling.add(_facade.contents)
+    scheduling.add_sources(_facade.sources)
 
 
 class Application(Flask):

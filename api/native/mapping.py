@@ -143,6 +143,7 @@ def agent(agent: Agent) -> Document:
         "conditions": list(agent.conditions),
         "fingerprint": fingerprint_of(agent.public_key),
         "timeline": [{"timestamp": to_iso(step.at), "state": step.state.value} for step in agent.timeline],
+        **({"drain_reason": agent.drain_reason} if agent.drain_reason else {}),
     }
 
 

@@ -30,6 +30,7 @@ from api.native.pause_schemas import PauseAnswer, PausedBy
 from api.native.rollout_schemas import ROLLOUT, ApprovalAnswer, PlannedBatch, RolloutAnswer
 from api.native.terms import Terms
 from api.validation import StrictSchema
+from jobqueue.model.agent import MAX_REASON
 from jobqueue.model.concurrency import Concurrency
 from jobqueue.model.filter import DEFAULT_LIMIT, MAX_LIMIT
 from jobqueue.model.job_fields import DEFAULT_PRIORITY, MAX_DESCRIPTION, MAX_TITLE
@@ -589,6 +590,17 @@ class AgentAnswer(ma.Schema):
     conditions = fields.List(fields.String(), required=True, metadata=about("MemoryPressure, HighLoad, DiskPressure."))
     fingerprint = fields.String(required=True, allow_none=True, metadata=about("SHA-256 of the agent's own key."))
     timeline = fields.List(fields.Nested(AgentStep), required=True, metadata=about("Its newest states, oldest first."))
+    drain_reason = fields.String(metadata=about("Why it was drained; left out without a reason."))
+
+
+class DrainRequest(StrictSchema):
+    """Why an agent is drained."""
+
+    reason = Line(
+        load_default="",
+        validate=length(0, MAX_REASON),
+        metadata=about("Shown with the agent until it is undrained, and kept in the audit trail.", example="new disk"),
+    )
 
 
 class AgentMoved(AgentAnswer):

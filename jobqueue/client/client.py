@@ -495,9 +495,10 @@ class Client(ObjectMethods):
         """One agent: ``hostname``, ``status``, ``state``, ``labels``, ``facts``, ``load``, ``running``..."""
         return self._object("GET", _path("/agent", hostname))
 
-    def drain(self, hostname: str) -> dict[str, Any]:
-        """Drain an agent, and return it; it takes no new work from now on."""
-        return self._object("POST", _path("/agent", hostname, "drain"), repeatable=True)
+    def drain(self, hostname: str, reason: str = "") -> dict[str, Any]:
+        """Drain an agent, and return it; it takes no new work from now on. Lists show the ``reason``."""
+        body = {"reason": reason} if reason else None
+        return self._object("POST", _path("/agent", hostname, "drain"), body=body, repeatable=True)
 
     def undrain(self, hostname: str) -> dict[str, Any]:
         """Undrain an agent, and return it; it takes work again."""
@@ -510,13 +511,13 @@ class Client(ObjectMethods):
         """
         return moves.target_hosts(self, target)
 
-    def drain_hosts(self, hostnames: Iterable[str]) -> Iterator[moves.Move]:
+    def drain_hosts(self, hostnames: Iterable[str], reason: str = "") -> Iterator[moves.Move]:
         """Drain each agent while the result is read: ``hostname``, ``outcome``, ``state`` and ``error`` of each.
 
         An agent that drains already is ``unchanged``; one that the API refuses is ``failed``, and the others go on.
         At most 1,000 hosts.
         """
-        return moves.move_each(self, hostnames, moves.DRAINED)
+        return moves.move_each(self, hostnames, moves.DRAINED, reason)
 
     def undrain_hosts(self, hostnames: Iterable[str]) -> Iterator[moves.Move]:
         """Undrain each agent, as ``drain_hosts``."""
@@ -771,7 +772,8 @@ class Client(ObjectMethods):
         ``job`` is a body of ``POST /job``: ``{"operation": {"type", "data"}, "target_hostname", ...}``; or a saved job,
         whose newest version runs at each time: ``{"saved": "deploy", "parameters": {"version": "1.4"}}``, with
         ``target_hostname`` if it allows another target. ``terms``: one of ``cron="0 3 * * 1-5"``, ``every="15m"``,
-        ``at=...``, ``rrule="FREQ=MONTHLY;BYDAY=-1FR"``; and ``time_zone``, ``starts``, ``ends``, ``jitter``,
+        ``at=...``, ``rrule="FREQ=MONTHLY;BYDAY=-1FR"``, or ``after={"saved": "deploy", "status": ["completed"]}``,
+        which fires when a job of that saved job has ended so; and ``time_zone``, ``starts``, ``ends``, ``jitter``,
         ``blackouts``, ``overlap``, ``catch_up``, ``expires_after``, ``description``, ``paused``
         (``docs/schedules.md``).
         """

@@ -90,6 +90,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
             *("audit", "audit_head", "audit_spoiled", "ended", "probe"),
             *("parent", "parent_key", "parents_due", "parts_pending", "cell_hosts"),
             *("schedule", "schedules", "schedules_due", "schedules_planned", "schedule_log", "scheduler"),
+            *("following", "followers", "followed"),
             *("notification", "notifications", "notification_log", "dead_letters", "notifier"),
         ),
         ("api",),

@@ -135,6 +135,13 @@ KINDS: dict[str, tuple[str, str, str]] = {
     ),
     "schedule_log": ("schedule-log:", "list", "{name}: the results of its last times, newest first"),
     "scheduler": ("scheduler", "string", "which API process fires schedules; expires"),
+    "following": ("following", "zset", "names of the schedules that follow the endings of jobs"),
+    "followers": ("followers:", "zset", "{list of jobs}: names of the schedules that follow the endings of its jobs"),
+    "followed": (
+        "followed",
+        "string",
+        "id of the newest event of a job that these schedules have processed; exists only while there are such",
+    ),
     "notification": (
         "notification:",
         "hash",
@@ -156,7 +163,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "job_notices": (
         "job-notices",
         "stream",
-        "events of jobs for notification rules; exists only while there are rules; bounded",
+        "events of jobs for notification rules and schedules that follow jobs; exists only with such ones; bounded",
     ),
     "plan": ("plan:", "string", "{hash}: the agents of a plan, compressed; expires after an hour"),
     "failures": ("failures:", "string", "{digest of an address or a name}: its recent failed logins; expires"),

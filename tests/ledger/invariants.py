@@ -430,14 +430,22 @@ class _Inspection:
             self.expect(set(self.records.one(key) or ()) <= planned, f"schedules without a next time in {key}")
         self.expect(set(self.records.kind("schedule-log:")) <= names, "results of unknown schedules")
         self.owned |= {"schedules", "schedules-due", "schedules-planned", "scheduler"}
+        followed = {name: fields["follows"] for name, fields in schedules.items() if "follows" in fields}
+        self.equal({str(name) for name in self.records.one("following") or ()}, set(followed), "following")
+        for group, names_there in self.records.kind("followers:").items():
+            expected = {name for name, its_group in followed.items() if its_group == group}
+            self.equal({str(name) for name in names_there}, expected, f"followers of {group}")
+        self.equal("followed" in self.records.values, bool(followed), "the cursor of following schedules exists")
+        self.owned |= {"following", "followed", *(f"followers:{group}" for group in followed.values())}
         self.owned |= {f"{kind}:{name}" for name in names for kind in ("schedule", "schedule-log")}
 
     def notifications(self) -> None:
         rules = self.records.kind("notification:")
         names = {str(name) for name in self.records.one("notifications") or ()}
         self.equal(set(rules), names, "notification rules")
-        for stream in ("notices", "job-notices"):
-            self.equal(stream in self.records.values, bool(names), f"the stream {stream} exists")
+        readers = {"notices": bool(names), "job-notices": bool(names) or "followed" in self.records.values}
+        for stream, is_read in readers.items():
+            self.equal(stream in self.records.values, is_read, f"the stream {stream} exists")
         for kind in ("notification-log", "dead-letters"):
             self.expect(set(self.records.kind(f"{kind}:")) <= names, f"{kind} of unknown rules")
         self.owned |= {"notifications", "notifier", "notices", "job-notices"}

@@ -47,8 +47,9 @@ from jobqueue.operations.registry import Registry
 from jobqueue.schedules import times as schedule_times
 from jobqueue.services import Services
 from jobqueue.services.backfill import MOST_TIMES, SLICE
+from jobqueue.services.firing import job_id_of
 from jobqueue.services.schedule_owner import OwnerReader
-from jobqueue.services.scheduler import Scheduler, job_id_of
+from jobqueue.services.scheduler import Scheduler
 from jobqueue.settings import Settings
 from tests.ledger.clock import SECOND
 from tests.ledger.world import World, settings

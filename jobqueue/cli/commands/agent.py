@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import click
@@ -97,17 +98,20 @@ def get(hostname: str, as_json: bool) -> None:
 
 @agent.command()
 @draining.hosts_options
+@click.option("--reason", default="", help="Why; shown with the agents until they are undrained.")
 @yes_option
 @json_option
-def drain(*, hostnames: Sequence[str], targets: Sequence[str], yes: bool, as_json: bool) -> None:
+def drain(*, hostnames: Sequence[str], targets: Sequence[str], reason: str, yes: bool, as_json: bool) -> None:
     """Send agents no new work; running executions may finish.
 
     With --on, agents that drain already are left unchanged, and more than one host needs a confirmation or --yes.
     """
     if targets:
-        draining.move_hosts(hostnames, targets, Client.drain_hosts, "Drain", yes=yes, as_json=as_json)
+        draining.move_hosts(
+            hostnames, targets, partial(Client.drain_hosts, reason=reason), "Drain", yes=yes, as_json=as_json
+        )
     elif hostnames:
-        for_each(hostnames, Client.drain, _describe, as_json=as_json)
+        for_each(hostnames, partial(Client.drain, reason=reason), _describe, as_json=as_json)
     else:
         raise click.UsageError("Name the hosts, or a target with --on.")
 
@@ -189,8 +193,13 @@ def _row(out: Screen, agent: Mapping[str, Any]) -> list[Any]:
         load[0] if isinstance(load, list) and load else None,
         out.when(agent.get("last_heartbeat")),
         pairs(agent.get("labels") or {}),
-        " ".join(str(name) for name in agent.get("conditions") or ()),
+        " ".join([*map(str, agent.get("conditions") or ()), *_drained(agent)]),
     ]
+
+
+def _drained(agent: Mapping[str, Any]) -> list[str]:
+    """Why the agent was drained, if a reason was given."""
+    return [f"drained: {agent['drain_reason']}"] if agent.get("drain_reason") else []
 
 
 def _show(out: Screen, agent: Mapping[str, Any]) -> None:

@@ -40,6 +40,10 @@ class Kind(Protocol):
 
     @property
     def name(self) -> str: ...
+    @property
+    def has_order(self) -> bool:
+        """Whether its records may use each other."""
+
     def compare(self, client: Client, name: str, body: Mapping[str, Any], declared: Declared) -> Comparison:
         """What storing the body would change; nothing is stored."""
 
@@ -58,6 +62,7 @@ class SavedJobs:
     """Saved jobs: the body is that of ``PUT /saved/{name}``."""
 
     name = "saved-job"
+    has_order = False
 
     def uses(self, body: Mapping[str, Any]) -> frozenset[str]:  # noqa: ARG002
         return frozenset()
@@ -89,6 +94,7 @@ class Targets:
     """Stored targets: the body is that of ``PUT /target/{name}``."""
 
     name = "target"
+    has_order = True
     _FIELDS = ("target", "description", "managed_by")
 
     def uses(self, body: Mapping[str, Any]) -> frozenset[str]:
@@ -114,9 +120,10 @@ class Schedules:
     """Schedules: the body is that of ``PUT /schedule/{name}``."""
 
     name = "schedule"
+    has_order = False
     #: Fields that a caller sets, in the order of an export, and the values that say nothing.
     _FIELDS: Mapping[str, Any] = {
-        **dict.fromkeys(("description", "cron", "every", "at", "rrule")),
+        **dict.fromkeys(("description", "cron", "every", "at", "rrule", "after")),
         "time_zone": "UTC",
         **dict.fromkeys(("anchor", "starts", "ends")),
         "jitter": "0s",
@@ -132,7 +139,7 @@ class Schedules:
         return frozenset()
 
     def compare(self, client: Client, name: str, body: Mapping[str, Any], declared: Declared) -> Comparison:
-        answer = client.put_schedule(name, body, dry_run=True, assume=_uses_declared(body.get("job"), declared))
+        answer = client.put_schedule(name, body, dry_run=True, assume=_uses_declared(body, declared))
         return Comparison(answer["change"], tuple(answer["changes"]))
 
     def store(self, client: Client, name: str, body: Mapping[str, Any], comparison: Comparison) -> None:  # noqa: ARG002
@@ -150,6 +157,7 @@ class Notifications:
     """Notification rules: the body is that of ``PUT /notification/{name}``."""
 
     name = "notification"
+    has_order = False
     #: Fields that a caller sets, in the order of an export, and the values that say nothing.
     _FIELDS: Mapping[str, Any] = {
         "description": None,
@@ -195,8 +203,11 @@ def _declared_body(record: Mapping[str, Any], defaults: Mapping[str, Any]) -> di
     return body
 
 
-def _uses_declared(job: Any, declared: Declared) -> bool:
-    """Whether a schedule's job names a saved job or a target that the files declare, and that may not be stored yet."""
+def _uses_declared(body: Mapping[str, Any], declared: Declared) -> bool:
+    """Whether a schedule names a saved job or a target that the files declare, and that may not be stored yet."""
+    job, after = body.get("job"), body.get("after")
+    if isinstance(after, Mapping) and str(after.get("saved")) in declared[SavedJobs.name]:
+        return True
     if not isinstance(job, Mapping):
         return False
     targets = frozenset(_REFERENCE.findall(f"{job.get('target_hostname')} {job.get('target')}"))

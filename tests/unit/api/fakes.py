@@ -465,17 +465,17 @@ class FakeServices:
             raise Conflict(f"Agent {hostname!r} is live.")
         self.agents_known.remove(found)
 
-    def _drain(self, hostname: str) -> Agent:
-        return self._move(hostname, AgentState.READY, AgentState.DRAINING)
+    def _drain(self, hostname: str, reason: str = "") -> Agent:
+        return self._move(hostname, AgentState.READY, AgentState.DRAINING, reason)
 
     def _undrain(self, hostname: str) -> Agent:
         return self._move(hostname, AgentState.CORDONED, AgentState.READY)
 
-    def _move(self, hostname: str, before: AgentState, after: AgentState) -> Agent:
+    def _move(self, hostname: str, before: AgentState, after: AgentState, reason: str = "") -> Agent:
         found = self._agent(hostname)
         if (found.state is AgentState.READY) != (before is AgentState.READY):
             raise Conflict(f"Agent {hostname!r} is {found.state} already.")
-        moved = replace(found, state=after)
+        moved = replace(found, state=after, drain_reason=reason)
         self.agents_known[self.agents_known.index(found)] = moved
         return moved
 

@@ -150,7 +150,7 @@ def test_answers_are_as_documented(
 
 
 #: What an answer has only while there is something to say.
-OFTEN_LEFT_OUT = {"paused_by", "cursors"}
+OFTEN_LEFT_OUT = {"paused_by", "cursors", "drain_reason"}
 
 
 def check_answer(document: dict[str, Any], response: TestResponse, operation: dict[str, Any]) -> None:

@@ -1,5 +1,5 @@
 -- Creates, replaces or deletes a notification rule, unless it changed since the caller read it. The first rule creates the
--- streams of events, the last one deletes them.
+-- streams of events, the last one deletes those that nothing else reads.
 -- include: clock audit_trail
 -- KEYS: none
 -- ARGV: 1 now, 2 its name, 3 its serial number as the caller has seen it or '' if there was none, 4 the rule as sealed JSON or ''
@@ -17,7 +17,10 @@ if not is_entered then return {'unrecorded', number} end
 if ARGV[4] == '' then
   redis.call('DEL', key, K.notification_log .. name, K.dead_letters .. name)
   redis.call('ZREM', K.notifications, name)
-  if redis.call('ZCARD', K.notifications) == 0 then redis.call('DEL', K.notices, K.job_notices) end
+  if redis.call('ZCARD', K.notifications) == 0 then
+    redis.call('DEL', K.notices)
+    if redis.call('EXISTS', K.followed) == 0 then redis.call('DEL', K.job_notices) end
+  end
   return {'done', number, link}
 end
 redis.call('HSET', key, 'record', ARGV[4], 'serial', ARGV[5])

@@ -5,6 +5,12 @@
 -- ARGV: 1 now, 2 the caller, 3 length of the lease in ms (0: release it), 4 id of an entry of job_notices or '', 5 of notices
 --   or '': what is before them is removed
 -- returns: {} (another process delivers) | {now, newest id of job_notices or '', of notices or '', {name of a rule...}}
+local function is_before(one, other)
+  local time, number = string.match(one, '^(%d+)-(%d+)$')
+  local other_time, other_number = string.match(other, '^(%d+)-(%d+)$')
+  if not time or not other_time then return false end
+  return num(time) < num(other_time) or (time == other_time and num(number) < num(other_number))
+end
 local holder = redis.call('GET', K.notifier)
 if ARGV[3] == '0' then
   if holder == ARGV[2] then redis.call('DEL', K.notifier) end
@@ -13,6 +19,9 @@ end
 if holder and holder ~= ARGV[2] then return {} end
 redis.call('SET', K.notifier, ARGV[2], 'PX', ARGV[3])
 local newest, passed = {}, {ARGV[4], ARGV[5]}
+-- schedules that follow jobs may not be as far
+local followed = redis.call('GET', K.followed)
+if followed and passed[1] ~= '' and is_before(followed, passed[1]) then passed[1] = followed end
 for i, stream in ipairs({K.job_notices, K.notices}) do
   if passed[i] ~= '' and #redis.call('XRANGE', stream, passed[i], passed[i]) == 1 then redis.call('XTRIM', stream, 'MINID', passed[i]) end
   local entry = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]

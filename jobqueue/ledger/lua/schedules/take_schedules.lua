@@ -3,7 +3,7 @@
 -- KEYS: none
 -- ARGV: 1 now, 2 the caller, 3 length of the lease in ms (0: release it), 4 most schedules
 -- returns: {} (another process fires them) | {now, when the next one is due or '', {name due...}, {name whose time was computed
---   before the clock went back...}}
+--   before the clock went back...}, '1' if there are events behind the cursor of schedules that follow jobs or '0'}
 local holder = redis.call('GET', K.scheduler)
 if ARGV[3] == '0' then
   if holder == ARGV[2] then redis.call('DEL', K.scheduler) end
@@ -16,4 +16,7 @@ local due = redis.call('ZRANGEBYSCORE', K.schedules_due, '-inf', int(at), 'LIMIT
 -- clocks of servers that take over from each other differ by a little
 local ahead = redis.call('ZRANGEBYSCORE', K.schedules_planned, int(at + 5000000), '+inf', 'LIMIT', 0, ARGV[4])
 local first = redis.call('ZRANGE', K.schedules_due, 0, 0, 'WITHSCORES')
-return {int(at), first[2] or '', due, ahead}
+local followed = redis.call('GET', K.followed)
+local newest = followed and redis.call('XREVRANGE', K.job_notices, '+', '-', 'COUNT', 1)[1]
+local has_endings = followed and (not newest or newest[1] ~= followed)
+return {int(at), first[2] or '', due, ahead, has_endings and '1' or '0'}

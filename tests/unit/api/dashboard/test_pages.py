@@ -414,6 +414,11 @@ def test_what_cannot_be_done_is_said_on_the_page(client: FlaskClient, services: 
     assert "already ended" in parse(answer).find(class_="is-bad").get_text()
 
 
+def test_drain_for_a_reason(send: Send, page: Page, services: FakeServices) -> None:
+    assert send("/ui/agents/web1", "/ui/agents/web1/drain", reason=" new \n disk ").status_code == 303
+    assert services.agents_known[0].drain_reason == "new disk"
+
+
 def test_drain_and_undrain(send: Send, services: FakeServices) -> None:
     assert send("/ui/agents", "/ui/agents/web1/drain").headers["Location"] == "/ui/agents?done=drained&host=web1"
     assert services.agents_known[0].state is AgentState.DRAINING
