@@ -133,7 +133,7 @@ LISTS = [
     ("/target/complete", ("q",)),
     ("/audit", ("cursor", "limit", "who")),
     ("/saved", ("cursor", "limit")),
-    ("/saved/n/diff", ("before", "after")),
+    ("/saved/n/diff", ("from", "to")),
     ("/schedule", ("cursor", "limit")),
     ("/notification", ("cursor", "limit")),
     ("/api/jobs/", ("limit", "offset")),
