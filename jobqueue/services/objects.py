@@ -12,6 +12,7 @@ from typing import Any
 from jobqueue.errors import (
     InvalidInput,
     JobQueueError,
+    LedgerUnavailable,
     ObjectExists,
     ObjectInUse,
     ObjectNotFound,
@@ -123,6 +124,8 @@ class ObjectManager:
                     )
             stored, released = _with_version(name, before, content, upload.content_type, principal)
             self._objects.store(stored, text, released)
+        except LedgerUnavailable:
+            raise  # the record may have been stored; otherwise the content expires
         except JobQueueError:
             self._give_up(content)
             raise

@@ -9,6 +9,8 @@
 --   | {'unrecorded', why} (the entry cannot be written, so nothing was done)
 local records = ({credentials = K.credentials, roles = K.roles, targets = K.targets,
   acknowledged = K.acknowledged})[ARGV[1]]
+local repeated = made_before('done', ARGV[7], ARGV[8])
+if repeated then return repeated end
 local name = ARGV[2]
 if (redis.call('HGET', records, name) or '') ~= ARGV[3] then return {'changed'} end
 if ARGV[4] ~= '' and ARGV[3] == '' and redis.call('HLEN', records) >= tonumber(ARGV[5]) then return {'full'} end

@@ -6,6 +6,8 @@
 --   6 how many entries the audit trail keeps, 7 seal of the entry for it, 8 that entry or ''
 -- returns: {'done', number and link of the entry} | {'changed'} (by a concurrent caller) | {'full'}
 --   | {'unrecorded', why} (the entry cannot be written, so nothing was done)
+local repeated = made_before('done', ARGV[7], ARGV[8])
+if repeated then return repeated end
 local record, versions = K.saved .. ARGV[1], K.saved_versions .. ARGV[1]
 if (redis.call('GET', record) or '') ~= ARGV[2] then return {'changed'} end
 if ARGV[3] ~= '' and ARGV[2] == '' and redis.call('ZCARD', K.saved_names) >= tonumber(ARGV[4]) then return {'full'} end

@@ -6,6 +6,8 @@
 --   5 how many entries the audit trail keeps, 6 seal of the entry for it, 7 that entry or ''
 -- returns: {'more', creation time up to which its broadcasts have been looked at now} | {'forgotten', number and link of the entry} | {'unknown'} | {'live'} | {'busy'} (something waits for it, or
 --   has not ended there) | {'unrecorded', why} (the entry cannot be written, so nothing was done)
+local repeated = made_before('forgotten', ARGV[6], ARGV[7])
+if repeated then return repeated end
 local at = clock(ARGV[1])
 local host = ARGV[2]
 local agent = K.agent .. host

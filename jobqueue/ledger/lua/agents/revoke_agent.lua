@@ -5,6 +5,8 @@
 --   4 how many entries the audit trail keeps, 5 seal of the entry for it, 6 that entry or ''
 -- returns: {'revoked', number and link of the entry} | {'unknown'} | {'pending'} (not accepted yet)
 --   | {'unrecorded', why} (the entry cannot be written, so nothing was done)
+local repeated = made_before('revoked', ARGV[5], ARGV[6])
+if repeated then return repeated end
 local at = clock(ARGV[1])
 local host = ARGV[2]
 local state = redis.call('HGET', K.agent .. host, 'state')

@@ -6,6 +6,8 @@
 --   8 how many entries the audit trail keeps, 9 seal of the entry for it, 10 that entry or ''
 -- returns: {'done', number and link of the entry} | {'taken'} | {'unknown'} | {'busy', id of the job}
 --   | {'unrecorded', why} (the entry cannot be written, so nothing was done)
+local repeated = made_before('done', ARGV[9], ARGV[10])
+if repeated then return repeated end
 local at = clock(ARGV[1])
 local id, verb = ARGV[2], ARGV[3]
 local exists = redis.call('EXISTS', K.config .. id) == 1

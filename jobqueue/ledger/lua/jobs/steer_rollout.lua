@@ -6,6 +6,8 @@
 -- returns: {'done', number and link of the entry} | {'unknown'} | {'final'} | {'no_rollout'} | {'all_open'} (nothing is held)
 --   | {'paused'} | {'running'} (not paused) | {'not_awaiting'} (no batch waits for an approval)
 --   | {'unrecorded', why} (the entry cannot be written, so nothing was done)
+local repeated = made_before('done', ARGV[6], ARGV[7])
+if repeated then return repeated end
 local at, id, verb, who = clock(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
 local job = K.job .. id
 local fields = {'status', 'created', 'updated', 'op', 'rollout', 'opened', 'gate', 'opens', 'rest', 'paused', 'awaits'}

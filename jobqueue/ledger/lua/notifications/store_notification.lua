@@ -7,6 +7,8 @@
 --   the entry for it, 9 that entry or ''
 -- returns: {'done', number and link of the entry} | {'exists'} | {'unknown'} | {'changed'} (by a concurrent caller) | {'full'}
 --   | {'unrecorded', why} (the entry cannot be written, so nothing was done)
+local repeated = made_before('done', ARGV[8], ARGV[9])
+if repeated then return repeated end
 local name = ARGV[2]
 local key = K.notification .. name
 local serial = redis.call('HGET', key, 'serial') or ''

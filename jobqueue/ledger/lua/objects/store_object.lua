@@ -9,6 +9,8 @@
 -- returns: {'done', number and link of the entry} | {'changed'} (by a concurrent caller) | {'full'}
 --   | {'gone'} (the content is no longer stored)
 --   | {'unrecorded', why} (the entry cannot be written, so nothing was done)
+local repeated = made_before('done', ARGV[11], ARGV[12])
+if repeated then return repeated end
 local at = clock(ARGV[1])
 local name, record = ARGV[2], K.object .. ARGV[2]
 if (redis.call('GET', record) or '') ~= ARGV[3] then return {'changed'} end

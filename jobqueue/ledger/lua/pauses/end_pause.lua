@@ -5,6 +5,8 @@
 --   5 that entry or ''
 -- returns: {'done', number and link of the entry} | {'unknown'}
 --   | {'unrecorded', why} (the entry cannot be written, so nothing was done)
+local repeated = made_before('done', ARGV[4], ARGV[5])
+if repeated then return repeated end
 local at, id = clock(ARGV[1]), ARGV[2]
 if redis.call('HEXISTS', K.pauses, id) == 0 then return {'unknown'} end
 local is_entered, number, link = entered(ARGV[3], ARGV[4], ARGV[5])

@@ -6,6 +6,8 @@
 --   9 how many entries the audit trail keeps, 10 seal of the entry for it, 11 that entry or ''
 -- returns: {'done', number and link of the entry} | {'exists'} | {'unknown'} | {'changed'} (by a concurrent caller) | {'full'}
 --   | {'unrecorded', why} (the entry cannot be written, so nothing was done)
+local repeated = made_before('done', ARGV[10], ARGV[11])
+if repeated then return repeated end
 local name = ARGV[2]
 local key = K.schedule .. name
 local serial = redis.call('HGET', key, 'serial') or ''
