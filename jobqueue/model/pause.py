@@ -46,7 +46,7 @@ class Pause:
 
     @property
     def what(self) -> str:
-        """What is paused, in words."""
+        """Description of what is paused."""
         what = "everything" if self.kind is PauseKind.EVERYTHING else f"{self.kind.value} {self.value}"
         return f"{what} above {self.rate}" if self.rate else what
 

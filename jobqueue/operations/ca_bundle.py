@@ -29,7 +29,7 @@ def read_bundle(text: str, source: str) -> list[str]:
     if not labels:
         raise OperationFailed(f"{source} holds no certificate in PEM (-----BEGIN CERTIFICATE-----).")
     if len(labels) > MOST_CERTIFICATES:
-        raise OperationFailed(f"{source} holds {len(labels)} certificates; at most {MOST_CERTIFICATES} are possible.")
+        raise OperationFailed(f"{source} holds {len(labels)} certificates; at most {MOST_CERTIFICATES} are allowed.")
     blocks = _BLOCK.findall(text)
     if len(blocks) != len(labels):
         raise OperationFailed(f"{source} holds a damaged certificate: a block is not base64, or has no end.")
@@ -54,5 +54,5 @@ def _certificate(block: str, name: str) -> str:
     if counts["x509_ca"] != 1:
         raise OperationFailed(f"{name} is not the certificate of a CA.")
     if store.get_ca_certs(binary_form=True) != [der]:
-        raise OperationFailed(f"{name} has other data behind the certificate.")
+        raise OperationFailed(f"{name} has other data after the certificate.")
     return ssl.DER_cert_to_PEM_cert(der)

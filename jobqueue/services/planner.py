@@ -25,7 +25,7 @@ from jobqueue.services.targets import TargetResolver
 
 #: The permission to see which agents there are.
 SEE_AGENTS = "agent:read"
-#: Stands behind the hostname of an agent that would skip the operation.
+#: Follows the hostname of an agent that would skip the operation.
 _SKIPS = "!"
 _SEED_LENGTH = 16
 #: What a check costs, in the steps of a batch's budget: by itself, and for each known agent.

@@ -69,7 +69,7 @@ class ScheduleManager:
         return self._schedules.get(name)
 
     def page(self, behind: str, limit: int, results: int) -> tuple[list[ScheduleView], int, str | None]:
-        """Schedules by name; how many there are in all, and the name behind which the next page begins."""
+        """Schedules by name; how many there are in all, and the name after which the next page begins."""
         return self._schedules.page(behind, limit, results)
 
     def preview(self, schedule: Schedule, number: int = PREVIEWED) -> list[int]:

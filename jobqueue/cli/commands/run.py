@@ -122,7 +122,7 @@ def run(  # noqa: PLR0913 - one for each option
     with connect() as client:
         if name is not None:
             refused = job.own_of_saved | {
-                "A word behind the name": words[1:],
+                "A word after the name": words[1:],
                 "An option of a rollout": terms["rollout"],
                 "--concurrency": terms["concurrency"],
                 **{f"--{field}": True for field in check},

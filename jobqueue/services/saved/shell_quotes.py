@@ -19,7 +19,7 @@ _PLAIN = {
 
 
 class ShellPosition:
-    """The position behind the text that was fed, in a script for a shell with the quotes of POSIX."""
+    """The position after the text that was fed, in a script for a shell with the quotes of POSIX."""
 
     def __init__(self) -> None:
         self._quote = ""
@@ -30,7 +30,7 @@ class ShellPosition:
     def fault(self) -> str:
         """Why a quoted word is not safe at this position; empty if it is."""
         if self._unclear:
-            return f"behind {self._unclear}, where quoting is not enough"
+            return f"after {self._unclear}, where quoting is not enough"
         return {"'": "inside '...'", '"': 'inside "..."', "#": "in a comment"}.get(self._quote, "")
 
     def word(self) -> None:

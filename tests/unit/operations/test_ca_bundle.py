@@ -39,7 +39,7 @@ def test_certificates_are_read_without_the_text_between_them() -> None:
         (ssl.DER_cert_to_PEM_cert(b"abc"), "Certificate 1 of it cannot be read"),
         # what other programs might read there
         (ssl.DER_cert_to_PEM_cert(DER + ssl.PEM_cert_to_DER_cert(TWO)), "Certificate 1 of it cannot be read"),
-        (ssl.DER_cert_to_PEM_cert(DER + DER), "has other data behind the certificate"),
+        (ssl.DER_cert_to_PEM_cert(DER + DER), "has other data after the certificate"),
         (ssl.DER_cert_to_PEM_cert(DER + b"secret"), "Certificate 1 of it"),
         (ONE * 101, "it holds 101 certificates; at most 100"),
     ],

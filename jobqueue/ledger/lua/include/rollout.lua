@@ -1,6 +1,6 @@
 -- A job whose executions are opened in steps: a large job, or a rollout. Needs: clock, events, notice, status, batches.
 -- Fields of its hash: `opened`: how many slots, in the order of the list, have a record; `gate`: up to how many may be
--- opened now; `opens`: not before this time. The executions behind `opened` are `submitted` and held, or ended together
+-- opened now; `opens`: not before this time. The executions after `opened` are `submitted` and held, or ended together
 -- without ever having had a record: `rest` is then their state|time|reason.
 -- A rollout also has `rollout`: canary|batch|most failures|pause|between|on failure; `rate` (see `pace`); `b1`, `b2`...: per batch
 -- opened|ended|counts of the job's final states at its end; `paused` and `awaits` (an approval): since when.
