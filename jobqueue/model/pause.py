@@ -31,7 +31,7 @@ class Pause:
     """``value`` is the operation (``command.*``: all whose type begins so), the tag as ``key:value`` or the target.
 
     ``hosts``: how many hosts a pause of a target has; they are fixed when it is made. ``until``: when it ends by
-    itself, ``created``: when it began, in microseconds. ``rate``: so many executions start in spite of it; None: none.
+    itself, ``created``: when it began, in microseconds. ``rate``: the executions that still start; None: none.
     """
 
     id: str

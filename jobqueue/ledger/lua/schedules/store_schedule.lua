@@ -2,7 +2,7 @@
 -- include: clock notice schedule audit_trail
 -- KEYS: none
 -- ARGV: 1 now, 2 its name, 3 its serial number as the caller has seen it or '' if there was none, 4 the schedule as sealed
---   JSON or '' to delete it, 5 its new serial number, 6 its next time, '' for none or '=' for that of before, 7 when that fires, 8 how many schedules there may be,
+--   JSON or '' to delete it, 5 its new serial number, 6 its next time, '' for none or '=' to keep it, 7 when that fires, 8 how many schedules there may be,
 --   9 how many entries the audit trail keeps, 10 seal of the entry for it, 11 that entry or ''
 -- returns: {'done', number and link of the entry} | {'exists'} | {'unknown'} | {'changed'} (by a concurrent caller) | {'full'}
 --   | {'unrecorded', why} (the entry cannot be written, so nothing was done)
