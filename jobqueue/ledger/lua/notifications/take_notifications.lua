@@ -1,17 +1,11 @@
 -- Lets the one API process that delivers notifications do so: it holds a short lease. Removes events that all rules have
 -- passed.
--- include: clock
+-- include: clock lease
 -- KEYS: none
 -- ARGV: 1 now, 2 the caller, 3 length of the lease in ms (0: release it), 4 id of an entry of job_notices or '', 5 of notices
 --   or '': what is before them is removed
 -- returns: {} (another process delivers) | {now, newest id of job_notices or '', of notices or '', {name of a rule...}}
-local holder = redis.call('GET', K.notifier)
-if ARGV[3] == '0' then
-  if holder == ARGV[2] then redis.call('DEL', K.notifier) end
-  return {}
-end
-if holder and holder ~= ARGV[2] then return {} end
-redis.call('SET', K.notifier, ARGV[2], 'PX', ARGV[3])
+if not hold_lease(K.notifier, ARGV[2], ARGV[3]) then return {} end
 local newest, passed = {}, {ARGV[4], ARGV[5]}
 for i, stream in ipairs({K.job_notices, K.notices}) do
   if passed[i] ~= '' then redis.call('XTRIM', stream, 'MINID', passed[i]) end
