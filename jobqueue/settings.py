@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from jobqueue.errors import InvalidInput, InvalidSettings
 from jobqueue.model.prefix import check_prefix
 from jobqueue.model.target import check_hostname, check_label
-from jobqueue.plain_text import decoded
+from jobqueue.plain_text import decoded, reason_of
 from jobqueue.redis_url import RedisUrl, mask_password
 
 PREFIX = "JOBQUEUE_"
@@ -378,7 +378,9 @@ def _with_state(values: dict[str, Any], environ: Mapping[str, str], problems: di
         except (FileNotFoundError, NotADirectoryError):
             continue
         except (OSError, UnicodeError) as error:
-            problems[env_name(name)] = f"{path} cannot be read ({error}); set {env_name(name)} or remove the file."
+            problems[env_name(name)] = (
+                f"{path} cannot be read ({reason_of(error)}); set {env_name(name)} or remove the file."
+            )
             continue
         if not text:
             continue

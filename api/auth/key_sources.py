@@ -17,6 +17,7 @@ from api.auth.jwk import VerificationKey, parse_key_set
 from api.auth.jwks_download import download
 from jobqueue.atomic_file import replace_file
 from jobqueue.errors import InvalidSettings
+from jobqueue.plain_text import reason_of
 
 log = logging.getLogger("jobqueue.api")
 
@@ -57,7 +58,7 @@ class KeyFile:
             self._stamp = self._stat()
             self._keys = _parsed(path.read_bytes(), str(path))
         except (OSError, ValueError) as error:
-            raise InvalidSettings(f"JOBQUEUE_JWT_JWKS: {path} cannot be read as a JWKS: {error}.") from error
+            raise InvalidSettings(f"JOBQUEUE_JWT_JWKS: {path} cannot be read as a JWKS: {reason_of(error)}.") from error
 
     def find(self, algorithm: str, kid: str | None) -> list[VerificationKey]:
         """As ``KeySource``."""

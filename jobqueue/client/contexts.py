@@ -17,7 +17,7 @@ from typing import Any
 
 from jobqueue.atomic_file import replace_file
 from jobqueue.errors import InvalidInput, NotFound
-from jobqueue.plain_text import decoded
+from jobqueue.plain_text import decoded, reason_of
 
 FILE_NAME = "contexts.toml"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -114,7 +114,7 @@ class Contexts:
         except (FileNotFoundError, NotADirectoryError):
             return cls(path, {})
         except (OSError, ValueError) as error:  # ValueError: not TOML, or not UTF-8
-            raise InvalidInput(f"The contexts in {path} cannot be read: {error}.") from error
+            raise InvalidInput(f"The contexts in {path} cannot be read: {reason_of(error)}.") from error
         return cls(path, *_parsed(document, path))
 
     def get(self, name: str) -> Context:

@@ -12,6 +12,7 @@ from jobqueue.errors import OperationFailed
 from jobqueue.operations.builtin.file import deploy_execute, undeploy_execute
 from jobqueue.operations.change import Change, unified_diff
 from jobqueue.operations.context import Context
+from jobqueue.plain_text import reason_of
 
 #: Largest file that is read, in bytes.
 MAX_BYTES = 1024 * 1024
@@ -26,7 +27,7 @@ def read_text(path: Path) -> str | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise OperationFailed(f"{path} cannot be read: {error.strerror}.") from error
+        raise OperationFailed(f"{path} cannot be read: {reason_of(error)}.") from error
     with os.fdopen(fd, "rb") as file:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise OperationFailed(f"{path} is not a regular file.")

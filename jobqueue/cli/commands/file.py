@@ -19,6 +19,7 @@ from jobqueue.cli.views.file_view import COLUMNS, STALE, VERSIONS, file_row, sta
 from jobqueue.cli.views.output import screen
 from jobqueue.cli.views.text import one_line
 from jobqueue.model.stored_object import RAW, TEMPLATE
+from jobqueue.plain_text import reason_of
 
 _OPERATION = "file.deploy.execute"
 _name = click.argument("name")
@@ -46,7 +47,7 @@ def put(name: str, path: str, *, template: bool, force: bool, as_json: bool) -> 
         with connect() as client:
             stored = client.files.put(name, source, content_type=TEMPLATE if template else RAW, force=force)
     except OSError as error:
-        raise click.UsageError(f"{path} cannot be read: {error.strerror}.") from error
+        raise click.UsageError(f"{path} cannot be read: {reason_of(error)}.") from error
     if as_json:
         screen().json(stored)
         return
@@ -107,7 +108,7 @@ def get(name: str, version: int | None, output: str | None) -> None:
             Path(new.name).chmod(0o666 & ~umask)
             Path(new.name).replace(target)
         except OSError as error:
-            raise click.UsageError(f"{output} cannot be written: {error.strerror}.") from error
+            raise click.UsageError(f"{output} cannot be written: {reason_of(error)}.") from error
 
 
 @file.command()

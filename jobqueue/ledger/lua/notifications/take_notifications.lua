@@ -1,5 +1,5 @@
 -- Lets the one API process that delivers notifications do so: it holds a short lease. Removes events that all rules have
--- passed.
+-- passed, unless that position is no entry: it may be of a stream that was replaced, and later than entries that no rule has.
 -- include: clock lease
 -- KEYS: none
 -- ARGV: 1 now, 2 the caller, 3 length of the lease in ms (0: release it), 4 id of an entry of job_notices or '', 5 of notices
@@ -8,7 +8,7 @@
 if not hold_lease(K.notifier, ARGV[2], ARGV[3]) then return {} end
 local newest, passed = {}, {ARGV[4], ARGV[5]}
 for i, stream in ipairs({K.job_notices, K.notices}) do
-  if passed[i] ~= '' then redis.call('XTRIM', stream, 'MINID', passed[i]) end
+  if passed[i] ~= '' and #redis.call('XRANGE', stream, passed[i], passed[i]) == 1 then redis.call('XTRIM', stream, 'MINID', passed[i]) end
   local entry = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
   newest[i] = entry and entry[1] or ''
 end
