@@ -48,7 +48,7 @@ class Begun:
 
 @dataclass(frozen=True)
 class Finished:
-    """A sign-in that succeeded: who it is, and the page to go on with."""
+    """A sign-in that succeeded: who it is, and the page to continue with."""
 
     identity: WebIdentity
     next_: str

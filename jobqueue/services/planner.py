@@ -172,7 +172,7 @@ class Planner:
     def check(self, submission: Submission, target: Target, limits: Limits | None = None) -> tuple[str, ...]:
         """The hosts of the plan that the submission refers to, if they are still those that the target names.
 
-        The registry may have been read a moment ago, by another process than the one that planned. So it is read anew
+        The registry may have been read a moment ago, by another process than the one that planned. So it is read again
         before a plan is refused. ``limits``: the scopes that the submission keeps to. Raises ``PlanChanged`` with the
         difference.
         """

@@ -60,7 +60,7 @@ class ShellPosition:
                 self._before = "w"
             return 2
         if pair in ("<<", "$'") or pair[0] == "`" or (self._quote and pair in ("$(", "${")):
-            # in these, quotes have another meaning, or begin anew
+            # in these, quotes have another meaning, or start over
             self._unclear = self._unclear or (pair[0] if pair[0] == "`" else pair)
         if self._quote:
             return self._inside(pair, '"')

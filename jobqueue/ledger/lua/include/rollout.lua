@@ -35,7 +35,7 @@ local function stop_reason(terms, gate, failures, hosts)
   return is_canary and share .. ', in the canary batch' or share .. '; the limit is ' .. int(terms.failures)
 end
 
--- Stops a rollout: ends what is held. What has been opened goes on, unless the terms say that it is cancelled, which
+-- Stops a rollout: ends what is held. Opened executions continue, unless the terms say that it is cancelled, which
 -- maintenance does.
 local function stop(id, at, reason, cancels, counts, held, op)
   redis.call('HSET', K.job .. id, 'stopped', int(at) .. '|' .. reason)
