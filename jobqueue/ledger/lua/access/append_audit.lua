@@ -1,5 +1,5 @@
 -- Appends entries to the audit trail.
--- include: audit_trail
+-- include: audit_trail made_before
 -- KEYS: none
 -- ARGV: 1 how many entries to keep, then pairs: seal of an entry (hex), the entry
 -- returns: number of the newest entry, its link

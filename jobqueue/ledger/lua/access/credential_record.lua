@@ -1,6 +1,6 @@
 -- Creates, replaces or deletes the record of a key, user, role, stored target or acknowledgement, unless it changed since
 -- the caller read it.
--- include: audit_trail
+-- include: audit_trail made_before
 -- KEYS: none
 -- ARGV: 1 'credentials', 'roles', 'targets' or 'acknowledged', 2 name of the record, 3 its text as the caller has seen it
 --   or '' if there was none, 4 its new text or '' to delete it, 5 how many records there may be,

@@ -1,5 +1,5 @@
 -- Stores or deletes a saved job together with its versions, unless it changed since the caller read it.
--- include: audit_trail
+-- include: audit_trail made_before
 -- KEYS: none
 -- ARGV: 1 name, 2 its sealed text as the caller has seen it or '' if there was none, 3 its new sealed text or '' to delete it,
 --   4 how many saved jobs there may be, 5 how many versions to keep,

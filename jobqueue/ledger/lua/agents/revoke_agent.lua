@@ -1,5 +1,5 @@
 -- Revokes an agent: it gets no work, and its certificates are no longer valid.
--- include: clock agent_state audit_trail takers
+-- include: clock agent_state audit_trail made_before takers
 -- KEYS: none
 -- ARGV: 1 now, 2 hostname, 3 the API's signed word,
 --   4 how many entries the audit trail keeps, 5 seal of the entry for it, 6 that entry or ''

@@ -1,5 +1,5 @@
 -- Creates, replaces or deletes a configuration, with the history of its changes.
--- include: clock audit_trail
+-- include: clock audit_trail made_before
 -- KEYS: none
 -- ARGV: 1 now, 2 id, 3 'create', 'replace' or 'delete', 4 the configuration as JSON or '', 5 who,
 --   6 how many of the newest notes to keep, 7 name that a run of it holds while it has not ended,

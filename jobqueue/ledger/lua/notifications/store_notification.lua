@@ -1,6 +1,6 @@
 -- Creates, replaces or deletes a notification rule, unless it changed since the caller read it. The first rule creates the
 -- streams of events, the last one deletes them.
--- include: clock audit_trail
+-- include: clock audit_trail made_before
 -- KEYS: none
 -- ARGV: 1 now, 2 its name, 3 its serial number as the caller has seen it or '' if there was none, 4 the rule as sealed JSON or ''
 --   to delete it, 5 its new serial number, 6 how many rules there may be, 7 how many entries the audit trail keeps, 8 seal of

@@ -1,6 +1,6 @@
 -- Stores or deletes the record of an object, unless it changed since the caller read it. The content of a new version is
 -- kept until it is released; released content is kept as long as an unused package, for jobs that wait.
--- include: clock audit_trail
+-- include: clock audit_trail made_before
 -- KEYS: none
 -- ARGV: 1 now, 2 name, 3 its sealed record as the caller has seen it or '' if there was none, 4 its new record or '' to
 --   delete it, 5 bytes of all its versions, 6 how many objects there may be, 7 the package with the content of a new

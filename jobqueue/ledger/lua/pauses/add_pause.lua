@@ -1,5 +1,5 @@
 -- Pauses an operation, a tag, hosts or everything: no new execution starts there.
--- include: pauses audit_trail
+-- include: pauses audit_trail made_before
 -- KEYS: none
 -- ARGV: 1 id of the pause, 2 its record (see `pauses`), 3 how many pauses there may be, 4 how many entries
 --   the audit trail keeps, 5 seal of the entry for it, 6 that entry or '', then the hosts if it is one of hosts

@@ -1,5 +1,5 @@
 -- Ends a pause. The executions that it held back return to their queues: see `return_parked`.
--- include: clock pauses audit_trail
+-- include: clock pauses audit_trail made_before
 -- KEYS: none
 -- ARGV: 1 now, 2 id of the pause, 3 how many entries the audit trail keeps, 4 seal of the entry for it,
 --   5 that entry or ''

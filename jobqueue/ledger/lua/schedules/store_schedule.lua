@@ -1,5 +1,5 @@
 -- Creates, replaces or deletes a schedule, unless it changed since the caller read it.
--- include: clock notice schedule audit_trail
+-- include: clock notice schedule audit_trail made_before
 -- KEYS: none
 -- ARGV: 1 now, 2 its name, 3 its serial number as the caller has seen it or '' if there was none, 4 the schedule as sealed
 --   JSON or '' to delete it, 5 its new serial number, 6 its next time, '' for none or '=' to keep it, 7 when that fires, 8 how many schedules there may be,
