@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 
 from jobqueue.errors import InvalidSettings, LedgerUnavailable
 from jobqueue.ledger.ledger import Ledger
-from jobqueue.model.measures import BUCKETS
+from jobqueue.model.stored_limits import BUCKETS
 from jobqueue.redis_metrics import build_info, redis_metrics, timed
 from jobqueue.settings import Settings
 

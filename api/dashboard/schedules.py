@@ -18,7 +18,8 @@ from api.native.fields import Moment
 from api.native.schedules import backfill, trigger
 from jobqueue.errors import InvalidInput, JobQueueError, ScheduleNotFound
 from jobqueue.model.durations import parse_duration, show_duration
-from jobqueue.model.schedule import KEPT_RESULTS, MAX_NAME, Result, ScheduleView, Timing
+from jobqueue.model.schedule import MAX_NAME, Result, ScheduleView, Timing
+from jobqueue.model.stored_limits import KEPT_RESULTS
 from jobqueue.model.timestamps import to_iso
 from jobqueue.schedules.zones import local, zone_of
 from jobqueue.services.backfill import BackfillSlice

@@ -14,7 +14,8 @@ from api.validation import StrictSchema
 from jobqueue.ledger.schedules import MAX_PAGE
 from jobqueue.model.durations import parse_duration, show_duration
 from jobqueue.model.job_fields import MAX_DESCRIPTION
-from jobqueue.model.schedule import KEPT_RESULTS, MAX_NAME, PREVIEWED, Outcome, Overlap
+from jobqueue.model.schedule import MAX_NAME, PREVIEWED, Outcome, Overlap
+from jobqueue.model.stored_limits import KEPT_RESULTS
 from jobqueue.operations.schema import Items
 from jobqueue.schedules import times
 from jobqueue.schedules.cron import MAX_EXPRESSION

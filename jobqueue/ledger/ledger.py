@@ -4,47 +4,25 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import redis
 from redis.exceptions import NoPermissionError, ResponseError
 
+from jobqueue.built_once import built_once
 from jobqueue.errors import InvalidSettings
 from jobqueue.ledger import decoding
-from jobqueue.ledger.acknowledgements import Acknowledgements
 from jobqueue.ledger.agents import Agents
 from jobqueue.ledger.audit import Audit
-from jobqueue.ledger.configurations import Configurations
 from jobqueue.ledger.connection import connect, translated_errors
-from jobqueue.ledger.credentials import Credentials
 from jobqueue.ledger.damaged_keys import DamagedKeys
 from jobqueue.ledger.deployments import Deployments
-from jobqueue.ledger.events import Events
 from jobqueue.ledger.executions import Executions
-from jobqueue.ledger.external_runs import ExternalRuns
-from jobqueue.ledger.failures import Failures
-from jobqueue.ledger.fleet import Fleet
-from jobqueue.ledger.history import Counting
-from jobqueue.ledger.job_slots import JobSlots
-from jobqueue.ledger.jobs import Jobs
 from jobqueue.ledger.keys import Keys
-from jobqueue.ledger.notifications import Notifications
-from jobqueue.ledger.objects import Objects
-from jobqueue.ledger.outages import Outages
 from jobqueue.ledger.output import Output
 from jobqueue.ledger.packages import Packages
-from jobqueue.ledger.pauses import Pauses
-from jobqueue.ledger.plans import Plans
-from jobqueue.ledger.rate_limits import RateLimits
-from jobqueue.ledger.rollouts import Rollouts
-from jobqueue.ledger.saved_jobs import SavedJobs
-from jobqueue.ledger.schedules import Schedules
 from jobqueue.ledger.scripts import Clock, Scripts, redis_clock
 from jobqueue.ledger.seal import Seal
-from jobqueue.ledger.sealed_records import SealedStorage
-from jobqueue.ledger.staging import Staging
-from jobqueue.ledger.stored_targets import StoredTargets
 from jobqueue.ledger.tamper_alarm import TamperAlarm
 from jobqueue.ledger.write_probe import WriteProbe
 from jobqueue.model.alert import (
@@ -63,7 +41,29 @@ from jobqueue.redis_server import refusals
 from jobqueue.settings import Settings
 
 if TYPE_CHECKING:
+    from jobqueue.ledger.acknowledgements import Acknowledgements
+    from jobqueue.ledger.configurations import Configurations
+    from jobqueue.ledger.credentials import Credentials
+    from jobqueue.ledger.events import Events
+    from jobqueue.ledger.external_runs import ExternalRuns
+    from jobqueue.ledger.failures import Failures
+    from jobqueue.ledger.fleet import Fleet
+    from jobqueue.ledger.history import Counting
+    from jobqueue.ledger.job_slots import JobSlots
+    from jobqueue.ledger.jobs import Jobs
+    from jobqueue.ledger.notifications import Notifications
+    from jobqueue.ledger.objects import Objects
+    from jobqueue.ledger.outages import Outages
+    from jobqueue.ledger.pauses import Pauses
+    from jobqueue.ledger.plans import Plans
+    from jobqueue.ledger.rate_limits import RateLimits
+    from jobqueue.ledger.rollouts import Rollouts
     from jobqueue.ledger.roster import Roster
+    from jobqueue.ledger.saved_jobs import SavedJobs
+    from jobqueue.ledger.schedules import Schedules
+    from jobqueue.ledger.sealed_records import SealedStorage
+    from jobqueue.ledger.staging import Staging
+    from jobqueue.ledger.stored_targets import StoredTargets
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +84,8 @@ COUNTERS = (
 class Ledger:
     """Jobs, executions, agents and packages in one Redis. Cheap to make; connects with the first call; thread-safe.
 
+    What agents do not use is imported and built when it is first used: an agent does not hold it in memory.
+
     ``now`` returns the time (microseconds since the epoch, as text); Redis' own clock is used unless a test sets one.
     """
 
@@ -99,7 +101,8 @@ class Ledger:
         self._now = now
         self.keys = Keys(settings.key_prefix)
         self.scripts = Scripts(client, self.keys, most_connections=most_connections)
-        seal = Seal.of(settings)
+        self._seal = seal = Seal.of(settings)
+        self._package_ttl_seconds = settings.package_ttl_seconds
         self.executions = Executions(self.scripts, lease_seconds=settings.lease_seconds, now=now)
         self.alarm = alarm = TamperAlarm(self.executions)
         self.damaged_keys = DamagedKeys(client, self.keys, alarm)
@@ -112,21 +115,7 @@ class Ledger:
             alarm=alarm,
             strict=settings.unrecorded_jobs == "refuse",
         )
-        self.rollouts = Rollouts(self.scripts, self.audit, now)
-        self.staging = Staging(client, self.keys, self.scripts, now)
-        self.jobs = Jobs(
-            self.scripts,
-            seal,
-            alarm,
-            self.audit,
-            self.staging,
-            idempotency_window_seconds=IDEMPOTENCY_WINDOW_SECONDS,
-            now=now,
-        )
-        self.job_slots = JobSlots(self.scripts)
-        self.failures = Failures(self.scripts, now=now)
         self.output = Output(client, self.keys, self.scripts, cap_bytes=settings.max_log_bytes)
-        self.events = Events(client, self.keys)
         self.agents = Agents(
             client,
             self.keys,
@@ -136,24 +125,8 @@ class Ledger:
             heartbeat_seconds=settings.heartbeat_seconds,
             now=now,
         )
-        self.fleet = Fleet(self.scripts, alarm, now=now)
-        self.outages = Outages(client, self.keys, self.scripts, now=now)
-        sealed = SealedStorage(client, self.keys, self.scripts, seal, alarm, self.audit)
-        self.configurations = Configurations(sealed, now=now)
-        self.external_runs = ExternalRuns(self.scripts, now=now)
-        self.credentials = Credentials(sealed)
-        self.stored_targets = StoredTargets(sealed)
-        self.acknowledgements = Acknowledgements(sealed)
-        self.saved_jobs = SavedJobs(sealed)
-        self.objects = Objects(sealed, keep_seconds=settings.package_ttl_seconds, now=now)
         self.deployments = Deployments(client, self.keys, self.scripts)
-        self.schedules = Schedules(sealed, now=now)
-        self.notifications = Notifications(sealed, now=now)
-        self.pauses = Pauses(client, self.keys, self.scripts, alarm, self.audit, now)
-        self.plans = Plans(client, self.keys)
         self.check_writes = WriteProbe(client, self.keys)
-        self.counting = Counting(client, self.keys)
-        self.limits = RateLimits(self.scripts, now=now)
         self.packages = Packages(
             self.keys,
             self.scripts,
@@ -165,9 +138,149 @@ class Ledger:
             now=now,
         )
 
-    @cached_property
+    @built_once
+    def rollouts(self) -> Rollouts:
+        from jobqueue.ledger.rollouts import Rollouts
+
+        return Rollouts(self.scripts, self.audit, self._now)
+
+    @built_once
+    def staging(self) -> Staging:
+        from jobqueue.ledger.staging import Staging
+
+        return Staging(self.client, self.keys, self.scripts, self._now)
+
+    @built_once
+    def jobs(self) -> Jobs:
+        from jobqueue.ledger.jobs import Jobs
+
+        return Jobs(
+            self.scripts,
+            self._seal,
+            self.alarm,
+            self.audit,
+            self.staging,
+            idempotency_window_seconds=IDEMPOTENCY_WINDOW_SECONDS,
+            now=self._now,
+        )
+
+    @built_once
+    def job_slots(self) -> JobSlots:
+        from jobqueue.ledger.job_slots import JobSlots
+
+        return JobSlots(self.scripts)
+
+    @built_once
+    def failures(self) -> Failures:
+        from jobqueue.ledger.failures import Failures
+
+        return Failures(self.scripts, now=self._now)
+
+    @built_once
+    def events(self) -> Events:
+        from jobqueue.ledger.events import Events
+
+        return Events(self.client, self.keys)
+
+    @built_once
+    def fleet(self) -> Fleet:
+        from jobqueue.ledger.fleet import Fleet
+
+        return Fleet(self.scripts, self.alarm, now=self._now)
+
+    @built_once
+    def outages(self) -> Outages:
+        from jobqueue.ledger.outages import Outages
+
+        return Outages(self.client, self.keys, self.scripts, now=self._now)
+
+    @built_once
+    def configurations(self) -> Configurations:
+        from jobqueue.ledger.configurations import Configurations
+
+        return Configurations(self._sealed, now=self._now)
+
+    @built_once
+    def external_runs(self) -> ExternalRuns:
+        from jobqueue.ledger.external_runs import ExternalRuns
+
+        return ExternalRuns(self.scripts, now=self._now)
+
+    @built_once
+    def credentials(self) -> Credentials:
+        from jobqueue.ledger.credentials import Credentials
+
+        return Credentials(self._sealed)
+
+    @built_once
+    def stored_targets(self) -> StoredTargets:
+        from jobqueue.ledger.stored_targets import StoredTargets
+
+        return StoredTargets(self._sealed)
+
+    @built_once
+    def acknowledgements(self) -> Acknowledgements:
+        from jobqueue.ledger.acknowledgements import Acknowledgements
+
+        return Acknowledgements(self._sealed)
+
+    @built_once
+    def saved_jobs(self) -> SavedJobs:
+        from jobqueue.ledger.saved_jobs import SavedJobs
+
+        return SavedJobs(self._sealed)
+
+    @built_once
+    def objects(self) -> Objects:
+        from jobqueue.ledger.objects import Objects
+
+        return Objects(self._sealed, keep_seconds=self._package_ttl_seconds, now=self._now)
+
+    @built_once
+    def schedules(self) -> Schedules:
+        from jobqueue.ledger.schedules import Schedules
+
+        return Schedules(self._sealed, now=self._now)
+
+    @built_once
+    def notifications(self) -> Notifications:
+        from jobqueue.ledger.notifications import Notifications
+
+        return Notifications(self._sealed, now=self._now)
+
+    @built_once
+    def pauses(self) -> Pauses:
+        from jobqueue.ledger.pauses import Pauses
+
+        return Pauses(self.client, self.keys, self.scripts, self.alarm, self.audit, self._now)
+
+    @built_once
+    def plans(self) -> Plans:
+        from jobqueue.ledger.plans import Plans
+
+        return Plans(self.client, self.keys)
+
+    @built_once
+    def counting(self) -> Counting:
+        from jobqueue.ledger.history import Counting
+
+        return Counting(self.client, self.keys)
+
+    @built_once
+    def limits(self) -> RateLimits:
+        from jobqueue.ledger.rate_limits import RateLimits
+
+        return RateLimits(self.scripts, now=self._now)
+
+    @built_once
+    def _sealed(self) -> SealedStorage:
+        from jobqueue.ledger.sealed_records import SealedStorage
+
+        return SealedStorage(self.client, self.keys, self.scripts, self._seal, self.alarm, self.audit)
+
+    @built_once
     def roster(self) -> Roster:
-        """The registry for target expressions, which only the API evaluates: agents do not load it."""
+        """The registry for target expressions."""
         from jobqueue.ledger.roster import Roster
 
         return Roster(self.client, self.keys, now=self._now)

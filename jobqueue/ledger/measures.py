@@ -14,8 +14,9 @@ from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.scripts import Argument
 from jobqueue.model.alert import grouped
 from jobqueue.model.fleet import FleetSummary
-from jobqueue.model.measures import BUCKETS, OTHER, Backlog, Distribution, Measures, is_counter
+from jobqueue.model.measures import OTHER, Backlog, Distribution, Measures, is_counter
 from jobqueue.model.states import ExecutionState, JobStatus
+from jobqueue.model.stored_limits import BUCKETS
 from jobqueue.model.target import ANY
 
 #: Operations counted in one call.

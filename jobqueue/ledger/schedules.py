@@ -12,7 +12,8 @@ from jobqueue.ledger import decoding
 from jobqueue.ledger.numbered_records import NumberedKind, NumberedRecords, one_line, whole_number
 from jobqueue.ledger.scripts import Argument, Clock, redis_clock
 from jobqueue.ledger.sealed_records import SealedStorage
-from jobqueue.model.schedule import KEPT_RESULTS, Outcome, Progress, Result, Schedule, ScheduleView
+from jobqueue.model.schedule import Outcome, Progress, Result, Schedule, ScheduleView
+from jobqueue.model.stored_limits import KEPT_RESULTS
 
 #: Maximum number of schedules.
 MOST_SCHEDULES = 100_000

@@ -27,11 +27,9 @@ from jobqueue.ledger.script_connection import ScriptConnection
 from jobqueue.ledger.server_error import is_denied_loading, is_wrong_type
 from jobqueue.model.alert import RECORDS_ALTERED
 from jobqueue.model.job_fields import ARGUMENTS, LISTED, STORED
-from jobqueue.model.measures import BUCKETS
-from jobqueue.model.notification import KEPT_NOTICES
 from jobqueue.model.rollout import MAX_BATCHES
-from jobqueue.model.schedule import KEPT_RESULTS
 from jobqueue.model.states import FAILURES, FINAL_STATES, FINAL_STATUSES, TRANSITIONS, ExecutionState, JobStatus
+from jobqueue.model.stored_limits import BUCKETS, KEPT_NOTICES, KEPT_RESULTS
 
 #: Kinds of keys that the ledger can do without, or rebuild from other records. A script that meets a damaged one moves
 #: it aside and continues (``lua/include/damage_guard.lua``).

@@ -8,10 +8,7 @@ from dataclasses import dataclass, field
 from jobqueue.model.notification import RESULTS
 from jobqueue.model.schedule import Outcome
 from jobqueue.model.states import ExecutionState, JobStatus
-
-#: Upper bounds, in seconds, of the buckets for wait and run times; one more bucket holds longer times. The ledger's
-#: scripts use this table (``ledger/scripts.py``). Do not change it: stored counts would stay in their old buckets.
-BUCKETS: tuple[float, ...] = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600)
+from jobqueue.model.stored_limits import BUCKETS
 
 _BUCKET_NAMES = frozenset({"sum", *map(str, range(1, len(BUCKETS) + 2))})
 #: First word of a counter's name -> number of its words, and the possible last words (None: any).

@@ -12,8 +12,6 @@ from jobqueue.model.schedule import Blackout, Owner, Pause
 from jobqueue.model.states import FINAL_STATUSES
 from jobqueue.wildcard import matches
 
-#: Events that the ledger keeps at least, until all rules have passed them.
-KEPT_NOTICES = 100_000
 #: Deliveries and dead letters that a rule keeps, and maximum number of rules.
 KEPT_DELIVERIES, KEPT_DEAD_LETTERS, MOST_RULES = 30, 500, 100
 #: Maximum number of patterns of each field of a rule.

@@ -10,8 +10,7 @@ from typing import Any
 
 from jobqueue.errors import InvalidInput
 
-#: Results that a schedule keeps, and times that a preview shows.
-KEPT_RESULTS = 30
+#: Times that a preview shows.
 PREVIEWED = 10
 MAX_NAME = 64
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")

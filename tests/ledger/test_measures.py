@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from jobqueue.ledger import measures
 from jobqueue.ledger.executions import Grant
-from jobqueue.model.measures import BUCKETS, OTHER, Measures
+from jobqueue.model.measures import OTHER, Measures
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import ExecutionState, JobStatus
+from jobqueue.model.stored_limits import BUCKETS
 from jobqueue.model.target import ANY
 from jobqueue.services.fleet import FleetReader
 from tests.ledger.world import OPERATION, World

@@ -30,7 +30,6 @@ from jobqueue.model.audit import AuditEntry
 from jobqueue.model.credential import Credential, Kind
 from jobqueue.model.principal import Principal
 from jobqueue.model.schedule import (
-    KEPT_RESULTS,
     Blackout,
     Outcome,
     Overlap,
@@ -41,6 +40,7 @@ from jobqueue.model.schedule import (
     ScheduleView,
     Timing,
 )
+from jobqueue.model.stored_limits import KEPT_RESULTS
 from jobqueue.model.submission import Submission
 from jobqueue.model.timestamps import to_micros
 from jobqueue.operations.registry import Registry

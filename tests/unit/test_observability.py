@@ -18,8 +18,9 @@ from prometheus_client.metrics import MetricWrapperBase
 import workers.metrics
 from api.metrics import requests
 from api.metrics.ledger import LedgerCollector
-from jobqueue.model.measures import BUCKETS, Backlog, Distribution, Measures, Pulse
+from jobqueue.model.measures import Backlog, Distribution, Measures, Pulse
 from jobqueue.model.states import ExecutionState, JobStatus
+from jobqueue.model.stored_limits import BUCKETS
 
 ROOT = Path(__file__).resolve().parents[2]
 DASHBOARD = ROOT / "deploy" / "grafana" / "jobqueue.json"

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import click
 
+from jobqueue.deferred_module import defer
 from jobqueue.env_file import read_env_file
 from jobqueue.errors import InvalidSettings, InvalidTarget
 from jobqueue.extras import require
 from jobqueue.plain_text import decoded, reason_of
 from jobqueue.settings import Settings, parse_labels
 from jobqueue.standalone.ports import LOOPBACK
-from jobqueue.standalone.state import StateDirectory
 
 FLOWER_PORT = 5555
 FLOWER_PASSWORD_FILE = "flower.password"  # noqa: S105 (the name of a file)
@@ -86,6 +86,8 @@ def worker(
             os.environ.setdefault(name, value)
     settings = Settings.from_env(hostname=hostname, concurrency=concurrency)
     settings = replace(settings, labels={**settings.labels, **labels})
+    # redis-py imports its asynchronous client, which an agent does not use: more than a MiB
+    defer("redis", "asyncio")
     _run("workers.agent.main", "run", settings, events=events)
 
 
@@ -134,6 +136,8 @@ def flower(address: str, port: int) -> None:
 
 def own_password(settings: Settings) -> tuple[str, Path]:
     """Flower's own password and the file that keeps it, for this user only; made at the first call."""
+    from jobqueue.standalone.state import StateDirectory
+
     path = settings.state_dir / FLOWER_PASSWORD_FILE
     try:
         settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)

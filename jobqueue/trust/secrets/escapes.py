@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from html.entities import html5
 
 from jobqueue.trust.secrets.rewriting import Rewritten
 
@@ -84,6 +83,8 @@ def _backslash(run: bytes) -> bytes:
 def _entity(entity: bytes) -> bytes:
     name = entity[1:].decode("ascii")
     if not name.startswith("#"):
+        from html.entities import html5  # half a MiB, which most agents never need
+
         return html5.get(name, entity.decode("ascii")).encode()
     digits = name[1:-1]
     code = int(digits[1:], 16) if digits[0] in "xX" else int(digits)

@@ -15,8 +15,9 @@ from api.metrics import ledger, requests, shared
 from api.metrics.ledger import MOST_AGENTS, RARE, LedgerCollector
 from jobqueue.errors import LedgerUnavailable
 from jobqueue.ledger.ledger import COUNTERS
-from jobqueue.model.measures import BUCKETS, OTHER, Backlog, Distribution, Measures, Pulse
+from jobqueue.model.measures import OTHER, Backlog, Distribution, Measures, Pulse
 from jobqueue.model.states import ExecutionState, JobStatus
+from jobqueue.model.stored_limits import BUCKETS
 from tests.unit.api.conftest import Ask
 from tests.unit.api.fakes import FakeServices
 

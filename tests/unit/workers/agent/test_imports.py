@@ -9,8 +9,10 @@ import sys
 import pytest
 
 _PROGRAM = """
-import json, sys
-import workers.agent.main
+import importlib, json, sys
+from jobqueue.cli.commands import parts
+parts._run = lambda module, *_, **__: importlib.import_module(module)
+parts.worker(["--hostname", "agent1"], standalone_mode=False)
 from jobqueue.operations.registry import Registry
 Registry.load()
 print(json.dumps(sorted(sys.modules)))
@@ -28,7 +30,10 @@ def modules() -> set[str]:
     [
         *("flask", "gunicorn", "gevent", "duckdb", "sqlglot", "prometheus_client", "urllib3", "rich", "dns", "idna"),
         *("packaging.requirements", "tarfile", "jobqueue.entrypoints.environments"),
-        *("jobqueue.entrypoints.spec", "jobqueue.client", "workers.maintenance"),
+        *("jobqueue.entrypoints.spec", "jobqueue.client", "workers.maintenance", "jobqueue.standalone.state"),
+        *("jobqueue.ledger.jobs", "jobqueue.ledger.sealed_records", "jobqueue.ledger.roster", "jobqueue.model.job"),
+        *("jobqueue.model.measures", "jobqueue.model.notification", "jobqueue.model.schedule"),
+        *("html.entities", "redis.asyncio.client", "redis.asyncio.cluster"),
     ],
 )
 def test_an_idle_agent_does_without(modules: set[str], name: str) -> None:
