@@ -29,7 +29,7 @@ from jobqueue.model.schedule import (
 from jobqueue.model.states import FINAL_STATUSES
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.timestamps import to_iso
-from jobqueue.schedules.times import DAY, Times
+from jobqueue.schedules.times import DAY, Times, times_of
 from jobqueue.schedules.zones import instant, local, zone_of
 from jobqueue.services.schedule_owner import owner_of
 from jobqueue.services.submission import JobSubmitter, ScheduledJob
@@ -77,6 +77,20 @@ class ScheduleManager:
         now = self._ledger.time()
         schedule = replace(schedule, timing=_anchored(schedule.timing, now))
         return list(_times(schedule).following(now, number))
+
+    def next_times(
+        self, schedule: Schedule, begin: int | None = None, number: int = PREVIEWED, end: int | None = None
+    ) -> list[int]:
+        """The next times of a stored schedule after ``begin`` (default: now), without those in blackouts.
+
+        None if they cannot be computed: the time zone database of this host is another one than when it was stored.
+        """
+        after = self._ledger.time() if begin is None else begin
+        try:
+            return list(times_of(schedule.timing, schedule.blackouts, schedule.uid).following(after, number, end))
+        except InvalidInput as error:
+            logger.info("The next times of the schedule %s cannot be computed: %s", schedule.name, error)
+            return []
 
     def create(self, schedule: Schedule, submission: Submission) -> ScheduleView:
         """Store a new schedule, whose owner is the principal of ``submission``, which its content stands for.
