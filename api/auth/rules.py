@@ -40,6 +40,7 @@ _JOBS = {
     "execution.list_executions": "job:read",
     "log.get_logs": "job:read",
     "output.get_output": "job:read",
+    "fetched.get_files": "file:fetch",
     "event.get_events": "job:read",
     "failure.list_failures": "job:read",
     "event.get_job_events": "job:read",
