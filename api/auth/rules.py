@@ -214,9 +214,14 @@ RULES: dict[str, str] = {
 }
 
 
-def add(rules: Mapping[str, str]) -> None:
-    """Take the rules of a facade's routes into the map."""
+#: endpoint -> a permission that opens the route as well. Its view then looks at which of the two the caller has.
+INSTEAD: dict[str, str] = {}
+
+
+def add(rules: Mapping[str, str], instead: Mapping[str, str]) -> None:
+    """Take the rules of a facade's routes into the map, and what opens them as well."""
     RULES.update(rules)
+    INSTEAD.update(instead)
 
 
 def rule_of(endpoint: str) -> str | None:

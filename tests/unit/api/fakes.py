@@ -210,7 +210,7 @@ class FakeServices:
         self.redis_access = SimpleNamespace(take=self._take_access)
         self.bundles = SimpleNamespace(check=self._check_bundle, make=self._make_bundle)
         self.packages = SimpleNamespace(find=self._find_package, store=self._store_package)
-        self.registry = SimpleNamespace(infos=self._infos)
+        self.registry = SimpleNamespace(infos=self._infos, permission=lambda _operation: None)
         self.targets = TargetResolver(
             SimpleNamespace(fleet=self._fleet),  # type: ignore[arg-type]
             self._job,
