@@ -391,7 +391,7 @@ def _with_state(values: dict[str, Any], environ: Mapping[str, str], problems: di
         try:
             settings_found[name] = _CHECKS[name](text)
         except (ValueError, InvalidInput):
-            problems[env_name(name)] = f"{path} holds no valid value; set {env_name(name)} or remove the file."
+            problems[env_name(name)] = f"{path} contains no valid value; set {env_name(name)} or remove the file."
     return {**settings_found, **values}
 
 

@@ -240,6 +240,6 @@ def rule_of(endpoint: str) -> str | None:
 
 
 def rule_name(endpoint: str) -> str:
-    """The name in the map: a blueprint that is served at several places has a number behind its name at each."""
+    """The name in the map: a blueprint that is served at several places has a number after its name at each."""
     blueprint, _, view = endpoint.removeprefix(f"{ALIAS}.").rpartition(".")
     return f"{blueprint.rstrip('0123456789')}.{view}"

@@ -16,7 +16,6 @@ from api.dashboard.schedules import when_of
 from jobqueue.model.schedule import MAX_NAME, Outcome, ScheduleView
 from jobqueue.model.stored_limits import KEPT_RESULTS
 from jobqueue.schedules.zones import UTC, instant, local
-from jobqueue.services.schedules import times_for
 
 #: Schedules on one page, and times of each that are computed: one that fires more often is named beside the calendar.
 _SCHEDULES, _TIMES = 50, 62
@@ -74,7 +73,7 @@ def _fill(days: dict[date, Day], view: ScheduleView, after: int, end: int) -> bo
             day.past[schedule.name, result.outcome] += result.count
     if schedule.pause is not None:
         return True
-    times = list(times_for(schedule).following(after, _TIMES, end))
+    times = services().schedules.next_times(schedule, after, _TIMES, end)
     if len(times) == _TIMES:
         return False
     for moment in times:

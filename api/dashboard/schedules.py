@@ -181,7 +181,6 @@ def _detail_page(
     filled: BackfillSlice | None = None,
 ) -> Response:
     timing = view.schedule.timing
-    zone = zone_of(timing.time_zone)
     return pages.render(
         "schedule.html",
         status,
@@ -189,8 +188,8 @@ def _detail_page(
         schedule=view.schedule,
         when=when_of(view.schedule),
         times=[
-            (time, local(time, zone).isoformat(sep=" ", timespec="seconds"))
-            for time in services().schedules.preview(view.schedule)
+            (time, local(time, zone_of(timing.time_zone)).isoformat(sep=" ", timespec="seconds"))
+            for time in services().schedules.next_times(view.schedule)
         ],
         span=show_duration,
         result_text=result_text,

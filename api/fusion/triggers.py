@@ -45,7 +45,7 @@ _FIELDS = {
 _MONTHLY = re.compile(r"FREQ=MONTHLY;INTERVAL=([0-9]+)")
 _STARS = ("*", "?")
 _BEGIN = re.compile(r"([0-9]{1,2})/")
-#: The largest value of each field behind the seconds, for a step that begins at a number.
+#: The largest value of each field after the seconds, for a step that begins at a number.
 _MOST = (59, 23, 31, 12, 7)
 
 _TRIGGER = {
@@ -76,8 +76,8 @@ def schedule_name(config_id: str) -> str:
         return check_schedule_name(f"{_PREFIX}{config_id}")
     except InvalidInput as error:
         sentence = (
-            f"{config_id!r} cannot have a schedule, whose name would be {_PREFIX}{config_id}: it has more than 64 "
-            "characters, or ends with - or _."
+            f"{config_id!r} cannot have a schedule: its name would be {_PREFIX}{config_id}, which has more than 64 "
+            "characters or ends with - or _."
         )
         raise InvalidInput.of("resource", sentence) from error
 
@@ -91,7 +91,7 @@ def read(resource: str, config_id: str, body: Mapping[str, Any]) -> Schedule | N
     if not isinstance(triggers, list):
         raise InvalidInput.of("triggers", "Must be a list; an empty one removes the schedule.")
     if len(triggers) > 1:
-        raise InvalidInput.of("triggers", "At most one is possible; make schedules for the others: POST /schedule.")
+        raise InvalidInput.of("triggers", "At most one is allowed; create schedules for the others: POST /schedule.")
     if not triggers:
         return None
     (trigger,) = triggers

@@ -99,7 +99,7 @@ def preview_schedule(loaded: dict[str, Any]) -> Response:
 def get_schedule(name: str) -> Response:
     """Get a schedule, its last results and its next times"""
     view = services().schedules.get(name)
-    times = services().schedules.preview(view.schedule)
+    times = services().schedules.next_times(view.schedule)
     return json_response({**schedule_document(view), "next_times": list(map(to_iso, times))})
 
 

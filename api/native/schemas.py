@@ -247,7 +247,7 @@ class LogQuery(StrictSchema):
     """Which output to read."""
 
     hostname = Text(validate=length(1, MAX_NAME), metadata=about("The agent; default: all of the job's hosts."))
-    cursor = Text(validate=length(1, MAX_NAME), metadata=about("Of several hosts: those behind this hostname."))
+    cursor = Text(validate=length(1, MAX_NAME), metadata=about("Of several hosts: those after this hostname."))
     limit = QueryWhole(
         load_default=20, validate=between(1, 100), metadata=about("Of several hosts: at most this many.")
     )

@@ -88,7 +88,7 @@ _TERMS = (
         help="How far back missed times are made up for; by default only the newest is.",
     ),
     click.option("--expires-after", type=_span, metavar="DURATION", help="How long to wait for offline hosts."),
-    click.option("--description", help="What the schedule is for."),
+    click.option("--description", help="Description of the schedule."),
     click.option("--paused", metavar="REASON", help="Store it paused."),
 )
 

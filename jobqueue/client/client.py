@@ -416,7 +416,7 @@ class Client(ObjectMethods):
         return self._object("POST", _path("/job", job_id, "cancel"))
 
     def pause(self, job_id: str) -> dict[str, Any]:
-        """Pause a rollout, and return the job. What has been opened goes on. Raises ``Conflict`` if it cannot be."""
+        """Pause a rollout, and return the job. Opened executions continue. Raises ``Conflict`` if it cannot be."""
         return self._object("POST", _path("/job", job_id, "pause"))
 
     def resume(self, job_id: str) -> dict[str, Any]:
@@ -433,7 +433,7 @@ class Client(ObjectMethods):
         return self._object("POST", _path("/job", job_id, "approve"), body=body)
 
     def abort(self, job_id: str) -> dict[str, Any]:
-        """End a rollout, and return the job: what is held is cancelled, and what has been opened goes on."""
+        """End a rollout, and return the job: what is held is cancelled, and opened executions continue."""
         return self._object("POST", _path("/job", job_id, "abort"))
 
     def retry(
@@ -514,7 +514,7 @@ class Client(ObjectMethods):
     def drain_hosts(self, hostnames: Iterable[str], reason: str = "") -> Iterator[moves.Move]:
         """Drain each agent while the result is read: ``hostname``, ``outcome``, ``state`` and ``error`` of each.
 
-        An agent that drains already is ``unchanged``; one that the API refuses is ``failed``, and the others go on.
+        An agent that drains already is ``unchanged``; one that the API refuses is ``failed``, and the others continue.
         At most 1,000 hosts.
         """
         return moves.move_each(self, hostnames, moves.DRAINED, reason)
@@ -689,8 +689,8 @@ class Client(ObjectMethods):
         rate: str | None = None,
     ) -> dict[str, Any]:
         """Pause an operation (``command.*``: all whose type begins so), jobs with a tag, the hosts of a target, or
-        everything: nothing new starts there, or with a ``rate`` such as ``10/m`` only so much, and what runs goes on.
-        Returns the pause, with its ``id``.
+        everything: nothing new starts there, or with a ``rate`` such as ``10/m`` only a limited
+        number; running executions continue. Returns the pause, with its ``id``.
         """
         body: dict[str, Any] = {
             "operation": operation,
@@ -883,7 +883,7 @@ def _log_query(hostname: str | None, offset: int) -> dict[str, Any]:
 
 
 def _is_repeated(page: Mapping[str, Any], reached: dict[str, int]) -> bool:
-    """Whether a stream of several hosts, which begins anew after a broken connection, had sent this page before."""
+    """Whether a stream of several hosts, which starts over after a broken connection, had sent this page before."""
     if not page["chunks"]:
         return bool(page["cut"]) and page["hostname"] in reached
     before = reached.get(page["hostname"], 0)

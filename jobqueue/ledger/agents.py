@@ -286,7 +286,7 @@ class Agents:
         """One page, by hostname. No call grows with the fleet.
 
         ``total`` counts all matches among the first ``MAX_LOOKED_AT`` hostnames; in a larger fleet, a filtered page
-        counts those behind ``wanted.after`` and is ``is_least``.
+        counts those after ``wanted.after`` and is ``is_least``.
         """
         self.align()
         total = self.count()
@@ -306,7 +306,7 @@ class Agents:
         page = self._page(behind, agent_filter.limit, len(matching))
         if is_counted:
             return page
-        # the search continues behind the hostnames that were looked at
+        # the search continues after the hostnames that were looked at
         return replace(page, is_least=True, next_after=page.next_after or after or None)
 
     def _page(self, hosts: list[str], limit: int, total: int) -> AgentPage:

@@ -19,7 +19,7 @@ from jobqueue.model.stored_limits import KEPT_RESULTS
 MOST_SCHEDULES = 100_000
 #: Maximum number of schedules of one page.
 MAX_PAGE = 100
-#: In place of a next time: that of before.
+#: In place of a next time: keep it.
 _KEEP = "="
 _KIND = NumberedKind(
     name="schedule",

@@ -84,7 +84,7 @@ class Firer:
                 steps.append(refused(firing, error.message))
             except Exception as error:  # the other schedules fire
                 logger.exception("The schedule %s made no job", schedule.name)
-                steps.append(refused(firing, reason_of(error)))
+                steps.append(refused(firing, result_reason(error)))
         for firing, outcome in zip(submitted, self._submit.fire(jobs) if jobs else (), strict=True):
             if isinstance(outcome, Accepted):
                 continue
@@ -144,7 +144,7 @@ class Firer:
         return ScheduledJob(submission, firing.job_id, fire, audit_entry)
 
 
-def reason_of(error: Exception) -> str:
+def result_reason(error: Exception) -> str:
     """An error as the reason of a result."""
     return error.message if isinstance(error, JobQueueError) else f"{type(error).__name__}: {error}"
 

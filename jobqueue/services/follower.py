@@ -17,7 +17,7 @@ from jobqueue.ledger.schedules import Ending, Step
 from jobqueue.model.alert import NOTIFICATIONS_LOST
 from jobqueue.model.job import Job
 from jobqueue.model.schedule import Outcome, Overlap, Result, Schedule, ScheduleView
-from jobqueue.services.firing import Firer, Firing, reason_of
+from jobqueue.services.firing import Firer, Firing, result_reason
 from jobqueue.services.schedules import running_job, times_for
 
 logger = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class Follower:
                 raise
             except Exception as error:  # the other schedules fire
                 logger.exception("The schedule %s made no job", view.schedule.name)
-                decision = _passed(view, ended.job.updated, Outcome.REFUSED, reason_of(error))
+                decision = _passed(view, ended.job.updated, Outcome.REFUSED, result_reason(error))
             if isinstance(decision, Firing):
                 firings.append(decision)
             elif decision is not None:

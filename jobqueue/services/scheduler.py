@@ -17,12 +17,13 @@ from jobqueue.errors import LedgerUnavailable
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.schedules import Step
 from jobqueue.model.alert import SCHEDULES_STOPPED
-from jobqueue.model.schedule import Outcome, Overlap, Result, Schedule, ScheduleView
-from jobqueue.schedules.times import SECOND, Times
-from jobqueue.services.firing import Firer, Firing, job_id_of, reason_of
+from jobqueue.model.schedule import Schedule, ScheduleView
+from jobqueue.schedules.times import SECOND
+from jobqueue.services.due_schedule import DueSchedule
+from jobqueue.services.firing import Firer, Firing, result_reason
 from jobqueue.services.follower import Follower
 from jobqueue.services.schedule_owner import OwnerReader
-from jobqueue.services.schedules import CancelJob, MakeSubmission, running_job, times_for
+from jobqueue.services.schedules import CancelJob, MakeSubmission
 from jobqueue.services.submission import JobSubmitter
 
 logger = logging.getLogger(__name__)
@@ -33,18 +34,9 @@ BATCH = 100
 LEASE_SECONDS, IDLE_SECONDS = 5.0, 1.0
 #: Seconds between two turns while schedules are due.
 _BUSY_SECONDS = 0.001
-#: How late a time may be that is not made up for, and that a blackout of now does not concern.
-ON_TIME = 60 * SECOND
-#: How long a time that waits for the last job is left alone.
-_WAIT = SECOND
 #: How long a schedule that cannot be processed is left alone.
 _RETRY = 3600 * SECOND
-#: Times that `buffer_all` lets wait, and times that are counted when they were missed.
-MOST_BUFFERED, MOST_COUNTED = 100, 1000
-_BUFFERED = (Overlap.BUFFER_ONE, Overlap.BUFFER_ALL)
-
-
-#: What to do with the next time of a schedule; None if it is not due.
+#: What becomes of the next time of a schedule; None if it is not due.
 Decision = TypeVar("Decision", bound=Step | Firing | None)
 
 
@@ -101,7 +93,7 @@ class Scheduler:
         steps: list[Step] = []
         firings: list[Firing] = []
         for view in self._views(names):
-            decision = self._guarded(view, now, self._decide)
+            decision = self._guarded(view, now, lambda due: due.decide(self._cancel_last))
             if isinstance(decision, Firing):
                 firings.append(decision)
             elif decision is not None:
@@ -118,21 +110,19 @@ class Scheduler:
 
     def _plan_again(self, names: tuple[str, ...], now: int) -> None:
         """The clock went back: the next times were computed from a time that is yet to come."""
-        self._schedules.settle([self._guarded(view, now, _planned_again) for view in self._views(names)])
+        self._schedules.settle([self._guarded(view, now, DueSchedule.planned_again) for view in self._views(names)])
 
-    def _guarded(
-        self, view: ScheduleView, now: int, decide: Callable[[ScheduleView, int], Decision]
-    ) -> Decision | Step:
+    def _guarded(self, view: ScheduleView, now: int, decide: Callable[[DueSchedule], Decision]) -> Decision | Step:
         """The decision about a schedule. One that cannot be processed must not keep the others from firing: it is tried
         again later, with an alert.
         """
         schedule, progress = view.schedule, view.progress
         try:
-            decision = decide(view, now)
+            decision = decide(DueSchedule(view, now))
         except LedgerUnavailable:
             raise
         except Exception as error:
-            sentence = f"The schedule {schedule.name} cannot fire: {reason_of(error)} It is tried again every hour."
+            sentence = f"The schedule {schedule.name} cannot fire: {result_reason(error)} It is tried again every hour."
             logger.exception("ALERT: %s", sentence)
             if self._stuck.get(schedule.name) != sentence:
                 self._ledger.executions.alert(SCHEDULES_STOPPED, "", "", sentence)
@@ -151,93 +141,6 @@ class Scheduler:
                     self._schedules.shelve(name)
         return intact
 
-    def _decide(self, view: ScheduleView, now: int) -> Step | Firing | None:
-        """The step for the next time of a schedule, or the job to submit for it; None if it is not due."""
-        schedule, progress = view.schedule, view.progress
-        times, time = times_for(schedule), progress.next
-        if time is None or times.after(time - 1) != time:
-            logger.warning("The next time of the schedule %s was altered; it is computed again", schedule.name)
-            return _planned_again(view, now)
-        if times.due(time) > now:
-            return None
-        newest = _newest(times, time, now)
-        if schedule.pause is not None:
-            return _passed(view, times, time, newest, Outcome.PAUSED, schedule.pause.reason)
-        missed = self._missed(view, times, newest, now)
-        if missed is not None:
-            return missed
-        moments = [times.due(time)] if now - times.due(time) <= ON_TIME else [times.due(time), now]
-        if any(map(times.is_blacked_out, moments)):
-            return _passed(view, times, time, time, Outcome.BLACKOUT, "in a blackout")
-        waits = self._overlap(view, times, time, now)
-        if waits is not None:
-            return waits
-        following = times.after(time)
-        return Firing(view, time, job_id_of(schedule, time), following, _due(times, following))
-
-    def _missed(self, view: ScheduleView, times: Times, newest: int, now: int) -> Step | None:
-        """The step over times that are too late; None if the next time is not."""
-        schedule, time = view.schedule, view.progress.next
-        assert time is not None  # noqa: S101 - for the type checker
-        if schedule.overlap in _BUFFERED and time <= view.progress.seen:
-            return None  # it waited for another job
-        if schedule.catch_up is None:
-            if now - times.due(time) <= ON_TIME:
-                return None
-            last = newest if now - times.due(newest) > ON_TIME else _newest(times, time, newest - 1)
-            return _passed(view, times, time, last, Outcome.MISSED, "no API process fired schedules")
-        begin = now - schedule.catch_up
-        if time >= min(begin, newest):
-            return None
-        first = times.after(begin - 1)
-        last = newest if first is None else min(first, newest)
-        return _passed(
-            view, times, time, _newest(times, time, last - 1), Outcome.MISSED, "no API process fired schedules"
-        )
-
-    def _overlap(self, view: ScheduleView, times: Times, time: int, now: int) -> Step | None:
-        """The effect of the schedule's last job on a time; None: the time fires."""
-        schedule, progress = view.schedule, view.progress
-        if schedule.overlap is Overlap.BUFFER_ONE and progress.waits not in (None, time) and time <= progress.seen:
-            return _passed(view, times, time, time, Outcome.SKIPPED, "another time waited for the last job")
-        running = running_job(progress)
-        if not running or schedule.overlap is Overlap.ALLOW:
-            return None
-        if schedule.overlap is Overlap.CANCEL_OTHER:
-            return self._replace_last(view, running, times, time)
-        if schedule.overlap is Overlap.SKIP:
-            return _passed(view, times, time, time, Outcome.SKIPPED, f"job {running} has not ended")
-        if schedule.overlap is Overlap.BUFFER_ALL and times.count(time, now + 1, MOST_BUFFERED + 1) > MOST_BUFFERED:
-            return _passed(
-                view, times, time, time, Outcome.SKIPPED, f"{MOST_BUFFERED} later times wait for the last job"
-            )
-        return Step(schedule, progress, time, now + _WAIT, None, time, now)
-
-    def _replace_last(self, view: ScheduleView, running: str, times: Times, time: int) -> Step | None:
-        """Cancel the last job for its owner; the step over the time if the owner may not."""
-        reason = self._firer.cancel_last(view.schedule, running)
-        return _passed(view, times, time, time, Outcome.REFUSED, reason) if reason else None
-
-
-def _planned_again(view: ScheduleView, now: int) -> Step:
-    """The step to the first time after now."""
-    times = times_for(view.schedule)
-    following = times.after(now)
-    return Step(view.schedule, view.progress, following, _due(times, following))
-
-
-def _due(times: Times, time: int | None) -> int | None:
-    return None if time is None else times.due(time)
-
-
-def _newest(times: Times, begin: int, end: int) -> int:
-    """The newest time from ``begin``, which is a time, that is due at ``end``."""
-    newest = times.newest(begin, end)
-    return times.newest(begin, newest - 1) if newest > begin and times.due(newest) > end else newest
-
-
-def _passed(view: ScheduleView, times: Times, first: int, last: int, outcome: Outcome, reason: str) -> Step:
-    """The step over the times from ``first`` to ``last``, of which none makes a job."""
-    following = times.after(last)
-    result = Result(first, last, 0, outcome, times.count(first, last + 1, MOST_COUNTED), "", reason)
-    return Step(view.schedule, view.progress, following, _due(times, following), result)
+    def _cancel_last(self, view: ScheduleView, running: str) -> str:
+        """Cancel the last job of a schedule before the next one; why that was refused, or an empty text."""
+        return self._firer.cancel_last(view.schedule, running)

@@ -75,7 +75,7 @@ class ScheduleManager:
         return self._schedules.get(name)
 
     def page(self, behind: str, limit: int, results: int) -> tuple[list[ScheduleView], int, str | None]:
-        """Schedules by name; how many there are in all, and the name behind which the next page begins."""
+        """Schedules by name; how many there are in all, and the name after which the next page begins."""
         return self._schedules.page(behind, limit, results)
 
     def preview(self, schedule: Schedule, number: int = PREVIEWED) -> list[int]:
@@ -83,6 +83,20 @@ class ScheduleManager:
         now = self._ledger.time()
         schedule = replace(schedule, timing=_anchored(schedule.timing, now))
         return list(_times(schedule).following(now, number))
+
+    def next_times(
+        self, schedule: Schedule, begin: int | None = None, number: int = PREVIEWED, end: int | None = None
+    ) -> list[int]:
+        """The next times of a stored schedule after ``begin`` (default: now), without those in blackouts.
+
+        None if they cannot be computed: the time zone database of this host is another one than when it was stored.
+        """
+        after = self._ledger.time() if begin is None else begin
+        try:
+            return list(times_for(schedule).following(after, number, end))
+        except InvalidInput as error:
+            logger.info("The next times of the schedule %s cannot be computed: %s", schedule.name, error)
+            return []
 
     def _checked_after(self, schedule: Schedule, submission: Submission | None) -> Schedule:
         """The schedule with the lists of its jobs, if it follows others. Raises ``InvalidInput`` for a loop."""

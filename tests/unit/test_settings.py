@@ -338,7 +338,7 @@ def test_the_state_directory_fills_in_what_is_open(tmp_path: Path) -> None:
 
 def test_a_broken_state_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "redis.url").write_text("rubbish\n")
-    with pytest.raises(InvalidSettings, match=r"redis\.url holds no valid value; set JOBQUEUE_REDIS_URL"):
+    with pytest.raises(InvalidSettings, match=r"redis\.url contains no valid value; set JOBQUEUE_REDIS_URL"):
         settings(tmp_path, JOBQUEUE_STATE_DIR=str(tmp_path))
     (tmp_path / "redis.url").unlink()
     (tmp_path / "redis.url").mkdir()

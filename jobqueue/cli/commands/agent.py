@@ -15,9 +15,10 @@ from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.each import for_each
 from jobqueue.cli.parameters import json_option, yes_option
 from jobqueue.cli.sorting import AGENTS, ordered, sort_option
+from jobqueue.cli.views.agent_figures import agent_figures, conditions
 from jobqueue.cli.views.missing_cells import complain_of_missing_cells
 from jobqueue.cli.views.output import Column, Screen, complain, screen
-from jobqueue.cli.views.text import lines, one_line, pairs, state_of
+from jobqueue.cli.views.text import lines, one_line, pairs
 from jobqueue.client import Client
 from jobqueue.model.agent import AgentState
 from jobqueue.model.agent_filter import DEFAULT_LIMIT, MAX_LIMIT
@@ -183,17 +184,11 @@ def remove(hostnames: Sequence[str], as_json: bool) -> None:
 
 
 def _row(out: Screen, agent: Mapping[str, Any]) -> list[Any]:
-    load = agent.get("load")
     return [
-        agent.get("hostname"),
-        agent.get("status"),
-        state_of(agent),
-        agent.get("running"),
-        agent.get("queue_length"),
-        load[0] if isinstance(load, list) and load else None,
+        *agent_figures(agent),
         out.when(agent.get("last_heartbeat")),
         pairs(agent.get("labels") or {}),
-        " ".join([*map(str, agent.get("conditions") or ()), *_drained(agent)]),
+        " ".join([conditions(agent), *_drained(agent)]).strip(),
     ]
 
 

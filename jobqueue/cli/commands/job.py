@@ -315,7 +315,7 @@ def logs(
 ) -> None:
     """Print a job's output; -f follows it.
 
-    The lines of a job on several hosts are printed behind the names of their hosts: web1 | text. With --json, one page
+    The lines of a job on several hosts are printed after the names of their hosts: web1 | text. With --json, one page
     of the API's JSON per line.
     """
     if follow and (failed or group or len(hosts) > 1):

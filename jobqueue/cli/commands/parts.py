@@ -178,7 +178,7 @@ def own_password(settings: Settings) -> tuple[str, Path]:
             f"Flower's password cannot be stored in {path} ({reason_of(error)}); set JOBQUEUE_TOKEN."
         ) from error
     if not password:
-        raise InvalidSettings(f"{path} holds no password; remove the file to get a new one.")
+        raise InvalidSettings(f"{path} contains no password; remove the file to get a new one.")
     return password, path
 
 

@@ -110,7 +110,7 @@ def run(  # noqa: PLR0913 - one for each option
     One word such as node.uptime.get is an operation; all else is a line for /bin/sh. Work that may change hosts needs
     --on. The output of a single host is printed as it arrives; of several hosts, progress, and then each line behind
     the name of its host. The last line (on standard error) counts the hosts. Ctrl-C asks whether to cancel the job; in
-    a pipe it goes on.
+    a pipe it continues.
 
     Exit code: 0 completed or skipped on every host, 1 any other end (also --wait-timeout), 2 usage or connection.
     """
@@ -124,7 +124,7 @@ def run(  # noqa: PLR0913 - one for each option
     with connect() as client:
         if name is not None:
             refused = job.own_of_saved | {
-                "A word behind the name": words[1:],
+                "A word after the name": words[1:],
                 "An option of a rollout": terms["rollout"],
                 "--concurrency": terms["concurrency"],
                 **{f"--{field}": True for field in check},

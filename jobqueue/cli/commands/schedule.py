@@ -72,7 +72,7 @@ def create(
             _show_times(_preview(client, terms), as_json=as_json)
             return
         if name_of_saved is not None:
-            refused = parts.own_of_saved | {"A word behind the name": words[1:], "An option of a rollout": rollout}
+            refused = parts.own_of_saved | {"A word after the name": words[1:], "An option of a rollout": rollout}
             job = _saved_job(client, name_of_saved, parts.values, saved_options(parts.targets, refused))
         elif job is None:
             work = work_of(client, words, parts.script, parts.pairs, as_shell=parts.as_shell)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 from jobqueue.client import Client
 from jobqueue.client.saved import body_of
@@ -35,37 +36,39 @@ class Comparison:
 Declared = Mapping[str, frozenset[str]]
 
 
-class Kind(Protocol):
+class Kind(ABC):
     """One kind. Methods raise the errors of the client."""
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def has_order(self) -> bool:
-        """Whether its records may use each other."""
+    name: ClassVar[str]
+    #: Whether its records may use each other.
+    has_order: ClassVar[bool]
 
+    @abstractmethod
     def compare(self, client: Client, name: str, body: Mapping[str, Any], declared: Declared) -> Comparison:
         """What storing the body would change; nothing is stored."""
 
-    def uses(self, body: Mapping[str, Any]) -> frozenset[str]:
+    def uses(self, body: Mapping[str, Any]) -> frozenset[str]:  # noqa: ARG002 (a kind may need it)
         """The names of records of this kind that must be stored before this one, and deleted after it."""
+        return frozenset()
 
+    @abstractmethod
     def store(self, client: Client, name: str, body: Mapping[str, Any], comparison: Comparison) -> None:
         """Store the body, if the record is still as it was compared."""
 
-    def delete(self, client: Client, name: str) -> None: ...
+    @abstractmethod
+    def delete(self, client: Client, name: str) -> None:
+        """Delete the record."""
+
+    @abstractmethod
     def stored(self, client: Client) -> Iterator[tuple[str, dict[str, Any]]]:
         """Name and body of every stored record."""
 
 
-class SavedJobs:
+class SavedJobs(Kind):
     """Saved jobs: the body is that of ``PUT /saved/{name}``."""
 
     name = "saved-job"
     has_order = False
-
-    def uses(self, body: Mapping[str, Any]) -> frozenset[str]:  # noqa: ARG002
-        return frozenset()
 
     def compare(
         self,
@@ -90,7 +93,7 @@ class SavedJobs:
             yield saved["name"], body_of(saved)
 
 
-class Targets:
+class Targets(Kind):
     """Stored targets: the body is that of ``PUT /target/{name}``."""
 
     name = "target"
@@ -116,7 +119,7 @@ class Targets:
             yield target["name"], {field: target[field] for field in self._FIELDS if target.get(field)}
 
 
-class Schedules:
+class Schedules(Kind):
     """Schedules: the body is that of ``PUT /schedule/{name}``."""
 
     name = "schedule"
@@ -135,9 +138,6 @@ class Schedules:
         "managed_by": None,
     }
 
-    def uses(self, body: Mapping[str, Any]) -> frozenset[str]:  # noqa: ARG002
-        return frozenset()
-
     def compare(self, client: Client, name: str, body: Mapping[str, Any], declared: Declared) -> Comparison:
         answer = client.put_schedule(name, body, dry_run=True, assume=_uses_declared(body, declared))
         return Comparison(answer["change"], tuple(answer["changes"]))
@@ -153,7 +153,7 @@ class Schedules:
             yield schedule["name"], _declared_body(schedule, self._FIELDS)
 
 
-class Notifications:
+class Notifications(Kind):
     """Notification rules: the body is that of ``PUT /notification/{name}``."""
 
     name = "notification"
@@ -169,9 +169,6 @@ class Notifications:
         "time_zone": "UTC",
         "managed_by": None,
     }
-
-    def uses(self, body: Mapping[str, Any]) -> frozenset[str]:  # noqa: ARG002
-        return frozenset()
 
     def compare(
         self,

@@ -1,12 +1,14 @@
 -- Creates, replaces or deletes a schedule, unless it changed since the caller read it.
--- include: clock notice schedule follow audit_trail
+-- include: clock notice schedule follow audit_trail made_before
 -- KEYS: none
 -- ARGV: 1 now, 2 its name, 3 its serial number as the caller has seen it or '' if there was none, 4 the schedule as sealed
---   JSON or '' to delete it, 5 its new serial number, 6 its next time, '' for none or '=' for that of before, 7 when that fires,
+--   JSON or '' to delete it, 5 its new serial number, 6 its next time, '' for none or '=' to keep it, 7 when that fires,
 --   8 the list of the jobs that it follows or '', 9 how many schedules there may be, 10 how many entries the audit trail keeps,
 --   11 seal of the entry for it, 12 that entry or ''
 -- returns: {'done', number and link of the entry} | {'exists'} | {'unknown'} | {'changed'} (by a concurrent caller) | {'full'}
 --   | {'unrecorded', why} (the entry cannot be written, so nothing was done)
+local repeated = made_before('done', ARGV[11], ARGV[12])
+if repeated then return repeated end
 local name = ARGV[2]
 local key = K.schedule .. name
 local serial = redis.call('HGET', key, 'serial') or ''
