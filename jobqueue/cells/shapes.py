@@ -30,6 +30,14 @@ def job(cell: Cell, document: Any) -> Document:
     return found
 
 
+def operation(cell: Cell, job: Document) -> Document:
+    """The operation of a job: its type, and its data. Raises ``CellUnavailable`` for anything else."""
+    found = job.get("operation")
+    if isinstance(found, dict) and isinstance(found.get("type"), str) and isinstance(found.get("data"), dict):
+        return found
+    raise cell.unavailable(f"the server at {cell.url} answered with a job without an operation")
+
+
 def jobs(cell: Cell, document: Mapping[str, Any]) -> list[Document]:
     """The jobs of a list. Raises ``CellUnavailable`` for anything else."""
     items = document.get("items")
