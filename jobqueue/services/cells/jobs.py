@@ -54,7 +54,7 @@ class CellJobs:
         parent, _ = self._parents.find(job_id)
         if parent is None:
             cell, document = self.locate(job_id)
-            return {**document, "cell": cell, "parent": (document.get("tags") or {}).get(job_list.PARENT_TAG)}
+            return job_list.shown(cell, document)
         answers = self._documents(parent)
         document = job_merge.job_document(parent, answers.given)
         errors = {**answers.missing, **answers.refused}
@@ -229,7 +229,7 @@ class CellJobs:
 
 
 def _job(cell: Cell, job_id: str) -> Document:
-    return shapes.job(cell, cell.get(f"/job/{job_id}", holding="id"))
+    return shapes.job(cell, cell.get(f"/job/{job_id}", holding="id"), job_id)
 
 
 def _object(cell: Cell, path: str) -> Document:

@@ -173,7 +173,7 @@ def _tagged(cell: Cell, parent: Parent, job_id: str = "") -> dict[str, Any] | No
     if not job_id:
         return None
     try:
-        return shapes.job(cell, cell.get(f"/job/{job_id}", holding="id"))
+        return shapes.job(cell, cell.get(f"/job/{job_id}", holding="id"), job_id)
     except NotFound:
         return None
 

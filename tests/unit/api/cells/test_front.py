@@ -316,7 +316,7 @@ def test_a_part_whose_answer_was_lost_is_no_second_job_under_another_key_of_the_
             monkeypatch.setattr(gate.of(site.app), "authenticate", lambda _environ, key=key: key)
         if number == "1":
             parent = front.home.ledger.parents.get(front.submit("_all")["job_id"])
-            front.front.runner.change(parent.id, lambda present: _unsent(present))
+            front.front.runner.change(parent.id, _unsent)
     again = front.front.runner.advance(parent.id)
     assert again is not None
     assert [part.job_id for part in again.parts] == [part.job_id for part in parent.parts]
