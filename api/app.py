@@ -48,7 +48,7 @@ _VARIABLE = re.compile(r"<[^>]*>")
 #: The APIs of other systems that are served beside the native one. Nothing else names them.
 FACADES: tuple[Facade, ...] = (ray.FACADE, fusion.FACADE, osapi.FACADE)
 for _facade in FACADES:
-    rules.add(_facade.rules)
+    rules.add(_facade.rules, _facade.instead)
     scoped_routes.add(_facade.scoped)
     audit.add(_facade.audited)
     scheduling.add(_facade.contents)
@@ -106,7 +106,8 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     request_metrics.install(app)
     request_id.install(app)
     tracking.install(app)
-    web_tokens = WebTokens(settings, services.verify.granted)
+    issuers = {name: claimed for facade in FACADES for name, claimed in facade.issuers.items()}
+    web_tokens = WebTokens(settings, services.verify.granted, issuers.get(settings.jwt_issuer))
     gate.install(
         app,
         Authenticator(

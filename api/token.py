@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 
+from jobqueue.atomic_file import create_file
 from jobqueue.errors import InvalidSettings
 from jobqueue.plain_text import decoded
 from jobqueue.settings import SECRET_FILE, TOKEN_FILE, Settings
@@ -33,28 +33,11 @@ def ensure_secret(settings: Settings) -> str:
 def _ensure(settings: Settings, file_name: str, name: str) -> tuple[str, Path | None]:
     path = settings.state_dir / file_name
     try:
-        settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        is_ours = _write_new(path, secrets.token_urlsafe(32))
+        is_new = create_file(path, f"{secrets.token_urlsafe(32)}\n")
         token = decoded(path.read_bytes()).strip()
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise InvalidSettings(f"{path} cannot be written ({reason}); set {name}.") from error
     if not token:
         raise InvalidSettings(f"{path} is empty; remove it, or set {name}.")
-    return token, path if is_ours else None
-
-
-def _write_new(path: Path, token: str) -> bool:
-    """Write the file unless it is there already; whether it was written."""
-    # under another name first: the file is complete as soon as it exists, and of two that start at once one wins
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(token + "\n")
-        os.link(draft, path)
-    except FileExistsError:
-        return False
-    finally:
-        draft.unlink()
-    return True
+    return token, path if is_new else None

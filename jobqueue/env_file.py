@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from jobqueue.errors import InvalidSettings
-from jobqueue.plain_text import decoded
+from jobqueue.plain_text import decoded, reason_of
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OTHERS_WRITE = 0o022
@@ -30,7 +30,7 @@ def read_env_file(path: Path) -> dict[str, str]:
                 )
             text = decoded(file.read(_LARGEST))
     except (OSError, UnicodeError) as error:
-        raise InvalidSettings(f"The settings in {path} cannot be read: {error}.") from error
+        raise InvalidSettings(f"The settings in {path} cannot be read: {reason_of(error)}.") from error
     variables: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         if line.strip() and line.lstrip()[0] not in "#;":

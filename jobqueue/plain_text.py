@@ -24,6 +24,15 @@ def decoded(data: bytes) -> str:
     return data.decode(encoding)
 
 
+def reason_of(error: Exception) -> str:
+    """Why a file could not be used, as the end of a message that names it: no error number, no second path."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start} is not valid {error.encoding.upper()}"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error)
+
+
 def without_mark(text: str) -> str:
     """``text`` without a byte order mark at its beginning."""
     return text.removeprefix(_BOM)

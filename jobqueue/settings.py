@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from jobqueue.errors import InvalidInput, InvalidSettings
 from jobqueue.model.prefix import check_prefix
 from jobqueue.model.target import check_hostname, check_label
-from jobqueue.plain_text import decoded
+from jobqueue.plain_text import decoded, reason_of
 from jobqueue.redis_url import RedisUrl, mask_password
 
 PREFIX = "JOBQUEUE_"
@@ -95,6 +95,7 @@ class Settings:
     ``traces``               off, otlp (by the standard OTEL_* names of the environment) or console
     ``max_output_bytes``     size limit of each output stream in a command's result
     ``max_log_bytes``        size of an execution's live output that is kept (the newest)
+    ``max_fetched_bytes``    files that an agent's host sends for one job, all together
     ``default_timeout_seconds``  timeout of jobs without one; unlimited by default
     ``cache_dir``, ``max_cache_bytes``  where an agent keeps packages and environments; <state_dir>/cache
     ``max_package_bytes``    largest package that can be uploaded
@@ -174,6 +175,7 @@ class Settings:
     traces: str = "off"
     max_output_bytes: int = 1024 * 1024
     max_log_bytes: int = 4 * 1024 * 1024
+    max_fetched_bytes: int = 64 * 1024 * 1024
     default_timeout_seconds: float | None = None
     cache_dir: Path = Path()
     max_cache_bytes: int = 10 * 1024**3
@@ -378,7 +380,9 @@ def _with_state(values: dict[str, Any], environ: Mapping[str, str], problems: di
         except (FileNotFoundError, NotADirectoryError):
             continue
         except (OSError, UnicodeError) as error:
-            problems[env_name(name)] = f"{path} cannot be read ({error}); set {env_name(name)} or remove the file."
+            problems[env_name(name)] = (
+                f"{path} cannot be read ({reason_of(error)}); set {env_name(name)} or remove the file."
+            )
             continue
         if not text:
             continue
@@ -648,6 +652,7 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "traces": _one_of(_TRACES),
     "max_output_bytes": _integer(1024, 1024**3),
     "max_log_bytes": _integer(1024, 1024**3),
+    "max_fetched_bytes": _integer(1, 1024**3),
     "default_timeout_seconds": _number(0.001, 366 * 86_400),
     "cache_dir": _folder,
     "max_cache_bytes": _integer(1024**2, 1024**5),

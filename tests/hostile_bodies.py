@@ -88,6 +88,7 @@ ROUTES: list[tuple[str, str, Any]] = [
     ("POST", "/api/spark/jobs", _CONFIGURATION),
     ("POST", "/job-launcher/launcher", _CONFIGURATION),
     ("POST", "/job-launcher/launcher/status", {"state": "running", "jobId": "d", "jobConfig": {"id": "c"}}),
+    ("PUT", "/api/jobs/spark:c/schedule", {"triggers": [{"type": "cron", "value": "0 0 3 ? * MON"}], "enabled": True}),
     ("POST", "/api/session", {"username": "u", "password": "p"}),
     ("POST", "/agent/bundle", {"hostname": "web9", "labels": {"group": "web"}, "expires_hours": 1}),
     ("POST", "/user", {"name": "u", "password": "correct horse battery staple", "roles": ["read"]}),
@@ -100,6 +101,11 @@ ROUTES: list[tuple[str, str, Any]] = [
             ("POST", "command/exec", {"command": "x", "args": ["a", "@fact.os"], "cwd": "/", "timeout": 1}),
             ("POST", "command/shell", {"command": "x | y", "timeout": 1}),
             ("POST", "file/status", {"path": "/etc/hosts"}),
+            ("POST", "file/deploy", {"object_name": "n", "path": "/x", "mode": "0644", "vars": {"a": [{"b": "c"}]}}),
+            ("POST", "network/interface/eth0", {"dhcp4": False, "addresses": ["192.0.2.1/24"], "mtu": 1500}),
+            ("POST", "network/route/eth0", {"routes": [{"to": "192.0.2.0/24", "via": "192.0.2.1"}]}),
+            ("POST", "service", {"name": "n", "object": "o"}),
+            ("POST", "ntp", {"servers": ["ntp.example.org"]}),
             ("POST", "network/ping", {"address": "127.0.0.1"}),
             ("PUT", "network/dns", {"servers": ["192.0.2.1"], "search_domains": ["a"], "interface_name": "eth0"}),
             ("POST", "process/1/signal", {"signal": "TERM"}),
@@ -127,7 +133,7 @@ LISTS = [
     ("/target/complete", ("q",)),
     ("/audit", ("cursor", "limit", "who")),
     ("/saved", ("cursor", "limit")),
-    ("/saved/n/diff", ("before", "after")),
+    ("/saved/n/diff", ("from", "to")),
     ("/schedule", ("cursor", "limit")),
     ("/notification", ("cursor", "limit")),
     ("/api/jobs/", ("limit", "offset")),
@@ -150,8 +156,19 @@ PACKAGES = [
     "/api/packages/gcs/_ray_pkg_0123456789abcdef.zip%00",
     "/api/packages/gcs/..%2f..%2fetc%2fpasswd",
     "/api/packages/x/" + "a" * 300,
+    "/file/n",
+    "/file/n?type=template",
+    "/file/..%2fn",
 ]
-FORMS = ["/ui/sign-in", "/ui/submit", f"/ui/jobs/{JOB}/cancel"]
+FORMS = [
+    "/ui/sign-in",
+    "/ui/submit",
+    f"/ui/jobs/{JOB}/cancel",
+    "/ui/agents/choose",
+    "/ui/schedules/n/backfill",
+    "/file",
+    "/api/file",
+]
 _WORDS = [
     "web1", "_all", "group:web", "web[0001-9999]," * 20 + "x", "(" * 60 + "_all", "not " * 60 + "_all", "50% of _all",
     "hostname~\"" + "(a|b)*" * 40 + "\"", "x[" + "1-9," * 900 + "1]", " or ".join(f"k{n}:v*" for n in range(100)),
@@ -237,7 +254,10 @@ def _listing(draw: random.Random) -> str:
 
 
 def _form(draw: random.Random) -> tuple[bytes, bytes]:
-    pairs = [(draw.choice(["name", "password", "operation", "target", "data"]), draw.choice(_WORDS)) for _ in range(9)]
+    pairs = [
+        (draw.choice(["name", "password", "operation", "target", "data", "file", "type"]), draw.choice(_WORDS))
+        for _ in range(9)
+    ]
     if draw.random() < 0.5:
         fields = "&".join(f"{name}={quote(text)}" for name, text in pairs * draw.choice([1, 1, 500]))
         return fields.encode(), b"application/x-www-form-urlencoded"

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from flask import Flask, Request, g, request
 
 from api.auth.hosts import Hosts
-from api.auth.rules import KNOWN, PUBLIC, rule_of
+from api.auth.rules import INSTEAD, KNOWN, PUBLIC, rule_of
 from api.auth.scoped_routes import is_scoped
 from jobqueue.errors import PermissionDenied
 from jobqueue.model.principal import Principal
@@ -70,7 +70,7 @@ class Gate:
 
 def _require(principal: Principal, rule: str, endpoint: str) -> None:
     """Raise ``PermissionDenied`` unless the principal may use a route: on every host, or the route looks at hosts."""
-    if principal.may(rule):
+    if principal.may(rule) or (endpoint in INSTEAD and principal.may(INSTEAD[endpoint])):
         return
     principal.require_somewhere(rule)
     if not is_scoped(endpoint):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import logging
-import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +15,9 @@ from typing import Any, Protocol
 
 from api.auth.jwk import VerificationKey, parse_key_set
 from api.auth.jwks_download import download
+from jobqueue.atomic_file import replace_file
 from jobqueue.errors import InvalidSettings
+from jobqueue.plain_text import reason_of
 
 log = logging.getLogger("jobqueue.api")
 
@@ -57,7 +58,7 @@ class KeyFile:
             self._stamp = self._stat()
             self._keys = _parsed(path.read_bytes(), str(path))
         except (OSError, ValueError) as error:
-            raise InvalidSettings(f"JOBQUEUE_JWT_JWKS: {path} cannot be read as a JWKS: {error}.") from error
+            raise InvalidSettings(f"JOBQUEUE_JWT_JWKS: {path} cannot be read as a JWKS: {reason_of(error)}.") from error
 
     def find(self, algorithm: str, kid: str | None) -> list[VerificationKey]:
         """As ``KeySource``."""
@@ -164,11 +165,8 @@ class KeyAddress:
 
     def _save(self, raw: bytes) -> None:
         text = json.dumps({"address": self._address, "fetched": self._fetched, "document": json.loads(raw)})
-        fresh = self._store.with_name(f".{self._store.name}.{secrets.token_hex(4)}")
         try:
-            fresh.touch(0o600)
-            fresh.write_text(text, encoding="utf-8")
-            fresh.replace(self._store)
+            replace_file(self._store, text)
         except OSError as error:
             log.warning("The web tokens' keys cannot be cached in %s: %s", self._store, error)
 

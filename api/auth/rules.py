@@ -40,6 +40,7 @@ _JOBS = {
     "execution.list_executions": "job:read",
     "log.get_logs": "job:read",
     "output.get_output": "job:read",
+    "fetched.get_files": "file:fetch",
     "event.get_events": "job:read",
     "failure.list_failures": "job:read",
     "event.get_job_events": "job:read",
@@ -213,9 +214,14 @@ RULES: dict[str, str] = {
 }
 
 
-def add(rules: Mapping[str, str]) -> None:
-    """Take the rules of a facade's routes into the map."""
+#: endpoint -> a permission that opens the route as well. Its view then looks at which of the two the caller has.
+INSTEAD: dict[str, str] = {}
+
+
+def add(rules: Mapping[str, str], instead: Mapping[str, str]) -> None:
+    """Take the rules of a facade's routes into the map, and what opens them as well."""
     RULES.update(rules)
+    INSTEAD.update(instead)
 
 
 def rule_of(endpoint: str) -> str | None:

@@ -24,6 +24,7 @@ SCOPED: set[str] = {
     "execution.list_executions",
     "log.get_logs",
     "output.get_output",
+    "fetched.get_files",
     "event.get_events",
     "event.get_job_events",
     "failure.list_failures",

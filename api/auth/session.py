@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Response
 
+from api.auth.browser_cookie import BrowserCookie, own_origin
 from api.auth.web_token import WebIdentity
 from jobqueue.errors import PermissionDenied
 from jobqueue.ledger.seal import Seal
@@ -31,11 +32,7 @@ from jobqueue.settings import Settings
 if TYPE_CHECKING:
     from jobqueue.services.credential_verifier import CredentialVerifier
 
-#: Under TLS the prefix has the browser take the cookie only from us, for the whole host, and only over TLS.
-SECURE_NAME = "__Host-jobqueue"
-PLAIN_NAME = "jobqueue_session"
-#: Under a prefix the host is shared with others, who must not be sent the cookie; __Host- does not allow a path.
-PREFIXED_NAME = "__Secure-jobqueue"
+COOKIE = BrowserCookie("jobqueue_session", "__Host-jobqueue", "__Secure-jobqueue")
 CSRF_HEADER = "X-CSRF-Token"
 LIFETIME_SECONDS = 12 * 3600
 _TOKEN = "token"  # noqa: S105 (a kind of credentials)
@@ -114,16 +111,7 @@ class Sessions:
             raise PermissionDenied(
                 "The roles and permissions are too many for a session's cookie; have the identity provider name fewer."
             )
-        secure, prefix = _is_secure(environ), _prefix(environ)
-        response.set_cookie(
-            _name(secure=secure, prefix=prefix),
-            value,
-            max_age=seconds,
-            path=prefix or "/",
-            secure=secure,
-            httponly=True,
-            samesite="Strict" if content["for"] == _PROGRAMS else "Lax",
-        )
+        COOKIE.set(response, value, environ, seconds, "Strict" if content["for"] == _PROGRAMS else "Lax")
         return self.csrf_token(value)
 
     def end(self, environ: Mapping[str, Any], response: Response) -> None:
@@ -131,10 +119,7 @@ class Sessions:
         content = self._content(cookie_of(environ))
         if content is not None:
             self._verify.end_session(content["id"], content["end"])
-        prefix = _prefix(environ)
-        for secure in (True, False):
-            name = _name(secure=secure, prefix=prefix)
-            response.delete_cookie(name, path=prefix or "/", secure=secure, httponly=True, samesite="Lax")
+        COOKIE.delete(response, environ)
 
     def csrf_token(self, value: str) -> str:
         """The value of X-CSRF-Token that changing requests of the session with this cookie must send."""
@@ -163,7 +148,7 @@ class Sessions:
         Browsers say where a request that changes something comes from; programs send neither header.
         """
         origin, site = environ.get("HTTP_ORIGIN"), environ.get("HTTP_SEC_FETCH_SITE")
-        if (origin is not None and origin.lower() != _own(environ)) or site not in (None, "same-origin", "none"):
+        if (origin is not None and origin.lower() != own_origin(environ)) or site not in (None, "same-origin", "none"):
             raise PermissionDenied("The request comes from a page of another site; a session serves its own only.")
 
     def owner(self, environ: Mapping[str, Any]) -> Principal | None:
@@ -199,18 +184,13 @@ class Sessions:
 
     def _require_own_page(self, environ: Mapping[str, Any], value: str) -> None:
         # a browser says where a request that changes something comes from; "null" is a page without an origin
-        if environ.get("HTTP_ORIGIN", "").lower() != _own(environ):
+        if environ.get("HTTP_ORIGIN", "").lower() != own_origin(environ):
             raise PermissionDenied("The header Origin does not name this API: a session works from its own pages only.")
         if environ["REQUEST_METHOD"] in _SAFE:
             return  # a WebSocket: a page cannot set headers on it, and cannot forge its Origin
         token = environ.get("HTTP_X_CSRF_TOKEN", "")
         if not hmac.compare_digest(token.encode("latin-1"), self.csrf_token(value).encode()):
             raise PermissionDenied(f"The header {CSRF_HEADER} is missing or wrong; load the page again.")
-
-
-def _own(environ: Mapping[str, Any]) -> str:
-    """The origin of this API's pages, as a request names it."""
-    return f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}".lower()
 
 
 def cookie_of(environ: Mapping[str, Any]) -> str | None:
@@ -222,21 +202,5 @@ def cookie_of(environ: Mapping[str, Any]) -> str | None:
         cookies = SimpleCookie(header)
     except CookieError:
         return None
-    cookie = cookies.get(_name(secure=_is_secure(environ), prefix=_prefix(environ)))
+    cookie = cookies.get(COOKIE.name(environ))
     return cookie.value if cookie is not None else None
-
-
-def _is_secure(environ: Mapping[str, Any]) -> bool:
-    return bool(environ["wsgi.url_scheme"] == "https")
-
-
-def _prefix(environ: Mapping[str, Any]) -> str:
-    """The path under which the API is served, without a slash at its end; empty at the root of the host."""
-    prefix: str = environ.get("SCRIPT_NAME", "")
-    return prefix
-
-
-def _name(*, secure: bool, prefix: str) -> str:
-    if not secure:
-        return PLAIN_NAME
-    return PREFIXED_NAME if prefix else SECURE_NAME

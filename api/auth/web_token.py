@@ -23,6 +23,8 @@ from jobqueue.settings import Settings
 
 #: (roles, permissions) -> the permissions that they grant together.
 Granted = Callable[[Iterable[str], Iterable[str]], frozenset[str]]
+#: (roles, permissions) as the issuer of another system means them -> what they grant, and the roles that are ours.
+Claimed = Callable[[Iterable[str], Iterable[str]], tuple[frozenset[str], frozenset[str]]]
 
 #: Seconds by which the issuer's clock may differ from this host's.
 LEEWAY_SECONDS = 30
@@ -50,8 +52,14 @@ class WebIdentity:
     roles: tuple[str, ...]
     limits: frozenset[str] | None
 
-    def principal(self, granted: Granted) -> Principal:
-        """The principal. A token can have less than its owner may do, never more."""
+    def principal(self, granted: Granted, claimed: Claimed | None = None) -> Principal:
+        """The principal. A token can have less than its owner may do, never more.
+
+        ``claimed``: how the issuer of another system means roles and permissions.
+        """
+        if claimed is not None:
+            permissions, roles = claimed(self.roles, self.limits or ())
+            return Principal(self.subject, permissions | granted(roles, ()), self.roles, "jwt")
         permissions = granted(self.roles, ())
         if self.limits is not None:
             permissions = narrowed(permissions, self.limits)
@@ -61,8 +69,10 @@ class WebIdentity:
 class WebTokens:
     """Identifies the holder of a token. The algorithm follows from the key, never from the token alone."""
 
-    def __init__(self, settings: Settings, granted: Granted) -> None:
+    def __init__(self, settings: Settings, granted: Granted, claimed: Claimed | None = None) -> None:
+        """``claimed``: how the issuer that the settings name means roles and permissions, if it has its own."""
         self._granted = granted
+        self._claimed = claimed
         self._issuer = settings.jwt_issuer
         #: A token must name one of them: ID tokens are for the clients that people sign in by.
         clients = {settings.oidc_client_id, settings.oidc_device_client_id} - {""}
@@ -91,7 +101,7 @@ class WebTokens:
                 self._known[digest] = (_end_of(claims), version, identity)
             while len(self._known) > _MOST_KNOWN:
                 self._known.popitem(last=False)
-        return identity.principal(self._granted)
+        return identity.principal(self._granted, self._claimed)
 
     def verified(self, text: str) -> dict[str, Any]:
         """The claims of a token whose signature, times, issuer and audience are right. Raises as ``principal`` does."""

@@ -11,6 +11,7 @@ from api.auth.jwk import VerificationKey, algorithms_of
 from api.auth.key_sources import STORE_FILE, KeyAddress, KeyFile, KeySource
 from jobqueue.errors import InvalidInput, InvalidSettings
 from jobqueue.oidc.provider import check_issuer
+from jobqueue.plain_text import reason_of
 from jobqueue.settings import Settings
 
 
@@ -52,7 +53,9 @@ def _public_key(path: Path) -> VerificationKey:
     try:
         key = load_pem_public_key(path.read_bytes())
     except (OSError, ValueError, UnsupportedAlgorithm) as error:
-        raise InvalidSettings(f"JOBQUEUE_JWT_PUBLIC_KEY: {path} cannot be read as a public key ({error}).") from error
+        raise InvalidSettings(
+            f"JOBQUEUE_JWT_PUBLIC_KEY: {path} cannot be read as a public key ({reason_of(error)})."
+        ) from error
     try:
         return VerificationKey(key, algorithms_of(key))
     except ValueError as error:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
+from api.auth.browser_cookie import is_secure, own_origin
 from api.auth.provider_sign_in import ProviderSignIn
 from api.auth.request_credentials import RequestCredentials
 from api.auth.session import Sessions, cookie_of
@@ -97,11 +98,6 @@ def of_this_app() -> Access:
     return access
 
 
-def is_secure() -> bool:
-    """Whether the request came over TLS."""
-    return bool(request.environ["wsgi.url_scheme"] == "https")
-
-
 def new_form_cookie() -> str:
     """The value for a cookie that ties a form for signing in to a browser: the one it has, else a new one."""
     cookie = request.cookies.get(_FORM_COOKIE, "")
@@ -111,14 +107,14 @@ def new_form_cookie() -> str:
 def set_form_cookie(response: Response, value: str) -> None:
     """Put it on a response."""
     path = f"{request.script_root}/ui"
+    secure = is_secure(request.environ)
     response.set_cookie(
-        _FORM_COOKIE, value, max_age=_FORM_SECONDS, path=path, secure=is_secure(), httponly=True, samesite="Strict"
+        _FORM_COOKIE, value, max_age=_FORM_SECONDS, path=path, secure=secure, httponly=True, samesite="Strict"
     )
 
 
 def _is_own_origin() -> bool:
-    own = f"{request.environ['wsgi.url_scheme']}://{request.environ.get('HTTP_HOST', '')}".lower()
-    return request.headers.get("Origin", "").lower() == own
+    return request.headers.get("Origin", "").lower() == own_origin(request.environ)
 
 
 def _take_proof() -> None:

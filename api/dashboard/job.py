@@ -20,6 +20,7 @@ from jobqueue.errors import InvalidInput, JobNotFound, JobQueueError
 from jobqueue.ledger.jobs import SHOWN_EXECUTIONS
 from jobqueue.model.answers import rank
 from jobqueue.model.execution_page import MAX_LIMIT, ExecutionFilter
+from jobqueue.model.fetched_file import FETCH_PERMISSION
 from jobqueue.model.job import Job
 from jobqueue.model.output import OutputPage
 from jobqueue.model.states import FAILURES, ExecutionState
@@ -178,6 +179,7 @@ def _page(job: Job, problem: str = "", status: int = 200) -> Response:
         events_left_out=max(0, len(timeline) - _EVENTS),
         data=json.dumps(job.data, indent=2, ensure_ascii=False),
         snippets=snippets(job, request.url_root.rstrip("/")),
+        has_files=services().fetched.sends_files(job.operation) and principal().may_somewhere(FETCH_PERMISSION),
         hosts=sorted(host for host in hosts if host not in NO_HOST),
         output_host=host,
         all_hosts=ALL if can_follow_all else "",

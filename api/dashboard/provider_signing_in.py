@@ -6,14 +6,16 @@ import flask
 from flask import Response, g, request
 
 from api import audit
+from api.auth.browser_cookie import BrowserCookie, own_origin
 from api.auth.provider_sign_in import LIFETIME_SECONDS, Finished
-from api.auth.session import PLAIN_NAME, PREFIXED_NAME, SECURE_NAME
 from api.dashboard import access, signing_in
 from api.dashboard.blueprint import PREFIX, blueprint
 from jobqueue.errors import JobQueueError, SignInRefused
 
 #: Where the provider sends browsers back to: the address to register there.
 RETURN_PATH = f"{PREFIX}/sign-in/return"
+#: As a session's: under TLS, another host of the same domain cannot set it (login CSRF).
+_COOKIE = BrowserCookie("jobqueue_session_sign_in", "__Host-jobqueue-sign-in", "__Secure-jobqueue-sign-in")
 _MOST_PARAMETERS = 20
 
 
@@ -31,7 +33,7 @@ def go_to_provider() -> Response:
         return signing_in.refusal(error, next_=next_)
     response = flask.make_response(flask.redirect(begun.address, 303))
     response.headers["Cache-Control"] = "no-store"
-    _set_cookie(response, begun.cookie)
+    _COOKIE.set(response, begun.cookie, request.environ, LIFETIME_SECONDS)
     return response
 
 
@@ -49,14 +51,16 @@ def return_from_provider() -> Response:
         audit.changes_something()
     except JobQueueError as error:
         response = signing_in.refusal(error, next_=next_)
-    _set_cookie(response, "")
+    _COOKIE.set(response, "", request.environ, 0)
     return response
 
 
 def _finish(keeper: access.Access) -> Finished:
     """Count a refusal as a failed log-in of this address; an outage of the provider is none."""
     try:
-        return keeper.provider.finish(_parameters(), request.cookies.get(_cookie_name(), ""), _return_address())
+        return keeper.provider.finish(
+            _parameters(), request.cookies.get(_COOKIE.name(request.environ), ""), _return_address()
+        )
     except SignInRefused:
         with keeper.counted():
             raise
@@ -70,26 +74,4 @@ def _parameters() -> dict[str, str]:
 
 
 def _return_address() -> str:
-    environ = request.environ
-    origin = f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}"
-    return f"{origin}{request.script_root}{RETURN_PATH}"
-
-
-def _cookie_name() -> str:
-    """As a session's: under TLS, another host of the same domain cannot set it (login CSRF)."""
-    if not access.is_secure():
-        return f"{PLAIN_NAME}_sign_in"
-    return f"{PREFIXED_NAME if request.script_root else SECURE_NAME}-sign-in"
-
-
-def _set_cookie(response: Response, value: str) -> None:
-    """Set the cookie of a sign-in, or delete it."""
-    response.set_cookie(
-        _cookie_name(),
-        value,
-        max_age=LIFETIME_SECONDS if value else 0,
-        path=request.script_root or "/",
-        secure=access.is_secure(),
-        httponly=True,
-        samesite="Lax",
-    )
+    return f"{own_origin(request.environ)}{request.script_root}{RETURN_PATH}"

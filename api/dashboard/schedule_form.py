@@ -18,6 +18,7 @@ from api.native.schedule_schemas import NamedScheduleRequest, TimingRequest
 from api.native.schemas import EXAMPLE_OPERATION
 from jobqueue.errors import InvalidInput, JobQueueError, ScheduleNotFound
 from jobqueue.model.schedule import MAX_NAME, Overlap, Schedule
+from jobqueue.model.target import ANY
 from jobqueue.schedules.zones import local, zone_of
 
 _SEE_OTHER, _FAULT = 303, 500
@@ -27,8 +28,9 @@ _TERMS = ("name", "description", "overlap", "catch_up", "expires_after")
 _EMPTY = {
     "time_zone": "UTC",
     "overlap": str(Overlap.SKIP),
-    _JOB: json.dumps({"operation": {"type": EXAMPLE_OPERATION, "data": {}}, "target_hostname": ""}, indent=2),
+    _JOB: json.dumps({"operation": {"type": EXAMPLE_OPERATION, "data": {}}, "target_hostname": ANY}, indent=2),
 }
+_FIELDS = frozenset({"name", *_TIMING, *_TERMS, _BLACKOUTS, _JOB})
 _timing_request, _request = TimingRequest(), NamedScheduleRequest()
 
 
@@ -37,7 +39,8 @@ def schedule_form() -> Response:
     """The form, empty or with the values of a schedule."""
     name = query.text("name", MAX_NAME)
     if not name:
-        return _page(_EMPTY)
+        saved = query.text("saved", MAX_NAME)
+        return _page(_EMPTY | {_JOB: json.dumps({"saved": saved, "parameters": {}}, indent=2)} if saved else _EMPTY)
     principal().require("schedule:read")
     return _page(_values(services().schedules.get(name).schedule))
 
@@ -123,10 +126,11 @@ def _times(schedule: Schedule) -> list[tuple[int, str]]:
 
 
 def _problems(message: str, details: Mapping[str, Any]) -> dict[str, Any]:
-    """An error by the fields of the form: those inside of the job, and of blackouts, are shown at these."""
+    """An error by the fields of the form: those of the job and its target, and of blackouts, are shown at these."""
     fields: dict[str, str] = {}
     for path, sentences in details.items():
-        field = path.partition(".")[0].partition("[")[0]
+        first = path.partition(".")[0].partition("[")[0]
+        field = first if first in _FIELDS else _JOB
         where = "" if field == path else f"{path}: "
         texts = sentences if isinstance(sentences, list) else [str(sentences)]
         fields[field] = f"{fields.get(field, '')} {where}{' '.join(texts)}".strip()

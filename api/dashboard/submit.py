@@ -51,6 +51,7 @@ _PLACES = {"rollout": rollout_form.place_of, "concurrency": concurrency_form.pla
 _KEY = "key"
 _TARGET = "target"
 _PLAN = "plan_hash"
+_NO_TARGET = f"Give a target: the operation may change the host. {ANY} runs it on one free agent."
 
 _request = JobRequest()
 
@@ -71,7 +72,7 @@ def choose() -> Response:
         return _again(services().jobs.get(requests.job_id(again)))
     operation_type = query.text("operation")
     if operation_type:
-        return _form(_operation(operation_type), {_TARGET: query.text("target") or ANY}, Problems())
+        return _form(_operation(operation_type), {_TARGET: query.text("target")}, Problems())
     infos = services().registry.infos()
     families = [(name, list(group)) for name, group in groupby(infos, key=lambda info: info.type.partition(".")[0])]
     # what takes words on a command line runs a command: the first choice of most people
@@ -142,10 +143,8 @@ def _again(job: Job) -> Response:
 @blueprint.get(f"{PREFIX}/reach")
 def preview() -> Response:
     """A piece of a page: which agents a target matches."""
-    target = query.text(_TARGET)
-    return pages.render(
-        "reach.html", **_reach_of(query.text("operation"), target or ANY), suggestions=_suggestions(target)
-    )
+    target, operation = query.text(_TARGET), query.text("operation")
+    return pages.render("reach.html", **_reach_of(operation, target), suggestions=_suggestions(target))
 
 
 def _form(
@@ -155,7 +154,7 @@ def _form(
     status: int = 200,
     plan: Plan | None = None,
 ) -> Response:
-    target = values.get(_TARGET, "").strip() or ANY
+    target = values.get(_TARGET, "").strip() or _default_target(info)
     return pages.render(
         "submit.html",
         status,
@@ -177,18 +176,24 @@ def _form(
 
 
 def _reach_of(operation: str, target: str) -> dict[str, Any]:
+    """The agents that a target matches; no target: those of which ``_any`` would be one."""
     values: dict[str, Any] = {"reach": None, "reach_problem": "", "reach_notes": (), "reach_hint": ""}
-    values |= {"named": _NAMED, "reach_target": target}
+    values |= {"named": _NAMED, "reach_target": target or ANY, "is_open": not target.strip()}
     if not principal().may_somewhere(SEE_AGENTS):
         return values
     try:
-        parsed = targets.parsed(target)
+        parsed = targets.parsed(target.strip() or ANY)
         preview, values["reach_notes"] = services().plans.visible_preview(principal(), parsed, operation, "preview")
         if not preview.is_known:
             values["reach_hint"] = services().targets.explain(parsed)
     except (InvalidInput, PermissionDenied, JobNotFound) as error:
         return {**values, "reach_problem": error.message}
     return {**values, "reach": preview}
+
+
+def _default_target(info: OperationInfo) -> str:
+    """The target that the form begins with: none for an operation that may change the host that happens to be free."""
+    return "" if info.changes else ANY
 
 
 def _operation(name: str) -> OperationInfo:
@@ -204,8 +209,10 @@ def _body(info: OperationInfo, values: Mapping[str, str]) -> tuple[dict[str, Any
     problems = Problems("", {(name if name == form.RAW else form.PREFIX + name): why for name, why in wrong.items()})
     body: dict[str, Any] = {
         "operation": {"type": info.type, "data": data},
-        "target_hostname": values.get(_TARGET, "").strip() or ANY,
+        "target_hostname": values.get(_TARGET, "").strip() or _default_target(info),
     }
+    if not body["target_hostname"]:
+        problems.fields[_TARGET] = _NO_TARGET
     if values.get(_KEY):
         body["idempotency_key"] = values[_KEY]
     if values.get(_PLAN) and values.get("do") != "plan":

@@ -37,7 +37,7 @@ RARE: Mapping[str, str] = {
     "records_altered": "Records sealed by the API that were changed outside of it. Investigate each.",
     "agents_lost": "Outages in which a fifth of the agents or more stopped answering within ten minutes.",
     "connections_scarce": "Times that Redis had few connections left (maxclients).",
-    "schedules_stopped": "Schedules that were paused because their owner is gone.",
+    "schedules_stopped": "Alerts about schedules that cannot fire, or were paused because their owner is gone.",
     "notifications_lost": "Alerts about dead letters, missed events and paused rules.",
     "messages_refused": "Foreign messages found in agents' queues. Investigate each.",
 }

@@ -13,6 +13,7 @@ from api.context import services
 from api.native import requests
 from api.native.schemas import ErrorAnswer, OutputQuery
 from api.responses import dumps
+from api.zip_stream import Sink
 from jobqueue.model.output import OutputPage
 
 blueprint = Blueprint("output", __name__, description="Output of jobs as files.")
@@ -54,30 +55,9 @@ def _lines(pages: Iterator[OutputPage]) -> Iterator[bytes]:
             yield "".join(f"{dumps({**about, **chunk.document()})}\n" for chunk in page.chunks).encode()
 
 
-class _Sink:
-    """The unseekable file that ``zipfile`` writes to; what was written can be taken out."""
-
-    def __init__(self) -> None:
-        self._written = bytearray()
-
-    def write(self, data: bytes) -> int:
-        self._written += data
-        return len(data)
-
-    def flush(self) -> None:
-        """Nothing is held back."""
-
-    def close(self) -> None:
-        """Nothing to close."""
-
-    def take(self) -> bytes:
-        data, self._written = bytes(self._written), bytearray()
-        return data
-
-
 def _archive(pages: Iterator[OutputPage]) -> Iterator[bytes]:
     """A zip archive, part by part: never more than a page of output is in memory."""
-    sink = _Sink()
+    sink = Sink()
     entry: Any = None
     host: str | None = None
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:

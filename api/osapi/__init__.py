@@ -9,7 +9,7 @@ from flask import Flask
 
 from api import facade_errors
 from api.facade import Facade
-from api.osapi import agents, audit_trail, errors, facts, files, health, jobs, node
+from api.osapi import agents, audit_trail, errors, facts, files, health, jobs, node, permissions
 from api.osapi.documents import DIALECT
 from api.osapi.rules import AUDITED, RULES, SCOPED
 
@@ -31,4 +31,12 @@ def install(app: Flask) -> None:
     facade_errors.add(app, errors.belongs, errors.render)
 
 
-FACADE = Facade(install, RULES, DIALECT, scoped=SCOPED, audited=AUDITED)
+FACADE = Facade(
+    install,
+    RULES,
+    DIALECT,
+    scoped=SCOPED,
+    audited=AUDITED,
+    instead=permissions.INSTEAD,
+    issuers={permissions.ISSUER: permissions.granted},
+)

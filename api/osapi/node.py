@@ -11,14 +11,15 @@ from flask import Blueprint, Response, request
 from api import audit, submitting, validation
 from api.blueprint import read_query
 from api.body import read_object
-from api.context import principal
+from api.context import principal, services
 from api.native import links
-from api.osapi import parameters, results, waiting
+from api.osapi import parameters, permissions, results, waiting
 from api.osapi.call import Call
 from api.osapi.calls import CALLS
 from api.responses import json_response
 from jobqueue.errors import PermissionDenied, UnknownOperation
 from jobqueue.model.job import Job
+from jobqueue.model.principal import Principal
 from jobqueue.model.submission import Submission
 
 blueprint = Blueprint("osapi_node", __name__, url_prefix="/api/node/<hostname>")
@@ -35,13 +36,14 @@ def _view(call: Call) -> Callable[..., Response]:
 
     def view(hostname: str, **variables: str) -> Response:
         _refuse_other_sites(call)
+        caller = permissions.caller_of(call, principal(), services().registry.permission(call.operation))
         given = _path_values(call, path, variables)
         if call.body:
             given |= validation.load(body, read_object(required=is_required))
         if call.query:
             given |= validation.load(query, read_query())
         try:
-            return _answer(call, hostname, call.adapt(given))
+            return _answer(call, caller, hostname, call.adapt(given))
         except UnknownOperation:
             sentence = f"{call.operation} is not available here: GET /operation lists the operations that are."
             raise UnknownOperation(sentence) from None
@@ -65,12 +67,12 @@ def _refuse_other_sites(call: Call) -> None:
         raise PermissionDenied("The request comes from a page of another site, and would submit a job.")
 
 
-def _answer(call: Call, hostname: str, data: dict[str, Any]) -> Response:
-    submission = Submission(call.operation, data, hostname, principal=principal())
+def _answer(call: Call, caller: Principal, hostname: str, data: dict[str, Any]) -> Response:
+    submission = Submission(call.operation, data, hostname, principal=caller)
     accepted = submitting.submit(submission, call.status)
     job: Job | None = None
     # without this permission, a caller gets what a native submission answers: the id
-    if accepted.is_confirmed and principal().may_somewhere(_READS):
+    if accepted.is_confirmed and caller.may_somewhere(_READS):
         job = waiting.ended(accepted.job_id, _seconds(data))
     status = call.status if job is not None and job.status.is_final else _UNFINISHED
     if accepted.is_audited:

@@ -14,6 +14,7 @@ from api.native.fields import Flag, QueryFlag, QueryWhole, Text, Whole, between,
 from api.openapi import Document
 from api.osapi import shapes
 from api.validation import StrictSchema
+from jobqueue.operations.schema import Entries, Items
 
 #: Beyond these, the limits of the operation apply.
 _MOST_TEXT, _MOST_WHOLE = 1_000_000, 2**53 - 1
@@ -38,11 +39,11 @@ class Parameter:
             kind = QueryWhole if in_query else Whole
             return kind(required=self.required, validate=within)
         if self.kind == "array":
-            return fields.List(Text(), required=self.required, validate=validate.Length(max=10_000))
+            return Items(Text(), required=self.required, validate=validate.Length(max=10_000))
         if self.kind == "object":
-            return fields.Dict(keys=Text(), required=self.required)
+            return Entries(keys=Text(), required=self.required)
         if self.kind == "objects":
-            return fields.List(fields.Dict(keys=Text()), required=self.required, validate=validate.Length(max=1_000))
+            return Items(Entries(keys=Text()), required=self.required, validate=validate.Length(max=1_000))
         if self.choices:
             return Text(
                 required=self.required, validate=validate.OneOf(self.choices, error="Must be one of {choices}.")

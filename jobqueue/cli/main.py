@@ -82,7 +82,7 @@ _COMMANDS = {
     ),
     "file": (
         "jobqueue.cli.commands.file:file",
-        "Store files as objects with versions, deploy them on hosts, and list deployments that are older.",
+        "Store files as objects with versions, deploy them on hosts, list older deployments; fetch files from hosts.",
     ),
     "apply": (
         "jobqueue.cli.commands.apply:apply",

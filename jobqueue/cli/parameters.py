@@ -14,7 +14,7 @@ import click
 from jobqueue.cli.views.times import parse_moment
 from jobqueue.model.durations import parse_duration
 from jobqueue.model.states import ExecutionState, JobStatus
-from jobqueue.plain_text import decoded
+from jobqueue.plain_text import decoded, reason_of
 
 #: key, then the first of ":=", "=" and ":", then the value.
 _PAIR = re.compile(r"([^=:]+)(:=|=|:)(.*)", re.DOTALL)
@@ -114,7 +114,7 @@ def local_text(name: str) -> str:
     except IsADirectoryError as error:
         raise click.BadParameter(f"{name!r} is a directory, not a file.") from error
     except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a name with a NUL byte
-        raise click.BadParameter(f"{name!r} cannot be read: {error}.") from error
+        raise click.BadParameter(f"{name!r} cannot be read: {reason_of(error)}.") from error
 
 
 #: Defined behind the type that it needs.

@@ -735,7 +735,10 @@ class Client(ObjectMethods):
 
     @property
     def files(self) -> Files:
-        """The objects: ``client.files.list()``, ``get``, ``put``, ``download``, ``delete``, ``stale``."""
+        """The objects: ``client.files.list()``, ``get``, ``put``, ``download``, ``delete``, ``stale``.
+
+        And what hosts have sent: ``fetched``.
+        """
         return Files(self._http)
 
     @property

@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from jobqueue.client.private_file import write_private
+from jobqueue.atomic_file import replace_file
 from jobqueue.errors import InvalidInput, NotFound
-from jobqueue.plain_text import decoded
+from jobqueue.plain_text import decoded, reason_of
 
 FILE_NAME = "contexts.toml"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -114,7 +114,7 @@ class Contexts:
         except (FileNotFoundError, NotADirectoryError):
             return cls(path, {})
         except (OSError, ValueError) as error:  # ValueError: not TOML, or not UTF-8
-            raise InvalidInput(f"The contexts in {path} cannot be read: {error}.") from error
+            raise InvalidInput(f"The contexts in {path} cannot be read: {reason_of(error)}.") from error
         return cls(path, *_parsed(document, path))
 
     def get(self, name: str) -> Context:
@@ -147,7 +147,7 @@ class Contexts:
     def save(self) -> None:
         """Write the file, for this user only. Raises ``InvalidInput``."""
         try:
-            write_private(self.path, _text(self))
+            replace_file(self.path, _text(self))
         except OSError as error:
             raise InvalidInput(f"The contexts cannot be written to {self.path}: {error.strerror}.") from error
 

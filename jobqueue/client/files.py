@@ -1,4 +1,4 @@
-"""Objects, as ``client.files``. Answers are the API's JSON."""
+"""Objects, and files that hosts have sent, as ``client.files``. Answers are the API's JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MAX_PAGE = 100
 
 
 class Files:
-    """The routes of ``/file``. Every method raises as those of ``Client``."""
+    """The routes of ``/file``, and ``/job/{id}/files``. Every method raises as those of ``Client``."""
 
     def __init__(self, http: Transport) -> None:
         self._http = http
@@ -71,6 +71,19 @@ class Files:
         query = {} if version is None else {"version": version}
         with self._http.download(_path(name, "content"), query=query) as pieces:
             yield pieces
+
+    def fetched(self, job_id: str, to: IO[bytes]) -> int:
+        """Write the files that hosts have sent for a job of ``file.fetch``, a zip archive with ``hostname/path``, to a
+        binary file; returns the number of its bytes.
+
+        ``_not-included.txt`` in it lists what is missing. Raises ``ConnectionFailed`` if it ends early.
+        """
+        size = 0
+        with self._http.download(f"/job/{quote(job_id, safe='', errors='replace')}/files") as pieces:
+            for piece in pieces:
+                size += len(piece)
+                to.write(piece)
+        return size
 
     def delete(self, name: str, *, force: bool = False) -> None:
         """Delete an object with all versions; ``force`` also one that is deployed. Raises ``NotFound``."""

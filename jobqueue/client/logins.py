@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobqueue.client.private_file import write_private
+from jobqueue.atomic_file import replace_file
 from jobqueue.errors import InvalidInput, SignInRefused
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Logins:
         """Write a login, for this user only. Raises ``InvalidInput``."""
         path = self.path(context)
         try:
-            write_private(path, json.dumps(asdict(login)))
+            replace_file(path, json.dumps(asdict(login)))
         except OSError as error:
             raise InvalidInput(f"The login cannot be written to {path}: {error.strerror}.") from error
 

@@ -20,7 +20,7 @@ from jobqueue.entrypoints.failure import setup_failed
 from jobqueue.entrypoints.pip_options import FIND_LINKS
 from jobqueue.entrypoints.requirements import Requirements, read_lines
 from jobqueue.errors import InvalidInput, OperationFailed
-from jobqueue.plain_text import decoded
+from jobqueue.plain_text import decoded, reason_of
 
 logger = logging.getLogger(__name__)
 
@@ -170,7 +170,7 @@ def _text(path: Path) -> str:
             raise setup_failed(f"{path.name} is too large for a requirements file.")
         return decoded(path.read_bytes())
     except (OSError, UnicodeError) as error:
-        raise setup_failed(f"{path.name} cannot be read as a requirements file: {error}.") from error
+        raise setup_failed(f"{path.name} cannot be read as a requirements file: {reason_of(error)}.") from error
 
 
 def _digest(path: Path) -> str:

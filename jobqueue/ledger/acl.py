@@ -32,6 +32,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
                 "exec",
                 "out",
                 "log",
+                "fetched",
                 "index",
                 "waiting",
                 "queues",
@@ -95,8 +96,8 @@ ROLES: Mapping[str, tuple[str, ...]] = {
 }
 
 #: What an agent may do: (kinds of keys, commands). ``{own}`` keys are those of its own slot and of the shared one;
-#: ``{host}`` keys those of its own hostname; the others are shared by all. Nothing here lists keys, members of the
-#: shared indexes, or other agents' executions: an agent can read only jobs whose ids it was given.
+#: ``{host}`` keys those of its own hostname, alone or with a job; the others are shared by all. Nothing lists keys,
+#: members of the shared indexes, or other agents' executions: an agent can read only jobs whose ids it was given.
 _AGENT: tuple[tuple[tuple[str, ...], str], ...] = (
     # the jobs that it runs
     (("doc",), "+get"),
@@ -105,6 +106,7 @@ _AGENT: tuple[tuple[tuple[str, ...], str], ...] = (
     (("exec/own",), "+hget +hmget +hset +hdel +rename +type"),
     (("out/own",), "+set +del"),
     (("log/own",), "+xadd +xrevrange +xtrim"),
+    (("fetched/host",), "+hset +del +type"),
     # its queues, and the messages; kombu checks whether a queue exists
     (("waiting/own",), "+zrem +zscore"),
     (("queue/own",), "+brpop +rpop +llen +exists"),
@@ -212,7 +214,7 @@ def _patterns(keys: Keys, kind: str, hostname: str) -> list[str]:
     if not whose:
         return _all_of(keys, name)
     if whose == "host":
-        return [start + hostname]
+        return [f"{start}{hostname}:*" if name == "fetched" else start + hostname]
     slots = (hostname, ANY)
     if name == "queue":
         return [f"{start}{slot}{rest}" for slot in slots for rest in ("", f"{_NO_HOSTNAME}*")]

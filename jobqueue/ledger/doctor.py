@@ -90,7 +90,7 @@ class Doctor:
                     raise
 
     def _orphans(self) -> Iterator[Damage]:
-        for key in self._scan("exec", "out", "log", "slots", "doc", "driver_report"):
+        for key in self._scan("exec", "out", "log", "fetched", "slots", "doc", "driver_report"):
             yield from self._orphan(key)
 
     def _jobs(self) -> Iterator[Damage]:
@@ -352,7 +352,7 @@ class Doctor:
     def _orphan(self, key: str) -> Iterator[Damage]:
         kind, _ = self._kind_of(key) or ("", "")
         rest = key.removeprefix(self._keys.kind(kind))
-        slot, _, job_id = rest.rpartition(":") if kind in ("exec", "out", "log") else ("", "", rest)
+        slot, _, job_id = rest.rpartition(":") if kind in ("exec", "out", "log", "fetched") else ("", "", rest)
         try:
             outcome = self._ledger.scripts.call("remove_orphan", key, job_id, slot, "1" if self._repairs else "")
         except RecordAltered:

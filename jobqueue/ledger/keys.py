@@ -20,6 +20,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     ),
     "out": ("out:", "string", "{slot}:{job}: the result or progress report of the execution, JSON, if it is long"),
     "log": ("log:", "stream", "{slot}:{job}: output of the execution; entry ids are byte offsets"),
+    "fetched": ("fetched:", "hash", "{hostname}:{job}: content of the files that an execution has sent, by number"),
     "events": ("events", "stream", "recent events of jobs: one entry per step, newest last; bounded"),
     "index": (
         "index:",
@@ -244,6 +245,9 @@ class Keys:
 
     def log(self, job_id: str, hostname: str) -> str:
         return f"{self.kind('log')}{hostname}:{job_id}"
+
+    def fetched(self, job_id: str, hostname: str) -> str:
+        return f"{self.kind('fetched')}{hostname}:{job_id}"
 
     def index(self, dimension: str, value: str, status: str) -> str:
         return f"{self.kind('index')}{dimension}:{value}|{status}"

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from jobqueue.ledger.events import Events
     from jobqueue.ledger.external_runs import ExternalRuns
     from jobqueue.ledger.failures import Failures
+    from jobqueue.ledger.fetched import FetchedFiles
     from jobqueue.ledger.fleet import Fleet
     from jobqueue.ledger.history import Counting
     from jobqueue.ledger.job_slots import JobSlots
@@ -235,6 +236,12 @@ class Ledger:
         from jobqueue.ledger.objects import Objects
 
         return Objects(self._sealed, keep_seconds=self._package_ttl_seconds, now=self._now)
+
+    @built_once
+    def fetched(self) -> FetchedFiles:
+        from jobqueue.ledger.fetched import FetchedFiles
+
+        return FetchedFiles(self.scripts, self.keys)
 
     @built_once
     def schedules(self) -> Schedules:

@@ -11,7 +11,7 @@ from typing import Any
 
 from jobqueue.errors import NotificationExists, NotificationNotFound, RecordAltered
 from jobqueue.ledger import decoding
-from jobqueue.ledger.numbered_records import NumberedKind, NumberedRecords
+from jobqueue.ledger.numbered_records import NumberedKind, NumberedRecords, one_line, whole_number
 from jobqueue.ledger.scripts import Clock, redis_clock
 from jobqueue.ledger.sealed_records import SealedRecords, SealedStorage
 from jobqueue.model.notification import (
@@ -32,7 +32,6 @@ from jobqueue.model.notification import (
 MAX_PAGE = 100
 #: Entries of each stream that one call reads.
 MOST_NOTICES = 200
-_LONGEST_ERROR = 500
 #: The largest second part of the id of a stream's entry.
 _LAST_NUMBER = 2**64 - 1
 _KIND = NumberedKind(
@@ -155,7 +154,7 @@ class Notifications(NumberedRecords[RuleView]):
             settlement.attempts,
             "" if settlement.next is None else settlement.next,
             "" if settlement.since is None else settlement.since,
-            _one_line(settlement.error),
+            one_line(settlement.error),
             line,
             KEPT_DELIVERIES,
             sealed,
@@ -168,8 +167,8 @@ class Notifications(NumberedRecords[RuleView]):
         waits longest has been tried.
         """
         total, *records = self._scripts.call("read_notifications", 0, MOST_RULES, "")
-        since = [number for number in (_number(str(record[6])) for record in records) if number is not None]
-        dead = sum(_number(str(record[10])) or 0 for record in records)
+        since = [number for number in (whole_number(str(record[6])) for record in records) if number is not None]
+        dead = sum(whole_number(str(record[10])) or 0 for record in records)
         return int(total), dead, max((now - first for first in since), default=0)
 
     def dead_letters(self, name: str) -> list[DeadLetter]:
@@ -197,13 +196,13 @@ class Notifications(NumberedRecords[RuleView]):
             return altered
         progress = Progress(
             Cursor(jobs, others),
-            _number(attempts) or 0,
-            _number(following),
-            _number(since),
+            whole_number(attempts) or 0,
+            whole_number(following),
+            whole_number(since),
             error,
-            _number(delivered) or 0,
-            _number(failed) or 0,
-            _number(dead) or 0,
+            whole_number(delivered) or 0,
+            whole_number(failed) or 0,
+            whole_number(dead) or 0,
         )
         deliveries = (_delivery(line) for line in lines)
         return RuleView(rule, progress, tuple(delivery for delivery in deliveries if delivery is not None))
@@ -240,13 +239,9 @@ def _letter_document(letter: DeadLetter) -> dict[str, Any]:
     return {"message": content, "at": letter.at, "error": letter.error}
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())[:_LONGEST_ERROR]
-
-
 def _line(delivery: Delivery) -> str:
     parts = (delivery.at, delivery.result, delivery.message_id, delivery.event, delivery.count)
-    return "|".join([*map(str, parts), _one_line(delivery.error)])
+    return "|".join([*map(str, parts), one_line(delivery.error)])
 
 
 def _delivery(line: str) -> Delivery | None:
@@ -254,11 +249,4 @@ def _delivery(line: str) -> Delivery | None:
         at, result, message_id, event, count, error = line.split("|", 5)
         return Delivery(decoding.integer(at), result, message_id, event, decoding.integer(count), error)
     except decoding.FAULTS:  # not written by the ledger
-        return None
-
-
-def _number(text: str) -> int | None:
-    try:
-        return decoding.integer(text) if text else None
-    except decoding.FAULTS:
         return None

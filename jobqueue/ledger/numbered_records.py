@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from jobqueue.errors import Conflict, JobQueueError, RecordAltered, RecordChanged
+from jobqueue.ledger import decoding
 from jobqueue.ledger.scripts import Argument, Clock
 from jobqueue.ledger.sealed_records import SealedRecords, SealedStorage
 
+_LONGEST_LINE = 500
 #: A record as it is read: with its progress and its newest results.
 View = TypeVar("View")
 
@@ -29,6 +31,19 @@ class NumberedKind:
     kept: int
     read: str
     store: str
+
+
+def one_line(text: str) -> str:
+    """A text in one line of bounded length."""
+    return " ".join(text.split())[:_LONGEST_LINE]
+
+
+def whole_number(text: Any) -> int | None:
+    """A number of a record's hash; None for none, and for what the ledger cannot have written."""
+    try:
+        return decoding.integer(text) if text else None
+    except decoding.FAULTS:
+        return None
 
 
 class NumberedRecords(ABC, Generic[View]):

@@ -135,7 +135,7 @@ class Packages:
         self, upload: str, name: str, stream: Iterable[bytes], expected_size: int | None, instead_of: str
     ) -> PackageInfo:
         digest, size = hashlib.sha256(), 0
-        for number, piece in enumerate(_joined(self._bounded(stream))):
+        for number, piece in enumerate(in_pieces(self._bounded(stream))):
             digest.update(piece)
             size += len(piece)
             self._stage(upload, number, piece)
@@ -187,7 +187,7 @@ class Packages:
         )
 
 
-def _joined(stream: Iterable[bytes]) -> Iterator[bytes]:
+def in_pieces(stream: Iterable[bytes]) -> Iterator[bytes]:
     """The same bytes in pieces of ``PIECE_BYTES``, the last one shorter."""
     buffer = bytearray()
     for part in stream:

@@ -9,7 +9,7 @@ from typing import Any
 
 from jobqueue.errors import RecordAltered, ScheduleExists, ScheduleNotFound
 from jobqueue.ledger import decoding
-from jobqueue.ledger.numbered_records import NumberedKind, NumberedRecords
+from jobqueue.ledger.numbered_records import NumberedKind, NumberedRecords, one_line, whole_number
 from jobqueue.ledger.scripts import Argument, Clock, redis_clock
 from jobqueue.ledger.sealed_records import SealedStorage
 from jobqueue.model.schedule import Outcome, Progress, Result, Schedule, ScheduleView
@@ -114,7 +114,7 @@ class Schedules(NumberedRecords[ScheduleView]):
         result = step.result
         result_fields: tuple[Argument, ...] = ("", "", "", "", "")
         if result is not None:
-            result_fields = (str(result.outcome), result.begin, result.end, result.count, _line(result.reason))
+            result_fields = (str(result.outcome), result.begin, result.end, result.count, one_line(result.reason))
         return (
             self._now(),
             step.schedule.name,
@@ -135,7 +135,9 @@ class Schedules(NumberedRecords[ScheduleView]):
             schedule = Schedule.of(json.loads(self._records.open(name, sealed)))
         except RecordAltered as error:
             return error
-        progress = Progress(_time(next_time), _time(due), job_id, status, _time(waits), _time(seen) or 0)
+        progress = Progress(
+            whole_number(next_time), whole_number(due), job_id, status, whole_number(waits), whole_number(seen) or 0
+        )
         results = (_result(line) for line in lines)
         return ScheduleView(schedule, progress, tuple(result for result in results if result is not None))
 
@@ -154,19 +156,6 @@ def fire_argument(schedule: Schedule, outcome: Outcome, time: int, next_time: in
 
 def _planned(next_time: int | None, due: int | None) -> tuple[Argument, Argument]:
     return ("", "") if next_time is None or due is None else (next_time, due)
-
-
-def _line(text: str) -> str:
-    """A reason in one line of bounded length."""
-    return " ".join(text.split())[:500]
-
-
-def _time(text: Any) -> int | None:
-    """A time of the schedule's hash; None for none, and for what the ledger cannot have written."""
-    try:
-        return decoding.integer(text) if text else None
-    except decoding.FAULTS:
-        return None
 
 
 def _result(line: str) -> Result | None:

@@ -6,12 +6,13 @@ from jobqueue.ledger.acl import ROLES
 from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.keys import KINDS
 from jobqueue.ledger.ledger import Ledger
-from jobqueue.ledger.scripts import NOTICES, REPAIRABLE, SPOILED_SECONDS, STREAMS
-from jobqueue.ledger.stream_ids import id_too_far_ahead
+from jobqueue.ledger.scripts import REPAIRABLE, SPOILED_SECONDS, STREAMS
+from jobqueue.ledger.stream_ids import AHEAD, id_too_far_ahead
 from jobqueue.model.alert import RECORDS_ALTERED
 
 #: Maximum number of counters in one hash: operations, states and buckets, with room to spare.
 _MOST_COUNTERS = 20_000
+_COUNTERS = ("stats", "measured")
 #: The keys that maintenance may touch; scripts of the API move aside the keys that only the API writes.
 _SHARED = tuple(kind for kind in REPAIRABLE if not KINDS[kind][0].endswith(":") and "maintenance" in ROLES[kind])
 
@@ -31,28 +32,33 @@ class Watch:
             for kind in _SHARED:
                 pipe.type(keys.kind(kind))
             types = dict(zip(_SHARED, pipe.execute(), strict=True))
-        damaged = {kind: f"held a {found}" for kind, found in types.items() if found not in (KINDS[kind][1], "none")}
+        suspicious = {kind for kind, found in types.items() if found not in (KINDS[kind][1], "none")}
         with translated_errors():
             for kind in STREAMS:
-                if types[kind] == "stream" and (last := id_too_far_ahead(client, keys.kind(kind), self._ledger.time())):
-                    damaged[kind] = f"had the last id {last}, after which no entry can be added"
-            for kind in ("stats", "measured"):
+                if types[kind] == "stream" and id_too_far_ahead(client, keys.kind(kind), self._ledger.time()):
+                    suspicious.add(kind)
+            for kind in _COUNTERS:
                 if types[kind] == "hash" and client.hlen(keys.kind(kind)) > _MOST_COUNTERS:
-                    damaged[kind] = "held more counters than the ledger has"
-            for kind, damage in damaged.items():
-                aside = keys.kind("spoiled") + keys.kind(kind)
-                client.rename(keys.kind(kind), aside)
-                client.expire(aside, SPOILED_SECONDS)
-                if kind in NOTICES:  # without the stream, the next events would not be noted
-                    client.xadd(keys.kind(kind), {"v": f"begin|{self._ledger.time()}||"})
-                self._ledger.executions.alert(
-                    RECORDS_ALTERED,
-                    "",
-                    "",
-                    f"The key {keys.kind(kind)} {damage}. It was moved to {aside} and replaced by an empty one; "
-                    "`jobqueue doctor --repair` restores what other records contain.",
-                )
-        return len(damaged)
+                    suspicious.add(kind)
+        return sum(self._replaced(kind) for kind in _SHARED if kind in suspicious)
+
+    def _replaced(self, kind: str) -> bool:
+        """Move one key aside, unless it is sound meanwhile: the script of another process may have replaced it."""
+        key = self._ledger.keys.kind(kind)
+        now = self._ledger.time()
+        most = _MOST_COUNTERS if kind in _COUNTERS else ""
+        terms = (now, key, KINDS[kind][1], SPOILED_SECONDS, (now + AHEAD) // 1000, most)
+        damage = self._ledger.scripts.call("replace_damaged", *terms)
+        if not damage:
+            return False
+        self._ledger.executions.alert(
+            RECORDS_ALTERED,
+            "",
+            "",
+            f"The key {key} {damage}. It was moved to {self._ledger.keys.kind('spoiled')}{key} and replaced by an "
+            "empty one; `jobqueue doctor --repair` restores what other records contain.",
+        )
+        return True
 
     def waiting_jobs(self, limit: int) -> int:
         """Check some of the jobs that have not started; successive calls cover all of them.

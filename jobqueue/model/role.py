@@ -29,6 +29,7 @@ WRITE = READ | {
     "spark:execute",
     "file:read",
     "file:write",
+    "file:fetch",
     "ansible:execute",
     "package:write",
     "service:write",

@@ -66,6 +66,11 @@ class SavedJob:
         """The title of its jobs."""
         return str(self.job.get("title") or self.name)
 
+    @property
+    def description(self) -> str:
+        """The description of its jobs; empty if they have none."""
+        return str(self.job.get("description") or "")
+
     def may_run(self, principal: Principal) -> bool:
         """Whether the principal may run it, as far as the saved job decides that."""
         return principal.may(RUN) and _includes(self.run_by, principal)

@@ -36,7 +36,11 @@ def from_iso(text: str) -> int:
 
 def parse_iso(text: str) -> datetime:
     """A time in ISO 8601; naive if it has no zone. Raises ``ValueError``."""
-    return datetime.fromisoformat(text.strip())
+    moment = datetime.fromisoformat(text.strip())
+    # Python 3.11 accepts +25:00 and shifts the time by more than a day
+    if (offset := moment.utcoffset()) is not None and abs(offset) >= timedelta(days=1):
+        raise ValueError(f"{text[-6:]!r} is not an offset from UTC")
+    return moment
 
 
 def to_micros(moment: datetime) -> int:

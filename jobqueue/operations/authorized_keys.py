@@ -91,7 +91,7 @@ class AuthorizedKeys:
 
     def _check_owner(self, status: os.stat_result, is_kind: Callable[[int], bool]) -> None:
         if not is_kind(status.st_mode) or status.st_uid not in (0, self._user.pw_uid):
-            raise OperationFailed(f"{self.path} is not a file of the user {self._user.pw_name}; it was left as it is.")
+            raise OperationFailed(f"{self.path} is not a file of the user {self._user.pw_name}; it was left unchanged.")
 
     def _failed(self, error: OSError) -> OperationFailed:
         return OperationFailed(f"{self.path} cannot be used: {error.strerror or error}.")

@@ -73,7 +73,8 @@ class Operation:
     field of the data that takes the words behind ``--`` on a command line. ``code``: which fields of the data are run
     as code, and in which language (``SHELL`` or ``OTHER_CODE``): saved jobs let no parameter become a part of it
     unquoted. ``prepare`` completes submitted data. ``lacks``: agents for which it gives a sentence do not offer it.
-    ``further_permissions``: what the data of a submission needs besides ``permission``.
+    ``further_permissions``: what the data of a submission needs besides ``permission``. ``sends_files``: its results
+    list files that it has sent (``jobqueue/model/fetched_file.py``).
     """
 
     type: str
@@ -94,6 +95,7 @@ class Operation:
     prepare: Prepare | None = None
     lacks: Lacks | None = None
     further_permissions: FurtherPermissions | None = None
+    sends_files: bool = False
 
     def __post_init__(self) -> None:
         if len(self.type) > _MAX_TYPE_LENGTH or not _TYPE.fullmatch(self.type):
@@ -186,6 +188,7 @@ class Traits(TypedDict, total=False):
     prepare: Prepare | None
     lacks: Lacks | None
     further_permissions: FurtherPermissions | None
+    sends_files: bool
 
 
 def operation(

@@ -30,6 +30,7 @@ from jobqueue.trust.secrets.redactor import Redactor
 
 if TYPE_CHECKING:
     from jobqueue.operations.deployed import DeploymentLog
+    from jobqueue.operations.sent_files import FileSender
 
 DEFAULT_MAX_OUTPUT_BYTES = 1024 * 1024
 DEFAULT_MAX_RESULT_BYTES = 1024 * 1024
@@ -39,6 +40,11 @@ IDLE_PHASES = ("waiting", "setting_up")
 
 def _forget(info: Mapping[str, Any]) -> None:
     """Ignore reports."""
+
+
+def anything(changed: Mapping[str, Any]) -> bool:
+    """The policy of a host that allows any data."""
+    return True
 
 
 class ProcessOptions(TypedDict, total=False):
@@ -74,8 +80,9 @@ class Context:
     object (at most 16 KiB) with the job from now on, replacing the last one; an unavailable Redis never makes it raise.
     Its ``phase`` "waiting" or "setting_up" says that the run may be given to another agent if this one dies; another
     phase must follow before anything is begun, and waits until the ledger knows.
-    ``packages`` hands out uploaded packages, ``deployments`` records deployed objects; both are None in a child
-    process. ``settings`` are the agent's own. ``confinement`` holds for every process,
+    ``packages`` hands out uploaded packages, ``deployments`` records deployed objects, ``sender`` takes files of the
+    host; all are None in a child process. ``settings`` are the agent's own. ``allows(changed)`` is whether the
+    host's policy allows this run with some fields of its data changed. ``confinement`` holds for every process,
     and ``watched(mark)`` surrounds the life of each. ``secrets`` are the host's; ``run_operation`` puts them into the
     data, and redacts them from output, reports and results. What an operation cuts from output it redacts before, by
     ``redactor``; in an isolated operation it knows no secrets.
@@ -96,6 +103,8 @@ class Context:
     report: Callable[[Mapping[str, Any]], None] = _forget
     packages: PackageSource | None = None
     deployments: DeploymentLog | None = None
+    sender: FileSender | None = None
+    allows: Callable[[Mapping[str, Any]], bool] = anything
     settings: Settings | None = None
     confinement: Confinement = PLAIN
     secrets: Secrets | None = None

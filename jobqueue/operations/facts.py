@@ -16,7 +16,8 @@ from typing import Any
 import psutil
 
 from jobqueue.errors import OperationFailed
-from jobqueue.operations.builtin.host import disks, network_addresses, os_release
+from jobqueue.operations.builtin.host import disks, os_release
+from jobqueue.operations.interfaces import network_addresses
 from jobqueue.operations.system_facts import system_facts
 from jobqueue.operations.text import brief, clean
 

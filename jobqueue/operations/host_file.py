@@ -12,9 +12,12 @@ from jobqueue.errors import OperationFailed
 from jobqueue.operations.builtin.file import deploy_execute, undeploy_execute
 from jobqueue.operations.change import Change, unified_diff
 from jobqueue.operations.context import Context
+from jobqueue.plain_text import reason_of
 
 #: Largest file that is read, in bytes.
 MAX_BYTES = 1024 * 1024
+#: The first line of files that jobqueue may change.
+MARK = "# Written by jobqueue.\n"
 
 
 def read_text(path: Path) -> str | None:
@@ -24,7 +27,7 @@ def read_text(path: Path) -> str | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise OperationFailed(f"{path} cannot be read: {error.strerror}.") from error
+        raise OperationFailed(f"{path} cannot be read: {reason_of(error)}.") from error
     with os.fdopen(fd, "rb") as file:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise OperationFailed(f"{path} is not a regular file.")
@@ -32,6 +35,17 @@ def read_text(path: Path) -> str | None:
     if len(content) > MAX_BYTES:
         raise OperationFailed(f"{path} is longer than {MAX_BYTES} bytes.")
     return content.decode("utf-8", "replace")
+
+
+def own_text(path: Path, head: str = MARK) -> str | None:
+    """The text of a file that jobqueue wrote, with its head; None without a file.
+
+    Raises ``OperationFailed`` for a file with another head.
+    """
+    text = read_text(path)
+    if text is not None and not text.startswith(head):
+        raise OperationFailed(f"jobqueue did not write {path}; it was left unchanged.")
+    return text
 
 
 def change_text(path: Path, after: str | None, data: Mapping[str, Any], context: Context, mode: str = "0644") -> Change:

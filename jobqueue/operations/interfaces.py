@@ -26,6 +26,19 @@ def interfaces() -> list[dict[str, Any]]:
     return [_interface(name, entries, states.get(name)) for name, entries in sorted(psutil.net_if_addrs().items())]
 
 
+def network_addresses() -> dict[str, list[str]]:
+    """Internet addresses per interface, IPv4 first, without link-local ones."""
+    addresses: dict[str, list[str]] = {}
+    for name, entries in psutil.net_if_addrs().items():
+        pairs = [
+            (entry.family, entry.address.partition("%")[0])
+            for entry in entries
+            if entry.family in (socket.AF_INET, socket.AF_INET6)
+        ]
+        addresses[name] = [address for _, address in sorted(pairs) if not address.lower().startswith("fe80:")]
+    return addresses
+
+
 def routes() -> list[dict[str, Any]]:
     """Every route that is in use: destination (CIDR), gateway ("" without one), interface, metric, scope."""
     found = [*_routes_4(), *_routes_6()]

@@ -12,13 +12,13 @@ from typing import Any
 from jobqueue.errors import OperationFailed, OperationNotSupported
 from jobqueue.operations.change import Change, ChangeSchema
 from jobqueue.operations.context import Context
-from jobqueue.operations.host_file import change_text, read_text
+from jobqueue.operations.host_file import MARK, change_text, own_text, read_text
 from jobqueue.operations.schema import Flag, Text, shape
-from jobqueue.operations.tool import run_tool
+from jobqueue.operations.tool import apply_restored, run_tool
 
 _TOOL = "netplan"
+_APPLY = (_TOOL, "apply")
 _FOLDER = Path("/etc/netplan")
-_MARK = "# Written by jobqueue.\n"
 #: netplan complains about files that others may read.
 _MODE = "0600"
 
@@ -36,7 +36,7 @@ class NetworkChangeSchema(ChangeSchema):
 
     force = Flag(
         load_default=False,
-        metadata={"description": "Change also the way by which the agent reaches Redis; the host may be cut off."},
+        metadata={"description": "Change the network even if the agent may no longer reach Redis."},
     )
 
 
@@ -49,18 +49,16 @@ def require_netplan() -> None:
 def managed(purpose: str, interface: str) -> dict[str, Any] | None:
     """The settings of an interface that jobqueue wrote for this purpose; None without any."""
     path = _path(purpose, interface)
-    text = read_text(path)
+    text = own_text(path)
     if text is None:
         return None
-    if not text.startswith(_MARK):
-        raise OperationFailed(f"jobqueue has not written {path}; it was left as it is.")
     try:
-        found = json.loads(text.removeprefix(_MARK))["network"]["ethernets"][interface]
+        settings = json.loads(text.removeprefix(MARK))["network"]["ethernets"][interface]
     except (ValueError, KeyError, TypeError) as error:
         raise OperationFailed(f"{path} was changed by hand and cannot be read; remove it to start anew.") from error
-    if not isinstance(found, dict):
+    if not isinstance(settings, dict):
         raise OperationFailed(f"{path} was changed by hand and cannot be read; remove it to start anew.")
-    return found
+    return settings
 
 
 def change(
@@ -74,7 +72,7 @@ def change(
     if before == (None if settings is None else dict(settings)):
         if context.attempt > 1 and not data["check"]:
             # an earlier attempt may have been lost after it wrote the file
-            _apply(context)
+            run_tool(_APPLY, context)
         return Change(False)
     text = None if settings is None else _text(interface, settings)
     old = read_text(path)
@@ -82,9 +80,10 @@ def change(
     made = change_text(path, text, data, context, _MODE)
     if not data["check"]:
         try:
-            _apply(context)
+            run_tool(_APPLY, context)
         except BaseException:  # a cancelled run is taken back as well: the next one would find nothing to apply
             change_text(path, old, data, context, _MODE)
+            apply_restored(_APPLY, context)
             raise
     return made
 
@@ -96,7 +95,7 @@ def _path(purpose: str, interface: str) -> Path:
 def _text(interface: str, settings: Mapping[str, Any]) -> str:
     # JSON is YAML, too
     document = {"network": {"version": 2, "ethernets": {interface: settings}}}
-    return f"{_MARK}{json.dumps(document, indent=2)}\n"
+    return f"{MARK}{json.dumps(document, indent=2)}\n"
 
 
 def _test(name: str, text: str | None, context: Context) -> None:
@@ -106,15 +105,10 @@ def _test(name: str, text: str | None, context: Context) -> None:
         copy.mkdir(parents=True)
         for path in _FOLDER.glob("*.yaml"):
             if path.name != name:
-                found = read_text(path)
-                _put(copy / path.name, found or "")
+                _put(copy / path.name, read_text(path) or "")
         if text is not None:
             _put(copy / name, text)
         run_tool([_TOOL, "generate", "--root-dir", root], context)
-
-
-def _apply(context: Context) -> None:
-    run_tool([_TOOL, "apply"], context)
 
 
 def _put(path: Path, text: str) -> None:

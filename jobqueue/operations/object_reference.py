@@ -43,6 +43,10 @@ def _object_name(*, required: bool) -> Text:
     )
 
 
+#: Of a secret or a fact in place of a value that the API reads.
+_FIXED = "Must be given as it is: secrets and facts are known on the host only, and the API needs it before."
+
+
 class ObjectSchema(Schema):
     """The fields of data that may refer to an object."""
 
@@ -90,7 +94,12 @@ def with_source(data: dict[str, Any], pin: PinPackages) -> dict[str, Any]:
         if _SOURCE in data:
             raise InvalidInput.of(_SOURCE, "Is set by the API; give object.")
         return data
-    source = pin.object(name, data.get("version"))
+    version = data.get("version")
+    if not isinstance(name, str):
+        raise InvalidInput.of("object", _FIXED)
+    if version is not None and not isinstance(version, int):
+        raise InvalidInput.of("version", _FIXED)
+    source = pin.object(name, version)
     return {**data, "version": source["version"], _SOURCE: source}
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from marshmallow import ValidationError
 
+from jobqueue.atomic_file import replace_file
 from jobqueue.errors import OperationFailed
 from jobqueue.model.fleet_plan import FIELD, change_digest
 from jobqueue.operations.base import Operation
@@ -78,10 +79,7 @@ def _remember(outcome: Outcome, context: Context) -> None:
     if path is None or digest is None or outcome.error is not None:
         return
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = path.with_name(f".{path.name}.new")
-        fresh.write_text(digest, encoding="ascii")
-        fresh.replace(path)
+        replace_file(path, digest)
         _forget_oldest(path.parent)
     except OSError as error:
         _log.warning("What job %s has checked cannot be stored, so no plan of it can be applied: %s", path.name, error)

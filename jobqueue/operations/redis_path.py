@@ -7,8 +7,8 @@ import socket
 from collections.abc import Iterable
 
 from jobqueue.errors import InvalidSettings, OperationFailed
-from jobqueue.operations.builtin.host import network_addresses
 from jobqueue.operations.context import Context
+from jobqueue.operations.interfaces import network_addresses
 from jobqueue.redis_url import RedisUrl
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -35,22 +35,44 @@ def protect_destinations(destinations: Iterable[str], context: Context) -> None:
                 )
 
 
+def protect_name_servers(context: Context) -> None:
+    """Raise ``OperationFailed`` if this agent asks name servers for the address of a Redis on another host."""
+    for host, addresses in _addresses_by_host(context).items():
+        if not _is_address(host) and not all(address.is_loopback for address in addresses):
+            raise OperationFailed(
+                f"This agent finds Redis by the name {host}; force: true changes the name servers nevertheless."
+            )
+
+
 def _addresses(context: Context) -> list[Address]:
     """The addresses of Redis (or its sentinels); none for a socket of the host, and for a name without an address."""
+    return [address for addresses in _addresses_by_host(context).values() for address in addresses]
+
+
+def _addresses_by_host(context: Context) -> dict[str, list[Address]]:
     if context.settings is None:
-        return []
+        return {}
     try:
         hosts = RedisUrl.parse(context.settings.redis_url).hosts
     except InvalidSettings:  # the agent runs, so another part of the settings has replaced it
+        return {}
+    return {host: _resolved(host, port) for host, port in hosts}
+
+
+def _resolved(host: str, port: int) -> list[Address]:
+    try:
+        entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError:
         return []
-    found: list[Address] = []
-    for host, port in hosts:
-        try:
-            entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError:
-            continue
-        found.extend(ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in entries)
-    return found
+    return [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in entries]
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _interface_to(address: Address) -> str | None:

@@ -24,7 +24,7 @@ from jobqueue.trust.secrets.reference import faults, has_secret
 
 GROUP = "jobqueue.operations"
 _FAMILIES = (
-    *("node", "network", "command", "file", "python", "script", "entrypoint", "ansible"),
+    *("node", "network", "command", "file", "fetch", "python", "script", "entrypoint", "ansible"),
     *("package", "service", "user", "group", "ssh_key", "sysctl", "timezone", "hostname", "cron", "process", "log"),
     *("ntp", "power", "interface", "route", "name_servers", "docker", "unit", "certificate"),
 )
@@ -113,6 +113,11 @@ class Registry:
         except KeyError:
             sentence = self.absent[type].why if type in self.absent else self._unknown(type, compares)
             raise UnknownOperation(sentence, {"operation.type": [sentence]}) from None
+
+    def sends_files(self, type: str) -> bool:
+        """Whether the results of an operation list files that it has sent."""
+        operation = self._operations.get(type)
+        return operation is not None and operation.sends_files
 
     def permission(self, type: str) -> str | None:
         """The permission to run it, also if it is absent; None for an unknown type."""

@@ -44,14 +44,14 @@ def protect_user(name: str) -> None:
     """Raise ``OperationFailed`` for root and the user of this process."""
     with contextlib.suppress(KeyError):
         if pwd.getpwnam(name).pw_uid in (0, os.getuid(), os.geteuid()):
-            raise OperationFailed(f"The user {name} is the agent's own or root; it was left as it is.")
+            raise OperationFailed(f"The user {name} is the agent's own or root; it was left unchanged.")
 
 
 def protect_group(name: str) -> None:
     """Raise ``OperationFailed`` for the group of root and the groups of this process."""
     with contextlib.suppress(KeyError):
         if grp.getgrnam(name).gr_gid in (0, os.getgid(), os.getegid()):
-            raise OperationFailed(f"The group {name} is the agent's own or root's; it was left as it is.")
+            raise OperationFailed(f"The group {name} is the agent's own or root's; it was left unchanged.")
 
 
 def protect_unit(name: str, refused: str = "stop, restart or disable it") -> None:

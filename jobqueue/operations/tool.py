@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from dataclasses import replace
 
 from jobqueue.errors import OperationFailed
 from jobqueue.operations.context import Context
@@ -11,6 +13,7 @@ from jobqueue.operations.text import brief
 
 _MAX_QUOTED_BYTES = 2000
 _MAX_QUOTED_LENGTH = 1000
+_RESTORE_SECONDS = 60.0
 
 
 def run_tool(argv: Sequence[str], context: Context, success_codes: Sequence[int] = (0,)) -> str:
@@ -19,6 +22,19 @@ def run_tool(argv: Sequence[str], context: Context, success_codes: Sequence[int]
     if result.exit_code not in success_codes:
         raise tool_failure(argv[0], result)
     return result.stdout.text()
+
+
+def apply_restored(argv: Sequence[str], context: Context) -> None:
+    """Have a program apply restored files, also in a run that was cancelled or timed out; never raises.
+
+    The program's failure is added to the output of the run, which fails anyway.
+    """
+    deadline = context.clock() + _RESTORE_SECONDS
+    own = replace(context, cancelled=threading.Event(), deadline=deadline, timeout_seconds=_RESTORE_SECONDS)
+    try:
+        run_tool(argv, own)
+    except OperationFailed as error:
+        context.output("stderr", f"The files were restored, but {error.message}\n".encode())
 
 
 def tool_failure(program: str, result: ProcessResult) -> OperationFailed:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import tzinfo
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta, tzinfo
 
 from cronsim import CronSim, CronSimError
 
 from jobqueue.errors import InvalidInput
 from jobqueue.model.timestamps import to_micros
-from jobqueue.schedules.zones import UTC, local
+from jobqueue.schedules.zones import UTC, instant, local, next_change
 
 MAX_EXPRESSION = 200
 _FIELDS = 5
@@ -24,6 +26,9 @@ SHORT_FORMS = {
 }
 #: Times of the hour or day that the clocks repeat, which lie before the moment that is asked for.
 _MOST_REPEATED = 2 * 24 * 60
+_SECOND = timedelta(seconds=1)
+#: Debian's cron reads 7-7/3 as 7, the simulation as 7/3.
+_RANGE_OF_ONE = re.compile(r"\b(\w+)-\1/[1-9][0-9]*(?![\w/-])")
 #: An expression is refused unless it matches a time within the years from here on.
 _REFERENCE = 1_767_225_600_000_000
 
@@ -39,6 +44,7 @@ class Cron:
         """Raises ``InvalidInput`` for an expression that is invalid or matches no day; ``field`` names it."""
         self._zone = zone
         self._expression = _checked(expression, field)
+        self._follows_the_clock = any(part.startswith("*") for part in self._expression.split()[:2])
         try:
             matches = self.after(_REFERENCE) is not None
         except CronSimError as error:
@@ -47,15 +53,46 @@ class Cron:
             raise InvalidInput.of(field, f"{expression[:80]!r} matches no day of the next 50 years.")
 
     def after(self, moment: int) -> int | None:
-        times = CronSim(self._expression, local(moment, self._zone))
-        for _ in range(_MOST_REPEATED):
-            try:
-                time = to_micros(next(times).astimezone(UTC))
-            except (StopIteration, OverflowError):
-                return None
-            if time > moment:
-                return time
+        return self._following_the_clock(moment) if self._follows_the_clock else self._once(moment)
+
+    def _once(self, moment: int) -> int | None:
+        """The first time after ``moment``, for an expression whose times come once a day."""
+        for time in self._shown(_naive(moment, self._zone), _MOST_REPEATED):
+            if (candidate := instant(time, self._zone)) > moment:
+                return candidate
         return None
+
+    def _following_the_clock(self, moment: int) -> int | None:
+        """The first moment after ``moment`` at which the clock shows a matching time."""
+        begin = moment
+        while True:
+            shown = _naive(begin, self._zone)
+            candidate = next((to_micros(time) + begin - to_micros(shown) for time in self._shown(shown, 1)), None)
+            if candidate is None or self._zone is UTC:
+                return candidate
+            change = next_change(begin, candidate, self._zone)
+            if change is None:
+                return candidate
+            if (at_once := _naive(change, self._zone)) in self._shown(at_once - _SECOND, 1):
+                return change
+            begin = change
+
+    def _shown(self, after: datetime, most: int) -> Iterator[datetime]:
+        """The next matching times on a clock that is never changed.
+
+        The simulation counts on whole hours between two changes of the clocks, and so skips times in zones that change
+        by half an hour or at a quarter to the hour.
+        """
+        times = CronSim(self._expression, after)
+        for _ in range(most):
+            try:
+                yield next(times)
+            except (StopIteration, OverflowError):
+                return
+
+
+def _naive(moment: int, zone: tzinfo) -> datetime:
+    return local(moment, zone).replace(tzinfo=None)
 
 
 def _checked(expression: str, field: str) -> str:
@@ -77,7 +114,7 @@ def _checked(expression: str, field: str) -> str:
         raise InvalidInput.of(
             field, sentence + (" Seconds are not supported; use `every`." if count == _FIELDS + 1 else "")
         )
-    return words
+    return _RANGE_OF_ONE.sub(r"\1", words)
 
 
 _ALLOWED = {

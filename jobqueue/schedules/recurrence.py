@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta, tzinfo
 
-from dateutil.rrule import DAILY, WEEKLY, rrule, rrulestr
+from dateutil.rrule import DAILY, WEEKLY, YEARLY, rrule, rrulestr
 
 from jobqueue.errors import InvalidInput
 from jobqueue.schedules.zones import instant, local
@@ -20,6 +20,25 @@ _PARTS = frozenset(
     {"FREQ", "INTERVAL", "COUNT", "BYHOUR", "BYMINUTE", "BYDAY", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYMONTH"}
     | {"BYSETPOS", "WKST"}
 )
+#: Bounds of the numbers in a list, and whether they may count from the end, in which case 0 is none of them (RFC 5545).
+_NUMBERS = {
+    "BYHOUR": (23, False),
+    "BYMINUTE": (59, False),
+    "BYMONTH": (12, False),
+    "BYMONTHDAY": (31, True),
+    "BYYEARDAY": (366, True),
+    "BYWEEKNO": (53, True),
+    "BYSETPOS": (366, True),
+}
+_NUMBER = re.compile(r"[+-]?[0-9]{1,3}")
+_WEEKDAY = re.compile(r"([+-]?[0-9]{1,2})?(?:MO|TU|WE|TH|FR|SA|SU)")
+_MOST_WEEKS = 53
+#: The frequencies with which RFC 5545 allows a part.
+_ONLY_WITH = {
+    "BYMONTHDAY": ("DAILY", "MONTHLY", "YEARLY"),
+    "BYYEARDAY": ("YEARLY",),
+    "BYWEEKNO": ("YEARLY",),
+}
 #: Rules are searched for their next time so far ahead: the 29th of February on a given weekday comes every 28 years,
 #: or after 40 years around a year such as 2100.
 _AHEAD = timedelta(days=41 * 366)
@@ -56,8 +75,7 @@ class Recurrence:
         ahead = _AHEAD_OF_DAYS if self._rule._freq in (DAILY, WEEKLY) else _AHEAD
         last = max(wall, begin) + ahead
         rule = self._rule.replace() if self._is_counted else self._rule.replace(dtstart=begin, until=last)
-        search = _Search(rule._bymonth or range(1, 13))
-        rule._bymonth = search
+        search = _watched(rule)
         most_days = search.days_left = (last - begin if not self._is_counted else ahead).days + 366
         try:
             for candidate in rule.xafter(wall - _MARGIN, inc=True):
@@ -82,8 +100,18 @@ class _SearchedInVain(Exception):
     """As many days as a schedule looks ahead were examined, and none fits."""
 
 
+def _watched(rule: rrule) -> _Search:
+    """Let the rule count the days that it examines."""
+    if rule._freq == YEARLY and rule._bynweekday and not rule._bymonth:
+        # months would turn 20MO, the 20th Monday of the year, into one of a month
+        rule._byweekday = search = _Search(range(7))
+    else:
+        rule._bymonth = search = _Search(rule._bymonth or range(1, 13))
+    return search
+
+
 class _Search(tuple[int, ...]):
-    """The months of a rule, which dateutil asks for each day that it examines.
+    """The months (or weekdays) of a rule, which dateutil asks for each day that it examines.
 
     A rule without any further time (the 30th of February) would be searched until the year 9999, as UNTIL is compared
     with times that fit alone; that takes minutes.
@@ -116,10 +144,49 @@ def _parts(text: str, field: str) -> dict[str, str]:
         raise InvalidInput.of(field, sentence)
     _check_number(parts, "COUNT", MAX_COUNT, field)
     _check_number(parts, "INTERVAL", _MAX_INTERVAL, field)
+    _check_lists(parts, field)
     per_day = (parts.get("BYHOUR", "0").count(",") + 1) * (parts.get("BYMINUTE", "0").count(",") + 1)
     if per_day > MAX_TIMES_OF_DAY:
         raise InvalidInput.of(field, f"{per_day} times of day; give at most {MAX_TIMES_OF_DAY}, or use `cron`.")
     return parts
+
+
+def _check_lists(parts: dict[str, str], field: str) -> None:
+    """Refuse what RFC 5545 does not allow: dateutil ignores some of it, and the schedule would fire more often."""
+    frequency = parts["FREQ"]
+    for name in sorted(parts.keys() & _NUMBERS.keys()):
+        most, counts_from_end = _NUMBERS[name]
+        least = 1 if counts_from_end or name == "BYMONTH" else 0
+        for number in parts[name].split(","):
+            is_signed = number[:1] in ("+", "-")
+            is_number = _NUMBER.fullmatch(number) is not None and (counts_from_end or not is_signed)
+            if not is_number or not least <= abs(int(number)) <= most:
+                negative = f", or from -{most} to -1 to count from the end" if counts_from_end else ""
+                rule = ";".join("=".join(part) for part in parts.items())[:80]
+                sentence = f"{name} must be from {least} to {most}{negative}; {number[:20]!r} in {rule!r} is not."
+                raise InvalidInput.of(field, sentence)
+        if frequency not in _ONLY_WITH.get(name, _FREQUENCIES):
+            raise InvalidInput.of(field, f"{name} needs FREQ={' or '.join(_ONLY_WITH[name])}, not {frequency}.")
+    if "BYSETPOS" in parts and not any(name.startswith("BY") and name != "BYSETPOS" for name in parts):
+        raise InvalidInput.of(field, "BYSETPOS needs another part such as BYDAY, whose times it counts.")
+    if "BYDAY" in parts:
+        _check_weekdays(parts, field)
+
+
+def _check_weekdays(parts: dict[str, str], field: str) -> None:
+    days = [_WEEKDAY.fullmatch(day) for day in parts["BYDAY"].split(",")]
+    numbers = [day[1] for day in days if day is not None and day[1]]
+    if not all(days) or not all(1 <= abs(int(number)) <= _MOST_WEEKS for number in numbers):
+        raise InvalidInput.of(
+            field, f"BYDAY must be days such as MO,WE or 1MO or -1FR; {parts['BYDAY'][:40]!r} is not."
+        )
+    if not numbers:
+        return
+    if parts["FREQ"] not in ("MONTHLY", "YEARLY") or "BYWEEKNO" in parts:
+        sentence = "A number in BYDAY (1MO, the first Monday) needs FREQ=MONTHLY, or YEARLY without BYWEEKNO."
+        raise InvalidInput.of(field, sentence)
+    if len(numbers) < len(days):
+        raise InvalidInput.of(field, "BYDAY may not mix days with and without a number; use two schedules.")
 
 
 def _check_number(parts: dict[str, str], name: str, most: int, field: str) -> None:

@@ -13,11 +13,15 @@ UTC = timezone.utc
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
 _NAME = 64
+#: Zones of the database that are no place, or another one on each host.
+_NO_ZONES = frozenset({"localtime", "Factory", "posixrules"})
+#: Two changes of the clocks are further apart.
+_MICROS_BETWEEN_CHANGES = 7 * 86_400 * 1_000_000
 
 
 @cache
 def _names() -> frozenset[str]:
-    return frozenset(zoneinfo.available_timezones())
+    return frozenset(zoneinfo.available_timezones()) - _NO_ZONES
 
 
 @lru_cache(maxsize=1024)
@@ -46,6 +50,24 @@ def instant(wall: datetime, zone: tzinfo) -> int:
     if moment.astimezone(zone).replace(tzinfo=None) != wall:
         moment = _end_of_gap(wall, zone)
     return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def next_change(begin: int, end: int, zone: tzinfo) -> int | None:
+    """The first change of the clocks after ``begin`` and not after ``end`` (microseconds), if there is one."""
+    offset = local(begin, zone).utcoffset()
+    while begin < end:
+        probe = min(begin + _MICROS_BETWEEN_CHANGES, end)
+        if local(probe, zone).utcoffset() != offset:
+            before, after = begin // 1_000_000, -(-probe // 1_000_000)
+            while after - before > 1:
+                middle = (before + after) // 2
+                if local(middle * 1_000_000, zone).utcoffset() == offset:
+                    before = middle
+                else:
+                    after = middle
+            return after * 1_000_000
+        begin = probe
+    return None
 
 
 def _end_of_gap(wall: datetime, zone: tzinfo) -> datetime:

@@ -13,6 +13,7 @@ from jobqueue.ledger.agents import Agents
 from jobqueue.ledger.redis_users import RedisUsers
 from jobqueue.model.agent import AgentState
 from jobqueue.model.target import check_hostname, check_label
+from jobqueue.plain_text import reason_of
 from jobqueue.redis_url import RedisUrl
 from jobqueue.services.enrolment import Enrolment
 from jobqueue.settings import Settings, check_allowed
@@ -177,7 +178,7 @@ class BundleMaker:
         except FileNotFoundError:
             pass  # the API signs with a key from elsewhere, which is the only one
         except OSError as error:
-            raise InvalidSettings(f"{self._settings.trusted_keys} cannot be read: {error.strerror}.") from error
+            raise InvalidSettings(f"{self._settings.trusted_keys} cannot be read: {reason_of(error)}.") from error
         return "".join(pem.public_pem(key) for key in keys.values())
 
 
@@ -195,6 +196,8 @@ def _portable(address: RedisUrl) -> tuple[str, str]:
     try:
         authority = Path(unquote(path)).read_text(encoding="ascii")
     except (OSError, UnicodeError) as error:
-        raise InvalidSettings(f"The authority's certificate {path} ({_CA}) cannot be read: {error}.") from error
+        raise InvalidSettings(
+            f"The authority's certificate {path} ({_CA}) cannot be read: {reason_of(error)}."
+        ) from error
     base = address.text.partition("?")[0]
     return (f"{base}?{urlencode(words)}" if words else base), authority

@@ -13,6 +13,7 @@ import secrets
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from jobqueue.errors import (
     JobFinal,
@@ -47,6 +48,8 @@ _BUSY_SECONDS = 0.001
 ON_TIME = 60 * SECOND
 #: How long a time that waits for the last job is left alone.
 _WAIT = SECOND
+#: How long a schedule that cannot be processed is left alone.
+_RETRY = 3600 * SECOND
 #: Times that `buffer_all` lets wait, and times that are counted when they were missed.
 MOST_BUFFERED, MOST_COUNTED = 100, 1000
 _BUFFERED = (Overlap.BUFFER_ONE, Overlap.BUFFER_ALL)
@@ -62,6 +65,10 @@ class _Firing:
     due: int | None
 
 
+#: What to do with the next time of a schedule; None if it is not due.
+Decision = TypeVar("Decision", bound=Step | _Firing | None)
+
+
 class Scheduler:
     """Fires the schedules of one ledger."""
 
@@ -75,6 +82,8 @@ class Scheduler:
         self._owners = owners
         self._make = make
         self._me = secrets.token_hex(8)
+        #: By schedule that cannot be processed: the alert about it.
+        self._stuck: dict[str, str] = {}
 
     def run(self, pause: Callable[[float], bool]) -> None:
         """Run until ``pause(seconds)`` returns True."""
@@ -113,7 +122,7 @@ class Scheduler:
         steps: list[Step] = []
         firings: list[_Firing] = []
         for view in self._views(names):
-            decision = self._decide(view, now)
+            decision = self._guarded(view, now, self._decide)
             if isinstance(decision, _Firing):
                 firings.append(decision)
             elif decision is not None:
@@ -125,12 +134,28 @@ class Scheduler:
 
     def _plan_again(self, names: tuple[str, ...], now: int) -> None:
         """The clock went back: the next times were computed from a time that is yet to come."""
-        steps = []
-        for view in self._views(names):
-            times = _times_of(view.schedule)
-            following = times.after(now)
-            steps.append(Step(view.schedule, view.progress, following, _due(times, following)))
-        self._schedules.settle(steps)
+        self._schedules.settle([self._guarded(view, now, _planned_again) for view in self._views(names)])
+
+    def _guarded(
+        self, view: ScheduleView, now: int, decide: Callable[[ScheduleView, int], Decision]
+    ) -> Decision | Step:
+        """The decision about a schedule. One that cannot be processed must not keep the others from firing: it is tried
+        again later, with an alert.
+        """
+        schedule, progress = view.schedule, view.progress
+        try:
+            decision = decide(view, now)
+        except LedgerUnavailable:
+            raise
+        except Exception as error:
+            sentence = f"The schedule {schedule.name} cannot fire: {_reason(error)} It is tried again every hour."
+            logger.exception("ALERT: %s", sentence)
+            if self._stuck.get(schedule.name) != sentence:
+                self._ledger.executions.alert(SCHEDULES_STOPPED, "", "", sentence)
+            self._stuck[schedule.name] = sentence
+            return Step(schedule, progress, now if progress.next is None else progress.next, now + _RETRY)
+        self._stuck.pop(schedule.name, None)
+        return decision
 
     def _views(self, names: tuple[str, ...]) -> list[ScheduleView]:
         views = self._schedules.some(names, 0)
@@ -148,8 +173,7 @@ class Scheduler:
         times, time = _times_of(schedule), progress.next
         if time is None or times.after(time - 1) != time:
             logger.warning("The next time of the schedule %s was altered; it is computed again", schedule.name)
-            following = times.after(now)
-            return Step(schedule, progress, following, _due(times, following))
+            return _planned_again(view, now)
         if times.due(time) > now:
             return None
         newest = _newest(times, time, now)
@@ -247,6 +271,9 @@ class Scheduler:
             except JobQueueError as error:
                 logger.warning("The schedule %s made no job: %s", schedule.name, error)
                 steps.append(_refused(firing, error.message))
+            except Exception as error:  # the other schedules fire
+                logger.exception("The schedule %s made no job", schedule.name)
+                steps.append(_refused(firing, _reason(error)))
         for firing, outcome in zip(submitted, self._submit.fire(jobs) if jobs else (), strict=True):
             if isinstance(outcome, (Accepted, RecordChanged)):
                 continue
@@ -293,6 +320,17 @@ def job_id_of(schedule: Schedule, time: int) -> str:
 
 def _times_of(schedule: Schedule) -> Times:
     return times_of(schedule.timing, schedule.blackouts, schedule.uid)
+
+
+def _planned_again(view: ScheduleView, now: int) -> Step:
+    """The step to the first time after now."""
+    times = _times_of(view.schedule)
+    following = times.after(now)
+    return Step(view.schedule, view.progress, following, _due(times, following))
+
+
+def _reason(error: Exception) -> str:
+    return error.message if isinstance(error, JobQueueError) else f"{type(error).__name__}: {error}"
 
 
 def _due(times: Times, time: int | None) -> int | None:

@@ -27,6 +27,7 @@ from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.services.credentials import CredentialManager
 from jobqueue.services.enrolment import Enrolment
 from jobqueue.services.event_feed import EventFeed
+from jobqueue.services.fetched_files import FetchedFileReader
 from jobqueue.services.fleet import FleetReader
 from jobqueue.services.job_canceller import JobCanceller
 from jobqueue.services.jobs import JobManager
@@ -74,6 +75,7 @@ class Services:
     submit: JobSubmitter
     retry: JobRetrier
     output: OutputReader
+    fetched: FetchedFileReader
     events: EventFeed
     agents: Agents
     placement: Placement
@@ -143,6 +145,7 @@ class Services:
             submit=submit,
             retry=JobRetrier(ledger.jobs, submit, keys, verifier, Renewer(ledger, registry)),
             output=OutputReader(ledger.jobs, ledger.executions, ledger.output, ledger.job_slots),
+            fetched=FetchedFileReader(ledger.fetched, registry.sends_files),
             events=EventFeed(ledger.events, jobs.get),
             agents=ledger.agents,
             placement=Placement(ledger.roster.fleet),

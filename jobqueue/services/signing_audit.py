@@ -8,7 +8,7 @@ from dataclasses import replace
 from jobqueue.errors import InvalidSettings
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.audit import AuditEntry
-from jobqueue.plain_text import decoded
+from jobqueue.plain_text import decoded, reason_of
 from jobqueue.settings import SECRET_FILE, Settings
 
 
@@ -39,7 +39,7 @@ def _secret(settings: Settings) -> str | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeError) as error:
-        raise InvalidSettings(f"{path} cannot be read ({error}); set JOBQUEUE_API_SECRET.") from error
+        raise InvalidSettings(f"{path} cannot be read ({reason_of(error)}); set JOBQUEUE_API_SECRET.") from error
 
 
 def _user() -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobqueue.errors import JobQueueError
+from jobqueue.plain_text import reason_of
 from jobqueue.redis_server import MINIMUM
 
 _NAMES = ("redis-server", "valkey-server")
@@ -119,7 +120,7 @@ def _inspected(path: Path) -> RedisBinary:
             [str(path), "--version"], capture_output=True, text=True, timeout=_ANSWER_SECONDS, check=True
         )
     except (OSError, subprocess.SubprocessError) as error:
-        raise JobQueueError(f"{path} does not run: {error}") from error
+        raise JobQueueError(f"{path} does not run: {reason_of(error)}") from error
     match = _VERSION.search(answer.stdout)
     if not match:
         raise JobQueueError(f"{path} does not report its version")

@@ -7,6 +7,7 @@ import ipaddress
 import socket
 
 from jobqueue.errors import JobQueueError
+from jobqueue.plain_text import reason_of
 
 LOOPBACK = "127.0.0.1"
 
@@ -21,13 +22,13 @@ def claim_port(host: str, port: int, option: str) -> int:
     try:
         return _bind(host, port)
     except socket.gaierror as error:
-        raise JobQueueError(f"{host!r} is not a local address ({error.strerror}).") from error
+        raise JobQueueError(f"{host!r} is not a local address ({reason_of(error)}).") from error
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise JobQueueError(f"Port {port} on {host} is taken; choose another one with {option}.") from error
         if error.errno == errno.EACCES:
             raise JobQueueError(f"Port {port} needs privileges; choose one above 1023 with {option}.") from error
-        raise JobQueueError(f"Nothing can listen on {host} port {port}: {error.strerror}.") from error
+        raise JobQueueError(f"Nothing can listen on {host} port {port}: {reason_of(error)}.") from error
 
 
 def parse_listen(text: str, default_port: int) -> tuple[str, int]:

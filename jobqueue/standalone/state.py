@@ -8,8 +8,9 @@ import secrets
 import stat
 from pathlib import Path
 
+from jobqueue.atomic_file import replace_file
 from jobqueue.errors import Conflict, JobQueueError
-from jobqueue.plain_text import decoded
+from jobqueue.plain_text import decoded, reason_of
 from jobqueue.settings import API_URL_FILE, REDIS_URL_FILE, TOKEN_FILE
 
 LOCK_FILE = "lock"
@@ -41,7 +42,7 @@ class StateDirectory:
         try:
             lock = os.open(self.path / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         except OSError as error:
-            raise JobQueueError(f"The state directory {self.path} cannot be used: {error.strerror}.") from error
+            raise JobQueueError(f"The state directory {self.path} cannot be used: {reason_of(error)}.") from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -73,12 +74,7 @@ class StateDirectory:
     def write(self, name: str, text: str) -> Path:
         """Write one line to the file ``name`` with mode 0600; readers see the old file or the new one, never a part."""
         path = self.path / name
-        draft = self.path / f".{name}.{os.getpid()}"
-        draft.unlink(missing_ok=True)
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-        draft.replace(path)
+        replace_file(path, f"{text}\n")
         return path
 
     def admin_token(self) -> str:
@@ -90,7 +86,7 @@ class StateDirectory:
             token = ""
         except (OSError, UnicodeError) as error:
             raise JobQueueError(
-                f"The token in {path} cannot be read ({error}); remove the file to get a new one."
+                f"The token in {path} cannot be read ({reason_of(error)}); remove the file to get a new one."
             ) from error
         if token:
             path.chmod(0o600)
@@ -112,7 +108,7 @@ class StateDirectory:
             status = self.path.stat()
         except OSError as error:
             raise JobQueueError(
-                f"The state directory {self.path} cannot be created: {error.strerror}; choose another one with "
+                f"The state directory {self.path} cannot be created: {reason_of(error)}; choose another one with "
                 "--state-dir."
             ) from error
         if status.st_uid != os.geteuid():

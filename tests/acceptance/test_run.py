@@ -168,3 +168,33 @@ def test_retry_and_rerun(stack: Stack) -> None:
     changed = stack.run("job", "rerun", found["id"], "-d", "command=echo other", "--on", "agent2", "--watch", "--json")
     document = json.loads(changed.stdout)
     assert (document["result"]["stdout"], document["title"], document["retry_of"]) == ("other\n", "echo other", None)
+
+
+def test_files_of_all_hosts_in_one_archive(stack: Stack, tmp_path: Path) -> None:
+    content = bytes(range(256)) * 1200
+    for number, host in enumerate(("agent1", "agent2"), 1):
+        (tmp_path / host).mkdir()
+        (tmp_path / host / "big.bin").write_bytes(content * number)
+        (tmp_path / host / "a:b.txt").write_text(host)
+    archive = tmp_path / "files.zip"
+    path = f"{tmp_path}/@fact.{{hostname}}/*"
+    done = stack.run("file", "fetch", path, "--on", "_all", "-o", str(archive))
+    assert done.returncode == 1
+    assert re.search(r"3 hosts: 2 completed, 1 failed \(agent3\) in", done.stderr)
+    job_id = UUID.search(done.stderr)
+    assert job_id
+    again = tmp_path / "again.zip"
+    assert stack.run("file", "fetched", job_id[0][:13], "-o", str(again)).returncode == 0
+    for file in (archive, again):
+        with zipfile.ZipFile(file) as read:
+            assert read.testzip() is None
+            names = {name: read.read(name) for name in read.namelist()}
+        assert names.pop("_not-included.txt").startswith(b"agent3: failed: No file matches ")
+        assert names == {
+            f"{host}{tmp_path}/{host}/{name}": data
+            for number, host in enumerate(("agent1", "agent2"), 1)
+            for name, data in (("big.bin", content * number), ("a%3Ab.txt", host.encode()))
+        }
+    too_much = stack.run("file", "fetch", path, "--on", "agent1", "-o", str(archive), "--max-bytes", "100")
+    assert too_much.returncode == 1
+    assert "and the limit is 100 (max_bytes)" in too_much.stderr

@@ -56,3 +56,43 @@ def test_no_page_has_a_serious_fault(browser: Browser, size: tuple[int, int]) ->
     assert faults == []
     assert {path: pixels for path, pixels in wide.items() if pixels > 0} == {}
     assert browser.complaints() == []
+
+
+def test_the_form_creates_a_schedule_as_it_begins(browser: Browser, stack: Stack) -> None:
+    browser.resize(DESKTOP)
+    browser.open("/ui/schedule")
+    browser.fill("name", "page-made")
+    browser.fill("at", "2050-01-31T12:00:00Z")
+    browser.press("Create", "#schedule-form")
+    browser.wait_for(".notice", "The schedule was stored.")
+    assert browser.path == "/ui/schedules/page-made"
+    browser.press("Edit", "#actions")
+    browser.fill("job", '{"operation": {"type": "node.hostname.get"}, "target_hostname": ""}')
+    browser.press("Save", "#schedule-form")
+    browser.wait_for("#o-job-problem", "target_hostname: The target is not well formed")
+    assert stack.api.delete("/schedule/page-made").status == 204
+    browser.complaints()  # the refusal
+
+
+def test_a_job_is_saved_run_again_and_scheduled(browser: Browser, stack: Stack) -> None:
+    job = stack.api.run("node.hostname.get", {}, "agent1")["id"]
+    browser.resize(DESKTOP)
+    browser.open(f"/ui/jobs/{job}")
+    browser.script("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    form = f"form[action$='/{job}/save']"
+    browser.fill("name", "page-saved")
+    browser.click(f"{form} button")
+    browser.wait_for(".notice", "The job was saved.")
+    browser.press("Run", "#run-form")
+    browser.wait_for("#summary .badge", "completed")
+    browser.open("/ui/saved")
+    browser.follow("page-saved", "table")
+    browser.press("Schedule")
+    browser.fill("name", "page-made")
+    browser.fill("cron", NEVER)
+    browser.press("Create", "#schedule-form")
+    browser.wait_for(".notice", "The schedule was stored.")
+    browser.wait_for("#now", "@page-saved")
+    assert stack.api.delete("/schedule/page-made").status == 204
+    assert stack.api.delete("/saved/page-saved").status == 204
+    assert browser.complaints() == []

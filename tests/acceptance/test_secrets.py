@@ -48,6 +48,82 @@ COMMANDS = (
     "cat /proc/$PPID/environ",
     'yes "$CANARY" | head -c 300000',
 )
+#: The forms in which tools print a text: quoted, escaped and encoded text, dumps, and errors.
+BASH_COMMANDS = (
+    'printf "%q\n" "$CANARY" "$FROM_FILE"; declare -p CANARY FROM_FILE; export -p; alias x="$CANARY"; alias',
+    'printf %s "$FROM_FILE" | xxd; printf %s "$CANARY" | od -c; printf %s "$CANARY" | hexdump -C; cat "/$FROM_FILE"',
+    'printf %s "$CANARY" | iconv -t UTF-16LE | base64; printf %s "$ASKED" | base64 | fold -w 7 | sed "s/^/    /"',
+    'echo "$CANARY" | grep --color=always canary; echo "${CANARY^^}"; printf %s "$CANARY" | xxd -p | fold -w 2',
+    """python3 -c 'import json, os; x = os.environ["FROM_FILE"]; print([x], x.encode(), json.dumps(json.dumps(x)))'""",
+    """python3 -c 'import os, html; from urllib.parse import quote; x = os.environ["FROM_FILE"]
+print(html.escape(x), quote(quote(x, safe="")), quote(x).lower(), ascii(x))
+raise ValueError(x)'""",
+    'diff <(echo "$CANARY") <(echo "$FROM_FILE")',
+    'exec 3<"$CANARY"; cd "$FROM_FILE"; "$ASKED"; kill "$CANARY"; [ "$CANARY" -eq 1 ]; echo $(("$FROM_FILE"))',
+)
+#: For data of other operations that would change the machine: it is only checked.
+_CHECK = {"check": True, "diff": True}
+
+
+def families(secret: dict[str, str], folder: Path) -> list[tuple[str, dict[str, Any]]]:
+    """Data that names a secret: as a value, as a name that does not exist, or as one that is invalid."""
+    printed = 'echo "$CANARY"; echo "$FROM_FILE" >&2; exit 3'
+    raised = "import os; raise ValueError(os.environ['CANARY'])"
+    template = {
+        "content": "{{ a }} {{ b }}",
+        "content_type": "template",
+        "path": str(folder / "template"),
+        "diff": True,
+    }
+    return [
+        ("script.shell.execute", {"script": printed, "env": ENV, "verbose": True}),
+        ("script.shell.execute", {"script": secret, "args": [secret]}),
+        ("script.python.execute", {"script": raised, "env": ENV}),
+        ("script.python.execute", {"script": secret, "args": [secret]}),
+        ("entrypoint.run", {"entrypoint": printed, "runtime_env": {"env_vars": ENV}}),
+        ("entrypoint.run", {"entrypoint": secret, "metadata": {"name": secret}}),
+        ("ansible.module", {"module": "command", "args": {"argv": ["echo", secret]}}),
+        ("ansible.module", {"module": "command", "args": {"argv": ["cat", secret]}}),
+        (
+            "ansible.module",
+            {"module": "lineinfile", "args": {"path": str(folder / "lines"), "line": secret, "create": True}},
+        ),
+        ("ansible.module", {"module": "stat", "args": {"path": {"a": secret}, "unknown": secret}}),
+        ("file.deploy.execute", {**template, "vars": {"a": secret, "b": [secret]}}),
+        ("file.deploy.execute", {**template, "vars": {"a": secret}}),  # b is not defined
+        ("file.deploy.execute", {**template, "content": "{{ a / 1 }}", "vars": {"a": secret}}),
+        ("file.deploy.execute", {**template, "content": secret, "vars": {}}),
+        ("file.deploy.execute", {"path": str(folder / "x"), "content": secret, "validate": "cat %s /nothing"}),
+        ("file.deploy.execute", {"path": str(folder / "x"), "content": secret, "mode": secret, "owner": secret}),
+        ("file.undeploy.execute", {"path": secret}),
+        ("docker.exec.execute", {"id": secret, "command": [secret], "env": [secret]}),
+        ("docker.create.execute", {"image": secret, "env": [secret], **_CHECK}),
+        ("docker.inspect.get", {"id": secret}),
+        ("network.dns.get", {"name": secret, "server": "127.0.0.1", "port": 1, "timeout": 0.1}),
+        ("network.ping.do", {"address": secret, "count": 1, "timeout": 1}),
+        ("network.dns.update", {"interface": "eth0", "servers": [secret], **_CHECK}),
+        ("network.interface.get", {"name": secret}),
+        ("network.route.create", {"interface": "eth0", "routes": [{"to": secret, "via": secret}], **_CHECK}),
+        ("node.package.get", {"name": secret}),
+        ("node.package.install", {"name": secret, **_CHECK}),
+        ("node.service.get", {"name": secret}),
+        ("node.service.restart", {"name": secret, **_CHECK}),
+        ("node.user.create", {"name": "canary-user", "password": secret, "shell": secret, **_CHECK}),
+        ("node.user.get", {"name": secret}),
+        ("node.group.update", {"name": secret, "members": [secret], **_CHECK}),
+        ("node.sshKey.add", {"user": "root", "key": secret, **_CHECK}),
+        ("node.sysctl.create", {"key": "kernel.domainname", "value": secret, **_CHECK}),
+        ("node.hostname.update", {"hostname": secret, **_CHECK}),
+        ("node.timezone.update", {"timezone": secret, **_CHECK}),
+        ("node.ntp.create", {"servers": [secret], **_CHECK}),
+        ("node.log.query", {"since": secret}),
+        ("node.process.list", {"name": secret}),
+        ("schedule.cron.create", {"name": "canary", "schedule": "@daily", "command": secret, **_CHECK}),
+        ("schedule.cron.create", {"name": "canary", "schedule": secret, "command": "true", "user": secret, **_CHECK}),
+        ("certificate.ca.delete", {"name": secret, **_CHECK}),
+        ("command.exec.execute", {"argv": ["true"], "cwd": secret, "success_codes": [0]}),
+        ("python.call", {"function": secret}),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +150,8 @@ def stack(make_stack: MakeStack, with_own_plugin: dict[str, str], home: Path) ->
 def jobs(stack: Stack) -> list[dict[str, Any]]:
     """The jobs that print secrets."""
     api, ids = stack.api, []
-    ids += [api.submit(SHELL, {"command": command, "env": ENV}) for command in COMMANDS]
+    commands = [*COMMANDS, *(f"bash -c {shlex.quote(command)}" for command in BASH_COMMANDS)]
+    ids += [api.submit(SHELL, {"command": command, "env": ENV}) for command in commands]
     for secret in ({"$secret": name["$secret"]} for name in ENV.values()):
         ids.append(api.submit(EXEC, {"argv": ["printf", "%s:%s", "x", secret]}))
         ids.append(api.submit(EXEC, {"argv": [secret]}))
@@ -90,6 +167,12 @@ def jobs(stack: Stack) -> list[dict[str, Any]]:
         ids.append(api.submit("file.status.get", {"path": secret}))
         deployed = {"path": str(stack.directory.parent / "deployed"), "content": secret}
         ids.append(api.submit("file.deploy.execute", deployed))
+    offered = api.get("/agent/agent1").json["operations"]  # without ansible-core or a tool, some are missing
+    ids += [
+        api.submit(operation, data)
+        for operation, data in families(ENV["FROM_FILE"], stack.directory.parent)
+        if operation in offered
+    ]
     ids.append(api.submit(SHELL, {"command": 'echo "$CANARY"; sleep 60', "env": ENV, "timeout": 1}))
     return [api.wait(job_id, 60) for job_id in ids]
 
@@ -120,9 +203,23 @@ def test_the_jobs_printed_their_secrets(jobs: list[dict[str, Any]]) -> None:
 def test_jobs(stack: Stack, jobs: list[dict[str, Any]]) -> None:
     """Every answer of the API about them, and their output."""
     found: dict[str, list[str]] = {}
-    paths = ["/job?limit=100", "/agent", "/health/status", "/operation", "/audit", "/metrics"]
+    paths = [
+        "/job?limit=100",
+        "/agent",
+        "/agent/agent1",
+        "/health/status",
+        "/operation",
+        "/audit",
+        "/metrics",
+        "/alert",
+    ]
+    paths += ["/failure", "/job?q=canary", "/api/jobs/", "/api/job", "/api/audit/export", "/ui", "/ui/jobs", "/ui/runs"]
     for job in jobs:
         paths += [f"/job/{job['id']}", f"/job/{job['id']}/logs"]
+    for job in jobs[::4]:
+        paths += [f"/job/{job['id']}/executions", f"/job/{job['id']}/events"]
+        paths += [f"/job/{job['id']}/output?format={kind}" for kind in ("zip", "jsonl")]
+        paths += [f"/ui/jobs/{job['id']}", f"/ui/jobs/{job['id']}/output"]
     for path in paths:
         for accept in ("application/json", "text/plain", "text/event-stream")[: 3 if path.endswith("/logs") else 1]:
             here = leaks(_read(stack.api, path, accept))
@@ -169,10 +266,38 @@ def test_files(stack: Stack, jobs: list[dict[str, Any]]) -> None:
 
 
 def test_the_command_line(stack: Stack, jobs: list[dict[str, Any]]) -> None:
-    for arguments in (["job", "get", jobs[0]["id"]], ["job", "logs", jobs[1]["id"]], ["job", "list", "--json"]):
+    calls = [["job", "get", jobs[0]["id"]], ["job", "logs", jobs[1]["id"]], ["job", "list", "--json"]]
+    calls += [["doctor"], ["alert", "list"], ["audit", "list"]]
+    for arguments in calls:
         done = stack.run(*arguments)
         assert leaks((done.stdout + done.stderr).encode()) == []
-        assert done.stdout
+        assert done.stdout + done.stderr
+
+
+def test_what_is_stored_for_later(stack: Stack) -> None:
+    """Saved jobs with their versions, schedules and notification rules name secrets; exports and diffs show names."""
+    api = stack.api
+    job = {"operation": {"type": SHELL, "data": {"command": "true", "env": ENV}}, "target_hostname": "agent1"}
+    for command in ("true", 'echo "$CANARY"'):
+        saved = {**job, "operation": {"type": SHELL, "data": {"command": command, "env": ENV}}}
+        answer = api.send("PUT", "/saved/canary", json.dumps(saved).encode(), {"Content-Type": "application/json"})
+        assert answer.status in (200, 201), answer
+    assert api.post("/schedule", {"name": "canary", "every": "1d", "job": job}).status == 201
+    channel = {"type": "webhook", "url": {"$secret": "canary"}, "secret": {"$secret": "from_file"}}
+    rule = json.dumps({"events": ["job.failed"], "channel": channel}).encode()
+    answer = api.send("PUT", "/notification/canary", rule, {"Content-Type": "application/json"})
+    assert answer.status == 400, "neither is an address or a key"
+    assert leaks(json.dumps(answer.json).encode()) == []
+    shown = stack.run("export").stdout
+    for path in (
+        "/saved/canary/diff?from=1&to=2",
+        "/saved/canary/versions",
+        "/schedule/canary",
+        "/ui/saved/canary",
+    ):
+        shown += _read(api, path, "application/json").decode()
+    assert shown.count("$secret") > 5
+    assert leaks(shown.encode()) == []
 
 
 def test_jobs_name_the_secret(jobs: list[dict[str, Any]]) -> None:

@@ -55,7 +55,7 @@ class Records:
         types = redis_values.types(client, names)
         with client.pipeline(transaction=False) as pipe:
             for name, kind in types.items():
-                if name.startswith(keys.kind("upload")):
+                if name.startswith((keys.kind("upload"), keys.kind("fetched"))):
                     pipe.hlen(name)  # bytes, which are no text
                 elif kind == "stream":
                     pipe.xlen(name)
@@ -154,7 +154,7 @@ class _Inspection:
         self.equal(stored, {str(state): count for state, count in counts.items()}, f"counts of job {job_id}")
         # an execution that several agents had, one after the other, has output of each
         self.owned |= {
-            f"log:{host}:{job_id}" for host in {*slots, *job.get("logs", "").split()}
+            f"{kind}:{host}:{job_id}" for host in {*slots, *job.get("logs", "").split()} for kind in ("log", "fetched")
         } & self.records.values.keys()
         status = derive_status(counts)
         self.equal(job["status"], str(status), f"status of job {job_id}")

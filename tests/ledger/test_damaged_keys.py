@@ -68,6 +68,13 @@ def _running(world: World, target: str = ANY) -> Any:
     return world.claim(_job(world, target, retries=RetryPolicy(3, 1.0, 300.0, 0.0)), target, "a")
 
 
+def _sending(world: World) -> Any:
+    grant = _running(world)
+    world.ledger.fetched.open(grant)
+    world.ledger.fetched.store(grant, 0, b"x")
+    return grant
+
+
 def _limited(world: World) -> None:
     """A job waits for a pause with a rate, of which another one has used a start."""
     pause = Pause("0badcafe", PauseKind.EVERYTHING, "", "x", created=1, created_by="a", rate=Rate.parse("20/m"))
@@ -156,6 +163,8 @@ CASES = [
     Case("renew", _running, lambda w, grant: w.executions.renew("a", [grant])),
     Case("report_progress", _running, lambda w, grant: w.executions.report(grant, '{"info": {}}')),
     Case("append_output", _running, lambda w, grant: w.ledger.scripts.call("append_output", *_batch(grant))),
+    Case("open_fetched", _sending, lambda w, grant: w.ledger.fetched.open(grant)),
+    Case("store_fetched", _sending, lambda w, grant: w.ledger.fetched.store(grant, 1, b"x")),
     Case("cancel_job", _broadcast, lambda w, _: w.jobs.cancel(JOB, "me")),
     Case("cancel_job", _running, lambda w, _: w.jobs.cancel(JOB, "me")),
     Case("delete_job", _ended, lambda w, _: w.jobs.delete(JOB)),

@@ -48,6 +48,8 @@ def test_no_key_is_left_behind(world: World, target: str, end: str) -> None:
     if end in ("complete", "fail", "retry", "lose"):
         for slot in slots:
             grant = world.claim(job_id, slot, "b" if slot == ANY else slot)
+            world.ledger.fetched.open(grant)
+            assert world.ledger.fetched.store(grant, 0, b"a file")
             if end == "retry":
                 world.retry_later(grant, 0)
                 world.promote()

@@ -75,6 +75,7 @@ DAMAGES: dict[str, Callable[[redis.Redis], object]] = {
         r.zadd(_key(k), {"x" * 36 + ":a": 1}) for k in ("due", "leases", "finished")
     ],
     "an-orphaned-execution": lambda r: r.hset(_key(f"exec:a:{'9' * 36}"), "state", "submitted"),
+    "orphaned-files": lambda r: r.hset(_key(f"fetched:a:{'9' * 36}"), "0", "x"),
     "an-orphaned-output": lambda r: r.set(_key(f"out:a:{'9' * 36}"), "{}"),
     "an-execution-that-is-not-the-jobs": lambda r: r.hset(_key(f"exec:b:{JOB}"), "state", "submitted"),
     "a-key-to-a-job-that-is-gone": lambda r: r.set(_key("idem:x"), f"ab|{'9' * 36}|1|ab"),

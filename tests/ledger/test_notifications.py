@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -685,16 +685,67 @@ def test_a_stream_without_a_next_id_stops_no_job(post: Post) -> None:
     assert post.world.client.delete("jobqueue:spoiled:jobqueue:job-notices") == 1
 
 
-def test_a_replaced_stream_begins_behind_the_entries_of_its_millisecond(post: Post) -> None:
+def _end_a_job(post: Post) -> None:
+    last = "18446744073709551615-18446744073709551615"
+    for stream in _STREAMS:
+        post.world.client.execute_command("XADD", stream, last, "v", "x")
+    post.ended(failed=True)
+    post.ledger.executions.alert("results_forged", "", "", "an alert")
+
+
+def _deliver(post: Post) -> None:
+    post.world.client.delete(*_STREAMS)
+    post.deliver()
+
+
+def _store_another_rule(post: Post) -> None:
+    post.world.client.delete(*_STREAMS)
+    post.put("another")
+
+
+def _watch_keys(post: Post) -> None:
+    for stream in _STREAMS:
+        post.world.client.execute_command("XADD", stream, "99999999999999-1", "v", "x")
+    assert Watch(post.ledger, LEASE).shared_keys() == len(_STREAMS)
+
+
+_STREAMS = ("jobqueue:job-notices", "jobqueue:notices")
+
+
+@pytest.mark.parametrize("replace", [_end_a_job, _deliver, _store_another_rule, _watch_keys])
+def test_a_replaced_stream_begins_behind_the_entries_of_its_millisecond(
+    post: Post, replace: Callable[[Post], None]
+) -> None:
     """A rule's position may be of the same millisecond; at that position, the rule would not see the gap."""
     post.put()
-    last = "18446744073709551615-18446744073709551615"
-    post.world.client.execute_command("XADD", "jobqueue:job-notices", last, "v", "x")
-    post.ended()
-    [(entry_id, fields)] = post.world.client.xrange("jobqueue:job-notices", count=1)
-    kind, replaced_at, _ = fields["v"].split("|", 2)
-    assert kind == "begin"
-    assert int(entry_id.split("-")[0]) > int(replaced_at) // 1000
+    began = _milliseconds(post.world.client)
+    replace(post)
+    for stream in _STREAMS:
+        entry_id, fields = post.world.client.xrange(stream, count=1)[0]
+        milliseconds, number = map(int, entry_id.split("-"))
+        assert fields["v"].startswith("begin|")
+        assert milliseconds > began
+        assert number >= 1_000_000  # that of a microsecond: a stream may be replaced twice in a millisecond
+        post.world.client.delete(f"jobqueue:spoiled:{stream}")
+
+
+def test_what_was_noted_between_two_turns_in_a_replaced_stream_is_not_removed(post: Post) -> None:
+    """The positions of the rules are those of the damaged stream, ahead of all entries of the new one."""
+    post.put()
+    post.world.client.execute_command("XADD", "jobqueue:job-notices", "99999999999999-1", "v", "x")
+    notifier = Notifier(post.ledger, post.process())
+
+    def turn() -> None:
+        for thread in notifier.turn():
+            thread.join(60)
+
+    for _ in range(2):
+        turn()
+    assert Watch(post.ledger, LEASE).shared_keys() == 1
+    job_id = post.ended()
+    turn()
+    assert post.receiver.jobs == [job_id]
+    assert len(post.alerts(NOTIFICATIONS_LOST)) == 1
     assert post.world.client.delete("jobqueue:spoiled:jobqueue:job-notices") == 1
 
 

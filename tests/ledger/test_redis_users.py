@@ -11,6 +11,7 @@ import redis
 from redis.exceptions import AuthenticationError, NoPermissionError
 
 from jobqueue.errors import Conflict, LedgerUnavailable, RecordAltered
+from jobqueue.ledger.executions import Grant
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.redis_users import RedisLogin, RedisUsers
 from jobqueue.model.deployment import Deployment
@@ -50,6 +51,30 @@ def settings(url: str, key_prefix: str = "jobqueue:") -> Settings:
 
 def client_of(server: EmbeddedRedis, login: RedisLogin) -> redis.Redis:
     return redis.Redis.from_url(RedisUrl.parse(server.url).with_login(login.name, login.password))
+
+
+def test_an_agent_sends_files_as_its_own_host_only(server: EmbeddedRedis, users: RedisUsers) -> None:
+    login = users.create_agent("web1")
+    api = Ledger(redis.Redis.from_url(server.url, decode_responses=True), settings(server.url))
+    api.scripts.load()
+    url = RedisUrl.parse(server.url).with_login(login.name, login.password)
+    own = Ledger(redis.Redis.from_url(url, decode_responses=True), settings(url))
+    for host in ("web1", "web2"):
+        for key in (f"jobqueue:exec:{host}:j", "jobqueue:job:j"):
+            api.scripts.command("HSET", key, "state", "started", "token", "t", "n.started", "2")
+    grant = Grant("j", "web1", "t", 1, "")
+    assert own.fetched.open(grant) == 2
+    assert own.fetched.store(grant, 0, b"x")
+    assert b"".join(api.fetched.content("j", "web1").read(0, 1)) == b"x"
+    with client_of(server, login) as client:
+        for words in (["HSET", "jobqueue:fetched:web2:j", "0", "x"], ["DEL", "jobqueue:fetched:web2:j"]):
+            with pytest.raises(NoPermissionError):
+                client.execute_command(*words)
+        for words in (["HSET", "jobqueue:fetched:_any:j", "0", "x"], ["HSET", "jobqueue:fetched:web1", "0", "x"]):
+            with pytest.raises(NoPermissionError):
+                client.execute_command(*words)
+    with pytest.raises(LedgerUnavailable):
+        own.fetched.open(Grant("j", "web2", "t", 1, ""))
 
 
 def test_the_user_may_do_what_an_agent_needs_and_no_more(server: EmbeddedRedis, users: RedisUsers) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -44,6 +44,7 @@ from jobqueue.model.stored_limits import KEPT_RESULTS
 from jobqueue.model.submission import Submission
 from jobqueue.model.timestamps import to_micros
 from jobqueue.operations.registry import Registry
+from jobqueue.schedules import times as schedule_times
 from jobqueue.services import Services
 from jobqueue.services.backfill import MOST_TIMES, SLICE
 from jobqueue.services.schedule_owner import OwnerReader
@@ -717,6 +718,72 @@ def test_a_next_time_that_was_altered_in_redis_is_computed_again(clockwork: Cloc
     clockwork.turns()
     assert clockwork.jobs() == 1
     assert clockwork.schedules.get("s").progress.next == view.progress.next + HOUR
+
+
+def test_a_next_time_that_was_deleted_in_redis_is_computed_again(clockwork: Clockwork) -> None:
+    view = clockwork.create(overlap=Overlap.ALLOW)
+    clockwork.turns()
+    assert view.progress.next is not None
+    clockwork.world.client.hdel(clockwork.ledger.keys.kind("schedule") + "s", "next")
+    clockwork.world.client.zadd(clockwork.ledger.keys.kind("schedules_due"), {"s": view.progress.next})
+    clockwork.turns()
+    assert clockwork.schedules.get("s").progress.next == view.progress.next + HOUR
+    clockwork.go(HOUR)
+    assert clockwork.jobs() == 2
+
+
+def without_zones(name: str) -> tzinfo:
+    """The host's database of time zones is another one than when a schedule was stored."""
+    if name != "UTC":
+        raise InvalidInput.of("time_zone", f"Unknown time zone {name!r}.")
+    return timezone.utc
+
+
+def test_a_schedule_that_cannot_be_processed_keeps_no_other_from_firing(
+    clockwork: Clockwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = clockwork.clock.now
+    timing = Timing(every=HOUR, anchor=begin, time_zone="Europe/Berlin")
+    clockwork.create(timing=timing, overlap=Overlap.ALLOW, catch_up=None)
+    clockwork.create("t", overlap=Overlap.ALLOW)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(schedule_times, "zone_of", without_zones)
+        schedule_times.times_of.cache_clear()
+        clockwork.go(2 * HOUR + MINUTE)
+        assert clockwork.outcomes("t") == [("fired", 1)] * 3
+        assert clockwork.outcomes("s") == []
+        (alert,) = [alert for alert in clockwork.ledger.executions.alerts() if alert.kind == SCHEDULES_STOPPED]
+        assert "The schedule s cannot fire: time_zone: Unknown time zone 'Europe/Berlin'." in alert.message
+    # and with the time zone back, it goes on where it stopped
+    clockwork.go(HOUR)
+    assert clockwork.outcomes("s") == [("missed", 3), ("fired", 1)]
+    assert clockwork.results("s")[0].begin == begin
+
+
+def test_the_clock_goes_back_while_a_schedule_cannot_be_processed(
+    clockwork: Clockwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clockwork.create(timing=Timing(every=HOUR, anchor=clockwork.clock.now, time_zone="Europe/Berlin"))
+    clockwork.create("t", overlap=Overlap.ALLOW)
+    clockwork.turns()
+    monkeypatch.setattr(schedule_times, "zone_of", without_zones)
+    schedule_times.times_of.cache_clear()
+    clockwork.clock.now -= 2 * HOUR
+    clockwork.turns()
+    clockwork.go(3 * HOUR)
+    assert clockwork.outcomes("t")[-1] == ("fired", 1)
+    assert clockwork.results("t")[-1].begin == clockwork.clock.now
+
+
+def test_content_that_fails_in_an_unknown_way_is_refused_and_the_others_fire(clockwork: Clockwork) -> None:
+    view = clockwork.create()
+    clockwork.create("t")
+    broken = replace(view.schedule, content={"unknown": True}, serial="2")
+    clockwork.ledger.schedules.change(broken, view.schedule.serial)
+    clockwork.go(MINUTE)
+    assert (clockwork.outcomes("s"), clockwork.outcomes("t")) == ([("refused", 1)], [("fired", 1)])
+    assert "TypeError" in clockwork.results("s")[0].reason
 
 
 def test_jobs_may_wait_for_hosts_that_are_offline(clockwork: Clockwork) -> None:

@@ -38,6 +38,7 @@ def test_every_kind_of_key_is_given_to_a_role() -> None:
 def test_no_other_agents_keys(other: str) -> None:
     assert not fits("web1", f"q:exec:{other}:id", "hget")
     assert not fits("web1", f"q:out:{other}:id", "set")
+    assert not fits("web1", f"q:fetched:{other}:id", "hset")
     assert not fits("web1", f"q:queue:{other}", "brpop")
     assert not fits("web1", f"q:waiting:{other}", "zrem")
     assert not fits("web1", f"q:agent:{other}", "hset")

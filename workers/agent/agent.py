@@ -81,7 +81,7 @@ class Agent:
         self._pump = OutputPump(ledger.output, settings.max_log_bytes)
         agent_ledger = AgentLedger(ledger.executions, identity, settings.hostname, self._closing)
         deployments = HostDeploymentLog(ledger.deployments, settings.hostname, self._closing)
-        means = HostMeans(settings, lookup, packages, deployments, vault, orphans.watched)
+        means = HostMeans(settings, lookup, packages, deployments, ledger.fetched, vault, orphans.watched)
         runner = OperationRunner(operations, means, self._pump, agent_ledger)
         executor = Executor(agent_ledger, self._gate, runner, self._running, self._presence.look_up)
         self._leases = LeaseKeeper(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from jobqueue.atomic_file import replace_file
 from jobqueue.errors import InvalidInput, JobQueueError
 
 _NAME = "jobqueue"
@@ -63,15 +64,8 @@ class AgentPaths:
 
     def write(self, path: Path, text: str, mode: int = 0o600) -> None:
         """Write a file; readers see the old one or the new one. Raises ``JobQueueError``."""
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            draft.unlink(missing_ok=True)
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
+            replace_file(path, text, mode)
         except OSError as error:
             raise JobQueueError(f"{path} cannot be written: {error.strerror}.") from error
 

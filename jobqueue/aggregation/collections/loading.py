@@ -12,6 +12,7 @@ from jobqueue.aggregation.collections.csv_rows import CsvFormat
 from jobqueue.aggregation.collections.fields import field_type
 from jobqueue.aggregation.collections.values import REAL, TEXTS
 from jobqueue.errors import InvalidInput
+from jobqueue.plain_text import reason_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -104,7 +105,7 @@ def _check_readable(file: Path) -> None:
         with file.open("rb") as opened:
             is_empty = not opened.read(1)
     except OSError as error:
-        raise InvalidInput(f"{file} cannot be read: {error.strerror}.") from error
+        raise InvalidInput(f"{file} cannot be read: {reason_of(error)}.") from error
     if is_empty:
         raise InvalidInput(f"{file} cannot be loaded: it is empty.")
 

@@ -1,32 +1,40 @@
-"""``jobqueue file``: files stored as objects, which hosts deploy."""
+"""``jobqueue file``: files stored as objects, which hosts deploy, and files that hosts send."""
 
 from __future__ import annotations
 
 import json
-import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from jobqueue.cli.candidates import targets_like
+from jobqueue.cli.commands.job import EXIT_JOB_FAILED, GOOD_STATUSES
 from jobqueue.cli.commands.run import run
-from jobqueue.cli.connection import ClientGroup, connect
-from jobqueue.cli.parameters import data_pair, full_option, json_option, yes_option
+from jobqueue.cli.connection import EXIT_INTERRUPTED, ClientGroup, connect
+from jobqueue.cli.interrupt import settle_interrupted
+from jobqueue.cli.job_ids import job_id_of
+from jobqueue.cli.local_file import write_whole
+from jobqueue.cli.parameters import data_pair, duration, full_option, json_option, yes_option
+from jobqueue.cli.views.answers import answers
 from jobqueue.cli.views.file_view import COLUMNS, STALE, VERSIONS, file_row, stale_row, version_row
-from jobqueue.cli.views.output import screen
+from jobqueue.cli.views.output import complain, screen
 from jobqueue.cli.views.text import one_line
+from jobqueue.cli.views.totals import totals
+from jobqueue.cli.work import Work, target_of
+from jobqueue.client import WaitTimeout
 from jobqueue.model.stored_object import RAW, TEMPLATE
+from jobqueue.plain_text import reason_of
 
-_OPERATION = "file.deploy.execute"
+_OPERATION, _FETCH = "file.deploy.execute", "file.fetch"
 _name = click.argument("name")
 
 
 @click.group(cls=ClientGroup)
 def file() -> None:
-    """Store files as objects with versions, deploy them on hosts, and list deployments that are older."""
+    """Store files as objects with versions, deploy them on hosts, list older deployments; fetch files from hosts."""
 
 
 @file.command()
@@ -46,7 +54,7 @@ def put(name: str, path: str, *, template: bool, force: bool, as_json: bool) -> 
         with connect() as client:
             stored = client.files.put(name, source, content_type=TEMPLATE if template else RAW, force=force)
     except OSError as error:
-        raise click.UsageError(f"{path} cannot be read: {error.strerror}.") from error
+        raise click.UsageError(f"{path} cannot be read: {reason_of(error)}.") from error
     if as_json:
         screen().json(stored)
         return
@@ -94,20 +102,7 @@ def get(name: str, version: int | None, output: str | None) -> None:
             client.files.download(name, sys.stdout.buffer, version)
             sys.stdout.buffer.flush()
             return
-        target = Path(output)
-        try:
-            with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}-", delete=False) as new:
-                try:
-                    client.files.download(name, new, version)
-                except BaseException:
-                    Path(new.name).unlink()
-                    raise
-            umask = os.umask(0)
-            os.umask(umask)
-            Path(new.name).chmod(0o666 & ~umask)
-            Path(new.name).replace(target)
-        except OSError as error:
-            raise click.UsageError(f"{output} cannot be written: {error.strerror}.") from error
+        write_whole(output, lambda new: client.files.download(name, new, version))
 
 
 @file.command()
@@ -170,3 +165,66 @@ def deploy(context: click.Context, /, name: str, path: str, options: Sequence[st
     pairs = [part for field, value in data.items() for part in ("-d", f"{field}:={json.dumps(value)}")]
     with run.make_context("run", [_OPERATION, *pairs, *options], parent=context) as inner:
         run.invoke(inner)
+
+
+@file.command()
+@click.argument("path")
+@click.option("--on", "targets", metavar="TARGET", multiple=True, required=True, shell_complete=targets_like)
+@click.option("--output", "-o", type=click.Path(), metavar="FILE", required=True, help="The archive to write (.zip).")
+@click.option("--max-files", type=click.IntRange(1), help="A host with more files sends none. Default: 100.")
+@click.option("--max-bytes", type=click.IntRange(1), help="A host whose files have more bytes sends none: 16 MiB.")
+@click.option("--max-total-bytes", type=click.IntRange(1), help="Of all hosts, each an equal share: 256 MiB.")
+@click.option("--timeout", type=duration, metavar="DURATION", help="Maximum run time on a host, such as 30s.")
+@click.option("--wait-timeout", type=duration, metavar="DURATION", help="Stop waiting after this time.")
+@json_option
+@click.pass_context
+def fetch(
+    context: click.Context,
+    /,
+    path: str,
+    targets: Sequence[str],
+    output: str,
+    timeout: float | None,
+    wait_timeout: float | None,
+    as_json: bool,
+    **limits: int | None,
+) -> None:
+    """Fetch files from hosts into one zip archive, as hostname/path.
+
+    PATH is absolute; its names may have the wildcards *, ? and [...], quoted for the shell.
+
+    \b
+    jobqueue file fetch '/var/log/nginx/*.log' --on group:web -o logs.zip
+
+    Exit code: 0 all hosts have sent their files, 1 others (the archive has those that came), 2 usage or connection.
+    """
+    data = {"path": path, **{name: value for name, value in limits.items() if value is not None}}
+    target = target_of(targets, Work(_FETCH, data, changes=False, label=f"The operation {_FETCH}"))
+    with connect() as client:
+        job_id = str(client.submit(_FETCH, data, target, timeout_seconds=timeout)["job_id"])
+        click.echo(f"Job {one_line(job_id)}", err=True)
+        try:
+            job = client.wait(job_id, wait_timeout)
+        except WaitTimeout as error:
+            again = f"jobqueue file fetched {job_id} -o {one_line(output)}"
+            complain(f"The job did not end within {wait_timeout:g} s and continues; once it has ended: {again}")
+            click.echo(totals(error.job, answers(error.job)), err=True)
+            context.exit(EXIT_JOB_FAILED)
+        except KeyboardInterrupt:
+            settle_interrupted(client, job_id)
+            context.exit(EXIT_INTERRUPTED)
+        write_whole(output, lambda new: client.files.fetched(job_id, new))
+    if as_json:
+        screen().json(job)
+    click.echo(totals(job, answers(job)), err=True)
+    context.exit(0 if job["status"] in GOOD_STATUSES else EXIT_JOB_FAILED)
+
+
+@file.command()
+@click.argument("job_id", metavar="JOB")
+@click.option("--output", "-o", type=click.Path(), metavar="FILE", required=True, help="The archive to write (.zip).")
+def fetched(job_id: str, output: str) -> None:
+    """Download the files that hosts have sent for a job of file.fetch."""
+    with connect() as client:
+        whole_id = job_id_of(client, job_id)
+        write_whole(output, lambda new: client.files.fetched(whole_id, new))

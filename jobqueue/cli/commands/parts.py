@@ -15,7 +15,7 @@ from jobqueue.deferred_module import defer
 from jobqueue.env_file import read_env_file
 from jobqueue.errors import InvalidSettings, InvalidTarget
 from jobqueue.extras import require
-from jobqueue.plain_text import decoded
+from jobqueue.plain_text import decoded, reason_of
 from jobqueue.settings import Settings, parse_labels
 from jobqueue.standalone.ports import LOOPBACK
 
@@ -145,7 +145,9 @@ def own_password(settings: Settings) -> tuple[str, Path]:
             StateDirectory(settings.state_dir).write(FLOWER_PASSWORD_FILE, secrets.token_urlsafe(32))
         password = decoded(path.read_bytes()).strip()
     except (OSError, UnicodeError) as error:
-        raise InvalidSettings(f"Flower's password cannot be stored in {path} ({error}); set JOBQUEUE_TOKEN.") from error
+        raise InvalidSettings(
+            f"Flower's password cannot be stored in {path} ({reason_of(error)}); set JOBQUEUE_TOKEN."
+        ) from error
     if not password:
         raise InvalidSettings(f"{path} holds no password; remove the file to get a new one.")
     return password, path

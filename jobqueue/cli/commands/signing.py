@@ -11,6 +11,7 @@ from nacl.signing import SigningKey
 from jobqueue.cli.parameters import json_option
 from jobqueue.cli.views.output import Column, screen
 from jobqueue.errors import AuditUnavailable, InvalidSettings, JobQueueError, LedgerUnavailable
+from jobqueue.plain_text import reason_of
 from jobqueue.settings import Settings
 from jobqueue.trust.signing import pem
 from jobqueue.trust.signing.signer import trust, untrust
@@ -78,7 +79,7 @@ def rotate(is_unrecorded: bool) -> None:
         else:
             pem.write_private(path, key)
     except OSError as error:
-        raise JobQueueError(f"The key {path} cannot be replaced: {error.strerror}.") from error
+        raise JobQueueError(f"The key {path} cannot be replaced: {reason_of(error)}.") from error
     click.echo(f"Work is signed by {pem.key_id(key.verify_key)} from now on; a running API switches automatically.")
     if not is_prepared:
         click.echo(f"Agents on other hosts refuse it until they have the new {settings.trusted_keys}.")
@@ -129,7 +130,7 @@ def _trusted(path: Path) -> pem.PublicKeys:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise InvalidSettings(f"{path} cannot be read: {error.strerror}.") from error
+        raise InvalidSettings(f"{path} cannot be read: {reason_of(error)}.") from error
 
 
 def _next_file(path: Path) -> Path:

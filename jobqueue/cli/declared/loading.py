@@ -14,7 +14,7 @@ import click
 
 from jobqueue.cli.views.text import one_line
 from jobqueue.extras import require
-from jobqueue.plain_text import decoded
+from jobqueue.plain_text import decoded, reason_of
 
 if TYPE_CHECKING:
     import yaml
@@ -84,7 +84,7 @@ def read_file(path: str, read: Callable[[bytes], _T]) -> _T:
             raise click.ClickException(f"{one_line(path)}: it has more than {MAX_BYTES} bytes.")
         return read(raw)
     except (OSError, ValueError) as error:
-        raise click.ClickException(f"{one_line(path)}: it cannot be read: {error}.") from error
+        raise click.ClickException(f"{one_line(path)}: it cannot be read: {reason_of(error)}.") from error
 
 
 def _json(path: str, text: str) -> Any:

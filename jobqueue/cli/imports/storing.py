@@ -11,6 +11,7 @@ from jobqueue.cli.declared.writing import yaml_of
 from jobqueue.cli.imports.imported import ImportedFile
 from jobqueue.cli.views.text import one_line
 from jobqueue.extras import require
+from jobqueue.plain_text import reason_of
 
 
 def text_of(file: ImportedFile) -> str:
@@ -38,5 +39,5 @@ def store(files: Sequence[ImportedFile], directory: Path, *, replace: bool) -> l
         for path in different:
             path.write_bytes(texts[path].encode())
     except OSError as error:
-        raise click.ClickException(f"{one_line(str(directory))}: it cannot be written: {error}.") from error
+        raise click.ClickException(f"{one_line(str(directory))}: it cannot be written: {reason_of(error)}.") from error
     return different

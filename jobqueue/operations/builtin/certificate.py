@@ -19,7 +19,7 @@ from jobqueue.operations.object_file import object_text, put_text
 from jobqueue.operations.object_reference import RequiredObjectSchema, object_permissions, with_source
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.schema import Text, shape
-from jobqueue.operations.tool import run_tool
+from jobqueue.operations.tool import apply_restored, run_tool
 
 _READ, _WRITE = "agent:read", "certificate:write"
 #: How the names of jobqueue's own files begin.
@@ -149,7 +149,7 @@ def _write(store: _Store, data: Mapping[str, Any], context: Context) -> Outcome:
 
 
 def _changed(store: _Store, name: str, certificates: list[str], data: Mapping[str, Any], context: Context) -> Change:
-    """Bring the files of a bundle and what the system trusts into this state; files are restored if that fails."""
+    """Bring the files of a bundle and what the system trusts into this state; both are restored if that fails."""
     silent = replace(context, deployments=None)
     before = {path: read_text(path) for path in store.paths(name)}
     wanted = {store.path(name, number): text for number, text in enumerate(certificates, 1)}
@@ -164,6 +164,8 @@ def _changed(store: _Store, name: str, certificates: list[str], data: Mapping[st
     except BaseException:
         for path in {*before, *wanted}:
             change_text(path, before.get(path), data, silent)
+        if not data["check"]:
+            apply_restored([*store.tool, *store.fresh], context)
         raise
     return change
 

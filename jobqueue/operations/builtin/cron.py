@@ -16,7 +16,7 @@ from jobqueue.operations.base import operation
 from jobqueue.operations.change import Change, ChangeSchema, change_outcome, combined
 from jobqueue.operations.context import Context
 from jobqueue.operations.crontab_line import INTERVALS, CrontabLine, command_problem, schedule_problem
-from jobqueue.operations.host_file import change_text, read_text
+from jobqueue.operations.host_file import MARK, change_text, own_text, read_text
 from jobqueue.operations.object_file import ObjectText, object_text, put_text
 from jobqueue.operations.object_reference import ObjectSchema, object_permissions, with_source
 from jobqueue.operations.outcome import Outcome
@@ -25,11 +25,10 @@ from jobqueue.operations.schema import Schema, Text, shape
 _READ, _WRITE = "cron:read", "cron:write"
 _FOLDER = Path("/etc/cron.d")
 #: The first line of files that jobqueue may change.
-_MARK = "# Written by jobqueue.\n"
 #: The scripts that entries run, each under the name of its entry. Every user may read and run them.
 _SCRIPTS = Path("/usr/local/lib/jobqueue-cron")
 #: Entries of /etc/cron.daily and the like begin so, and run their script.
-_WRAPPER_HEAD = f"#!/bin/sh\n{_MARK}"
+_WRAPPER_HEAD = f"#!/bin/sh\n{MARK}"
 _INTERVAL_BY_SCHEDULE = {schedule: interval for interval, schedule in INTERVALS.items()}
 
 
@@ -132,7 +131,7 @@ class _Entry:
     def text(self) -> str:
         if self.interval:
             return f"{_WRAPPER_HEAD}exec {self.script}\n"
-        return _MARK + CrontabLine(self.schedule, self.user, self.command or str(self.script)).text
+        return MARK + CrontabLine(self.schedule, self.user, self.command or str(self.script)).text
 
     def shown(self, context: Context) -> dict[str, Any]:
         interval = self.interval or _INTERVAL_BY_SCHEDULE.get(self.schedule)
@@ -202,7 +201,7 @@ def cron_update(data: dict[str, Any], context: Context) -> Outcome:
 def cron_delete(data: dict[str, Any], context: Context) -> Outcome:
     """Delete a cron entry that jobqueue created; does nothing if it does not exist."""
     name = data["name"]
-    _check_own(_FOLDER / name, _MARK)
+    own_text(_FOLDER / name)  # raises for the file of another program
     paths = {_FOLDER / name: None, **{entry.path: None for entry in _found(name)}, _SCRIPTS / name: None}
     changes = [change_text(path, None, data, context) for path in paths]
     return change_outcome(combined(changes), data, {"name": name})
@@ -231,7 +230,7 @@ def _write(entry: _Entry, data: Mapping[str, Any], context: Context) -> Outcome:
     folder = _folder(entry.interval)
     if not folder.is_dir():
         raise OperationNotSupported(f"This host has no {folder}: install cron.")
-    _check_own(entry.path, _WRAPPER_HEAD if entry.interval else _MARK)
+    own_text(entry.path, _WRAPPER_HEAD if entry.interval else MARK)  # raises for the file of another program
     user_entry(entry.user)  # cron ignores a line of an unknown user
     script = _script(data, context)
     changes = [_put_script(entry.script, script.text, data, context)] if script is not None else []
@@ -274,31 +273,25 @@ def _put_script(path: Path, text: str, data: Mapping[str, Any], context: Context
     return put_text(path, text, data, context, "0755")
 
 
-def _check_own(path: Path, head: str) -> None:
-    text = read_text(path)
-    if text is not None and not text.startswith(head):
-        raise OperationFailed(f"jobqueue has not made {path}; it was left as it is.")
-
-
 def _present(name: str) -> _Entry:
     for entry in _found(name):
         return entry
-    raise OperationFailed(f"jobqueue has made no entry {name} on this host.")
+    raise OperationFailed(f"jobqueue has created no entry {name} on this host.")
 
 
 def _found(name: str) -> Iterator[_Entry]:
     """The entries that jobqueue created under this name."""
-    text = _own_text(_FOLDER / name, _MARK)
+    text = _body(_FOLDER / name, MARK)
     line = CrontabLine.parse(text.partition("\n")[0]) if text is not None else None
     if line is not None:
         is_script = line.command == str(_SCRIPTS / name)
         yield _Entry(name, line.schedule, line.user, None if is_script else line.command)
     for interval, schedule in INTERVALS.items():
-        if _own_text(_folder(interval) / name, _WRAPPER_HEAD) is not None:
+        if _body(_folder(interval) / name, _WRAPPER_HEAD) is not None:
             yield _Entry(name, schedule, "root", None, interval)
 
 
-def _own_text(path: Path, head: str) -> str | None:
+def _body(path: Path, head: str) -> str | None:
     """The text after the head of a file that jobqueue created; None for others."""
     if path.is_symlink() or not path.is_file():
         return None

@@ -69,7 +69,12 @@ class ListSchema(Schema):
 
 class CreateSchema(ChangeSchema):
     image = _image()
-    name = Text(**shape(r"[A-Za-z0-9][A-Za-z0-9_.-]{1,127}", "Must be a name of letters, digits and _ . -"))
+    name = Text(
+        **shape(
+            r"[A-Za-z0-9][A-Za-z0-9_.-]{1,127}",
+            "Must be a name of at least 2 letters, digits and _ . -, beginning with a letter or digit.",
+        )
+    )
     hostname = Text(**shape(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", "Must be a hostname."))
     dns = Items(
         Text(**shape(r"[0-9A-Fa-f.:]{2,45}", "Must be an IP address.")),

@@ -107,8 +107,12 @@ def _with_digests(data: dict[str, Any], pin: PinPackages) -> dict[str, Any]:
         return data
     from jobqueue.entrypoints.spec import RuntimeEnv
 
+    if not isinstance(data["runtime_env"], Mapping):  # a secret or a fact, perhaps within a list
+        raise InvalidInput.of("runtime_env", "Must be an object; its env_vars can name secrets.")
     digests: Mapping[str, str] = data.get("packages", {})
-    missing = [name for name in RuntimeEnv.parse(data["runtime_env"]).packages if name not in digests]
+    # no variable names a package, and the values of some are secrets, which only the agent knows
+    fields = {name: value for name, value in data["runtime_env"].items() if name not in ("env_vars", "envVars")}
+    missing = [name for name in RuntimeEnv.parse(fields).packages if name not in digests]
     return {**data, "packages": {**digests, **pin(missing)}} if missing else data
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import socket
 import time
 from typing import Any
 
@@ -97,19 +96,6 @@ def os_release() -> dict[str, str]:
         "version": release.get("VERSION_ID", ""),
         "name": release.get("PRETTY_NAME", release["NAME"]),
     }
-
-
-def network_addresses() -> dict[str, list[str]]:
-    """Internet addresses per interface, IPv4 first, without link-local ones."""
-    addresses: dict[str, list[str]] = {}
-    for name, entries in psutil.net_if_addrs().items():
-        pairs = [
-            (entry.family, entry.address.partition("%")[0])
-            for entry in entries
-            if entry.family in (socket.AF_INET, socket.AF_INET6)
-        ]
-        addresses[name] = [address for _, address in sorted(pairs) if not address.lower().startswith("fe80:")]
-    return addresses
 
 
 def user_and_group(uid: int, gid: int) -> tuple[str, str]:

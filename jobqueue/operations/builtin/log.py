@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from marshmallow import validate
 
 from jobqueue.errors import OperationNotSupported
-from jobqueue.model.timestamps import to_iso
+from jobqueue.model.timestamps import from_iso, to_iso
 from jobqueue.operations.base import operation
 from jobqueue.operations.context import Context
 from jobqueue.operations.schema import Schema, Text, Whole, shape
@@ -21,6 +22,9 @@ _READ = "log:read"
 _PRIORITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
 _MAX_MESSAGE_LENGTH = 8192
 _MAX_SOURCES = 5000
+_SPAN = re.compile(r"(?:[0-9]+(?:\.[0-9]+)? *[A-Za-z]+ *)+(?<!ago)(?<!left)")
+_ZONED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+(?:Z|[+-][0-9]{2}:?[0-9]{2})")
+_LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+")
 
 
 class QuerySchema(Schema):
@@ -28,7 +32,7 @@ class QuerySchema(Schema):
     since = Text(
         **shape(
             r"[0-9A-Za-z+-][0-9A-Za-z :.+-]{0,63}",
-            "Must be a time as journalctl takes it: 2026-01-31 12:00, -1h, today.",
+            "Must be a time: 1h (an hour ago), 2026-01-31T12:00:00Z, or as journalctl takes it, such as today.",
         ),
     )
     priority = Text(
@@ -68,7 +72,10 @@ def log_sources(data: dict[str, Any], context: Context) -> dict[str, Any]:
 
 def _entries(data: dict[str, Any], more: Sequence[str], context: Context) -> list[dict[str, Any]]:
     argv = [f"--lines={data['lines']}", "--output=json", *more]
-    argv += [f"--{name}={data[name]}" for name in ("since", "priority") if name in data]
+    if "since" in data:
+        argv.append(f"--since={_journal_time(data['since'].strip())}")
+    if "priority" in data:
+        argv.append(f"--priority={data['priority']}")
     entries = []
     for line in _journal(argv, context).splitlines():
         try:
@@ -78,6 +85,19 @@ def _entries(data: dict[str, Any], more: Sequence[str], context: Context) -> lis
         if isinstance(entry, dict):
             entries.append(_entry(entry))
     return entries
+
+
+def _journal_time(text: str) -> str:
+    """A time as every journalctl takes it: older ones know neither bare time spans nor the ``T``, ``Z`` and offsets of
+    ISO 8601."""
+    if _SPAN.fullmatch(text):
+        return f"-{text}"
+    if _ZONED.fullmatch(text):
+        try:
+            return f"@{from_iso(text) // 1_000_000}"
+        except ValueError:
+            return text  # journalctl names what is wrong
+    return text.replace("T", " ") if _LOCAL.fullmatch(text) else text
 
 
 def _entry(entry: dict[str, Any]) -> dict[str, Any]:

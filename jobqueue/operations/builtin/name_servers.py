@@ -9,10 +9,11 @@ from marshmallow import ValidationError, validate, validates_schema
 
 from jobqueue.operations.base import operation
 from jobqueue.operations.builtin.network import is_address
-from jobqueue.operations.change import ChangeSchema, change_outcome
+from jobqueue.operations.change import change_outcome
 from jobqueue.operations.context import Context
-from jobqueue.operations.netplan import change, interface_name, managed, require_netplan
+from jobqueue.operations.netplan import NetworkChangeSchema, change, interface_name, managed, require_netplan
 from jobqueue.operations.outcome import Outcome
+from jobqueue.operations.redis_path import protect_name_servers
 from jobqueue.operations.schema import Flag, Items, Text, shape
 
 _WRITE = "network:write"
@@ -31,7 +32,7 @@ def _domain() -> Text:
     )
 
 
-class ServersSchema(ChangeSchema):
+class ServersSchema(NetworkChangeSchema):
     interface = interface_name()
     servers = Items(Text(validate=is_address), validate=validate.Length(1, _MOST_SERVERS))
     search_domains = Items(_domain(), validate=validate.Length(1, _MOST_DOMAINS))
@@ -43,7 +44,7 @@ class ServersSchema(ChangeSchema):
             raise ValidationError("Give servers, search_domains or both.")
 
 
-class DeleteSchema(ChangeSchema):
+class DeleteSchema(NetworkChangeSchema):
     interface = interface_name()
 
 
@@ -69,4 +70,6 @@ def dns_delete(data: dict[str, Any], context: Context) -> Outcome:
 
 def _set(settings: Mapping[str, Any] | None, data: Mapping[str, Any], context: Context) -> Outcome:
     name = data["interface"]
+    if not data["force"] and managed(_PURPOSE, name) != settings:
+        protect_name_servers(context)
     return change_outcome(change(_PURPOSE, name, settings, data, context), data, {"interface": name})

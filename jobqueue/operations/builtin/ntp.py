@@ -14,7 +14,7 @@ from jobqueue.operations.base import operation
 from jobqueue.operations.builtin.network import HostName
 from jobqueue.operations.change import Change, ChangeSchema, change_outcome
 from jobqueue.operations.context import Context
-from jobqueue.operations.host_file import change_text, read_text
+from jobqueue.operations.host_file import MARK, change_text, read_text
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.schema import Items
 from jobqueue.operations.tool import run_tool
@@ -24,7 +24,6 @@ _TOOL = "chronyc"
 #: chronyd reads every *.sources file of this folder, also while it runs.
 _FOLDER = Path("/etc/chrony/sources.d")
 _FILE = "jobqueue.sources"
-_HEAD = "# Written by jobqueue.\n"
 _MOST_SERVERS = 20
 #: Columns of ``chronyc -c tracking``: name of the source, stratum, offset of the system clock in seconds, leap status.
 _SOURCE, _STRATUM, _OFFSET, _LEAP = 1, 2, 4, 13
@@ -87,7 +86,7 @@ def _set(servers: list[str], data: dict[str, Any], context: Context) -> Outcome:
     _require_chrony()
     if not _FOLDER.is_dir():
         raise OperationNotSupported(f"chrony has no {_FOLDER} on this host, where jobqueue could add servers.")
-    text = _HEAD + "".join(f"server {server} iburst\n" for server in servers) if servers else None
+    text = MARK + "".join(f"server {server} iburst\n" for server in servers) if servers else None
     change = change_text(_FOLDER / _FILE, text, data, context)
     # an earlier attempt may have been lost after it wrote the file
     if not data["check"] and (change.changed or context.attempt > 1):

@@ -12,6 +12,7 @@ from typing import Any
 
 from marshmallow import validate
 
+from jobqueue.atomic_file import replace_file
 from jobqueue.errors import OperationCancelled, OperationFailed, OperationNotSupported, OperationTimedOut
 from jobqueue.operations.base import operation
 from jobqueue.operations.change import Change, ChangeSchema, change_outcome
@@ -146,9 +147,6 @@ def _read(path: Path | None) -> Mapping[str, Any]:
 
 def _write(path: Path, record: Mapping[str, Any]) -> None:
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = path.with_suffix(".new")
-        fresh.write_text(json.dumps(record), encoding="utf-8")
-        fresh.replace(path)
+        replace_file(path, json.dumps(record))
     except OSError as error:
         raise OperationFailed(f"{path} cannot be written: {error.strerror}.") from error

@@ -15,6 +15,7 @@ from jobqueue.operations.host_file import change_text, read_text
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.schema import Schema, Text, shape
 from jobqueue.operations.text import brief
+from jobqueue.plain_text import reason_of
 
 _READ, _WRITE = "agent:read", "sysctl:write"
 _KERNEL = Path("/proc/sys")
@@ -113,7 +114,7 @@ def _present(key: str) -> str:
     except OSError as error:
         if isinstance(error, (FileNotFoundError, IsADirectoryError)):
             raise OperationFailed(f"The kernel of this host has no parameter {key}.") from error
-        raise OperationFailed(f"{key} cannot be read: {error.strerror}.") from error
+        raise OperationFailed(f"{key} cannot be read: {reason_of(error)}.") from error
 
 
 def _write(key: str, value: str) -> None:
@@ -121,7 +122,7 @@ def _write(key: str, value: str) -> None:
         with _path(key).open("w", encoding="utf-8") as file:
             file.write(f"{value}\n")
     except OSError as error:
-        raise OperationFailed(f"{key} cannot be set to {brief(value, 100)!r}: {error.strerror}.") from error
+        raise OperationFailed(f"{key} cannot be set to {brief(value, 100)!r}: {reason_of(error)}.") from error
 
 
 def _managed() -> dict[str, str]:

@@ -13,7 +13,7 @@ from jobqueue.operations.base import operation
 from jobqueue.operations.builtin.service import ServiceSchema
 from jobqueue.operations.change import change_outcome
 from jobqueue.operations.context import Context
-from jobqueue.operations.host_file import change_text, read_text
+from jobqueue.operations.host_file import MARK, change_text, own_text
 from jobqueue.operations.object_file import object_text, put_text
 from jobqueue.operations.object_reference import RequiredObjectSchema, object_permissions, with_source
 from jobqueue.operations.outcome import Outcome
@@ -25,8 +25,6 @@ _WRITE = "service:write"
 _FOLDER = Path("/etc/systemd/system")
 #: Where packages and generators have their units.
 _OTHER_FOLDERS = tuple(map(Path, ("/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")))
-#: The first line of files that jobqueue may change.
-_MARK = "# Written by jobqueue.\n"
 _SECTION = "[Service]"
 _REFUSED = "replace or delete its file"
 
@@ -65,7 +63,7 @@ def _permissions(data: Mapping[str, Any]) -> tuple[str, ...]:
 def unit_create(data: dict[str, Any], context: Context) -> Outcome:
     """Create the unit of a service from an object, or replace one that jobqueue created; it is not started."""
     path = _path(data)
-    if _present(path) is None:
+    if own_text(path) is None:
         _refuse_others(path.name)
     return _write(path, data, context)
 
@@ -82,7 +80,7 @@ def unit_create(data: dict[str, Any], context: Context) -> Outcome:
 def unit_update(data: dict[str, Any], context: Context) -> Outcome:
     """Replace the unit of a service that jobqueue created; the service is not restarted."""
     path = _path(data)
-    if _present(path) is None:
+    if own_text(path) is None:
         raise OperationFailed(f"jobqueue has created no unit {path.name} on this host; node.service.create does.")
     return _write(path, data, context)
 
@@ -91,7 +89,7 @@ def unit_update(data: dict[str, Any], context: Context) -> Outcome:
 def unit_delete(data: dict[str, Any], context: Context) -> Outcome:
     """Stop and disable a service whose unit jobqueue created, and delete the unit; does nothing without one."""
     path = _path(data)
-    if _present(path) is not None and not data["check"]:
+    if own_text(path) is not None and not data["check"]:
         run_tool(["systemctl", "disable", "--now", "--", path.name], context)
     change = change_text(path, None, data, context)
     if not data["check"]:
@@ -104,14 +102,6 @@ def _path(data: Mapping[str, Any]) -> Path:
     unit = unit_name(data["name"])
     protect_unit(unit, _REFUSED)
     return _FOLDER / unit
-
-
-def _present(path: Path) -> str | None:
-    """The unit that jobqueue created; None without any. Raises ``OperationFailed`` for another file."""
-    text = read_text(path)
-    if text is not None and not text.startswith(_MARK):
-        raise OperationFailed(f"jobqueue has not made {path}; it was left as it is.")
-    return text
 
 
 def _refuse_others(unit: str) -> None:
@@ -127,7 +117,7 @@ def _write(path: Path, data: Mapping[str, Any], context: Context) -> Outcome:
         raise OperationFailed(
             f"The object {unit.content.object} is not the unit of a service: it has no line {_SECTION}."
         )
-    text = _MARK + unit.text
+    text = MARK + unit.text
     change = put_text(path, text, data, context)
     answer = {"name": data["name"]}
     if not data["check"]:

@@ -25,6 +25,7 @@ from jobqueue.operations.process.capture import Capture
 from jobqueue.operations.process.confinement import PLAIN, Confinement
 from jobqueue.operations.process.family import MARK, Family
 from jobqueue.operations.text import brief
+from jobqueue.plain_text import reason_of
 
 #: Takes live output: the stream ("stdout" or "stderr") and a chunk of bytes.
 Output = Callable[[str, bytes], None]
@@ -183,12 +184,12 @@ def _start(command: ProcessSpec, mark: str) -> subprocess.Popen[bytes]:
 
 def _why_not_started(error: OSError, name: str, cwd: str | None) -> str:
     if cwd is not None and error.filename == cwd:
-        return f"The working directory {cwd!r} cannot be used: {error.strerror}."
+        return f"The working directory {cwd!r} cannot be used: {reason_of(error)}."
     if error.errno == errno.ENOENT:
         return f"Command {name} was not found."
     if error.errno == errno.EACCES:
         return f"Command {name} may not be executed: permission denied."
-    return f"Command {name} could not be started: {error.strerror or error}."
+    return f"Command {name} could not be started: {reason_of(error)}."
 
 
 class _Watch:

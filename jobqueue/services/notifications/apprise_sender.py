@@ -12,6 +12,7 @@ from jobqueue.extras import lack
 from jobqueue.model.notification import Message
 from jobqueue.services.notifications.failure import DeliveryFailed
 from jobqueue.services.notifications.messages import plain_text
+from jobqueue.services.notifications.url_mask import installed_mask
 
 if TYPE_CHECKING:
     from apprise import Apprise
@@ -25,17 +26,18 @@ class AppriseSender:
 
     def __init__(self, total_seconds: float = TOTAL_SECONDS) -> None:
         self._total_seconds = total_seconds
+        self._mask = installed_mask()
 
     def check(self, url: str, secret: str) -> None:
         """Raise ``DeliveryFailed`` unless ``url``, the value of the secret with this name, names one service."""
-        _service(url, secret)
+        self._service(url, secret)
 
     def send(self, url: str, secret: str, message: Message) -> None:
         """Send a message. Raises ``DeliveryFailed``, whose text names the secret and never shows the URL."""
         from apprise import NotifyFormat
 
         title, body = plain_text(message)
-        result = _service(url, secret).notify(
+        result = self._service(url, secret).notify(
             body, title, body_format=NotifyFormat.TEXT, timeout=self._total_seconds, interpret_escapes=False
         )
         if not result:
@@ -45,16 +47,16 @@ class AppriseSender:
                 f"({result.status.name.lower()}). The API's log has the messages of Apprise."
             )
 
+    def _service(self, url: str, secret: str) -> Apprise:
+        missing = lack("A channel of type apprise", "notifications")
+        if missing:
+            raise DeliveryFailed(missing)
+        from apprise import Apprise, AppriseAsset
 
-def _service(url: str, secret: str) -> Apprise:
-    missing = lack("A channel of type apprise", "notifications")
-    if missing:
-        raise DeliveryFailed(missing)
-    from apprise import Apprise, AppriseAsset
-
-    service = Apprise(asset=AppriseAsset(app_id="jobqueue", app_desc="jobqueue", app_url="", plugin_paths=[]))
-    if not service.add(url) or len(service) != 1:
-        raise DeliveryFailed(
-            f"The secret {secret!r} of the API must be the Apprise URL of one service, such as mailtos://... or slack://..."
-        )
-    return service
+        self._mask.hide(secret, url)
+        service = Apprise(asset=AppriseAsset(app_id="jobqueue", app_desc="jobqueue", app_url="", plugin_paths=[]))
+        if not service.add(url) or len(service) != 1:
+            raise DeliveryFailed(
+                f"The secret {secret!r} of the API must be the Apprise URL of one service, such as mailtos://... or slack://..."
+            )
+        return service

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from jobqueue.trust.secrets import escapes
 from jobqueue.trust.secrets.forms import BARE, SHORTEST, Forms, bare, edges, latin
+from jobqueue.trust.secrets.interpreted import interpreted
 from jobqueue.trust.secrets.rewriting import Rewritten
 
 #: Length of the longest escape of one byte, as in ``&#x41;`` and ``\u0041``.
@@ -98,7 +99,7 @@ class Needles:
         self.anchors: set[bytes] = set()
         self.unanchored: set[bytes] = set()
         longest = 0
-        for value in values:
+        for value in (text for secret in values for text in (secret, *interpreted(secret))):
             forms = Forms.of(value)
             raw = value.strip().encode()
             bares |= forms.bare

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from nacl.signing import SigningKey, VerifyKey
 
+from jobqueue.atomic_file import create_file, replace_file
 from jobqueue.errors import InvalidSettings
 
 PublicKeys: TypeAlias = dict[str, VerifyKey]
@@ -80,7 +81,7 @@ def parse_public_keys(text: bytes, source: str) -> PublicKeys:
 
 def write_public(path: Path, keys: PublicKeys) -> None:
     """Write a file of trusted keys; readers see the old one or the new one."""
-    _replace(path, "".join(public_pem(key) for key in keys.values()).encode("ascii"), 0o644)
+    replace_file(path, "".join(public_pem(key) for key in keys.values()), 0o644)
 
 
 def read_private(path: Path) -> SigningKey:
@@ -111,17 +112,8 @@ def ensure_private(path: Path) -> tuple[SigningKey, bool]:
         return read_private(path), False
     except FileNotFoundError:
         pass
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write(draft, _private_bytes(SigningKey.generate()), 0o600)
-        try:
-            os.link(draft, path)
-            is_new = True
-        except FileExistsError:
-            is_new = False
-        finally:
-            draft.unlink()
+        is_new = create_file(path, _private_pem(SigningKey.generate()))
         return read_private(path), is_new
     except OSError as error:
         raise InvalidSettings(f"The private key {path} cannot be created: {error.strerror}.") from error
@@ -129,11 +121,11 @@ def ensure_private(path: Path) -> tuple[SigningKey, bool]:
 
 def write_private(path: Path, key: SigningKey) -> None:
     """Replace a private key."""
-    _replace(path, _private_bytes(key), 0o600)
+    replace_file(path, _private_pem(key))
 
 
-def _private_bytes(key: SigningKey) -> bytes:
-    return _block("PRIVATE KEY", _PRIVATE_PREFIX + bytes(key)).encode("ascii")
+def _private_pem(key: SigningKey) -> str:
+    return _block("PRIVATE KEY", _PRIVATE_PREFIX + bytes(key))
 
 
 def _block(label: str, der: bytes) -> str:
@@ -159,18 +151,3 @@ def _der(text: bytes) -> bytes | None:
 def _key_bytes(der: bytes, prefix: bytes) -> bytes | None:
     raw = der.removeprefix(prefix)
     return raw if len(raw) == _KEY_BYTES and len(der) == len(prefix) + _KEY_BYTES else None
-
-
-def _replace(path: Path, content: bytes, mode: int) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    _write(draft, content, mode)
-    draft.replace(path)
-
-
-def _write(path: Path, content: bytes, mode: int) -> None:
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())

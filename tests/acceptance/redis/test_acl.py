@@ -242,6 +242,8 @@ def test_the_ledgers_scripts_give_an_agent_no_more(guarded: Guarded, api: Api, t
         "claim": ("", waiting, "web1-b", "web1-b", "x", 1_000_000),
         "report_progress": (job_id, "web1-b", "x", "{}"),
         "append_output": (job_id, "web1-b", "x", 1000, 1, "stdout", 1, "t", "x"),
+        "open_fetched": (job_id, "web1-b", "x"),
+        "store_fetched": (job_id, "web1-b", "x", 0, "x"),
         "register_agent": ("", "web1-b", "boot", 1_000_000, "{}", "", ""),
         "heartbeat": ("", "web1-b", "boot", 1_000_000, "{}", "0", "", "Ready"),
         "leave": ("", "web1-b", "boot"),

@@ -67,6 +67,7 @@ from jobqueue.services.blast_radius import BlastRadius
 from jobqueue.services.bundles import BundleRequest, MadeBundle
 from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.services.credentials import CredentialManager
+from jobqueue.services.fetched_files import FetchedFileReader
 from jobqueue.services.notifications.api_secrets import ApiSecrets
 from jobqueue.services.notifications.channels import Channels
 from jobqueue.services.notifications.manager import NotificationManager
@@ -193,6 +194,7 @@ class FakeServices:
             everything=self._everything,
             follow_hosts=lambda job_id: self.followed_hosts and (self._job(job_id) and iter(self.followed_hosts)),
         )
+        self.fetched = FetchedFileReader(self.ledger.fetched, "file.fetch".__eq__)
         self.events = SimpleNamespace(follow=self._follow_events, follow_job=self._follow_job)
         self.placement = Placement(self._fleet)
         self.agents = SimpleNamespace(
@@ -208,7 +210,7 @@ class FakeServices:
         self.redis_access = SimpleNamespace(take=self._take_access)
         self.bundles = SimpleNamespace(check=self._check_bundle, make=self._make_bundle)
         self.packages = SimpleNamespace(find=self._find_package, store=self._store_package)
-        self.registry = SimpleNamespace(infos=self._infos)
+        self.registry = SimpleNamespace(infos=self._infos, permission=lambda _operation: None)
         self.targets = TargetResolver(
             SimpleNamespace(fleet=self._fleet),  # type: ignore[arg-type]
             self._job,

@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 
 from api.app import create_app
 from api.auth.hosts import Hosts
-from api.auth.session import CSRF_HEADER, PLAIN_NAME, SECURE_NAME, Sessions
+from api.auth.session import COOKIE, CSRF_HEADER, Sessions
 from api.context import principal
 from jobqueue.errors import InvalidInput
 from jobqueue.ledger.seal import Seal
@@ -226,7 +226,7 @@ def begin(session_app: Flask, services: FakeServices) -> Begin:
         token = sessions.begin(response, who, {"wsgi.url_scheme": "https" if secure else "http"})
         cookie = response.headers["Set-Cookie"]
         name, _, value = cookie.partition(";")[0].partition("=")
-        assert name == (SECURE_NAME if secure else PLAIN_NAME)
+        assert name == (COOKIE.secure if secure else COOKIE.plain)
         assert "HttpOnly" in cookie
         assert "SameSite=Lax" in cookie
         assert "Path=/" in cookie
@@ -251,7 +251,7 @@ OWN = {"Origin": "http://localhost"}
 
 
 def send(app: Flask, method: str, path: str, value: str, headers: dict[str, str] | None = None, **options: Any) -> Any:
-    cookie = {"Cookie": f"{options.pop('cookie', PLAIN_NAME)}={value}"}
+    cookie = {"Cookie": f"{options.pop('cookie', COOKIE.plain)}={value}"}
     return app.test_client(use_cookies=False).open(
         path, method=method, headers={**cookie, **(headers or {})}, **options
     )
@@ -327,9 +327,9 @@ def test_under_tls_only_the_cookie_of_tls(session_app: Flask, services: FakeServ
     """A cookie of the plain name could have been set by whoever reads plain traffic."""
     secure, _ = begin(ADMIN, secure=True)
     base = {"base_url": "https://localhost"}
-    assert send(session_app, "GET", "/job", secure, cookie=SECURE_NAME, **base).status_code == 200
-    error(send(session_app, "GET", "/job", secure, cookie=PLAIN_NAME, **base), 401)
-    error(send(session_app, "GET", "/job", secure, cookie=SECURE_NAME), 401)
+    assert send(session_app, "GET", "/job", secure, cookie=COOKIE.secure, **base).status_code == 200
+    error(send(session_app, "GET", "/job", secure, cookie=COOKIE.plain, **base), 401)
+    error(send(session_app, "GET", "/job", secure, cookie=COOKIE.secure), 401)
 
 
 def test_forged_sessions(session_app: Flask, services: FakeServices, begin: Begin) -> None:

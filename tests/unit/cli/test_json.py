@@ -14,7 +14,7 @@ from jobqueue.cli.main import main
 #: Commands that run until they are stopped.
 _RUN = {"up", "demo", "api", "worker", "maintenance", "flower"}
 #: What they print is for another program already.
-_FOR_PROGRAMS = {"completion", "audit export", "redis acl", "export", "file get"}
+_FOR_PROGRAMS = {"completion", "audit export", "redis acl", "export", "file get", "file fetched"}
 #: They pass their other options on to ``jobqueue run``, --json among them.
 _RUN_OPERATIONS = {"file deploy"}
 #: They do one thing and say so; what there is afterwards, the list beside them shows.

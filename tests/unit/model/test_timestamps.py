@@ -61,3 +61,9 @@ def test_nanoseconds() -> None:
 )
 def test_times_as_others_write_them(text: str, micros: int) -> None:
     assert from_iso(text) == micros
+
+
+@pytest.mark.parametrize("offset", ["+25:00", "-24:00", "+99:59"])
+def test_an_offset_is_less_than_a_day(offset: str) -> None:
+    with pytest.raises(ValueError, match=r"offset|strictly between"):
+        from_iso(f"2024-06-14T10:00:00{offset}")

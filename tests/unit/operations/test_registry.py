@@ -37,6 +37,7 @@ BUILTIN = {
     "docker.stop.execute": ("docker:write", True, True),
     "entrypoint.run": ("entrypoint:execute", True, False),
     "file.deploy.execute": ("file:write", True, True),
+    "file.fetch": ("file:fetch", False, True),
     "file.status.get": ("file:read", False, True),
     "file.undeploy.execute": ("file:write", True, True),
     "network.dns.delete": ("network:write", True, True),

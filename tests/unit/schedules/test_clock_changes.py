@@ -117,6 +117,49 @@ def test_wildcards_follow_the_clock(name: str) -> None:
         assert fired(cron, begin, end) == expected, change
 
 
+@pytest.mark.parametrize(
+    ("name", "expression", "begin", "expected"),
+    [
+        # the clocks repeat the hour from 02:45 on
+        (
+            "Pacific/Chatham",
+            "*/15 2 * * *",
+            "2028-04-01T12:30+00:00",
+            [
+                "2028-04-02T02:30:00+13:45",
+                "2028-04-02T02:45:00+13:45",
+                "2028-04-02T02:45:00+12:45",
+                "2028-04-03T02:00:00+12:45",
+            ],
+        ),
+        # the half hour from 01:30 on is repeated, or that from 02:00 on is skipped
+        (
+            "Australia/Lord_Howe",
+            "13 */3 * * *",
+            "2028-04-01T13:30+00:00",
+            ["2028-04-02T03:13:00+10:30", "2028-04-02T06:13:00+10:30"],
+        ),
+        ("Australia/Lord_Howe", "*/25 23 * * *", "2027-10-02T14:00+00:00", ["2027-10-03T23:00:00+11:00"]),
+        # midnight is skipped: at 01:00 no such time is shown
+        ("America/Havana", "*/40 */3 * * *", "2028-03-12T04:00+00:00", ["2028-03-12T03:00:00-04:00"]),
+    ],
+)
+def test_odd_changes(name: str, expression: str, begin: str, expected: list[str]) -> None:
+    moment: int | None = to_micros(datetime.fromisoformat(begin))
+    found = []
+    for _ in expected:
+        moment = Cron(expression, zone_of(name)).after(moment)
+        assert moment is not None
+        found.append(datetime.fromtimestamp(moment / 1e6, ZoneInfo(name)).isoformat())
+    assert found == expected
+
+
+def test_a_range_of_one_number_has_no_further_steps() -> None:
+    cron, bounds = Cron("0 7-7/3 * * *", zone_of("UTC")), ("2027-01-01T00:00+00:00", "2027-01-03T00:00+00:00")
+    begin, end = map(datetime.fromisoformat, bounds)
+    assert [time.isoformat()[:13] for time in fired(cron, begin, end)] == ["2027-01-01T07", "2027-01-02T07"]
+
+
 def test_an_interval_goes_on_through_changes() -> None:
     every = Interval(15 * 60_000_000, 0)
     for change in transitions("Europe/Berlin"):

@@ -177,6 +177,26 @@ def test_counting_stops() -> None:
         ({"rrule": "FREQ=DAILY;FREQ=DAILY"}, "rrule", "twice"),
         ({"rrule": "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"}, "rrule", "no time"),
         ({"rrule": "FREQ=DAILY;BYHOUR=99"}, "rrule", "FREQ=DAILY;BYHOUR=99"),
+        ({"rrule": "FREQ=MONTHLY;BYMONTHDAY=0"}, "rrule", "BYMONTHDAY must be from 1 to 31"),
+        ({"rrule": "FREQ=MONTHLY;BYMONTHDAY=1,-32"}, "rrule", "-32"),
+        ({"rrule": "FREQ=YEARLY;BYMONTH=0"}, "rrule", "BYMONTH must be from 1 to 12"),
+        ({"rrule": "FREQ=DAILY;BYHOUR=-1"}, "rrule", "BYHOUR must be from 0 to 23"),
+        ({"rrule": "FREQ=DAILY;BYHOUR=1,"}, "rrule", "BYHOUR must be from 0 to 23"),
+        ({"rrule": "FREQ=YEARLY;BYWEEKNO=54"}, "rrule", "BYWEEKNO must be from 1 to 53"),
+        ({"rrule": "FREQ=MONTHLY;BYSETPOS=0;BYDAY=MO"}, "rrule", "BYSETPOS must be from 1 to 366"),
+        ({"rrule": "FREQ=MONTHLY;BYSETPOS=1"}, "rrule", "BYSETPOS needs another part"),
+        ({"rrule": "FREQ=DAILY;BYDAY=1MO"}, "rrule", "needs FREQ=MONTHLY"),
+        ({"rrule": "FREQ=WEEKLY;BYDAY=2MO"}, "rrule", "needs FREQ=MONTHLY"),
+        ({"rrule": "FREQ=YEARLY;BYWEEKNO=2;BYDAY=2MO"}, "rrule", "without BYWEEKNO"),
+        ({"rrule": "FREQ=MONTHLY;BYDAY=54MO"}, "rrule", "54MO"),
+        ({"rrule": "FREQ=MONTHLY;BYDAY=0MO"}, "rrule", "0MO"),
+        ({"rrule": "FREQ=MONTHLY;BYDAY=NO"}, "rrule", "NO"),
+        ({"rrule": "FREQ=MONTHLY;BYDAY=MO,1TU"}, "rrule", "mix"),
+        ({"rrule": "FREQ=WEEKLY;BYMONTHDAY=13"}, "rrule", "BYMONTHDAY needs FREQ=DAILY or MONTHLY or YEARLY"),
+        ({"rrule": "FREQ=MONTHLY;BYYEARDAY=100"}, "rrule", "BYYEARDAY needs FREQ=YEARLY"),
+        ({"rrule": "FREQ=DAILY;BYWEEKNO=20"}, "rrule", "BYWEEKNO needs FREQ=YEARLY"),
+        ({"cron": "@daily", "time_zone": "localtime"}, "time_zone", "localtime"),
+        ({"cron": "@daily", "time_zone": "Factory"}, "time_zone", "Factory"),
         ({"rrule": "FREQ=DAILY\nDTSTART:20260101"}, "rrule", "not a recurrence rule"),
         ({"rrule": "FREQ=DAILY;BYMINUTE=" + ",".join(map(str, range(60)))}, "rrule", "60 times"),
     ],
@@ -196,11 +216,36 @@ def test_a_blackout_is_named_by_its_number() -> None:
 
 
 @pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        # RFC 5545: "Every 20th Monday of the year, forever", from 1997 on
+        ("FREQ=YEARLY;BYDAY=20MO", ["1997-05-19T09:00", "1998-05-18T09:00", "1999-05-17T09:00"]),
+        # years with 53 Thursdays, from a calendar
+        ("FREQ=YEARLY;BYDAY=53TH", ["1998-12-31T09:00", "2004-12-30T09:00", "2009-12-31T09:00"]),
+        ("FREQ=YEARLY;BYDAY=-53TH", ["1998-01-01T09:00", "2004-01-01T09:00", "2009-01-01T09:00"]),
+        ("FREQ=YEARLY;BYDAY=1MO", ["1998-01-05T09:00", "1999-01-04T09:00", "2000-01-03T09:00"]),
+        ("FREQ=YEARLY;BYMONTH=3;BYDAY=1MO", ["1998-03-02T09:00", "1999-03-01T09:00", "2000-03-06T09:00"]),
+    ],
+)
+def test_numbered_weekdays_of_a_year(rule: str, expected: list[str]) -> None:
+    begin = "1997-05-01T09:00:00+00:00"
+    recurrence = Recurrence(rule, from_iso(begin), zone_of("UTC"))
+    moment: int | None = from_iso(begin) - 1
+    found = []
+    for _ in expected:
+        moment = recurrence.after(moment)
+        assert moment is not None
+        found.append(to_iso(moment)[:16])
+    assert found == expected
+
+
+@pytest.mark.parametrize(
     "rule",
     [
-        "FREQ=DAILY;BYSETPOS=366",
+        "FREQ=DAILY;BYSETPOS=366;BYHOUR=1",
         "FREQ=DAILY;INTERVAL=1000;BYMONTH=2;BYMONTHDAY=30",
-        "FREQ=WEEKLY;BYMONTH=4;BYMONTHDAY=31",
+        "FREQ=DAILY;BYMONTH=4;BYMONTHDAY=31",
+        "FREQ=MONTHLY;BYDAY=6WE",
         "FREQ=MONTHLY;BYDAY=5MO;BYMONTH=2;BYMONTHDAY=1",
         "FREQ=YEARLY;BYWEEKNO=53;BYMONTH=6",
         "FREQ=YEARLY;BYSETPOS=366;BYDAY=MO",

@@ -210,7 +210,9 @@ def executor(
 ) -> Executor:
     ledger.agents.register(Registration(HOST, "boot", {"group": "web.dev"}, {}, registry.types()))
     packages = PackageCache(ledger.packages, settings.state_dir / "packages", 2**20, closing)
-    means = HostMeans(settings, FACTS, packages, None, Vault([]), Orphans(settings.state_dir / "runs").watched)
+    means = HostMeans(
+        settings, FACTS, packages, None, ledger.fetched, Vault([]), Orphans(settings.state_dir / "runs").watched
+    )
     agent_ledger = AgentLedger(ledger.executions, WithoutKey(), HOST, closing)
     runner = OperationRunner(registry, means, OutputPump(ledger.output, 1024), agent_ledger)
     return Executor(agent_ledger, gate, runner, held, away.set)

@@ -11,6 +11,7 @@ from jobqueue import tracing
 from jobqueue.entrypoints.source import PackageSource
 from jobqueue.errors import JobQueueError, OperationCancelled, OperationNotSupported, UnknownOperation
 from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.fetched import FetchedFiles
 from jobqueue.operations.context import Context, Secrets
 from jobqueue.operations.deployed import DeploymentLog
 from jobqueue.operations.process.confinement import PLAIN
@@ -20,6 +21,7 @@ from jobqueue.operations.runner import run_operation
 from jobqueue.settings import DEFAULT_REDIS_URL, SECRETS, Settings
 from workers.agent.execution.agent_ledger import AgentLedger
 from workers.agent.execution.ending import Ending, failed, returned, skipped, stopped
+from workers.agent.execution.file_sender import HostFileSender
 from workers.agent.execution.instrumentation import instrumented
 from workers.agent.execution.output import OutputPump
 from workers.agent.execution.running import RunningExecution
@@ -36,6 +38,7 @@ class HostMeans:
     facts: Mapping[str, Any]
     packages: PackageSource
     deployments: DeploymentLog
+    fetched: FetchedFiles
     secrets: Secrets
     watched: Watched
 
@@ -108,6 +111,8 @@ class OperationRunner:
             report=lambda info: self._ledger.show(running, info),
             packages=self._means.packages,
             deployments=self._means.deployments,
+            sender=HostFileSender(self._means.fetched, running.grant, running.stop),
+            allows=permit.allows,
             settings=self._plain_settings,
             secrets=self._means.secrets,
             watched=self._means.watched,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from pathlib import Path
 
+from jobqueue.atomic_file import replace_file
 from jobqueue.errors import InvalidInput, InvalidSettings, SealBroken
 from jobqueue.settings import Settings
 from jobqueue.trust.signing import certificate as certificates
@@ -77,9 +77,7 @@ class Identity:
         if not self._is_right(text):
             return False
         try:
-            draft = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-            draft.write_text(text, encoding="utf-8")
-            draft.replace(self._path)
+            replace_file(self._path, text)
         except OSError as error:
             logger.warning(
                 "The certificate cannot be stored in %s; the next start will request it again: %s", self._path, error

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from jobqueue.errors import InvalidSettings, WorkRefused
 from jobqueue.model.timestamps import to_iso
+from jobqueue.plain_text import reason_of
 
 logger = logging.getLogger(__name__)
 
@@ -100,8 +101,8 @@ class Journal:
             self._began, self._pruned = marks.get(_BEGAN, 0), marks.get(_PRUNED, 0)
         except (OSError, sqlite3.Error) as error:
             raise InvalidSettings(
-                f"The agent's journal {path} cannot be used ({error}). It records what has run here, so nothing is run "
-                "without it: check the disk, or choose another JOBQUEUE_STATE_DIR."
+                f"The agent's journal {path} cannot be used ({reason_of(error)}). It records what has run here, "
+                "so nothing is run without it: check the disk, or choose another JOBQUEUE_STATE_DIR."
             ) from error
         self._wake = threading.Event()
         self._writer = threading.Thread(target=self._write, name="journal", daemon=True)

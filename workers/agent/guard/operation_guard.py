@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from jobqueue.errors import OperationNotAllowed
 from jobqueue.operations.base import Operation
+from jobqueue.operations.context import anything
 from jobqueue.operations.facts import resolve_facts
 from jobqueue.operations.process.confinement import Confinement, ResourceLimits
 from jobqueue.operations.registry import Registry
@@ -17,10 +19,14 @@ from workers.agent.guard.policy import Policy
 
 @dataclass(frozen=True)
 class Permit:
-    """An allowed run: the ``operation`` to run, and the confinement of its processes."""
+    """An allowed run: the ``operation`` to run, and the confinement of its processes.
+
+    ``allows(changed)``: whether the run would be allowed with these fields of its data changed.
+    """
 
     operation: Operation
     confinement: Confinement
+    allows: Callable[[Mapping[str, Any]], bool] = field(default=anything, compare=False)
 
 
 class OperationGuard:
@@ -61,8 +67,9 @@ class OperationGuard:
             if rule is None and not self._policy.may_allow(operation):
                 subject = f"{operation.type} is not in JOBQUEUE_ALLOW"
             raise OperationNotAllowed(f"not allowed on this host: {subject}")
+        allows = partial(self._allows, operation, filled)
         if rule is None:
-            return Permit(operation, self._plain)
+            return Permit(operation, self._plain, allows)
         user = rule.run_as
         limits = rule.limits or ResourceLimits()
         both = {name: value for name, value in vars(limits).items() if value is not None}
@@ -75,7 +82,10 @@ class OperationGuard:
         if user and not operation.only_starts_processes:
             # work outside its child processes must run as that user, too
             operation = replace(operation, isolated=True)
-        return Permit(operation, confinement)
+        return Permit(operation, confinement, allows)
+
+    def _allows(self, operation: Operation, data: Mapping[str, Any], changed: Mapping[str, Any]) -> bool:
+        return self._policy.decide(operation, {**data, **changed})[0]
 
 
 def _filled(operation: Operation, data: dict[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 from jobqueue.errors import InvalidSettings
 from jobqueue.operations.base import Operation
 from jobqueue.operations.process.confinement import ResourceLimits
-from jobqueue.plain_text import decoded
+from jobqueue.plain_text import decoded, reason_of
 from jobqueue.wildcard import matches
 
 #: The value in JOBQUEUE_ALLOW for all operations that change nothing and read no files.
@@ -79,7 +79,7 @@ class Policy:
                     raise InvalidSettings(f"Other users may write to the policy {path}: chmod go-w {path}")
                 document = json.loads(decoded(file.read(_LARGEST_FILE)))
         except OSError as error:
-            raise InvalidSettings(f"JOBQUEUE_POLICY: {path} cannot be read ({error.strerror}).") from error
+            raise InvalidSettings(f"JOBQUEUE_POLICY: {path} cannot be read ({reason_of(error)}).") from error
         except ValueError as error:
             raise InvalidSettings(f"JOBQUEUE_POLICY: {path} is not JSON: {error}") from error
         try:

@@ -51,9 +51,9 @@ end
 for i = 1, #left, 2 do
   local burst, interval = string.match(left[i + 1], '^%l+@(%d+),(%d+)|')
   if burst and looked_at < most then
-    local known = num(redis.call('HGET', K.paced, left[i]))
-    local free_at = all_free_at(left[i], num(burst), num(interval), at)
-    if free_at < known then redis.call('HSET', K.paced, left[i], int(free_at)) end -- the clock went back
+    local stored = redis.call('HGET', K.paced, left[i])
+    local free_at = all_free_at(stored, num(burst), num(interval), at)
+    if free_at < num(stored) then redis.call('HSET', K.paced, left[i], int(free_at)) end -- the clock went back
     local used = math.max(0, free_at - at)
     local free = math.min(most - looked_at, math.floor(num(burst) - used / num(interval)))
     local reason = 'pause:' .. left[i]

@@ -27,6 +27,19 @@ local function is_sound(wanted, key)
   return found == wanted or found == 'none'
 end
 
+-- Begins a stream of events for the notification rules that is missing or has no entries; returns the id of its first
+-- entry. A missing one begins in the next millisecond, at a number that is this microsecond's: later than the position of
+-- any rule, which would otherwise find an entry at its position and not see that events are missing. One without entries
+-- goes on behind its last id.
+local function begin_stream(key, at)
+  local id = '*'
+  if type_of(key) == 'none' then
+    local time = server.call('TIME')
+    id = string.format('%.0f-%.0f', time[1] * 1000 + math.floor(time[2] / 1000) + 1, (time[2] % 1000 + 1) * 1e6)
+  end
+  return redis.call('XADD', key, id, 'v', 'begin|' .. at .. '||')
+end
+
 -- Id of a job that the script creates: its keys cannot exist yet.
 local new_job
 
@@ -46,11 +59,7 @@ local function repair(failure, command, key, ...)
     server.pcall('EXPIRE', SPOILED.aside .. key, SPOILED.seconds)
     local time = server.call('TIME')
     local now = time[1] .. string.format('%06d', time[2])
-    if key == SPOILED.notices or key == SPOILED.job_notices then -- events are noted in a stream that exists
-      -- of the next millisecond: later than the position of any rule, which would otherwise not see that events are missing
-      local first = string.format('%.0f-0', time[1] * 1000 + math.floor(time[2] / 1000) + 1)
-      server.call('XADD', key, first, 'v', 'begin|' .. now .. '||')
-    end
+    if key == SPOILED.notices or key == SPOILED.job_notices then begin_stream(key, now) end -- notes only go into one that exists
     local message = 'The key ' .. key .. ' ' .. what .. '. It was moved to ' .. SPOILED.aside .. key
       .. ' and replaced by an empty one; `jobqueue doctor --repair` restores what other records contain.'
     if type_of(SPOILED.alerts) ~= 'list' then server.call('DEL', SPOILED.alerts) end

@@ -3,9 +3,9 @@
 -- an execution is the reason. Needs: clock.
 
 -- The time at which a pause with a rate (a bucket of `burst` starts that fills by one in each interval) has all of its starts
--- again. One behind a burst from now is of a clock that went back since.
-local function all_free_at(id, burst, interval, at)
-  return math.min(num(redis.call('HGET', K.paced, id)), at + burst * interval)
+-- again, from the time that is stored in `paced`: one later than a burst from now was stored before the clock went back.
+local function all_free_at(stored, burst, interval, at)
+  return math.min(num(stored), at + burst * interval)
 end
 
 -- A pause that holds back an operation on this host: its id, and whether it is one of hosts; nil without any. Then the third
@@ -23,7 +23,7 @@ local function pause_of(paused, job, op, host, at)
       or (kind == 'target' and redis.call('SISMEMBER', K.paused_hosts .. id, host) == 1)
     if is_met and (until_ == '' or num(until_) > at) then
       if burst == '' then return id, kind == 'target' end
-      local full = all_free_at(id, num(burst), num(interval), at)
+      local full = all_free_at(redis.call('HGET', K.paced, id), num(burst), num(interval), at)
       if full - (num(burst) - 1) * num(interval) > at then
         spent, is_of_hosts = id, kind == 'target'
       else

@@ -43,9 +43,12 @@ elseif slot then
     local reason = is_sound('hash', K.exec .. slot .. ':' .. id) and redis.call('HGET', K.exec .. slot .. ':' .. id, 'parked')
     if reason then redis.call('ZREM', K.parked .. reason, id .. ':' .. slot) end
   end
-  redis.call('DEL', K.exec .. slot .. ':' .. id, K.out .. slot .. ':' .. id, K.log .. slot .. ':' .. id)
+  redis.call('DEL', K.exec .. slot .. ':' .. id, K.out .. slot .. ':' .. id, K.log .. slot .. ':' .. id,
+    K.fetched .. slot .. ':' .. id)
 end
-for host in string.gmatch(record[6] or '', '%S+') do redis.call('DEL', K.log .. host .. ':' .. id) end
+for host in string.gmatch(record[6] or '', '%S+') do
+  redis.call('DEL', K.log .. host .. ':' .. id, K.fetched .. host .. ':' .. id)
+end
 if record[5] then
   -- the key's window may have passed, and the key may belong to a newer job
   if owner and string.find(owner, '|' .. id .. '|', 1, true) then redis.call('DEL', K.idem .. record[5]) end

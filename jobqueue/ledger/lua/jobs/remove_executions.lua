@@ -12,7 +12,7 @@ for _, slot in ipairs(slots) do
   local exec = K.exec .. slot .. ':' .. id
   local reason = found ~= '0' and is_sound('hash', exec) and redis.call('HGET', exec, 'parked')
   if reason then redis.call('ZREM', K.parked .. reason, id .. ':' .. slot) end
-  redis.call('DEL', exec, K.out .. slot .. ':' .. id, K.log .. slot .. ':' .. id)
+  redis.call('DEL', exec, K.out .. slot .. ':' .. id, K.log .. slot .. ':' .. id, K.fetched .. slot .. ':' .. id)
   redis.call('ZREM', broadcasts_of(slot), id)
   if found ~= '0' then -- it waited or ran, or is in the indexes of versions before
     redis.call('ZREM', K.waiting .. slot, id)

@@ -8,7 +8,7 @@ local found, cursors = {}, {ARGV[2], ARGV[3]}
 for i, stream in ipairs({K.job_notices, K.notices}) do
   local cursor = cursors[i]
   -- an agent's user may empty a stream that it may add to
-  if redis.call('XLEN', stream) == 0 then redis.call('XADD', stream, '*', 'v', 'begin|' .. int(clock(ARGV[1])) .. '||') end
+  if redis.call('XLEN', stream) == 0 then begin_stream(stream, int(clock(ARGV[1]))) end
   local is_held = #redis.call('XRANGE', stream, cursor, cursor) == 1
   local newest = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1][1]
   -- a stream that replaced a damaged one may have begun before the cursor

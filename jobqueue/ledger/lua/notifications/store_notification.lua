@@ -25,7 +25,7 @@ redis.call('ZADD', K.notifications, 0, name)
 local begins = {}
 for i, stream in ipairs({K.job_notices, K.notices}) do
   local newest = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
-  begins[i] = newest and newest[1] or redis.call('XADD', stream, '*', 'v', 'begin|' .. int(clock(ARGV[1])) .. '||')
+  begins[i] = newest and newest[1] or begin_stream(stream, int(clock(ARGV[1])))
 end
 if serial == '' then redis.call('HSET', key, 'job_cursor', begins[1], 'cursor', begins[2], 'attempts', 0) end
 return {'done', number, link}

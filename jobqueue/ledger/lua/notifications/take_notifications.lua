@@ -1,5 +1,5 @@
 -- Lets the one API process that delivers notifications do so: it holds a short lease. Removes events that all rules have
--- passed.
+-- passed, unless that position is no entry: it may be of a stream that was replaced, and later than entries that no rule has.
 -- include: clock
 -- KEYS: none
 -- ARGV: 1 now, 2 the caller, 3 length of the lease in ms (0: release it), 4 id of an entry of job_notices or '', 5 of notices
@@ -14,7 +14,7 @@ if holder and holder ~= ARGV[2] then return {} end
 redis.call('SET', K.notifier, ARGV[2], 'PX', ARGV[3])
 local newest, passed = {}, {ARGV[4], ARGV[5]}
 for i, stream in ipairs({K.job_notices, K.notices}) do
-  if passed[i] ~= '' then redis.call('XTRIM', stream, 'MINID', passed[i]) end
+  if passed[i] ~= '' and #redis.call('XRANGE', stream, passed[i], passed[i]) == 1 then redis.call('XTRIM', stream, 'MINID', passed[i]) end
   local entry = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
   newest[i] = entry and entry[1] or ''
 end

@@ -9,7 +9,7 @@ local at = clock(ARGV[1])
 local name = ARGV[2]
 local key = K.schedule .. name
 local known = redis.call('HMGET', key, 'serial', 'next')
-if known[1] ~= ARGV[3] or known[2] ~= ARGV[4] then return {'changed'} end
+if known[1] ~= ARGV[3] or (known[2] or '') ~= ARGV[4] then return {'changed'} end
 if ARGV[9] ~= '' then add_result(name, ARGV[10], ARGV[11], at, ARGV[9], ARGV[12], '', ARGV[13]) end
 if ARGV[7] ~= '' then redis.call('HSET', key, 'waits', ARGV[7], 'seen', ARGV[8]) end
 plan(name, ARGV[5], ARGV[6], at)

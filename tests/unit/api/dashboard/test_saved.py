@@ -46,6 +46,17 @@ def test_what_people_wrote_is_only_text(page: Page, services: FakeServices) -> N
         assert EVIL[:200] in found.get_text()
 
 
+def test_a_job_without_title_and_description(page: Page, services: FakeServices) -> None:
+    services.saved.put(SavedJob("bare", {"operation": "node.hostname.get", "data": {}, "target": "_any"}), ADMIN)
+    row = page("/ui/saved").find("a", href="/ui/saved/bare")
+    assert row is not None
+    shown = page("/ui/saved/bare")
+    heading = shown.find("h1")
+    assert heading is not None
+    assert heading.get_text() == "bare"
+    assert shown.find("a", href="/ui/schedule?saved=bare") is not None
+
+
 def test_the_form_has_a_field_for_each_parameter(page: Page) -> None:
     found = page("/ui/saved/deploy")
     version, count, token = (found.find(id=f"d-{name}") for name in ("version", "count", "token"))

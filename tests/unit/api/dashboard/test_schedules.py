@@ -224,6 +224,17 @@ def test_the_form_previews_the_next_times(send: Send, services: FakeServices) ->
     assert services.schedules.page("", 10, 0)[1] == 0
 
 
+def test_the_form_works_as_it_begins(send: Send, services: FakeServices) -> None:
+    assert send(FORM, FORM, name="hourly", every="1h").status_code == 303
+    assert services.schedules.get("hourly").schedule.content["target_hostname"] == "_any"
+
+
+def test_the_form_begins_with_a_saved_job(page: Page) -> None:
+    field = page(f"{FORM}?saved=deploy").find(id="o-job")
+    assert field is not None
+    assert json.loads(field.get_text()) == {"saved": "deploy", "parameters": {}}
+
+
 @pytest.mark.parametrize(
     ("fields", "problems"),
     [
@@ -270,6 +281,11 @@ def test_backfill(send: Send, services: FakeServices, schedule: Schedule) -> Non
     assert "5 of 5 times" in parse(done).get_text()
     assert {job.submission.principal.name for job in services.fired} == {"admin"}
     assert len({job.id for job in services.fired}) == 5
+
+
+def test_a_backfill_without_times_says_so(send: Send, services: FakeServices, schedule: Schedule) -> None:
+    answer = send(AT, f"{AT}/backfill", do="preview", **{"from": "2026-01-10", "to": "2026-01-11"})  # a weekend
+    assert "The schedule has no times in this range." in parse(answer).get_text()
 
 
 def test_a_long_backfill_goes_on_where_it_ended(send: Send, services: FakeServices, schedule: Schedule) -> None:

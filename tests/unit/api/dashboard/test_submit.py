@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, Tag
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -103,3 +103,22 @@ def test_a_plan_that_is_refused(send: Send, fields: dict[str, str], place: str) 
     assert (answer.status_code, page.select("#plan")) == (400, [])
     assert place == "rollout" or page.select_one(f"#{place}-problem") is not None
     assert "Error" not in page.select_one("title").get_text()
+
+
+def test_what_may_change_a_host_needs_a_target(send: Send, signed_in: FlaskClient) -> None:
+    path = "/ui/submit?operation=command.exec.execute"
+    field = parse(signed_in.get(path)).find(id="target")
+    assert isinstance(field, Tag)
+    assert (field["value"], field.has_attr("required")) == ("", True)
+    answer = send(path, ACTION, **{"data.argv": "true"})
+    assert answer.status_code == 400
+    problem = parse(answer).find(id="target-problem")
+    assert problem is not None
+    assert problem.get_text().startswith("Give a target")
+    assert send(path, ACTION, target="_any", **{"data.argv": "true"}).status_code == 303
+
+
+def test_what_only_reads_begins_with_any_agent(signed_in: FlaskClient) -> None:
+    field = parse(signed_in.get(AT)).find(id="target")
+    assert isinstance(field, Tag)
+    assert (field["value"], field.has_attr("required")) == ("_any", False)

@@ -6,11 +6,13 @@ import re
 
 import pytest
 from flask import Flask
+from marshmallow import ValidationError
 
 from api.osapi import parameters, results
 from api.osapi.call import Call
 from api.osapi.calls import CALLS
 from jobqueue.operations.registry import Registry
+from jobqueue.operations.schema import MAX_PROBLEMS
 from tests.unit.api.documented import document_of
 from tests.unit.api.osapi import description
 
@@ -66,3 +68,14 @@ def test_its_operation_takes_what_it_gives(call: Call) -> None:
     given = set(call.adapt(dict.fromkeys(names, 1)))
     assert given <= set(schema.get("properties", {}))
     assert set(schema.get("required", [])) <= given
+
+
+def test_many_wrong_items_are_not_all_looked_at() -> None:
+    """Each takes longer than a right one; the server would be busy for half a second with 20,000."""
+    schema = parameters.schema_of({"servers": parameters.TEXTS, "routes": parameters.Parameter("objects")})
+    with pytest.raises(ValidationError) as caught:
+        schema.load({"servers": [1] * 9_000, "routes": [1] * 900})
+    problems = caught.value.messages_dict
+    assert len(problems["servers"]) == len(problems["routes"]) == MAX_PROBLEMS
+    with pytest.raises(ValidationError, match="Longer than maximum length"):
+        schema.load({"servers": [1] * 20_000})

@@ -54,22 +54,24 @@ def test_roles(app: Flask) -> None:
     client = app.test_client()
     assert client.get("/api/audit", headers=bearer("admin")).status_code == 200
     assert client.get("/api/node/web1/hostname", headers=bearer("write")).status_code == 200
+    assert client.get("/api/node/web1/hostname", headers=bearer("read")).status_code == 200
     assert client.get("/api/agent", headers=bearer("read")).status_code == 200
-    refused(client.get("/api/node/web1/hostname", headers=bearer("read")), 403, "job:write")
     refused(client.get("/api/audit", headers=bearer("write")), 403, "audit:read")
+    refused(client.post("/api/agent/web1/drain", headers=bearer("write")), 403, "agent:write")
 
 
-def test_permissions_narrow_the_roles(app: Flask) -> None:
+def test_permissions_take_the_place_of_the_roles(app: Flask) -> None:
     client, headers = app.test_client(), bearer("write", permissions=["agent:read"])
     assert client.get("/api/agent", headers=headers).status_code == 200
     refused(client.get("/api/job", headers=headers), 403, "job:read")
-
-
-def test_permissions_of_osapi_grant_nothing_beyond_those_of_the_same_name(app: Flask) -> None:
-    """node:read would have to become job:write, which allows more than reading."""
-    client, headers = app.test_client(), bearer("admin", permissions=["node:read", "agent:read"])
-    assert client.get("/api/agent", headers=headers).status_code == 200
     refused(client.get("/api/node/web1/hostname", headers=headers), 403, "job:write")
+
+
+def test_a_permission_for_calls_holds_for_calls_only(app: Flask) -> None:
+    """A call is a job, but node:read does not become job:write, which allows more than reading."""
+    client, headers = app.test_client(), bearer("admin", permissions=["node:read", "agent:read"])
+    assert client.get("/api/node/web1/hostname", headers=headers).status_code == 200
+    assert client.post("/job", json={"operation": {"type": "x.y"}}, headers=headers).status_code == 403
 
 
 def test_a_token_of_another_key(app: Flask) -> None:

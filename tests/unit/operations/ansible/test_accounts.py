@@ -113,4 +113,4 @@ def test_the_generic_module_does_the_same(answers: dict[str, Any]) -> None:
 
 
 def test_root_is_kept(answers: dict[str, Any]) -> None:
-    assert answers["root"] == {"raised": "The user root is the agent's own or root; it was left as it is."}
+    assert answers["root"] == {"raised": "The user root is the agent's own or root; it was left unchanged."}

@@ -128,6 +128,8 @@ def test_files_are_restored_if_the_tool_fails(host: Host) -> None:
     assert host.files == {"jobqueue-corp.crt": ONE}
     (recorded,) = host.objects.log.paths.values()
     assert recorded.version == 1
+    # each time, the tool reads the restored files as well
+    assert host.tools.calls(TOOL) == ["--fresh"] * 5
 
 
 def test_another_attempt_has_the_hash_links_made_anew(host: Host) -> None:

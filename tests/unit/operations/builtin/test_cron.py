@@ -50,7 +50,7 @@ def test_entries_are_read_changed_and_deleted(perform: Perform, folder: Path) ->
     assert perform(DELETE, {"name": "backup", "check": True}).data["would_change"] is True
     assert perform(DELETE, {"name": "backup"}).changed is True
     assert perform(DELETE, {"name": "backup"}).changed is False
-    with pytest.raises(OperationFailed, match="jobqueue has made no entry backup"):
+    with pytest.raises(OperationFailed, match="jobqueue has created no entry backup"):
         perform("schedule.cron.get", {"name": "backup"})
 
 
@@ -61,7 +61,7 @@ def test_entries_of_others_are_neither_shown_nor_changed(perform: Perform, folde
     assert perform("schedule.cron.list").data == {"entries": []}
     for type in (CREATE, DELETE):
         data = ENTRY if type == CREATE else {}
-        with pytest.raises(OperationFailed, match=r"jobqueue has not made .*e2scrub_all; it was left as it is"):
+        with pytest.raises(OperationFailed, match=r"jobqueue did not write .*e2scrub_all; it was left unchanged"):
             perform(type, {**data, "name": "e2scrub_all"})
         with pytest.raises(OperationFailed, match="link cannot be read"):
             perform(type, {**data, "name": "link"})

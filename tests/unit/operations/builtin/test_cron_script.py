@@ -152,7 +152,7 @@ def test_scripts_of_others_are_neither_shown_nor_changed(host: Host) -> None:
     other = host.root / "cron.daily" / "backup"
     other.write_text(SCRIPT)
     assert host.entries() == []
-    with pytest.raises(OperationFailed, match=r"jobqueue has not made .*cron\.daily/backup"):
+    with pytest.raises(OperationFailed, match=r"jobqueue did not write .*cron\.daily/backup"):
         host.run(CREATE, SCRIPT, **DAILY)
     assert host.run(DELETE).changed is False
     host.run(CREATE, SCRIPT, **NIGHTLY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,35 @@ def test_entries_of_a_unit(perform: Perform, tools: Tools) -> None:
     tools.add("journalctl", json.dumps(ENTRY))
     assert len(perform(UNIT, {"name": "nginx"}).data["entries"]) == 1
     assert tools.calls("journalctl") == ["--no-pager --quiet --lines=100 --output=json --unit=nginx"]
+
+
+@pytest.mark.parametrize(
+    ("since", "passed"),
+    [
+        ("1h", "-1h"),
+        ("1h 30min", "-1h 30min"),
+        ("2 hours", "-2 hours"),
+        ("1.5d", "-1.5d"),
+        ("-1h", "-1h"),
+        ("1h ago", "1h ago"),
+        ("today", "today"),
+        ("2026-01-01 12:00", "2026-01-01 12:00"),
+        ("2026-01-01T12:00:00", "2026-01-01 12:00:00"),
+        ("2026-01-01T00:00:00Z", "@1767225600"),
+        ("2026-01-01T01:00:00.250+01:00", "@1767225600"),
+        ("2026-13-01T00:00:00Z", "2026-13-01T00:00:00Z"),  # journalctl rejects it and names it
+    ],
+)
+def test_times_that_only_newer_journals_know(perform: Perform, tools: Tools, since: str, passed: str) -> None:
+    tools.add("journalctl")
+    perform(QUERY, {"since": since})
+    assert tools.calls("journalctl") == [f"--no-pager --quiet --lines=100 --output=json --since={passed}"]
+
+
+@pytest.mark.skipif(shutil.which("journalctl") is None, reason="needs journalctl")
+@pytest.mark.parametrize("since", ["1h", "1h 30min", "2 hours", "2026-01-01T12:00:00", "2026-01-01T00:00:00Z"])
+def test_the_hosts_own_journalctl_takes_them(perform: Perform, since: str) -> None:
+    assert isinstance(perform(QUERY, {"since": since}).data["entries"], list)
 
 
 def test_sources(perform: Perform, tools: Tools) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import stat
 import threading
@@ -108,12 +109,40 @@ def test_a_change_that_cannot_be_applied_is_taken_back(
     assert ethernets(folder / "90-jobqueue-route-eth1.yaml") == {"eth1": {"routes": ROUTES}}
 
 
+def test_what_is_taken_back_is_applied(perform: Perform, tools: Tools, folder: Path, tmp_path: Path) -> None:
+    perform(f"{ROUTE}.create", {"interface": "eth1", "routes": ROUTES})
+    path, applied = folder / "90-jobqueue-route-eth1.yaml", tmp_path / "applied"
+    # netplan that fails halfway: the kernel has the new state by then
+    fails_without = f"[ -f {path} ] || {{ echo no networkd >&2; exit 1; }}"
+    (tmp_path / "bin/netplan").write_text(
+        f'#!/bin/sh\n[ "$1" = apply ] || exit 0\nls {folder} > {applied}\n{fails_without}\n'
+    )
+    with pytest.raises(OperationFailed, match="no networkd"):
+        perform(f"{ROUTE}.delete", {"interface": "eth1"})
+    assert path.name in applied.read_text().split()
+
+
+def test_what_cannot_be_applied_after_it_was_taken_back_is_in_the_output(
+    perform: Perform, tools: Tools, tmp_path: Path
+) -> None:
+    (tmp_path / "bin/netplan").write_text('#!/bin/sh\n[ "$1" != apply ] || { echo no networkd >&2; exit 1; }\n')
+    printed: list[bytes] = []
+    with pytest.raises(OperationFailed, match="no networkd"):
+        perform(
+            f"{ROUTE}.create",
+            {"interface": "eth1", "routes": ROUTES},
+            output=lambda stream, chunk: printed.append(chunk),
+        )
+    assert b"The files were restored, but netplan exited with code 1: no networkd\n" in b"".join(printed)
+
+
 def test_a_change_that_is_cancelled_while_it_is_applied_is_taken_back(
     perform: Perform, tools: Tools, folder: Path, tmp_path: Path
 ) -> None:
     perform(f"{ROUTE}.create", {"interface": "eth1", "routes": ROUTES})
-    applying, cancelled = tmp_path / "applying", threading.Event()
-    (tmp_path / "bin/netplan").write_text(f'#!/bin/sh\n[ "$1" != apply ] || {{ : > {applying}; exec sleep 60; }}\n')
+    applying, calls, cancelled = tmp_path / "applying", tmp_path / "calls", threading.Event()
+    waits_once = f'[ "$1" != apply ] || [ -f {applying} ] || {{ : > {applying}; exec sleep 60; }}'
+    (tmp_path / "bin/netplan").write_text(f'#!/bin/sh\necho "$1" >> {calls}\n{waits_once}\n')
 
     def cancel() -> None:
         until = time.monotonic() + 30
@@ -126,8 +155,8 @@ def test_a_change_that_is_cancelled_while_it_is_applied_is_taken_back(
     with pytest.raises(OperationCancelled):
         perform(f"{ROUTE}.delete", {"interface": "eth1"}, cancelled=cancelled)
     thread.join()
-    assert applying.exists()
     assert ethernets(folder / "90-jobqueue-route-eth1.yaml") == {"eth1": {"routes": ROUTES}}
+    assert calls.read_text().split() == ["generate", "apply", "apply"]
 
 
 def test_another_attempt_applies_what_a_lost_one_has_written(perform: Perform, tools: Tools) -> None:
@@ -142,7 +171,7 @@ def test_another_attempt_applies_what_a_lost_one_has_written(perform: Perform, t
 def test_a_file_that_jobqueue_has_not_written_is_kept(perform: Perform, tools: Tools, folder: Path) -> None:
     path = folder / "90-jobqueue-dns-eth1.yaml"
     for text, words in (
-        ("network: {}\n", "jobqueue has not written"),
+        ("network: {}\n", "jobqueue did not write"),
         ("# Written by jobqueue.\nx", "changed by hand"),
     ):
         path.write_text(text)
@@ -201,6 +230,29 @@ def test_the_way_to_redis_is_changed_by_force_only(
     perform(f"{ROUTE}.create", {"interface": "eth0", "force": True, "routes": routes}, **agent)
     with pytest.raises(OperationFailed, match="reaches Redis at"):
         perform(f"{ROUTE}.delete", {"interface": "eth0"}, **agent)
+
+
+def test_name_servers_by_which_the_agent_finds_redis(
+    perform: Perform, tools: Tools, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolved = {"redis.example.org": REDIS, "here.example.org": "127.0.0.1", REDIS: REDIS}
+    monkeypatch.setattr(redis_path, "_resolved", lambda host, port: [ipaddress.ip_address(resolved[host])])
+
+    def agent_of(host: str) -> Settings:
+        return Settings(state_dir=tmp_path / "state", redis_url=f"redis://{host}:6379/0")
+
+    data, named = {"interface": "eth1", "servers": ["10.0.0.53"]}, agent_of("redis.example.org")
+    for check in (True, False):
+        with pytest.raises(OperationFailed, match=r"finds Redis by the name redis\.example\.org; force: true"):
+            perform(f"{DNS}.update", {**data, "check": check}, settings=named)
+    assert tools.calls("netplan") == []
+    assert perform(f"{DNS}.update", {**data, "force": True}, settings=named).changed is True
+    assert perform(f"{DNS}.update", data, settings=named).changed is False
+    with pytest.raises(OperationFailed, match=r"finds Redis by the name redis\.example\.org"):
+        perform(f"{DNS}.delete", {"interface": "eth1"}, settings=named)
+    for host in (REDIS, "here.example.org"):
+        other = {**data, "interface": f"eth{len(host)}"}
+        assert perform(f"{DNS}.update", other, settings=agent_of(host)).changed is True
 
 
 def test_the_way_to_a_redis_of_the_host(perform: Perform, tools: Tools, tmp_path: Path) -> None:

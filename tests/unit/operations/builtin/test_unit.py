@@ -120,7 +120,7 @@ def test_an_object_that_is_no_unit_of_a_service(host: Host, content: str) -> Non
 def test_units_of_others_are_left(host: Host, tmp_path: Path) -> None:
     host.path.write_text(UNIT)
     for type, content in ((CREATE, NEWER), (UPDATE, NEWER), (DELETE, "")):
-        with pytest.raises(OperationFailed, match=r"jobqueue has not made .*app\.service; it was left as it is"):
+        with pytest.raises(OperationFailed, match=r"jobqueue did not write .*app\.service; it was left unchanged"):
             host.run(type, content)
     assert host.path.read_text() == UNIT
     (host.vendor / "sshd.service").write_text(UNIT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 import threading
 from collections.abc import Iterator
@@ -118,7 +119,8 @@ def test_a_service_that_hangs_ends_in_time() -> None:
             channels(url, AppriseSender(total_seconds=0.5)).send(CHANNEL, MESSAGE)
 
 
-def test_a_service_by_http() -> None:
+def test_a_service_by_http(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
     bodies: list[dict[str, Any]] = []
 
     class Service(BaseHTTPRequestHandler):
@@ -134,7 +136,7 @@ def test_a_service_by_http() -> None:
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        channels(f"json://127.0.0.1:{server.server_port}/").send(CHANNEL, MESSAGE)
+        channels(f"json://127.0.0.1:{server.server_port}/canary%2Dpath").send(CHANNEL, MESSAGE)
     finally:
         server.shutdown()
         server.server_close()
@@ -142,6 +144,8 @@ def test_a_service_by_http() -> None:
     (body,) = bodies
     assert body["title"] == "team: 2 jobs failed within 5m"
     assert body["message"].endswith("and 1 more")
+    assert any(record.name == "urllib3.connectionpool" for record in caplog.records)  # it logs the path of each request
+    assert "canary" not in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -165,3 +169,32 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobqueue.extras.importlib.util.find_spec", lambda _name: None)
     with pytest.raises(InvalidInput, match=r"pip install 'jobqueue\[notifications\]'"):
         channels("json://x").check(CHANNEL)
+
+
+_PORT = "127.0.0.1:1"  # nothing listens there
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "canary-of-no-url",
+        "mailtoz://user:canary-password@smtp.example.org",
+        "discord://canary-token",
+        f"slack://canary-token/{_PORT}",
+        f"mailto://user:canary%20password@{_PORT}?to=a@example.org",
+        f"json://{_PORT}/canary-path",
+        f"json://user:canary-password@{_PORT}/path?-canary-name=canary-value",
+        f"xml://{_PORT}/path?+X-Token=canary-value",
+        f"ntfy://canary-password@{_PORT}/topic",
+        f"form://{_PORT}/canary-path",
+        f"gotify://{_PORT}/canary-token",
+    ],
+)
+def test_no_part_of_a_url_is_logged(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Apprise itself quotes URLs that it cannot use, and addresses that cannot be reached; urllib3 every path."""
+    caplog.set_level(logging.DEBUG)
+    sender = AppriseSender()
+    with pytest.raises(DeliveryFailed) as failure:
+        channels(url, sender).send(CHANNEL, MESSAGE)
+    assert "canary" not in caplog.text + str(failure.value)
+    assert any(record.name == "apprise" for record in caplog.records)

@@ -1,0 +1,74 @@
+"""Content of files that executions have sent, in pieces, in keys of the host that sent them.
+
+Nothing here is trusted: the agent's signed result names each file with its digest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from jobqueue.errors import NotFound
+from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.keys import Keys
+from jobqueue.ledger.packages import PIECE_BYTES
+from jobqueue.ledger.scripts import Scripts
+
+
+class FetchedFiles:
+    """The sent files of all executions of one ledger. Thread-safe. Raises ``LedgerUnavailable`` when Redis is down."""
+
+    def __init__(self, scripts: Scripts, keys: Keys) -> None:
+        self._scripts = scripts
+        self._keys = keys
+
+    def open(self, grant: Grant) -> int | None:
+        """Remove what an earlier attempt sent; returns how many hosts the job has, None if the grant is stale."""
+        hosts = int(self._scripts.call("open_fetched", grant.job_id, grant.hostname, grant.token))
+        return hosts if hosts > 0 else None
+
+    def store(self, grant: Grant, number: int, piece: bytes) -> bool:
+        """Store one piece of at most ``PIECE_BYTES``; it may be repeated. False if the grant is stale."""
+        return bool(self._scripts.call("store_fetched", grant.job_id, grant.hostname, grant.token, number, piece))
+
+    def content(self, job_id: str, hostname: str) -> SentContent:
+        """What one host has sent for a job."""
+        return SentContent(self._scripts, self._keys.fetched(job_id, hostname), hostname)
+
+
+class SentContent:
+    """What one host has sent for one job. Not thread-safe: it keeps the last piece, which may end in several files."""
+
+    def __init__(self, scripts: Scripts, key: str, hostname: str) -> None:
+        self._scripts = scripts
+        self._key = key
+        self._hostname = hostname
+        self._kept: tuple[int, bytes] = (-1, b"")
+
+    def read(self, start: int, size: int) -> Iterator[bytes]:
+        """``size`` bytes from the offset ``start``.
+
+        Raises ``NotFound`` where a piece is missing, or is longer than an agent stores them: it is not read then.
+        """
+        number, skipped = divmod(start, PIECE_BYTES)
+        left = size
+        while left > 0:
+            part = self._piece(number)[skipped : skipped + left]
+            if not part:
+                raise self._incomplete(number)
+            yield part
+            left -= len(part)
+            number, skipped = number + 1, 0
+
+    def _piece(self, number: int) -> bytes:
+        if self._kept[0] != number:
+            size = int(self._scripts.command("HSTRLEN", self._key, number))
+            if not 0 < size <= PIECE_BYTES:
+                raise self._incomplete(number)
+            piece: bytes | None = self._scripts.command("HGET", self._key, number, binary=True)
+            if piece is None:
+                raise self._incomplete(number)
+            self._kept = (number, piece)
+        return self._kept[1]
+
+    def _incomplete(self, number: int) -> NotFound:
+        return NotFound(f"what {self._hostname} has sent is no longer complete in Redis (piece {number})")

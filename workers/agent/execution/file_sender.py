@@ -1,0 +1,63 @@
+"""Sends files of this host to the ledger, for one execution."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from jobqueue.errors import JobQueueError, LedgerUnavailable, OperationFailed
+from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.fetched import FetchedFiles
+
+T = TypeVar("T")
+
+#: Pauses in seconds between attempts while the ledger is unavailable.
+_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
+_STALE = "Nothing more is sent: this execution has been given to another agent, or has ended."
+
+
+class HostFileSender:
+    """Stores the pieces of one execution under its grant; while the ledger is unavailable, it tries again."""
+
+    def __init__(self, fetched: FetchedFiles, grant: Grant, stop: threading.Event) -> None:
+        """``stop`` ends all waiting."""
+        self._fetched = fetched
+        self._grant = grant
+        self._stop = stop
+        self._number = 0
+
+    def open(self) -> int:
+        """See ``FileSender``."""
+        hosts = self._patiently(lambda: self._fetched.open(self._grant))
+        if hosts is None:
+            raise OperationFailed(_STALE)
+        self._number = 0
+        return hosts
+
+    def send(self, piece: bytes) -> None:
+        """See ``FileSender``."""
+        if not self._patiently(lambda: self._fetched.store(self._grant, self._number, piece)):
+            raise OperationFailed(_STALE)
+        self._number += 1
+
+    def _patiently(self, call: Callable[[], T]) -> T:
+        for pause in _PAUSES:
+            try:
+                return call()
+            except LedgerUnavailable:
+                if self._stop.wait(pause):
+                    break
+            except JobQueueError as error:
+                raise _not_stored(error) from error
+        try:
+            return call()
+        except JobQueueError as error:
+            raise _not_stored(error) from error
+
+
+def _not_stored(error: JobQueueError) -> OperationFailed:
+    return OperationFailed(
+        f"The files could not be stored in Redis: {error.message} If the agent has a Redis user that an earlier "
+        "version made, it lacks the permission: make it again with `jobqueue redis acl --agent HOSTNAME`."
+    )
