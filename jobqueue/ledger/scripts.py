@@ -97,6 +97,12 @@ _FUNCTION = re.compile(r"^local function (\w+)\(", re.MULTILINE)
 _WORD = re.compile(r"\w+")
 #: Functions that are built when one of them is called: their names, and the includes that they consist of.
 _DEFERRED = re.compile(r"([\w|]+)<([\w,]+)>")
+#: The counts of these states, as fields of a job: by the word that scripts write in place of them.
+_COUNTED = {
+    "COUNT_FIELDS": tuple(ExecutionState),
+    "UNFINISHED_FIELDS": tuple(state for state in ExecutionState if state not in FINAL_STATES),
+    "FINAL_FIELDS": tuple(state for state in ExecutionState if state in FINAL_STATES),
+}
 Argument = str | int | float | bytes
 
 #: The time in microseconds, as passed to the scripts; '' selects Redis' own. Tests pass a clock that they control.
@@ -198,6 +204,8 @@ def source(verb: str, keys: Keys) -> str:
 def complete(code: str, keys: Keys, words: set[str] | None = None) -> str:
     """Lua code preceded by the guard, the keys and the model's tables among ``words`` (default: all that it uses)."""
     tables = _tables_of(_words(code) if words is None else words)
+    for word, states in _COUNTED.items():
+        code = code.replace(word, ", ".join(f"'n.{state}'" for state in states))
     code = re.sub(r"\bK\.(\w+)", lambda kind: f"'{keys.kind(kind[1])}'", code)
     return _without_unused("\n".join([_guard(keys), *tables, code]))
 
@@ -212,11 +220,7 @@ def _tables_of(words: set[str]) -> list[str]:
 
 
 def _texts(includes: Iterable[str]) -> str:
-    code = "\n".join(_text(f"{_INCLUDES}/{name}.lua") for name in includes)
-    for word, finals in (("UNFINISHED_FIELDS", False), ("FINAL_FIELDS", True)):
-        states = [state for state in ExecutionState if (state in FINAL_STATES) is finals]
-        code = code.replace(word, ", ".join(f"'n.{state}'" for state in states))
-    return code
+    return "\n".join(_text(f"{_INCLUDES}/{name}.lua") for name in includes)
 
 
 def _deferred(functions: list[str], body: str) -> str:
