@@ -140,6 +140,10 @@ dist: $(VENV)/.installed ## build the wheel that other machines install, in dist
 	@$(PY) -m pip --disable-pip-version-check wheel --quiet --no-deps --wheel-dir dist .
 	@ls dist/*.whl
 
+.PHONY: packages
+packages: ## build the Debian and RPM packages for the version of PYTHON, in dist (needs nfpm)
+	@deploy/packages/build $(PYTHON)
+
 .PHONY: bench
 bench: $(VENV)/.installed-bench ## measure the speed against Celery and Flower (minutes)
 	@$(PY) -m benchmarks $(ARGS)

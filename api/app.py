@@ -12,33 +12,20 @@ from flask import Flask
 
 from api import (
     audit,
-    body_timeout,
-    context,
     dashboard,
     documentation,
     errors,
+    foundation,
     fusion,
     native,
     osapi,
     ray,
-    request_id,
     scheduling,
-    tracking,
-    web,
 )
-from api import body as request_body
-from api.auth import gate, rules, scoped_routes
-from api.auth.authenticate import Authenticator
-from api.auth.hosts import Hosts
+from api.auth import rules, scoped_routes
 from api.auth.rules import ALIAS
-from api.auth.session import Sessions
-from api.auth.throttle import Throttle
-from api.auth.token import AdminToken
-from api.auth.web_token import WebTokens
 from api.facade import Facade
 from api.lazy_rule import LazyRule
-from api.metrics import requests as request_metrics
-from jobqueue.errors import InvalidSettings
 from jobqueue.services import Services
 from jobqueue.settings import Settings
 
@@ -52,6 +39,7 @@ for _facade in FACADES:
     scoped_routes.add(_facade.scoped)
     audit.add(_facade.audited)
     scheduling.add(_facade.contents)
+    scheduling.add_sources(_facade.sources)
 
 
 class Application(Flask):
@@ -91,35 +79,12 @@ class Application(Flask):
 
 def create_app(settings: Settings, services: Services | None = None) -> Flask:
     """The API over ``services`` (default: those of ``settings``). Raises ``InvalidSettings`` without a token."""
-    if not settings.token:
-        raise InvalidSettings("The API needs a token: set JOBQUEUE_TOKEN.")
+    foundation.token_of(settings)
     app = Application("api", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
-    app.config[request_body.MAX_JOB_BYTES] = min(settings.max_job_bytes, settings.max_body_bytes)
-    app.config[request_body.MAX_VALUES] = settings.max_body_values
-    app.config[body_timeout.SECONDS] = settings.body_seconds
-    # a doubled slash is a slip like any other: 404, not a redirect that turns a POST into something else
-    app.url_map.merge_slashes = False
     services = services or Services.open(settings)
-    context.attach(app, services)
-    audit.install(app)
-    request_metrics.install(app)
-    request_id.install(app)
-    tracking.install(app)
+    sources = tuple(facade.credentials for facade in FACADES if facade.credentials)
     issuers = {name: claimed for facade in FACADES for name, claimed in facade.issuers.items()}
-    web_tokens = WebTokens(settings, services.verify.granted, issuers.get(settings.jwt_issuer))
-    gate.install(
-        app,
-        Authenticator(
-            AdminToken(settings.token),
-            web_tokens,
-            services.verify,
-            Throttle(settings, services.limits),
-            Sessions(settings, services.verify),
-            tuple(facade.credentials for facade in FACADES if facade.credentials),
-        ),
-        Hosts(settings),
-    )
+    web_tokens = foundation.lay(app, settings, services, sources, issuers.get(settings.jwt_issuer))
 
     api = documentation.OpenApi(app)
     errors.install(app)  # after flask-smorest, whose own handler this replaces
@@ -135,9 +100,5 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app.register_blueprint(alias)
     native.provider.install(app, settings)
     dashboard.install(app, settings, services, web_tokens)
-    app.wsgi_app = web.SecurityHeaders(app.wsgi_app)  # type: ignore[method-assign]
-    if settings.behind_proxy or settings.url_prefix:
-        app.wsgi_app = web.UnderPrefix(app.wsgi_app, settings.url_prefix)  # type: ignore[method-assign]
-    if settings.behind_proxy:
-        app.wsgi_app = web.BehindProxy(app.wsgi_app, settings.url_prefix)  # type: ignore[method-assign]
+    foundation.enclose(app, settings)
     return app

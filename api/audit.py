@@ -69,6 +69,8 @@ ACCESS = {
     "file.post_file": 201,
     "file.put_file": 200,
     "file.delete_file": 204,
+    "dashboard.store_file": 303,
+    "dashboard.delete_file": 303,
     "pause.add_pause": 201,
     "pause.end_pause": 204,
     "dashboard.end_pause": 303,

@@ -10,7 +10,7 @@ from gunicorn.http.errors import ParseException
 
 from jobqueue.errors import InvalidInput
 
-#: Chunks that a body may have: so many, and one more per ``_BYTES_PER_CHUNK`` of it. Each costs 5 us, however small.
+#: Chunks that a body may have: this many, plus one per ``_BYTES_PER_CHUNK`` of it. Each costs 5 us, however small.
 _LEAST_CHUNKS = 10_000
 _BYTES_PER_CHUNK = 256
 #: The largest size that a chunk may say; no body is as large, and one that is waited for would never end.

@@ -59,6 +59,8 @@ STATUS: Mapping[type[BaseException], int] = {
     errors.PackageTooLarge: 413,
     UnsupportedMedia: 415,
     errors.TooManyRequests: 429,
+    errors.NotServedByFront: 501,
+    errors.CellUnavailable: 503,
     errors.LedgerUnavailable: 503,
     IssuerUnavailable: 503,
     errors.ProviderUnavailable: 503,
@@ -71,6 +73,7 @@ _HEADERS: Mapping[type[BaseException], Mapping[str, str]] = {
     Unauthenticated: {"WWW-Authenticate": 'Bearer realm="jobqueue"'},
     IssuerUnavailable: {"Retry-After": "10"},
     errors.ProviderUnavailable: {"Retry-After": "10"},
+    errors.CellUnavailable: {"Retry-After": "5"},
     errors.LedgerUnavailable: {"Retry-After": str(RETRY_AFTER_SECONDS)},
     errors.AuditUnavailable: {"Retry-After": str(RETRY_AFTER_SECONDS)},
 }
@@ -117,7 +120,7 @@ def headers_of(error: errors.JobQueueError) -> Mapping[str, str]:
 
 def install(app: Flask) -> None:
     """Make every error of ``app``, expected or not, answer in the one shape."""
-    app.register_error_handler(errors.JobQueueError, _error_answer)
+    app.register_error_handler(errors.JobQueueError, error_answer)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _unexpected)
 
@@ -137,7 +140,7 @@ def _answer(
     return response
 
 
-def _error_answer(error: errors.JobQueueError) -> Response:
+def error_answer(error: errors.JobQueueError) -> Response:
     status = status_of(error)
     if status == 500:
         return _unexpected(error)

@@ -11,6 +11,7 @@ from api.auth.request_credentials import Source
 from api.auth.web_token import Claimed
 from api.openapi import FacadeDocument
 from api.scheduling import Content
+from api.scheduling import Source as FollowedSource
 
 
 @dataclass(frozen=True)
@@ -20,9 +21,10 @@ class Facade:
     ``rules`` are the permissions that its routes need, ``document`` describes the routes, and ``credentials`` finds
     those that its clients send elsewhere than in ``Authorization``. ``scoped`` are the routes that look at hosts; to
     a principal with a permission on some hosts only, all others are closed. ``audited``: the routes that change access,
-    each with its status of success (``api/audit.py``). ``contents``: what schedules may run besides jobs. ``instead``:
-    permissions that open a route to principals without that of ``rules``; the view then looks at them. ``issuers``: how
-    the roles and permissions of tokens of its own issuers are read.
+    each with its status of success (``api/audit.py``). ``contents``: what schedules may run besides jobs; ``sources``:
+    what they may follow besides saved jobs. ``instead``: permissions that open a route to principals without that of
+    ``rules``; the view then looks at them. ``issuers``: how the roles and permissions of tokens of its own issuers are
+    read.
     """
 
     install: Callable[[Flask], None]
@@ -32,5 +34,6 @@ class Facade:
     scoped: frozenset[str] = frozenset()
     audited: Mapping[str, int] = field(default_factory=dict)
     contents: Mapping[str, Content] = field(default_factory=dict)
+    sources: Mapping[str, FollowedSource] = field(default_factory=dict)
     instead: Mapping[str, str] = field(default_factory=dict)
     issuers: Mapping[str, Claimed] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.errors import AppImportError
@@ -28,6 +28,9 @@ from jobqueue import logs, tracing
 from jobqueue.errors import InvalidSettings, LedgerUnavailable
 from jobqueue.settings import Settings
 from jobqueue.trust.signing.signer import Signer
+
+if TYPE_CHECKING:
+    from jobqueue.services import Services
 
 # Flask, Redis and the rest are imported by the workers only, after gevent has made the standard library cooperative.
 
@@ -46,11 +49,11 @@ STRONG_TOKEN = 24
 MOST_LINE, MOST_HEADER, MOST_HEADERS = 8190, 16_380, 100
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, server: type[Server] | None = None) -> None:
     """Serve the API until SIGTERM or SIGINT; ends the process (status 0 after a clean stop).
 
-    Raises ``InvalidSettings`` before anything starts: the address is taken or not local, the token cannot be stored,
-    the keys of web tokens or TLS do not work.
+    ``server``: another one than that of the whole API. Raises ``InvalidSettings`` before anything starts: the address
+    is taken or not local, the token cannot be stored, the keys of web tokens or TLS do not work.
     """
     logs.configure(settings)
     Signer.open(settings)  # reports an invalid key before anything is started
@@ -76,7 +79,7 @@ def serve(settings: Settings) -> None:
             STRONG_TOKEN,
         )
     _allow_many_connections()
-    Server(replace(settings, token=token, api_secret=ensure_secret(settings)), listener).run()
+    (server or Server)(replace(settings, token=token, api_secret=ensure_secret(settings)), listener).run()
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -108,7 +111,7 @@ class Server(BaseApplication):
     """gunicorn, set up by our settings alone: no configuration file, no environment of its own."""
 
     def __init__(self, settings: Settings, listener: socket.socket) -> None:
-        self._settings = settings
+        self.settings = settings
         self.header_seconds, self.body_seconds = settings.header_seconds, settings.body_seconds
         self._descriptor = listener.detach()  # gunicorn owns it from here on
         self._close: Callable[[], None] | None = None
@@ -134,13 +137,13 @@ class Server(BaseApplication):
         options: dict[str, Any] = {
             "bind": f"fd://{self._descriptor}",
             "backlog": BACKLOG,
-            "workers": self._settings.api_workers,
+            "workers": self.settings.api_workers,
             "worker_class": Worker,
             "worker_connections": CONNECTIONS,
             "keepalive": KEEPALIVE_SECONDS,
             "graceful_timeout": GRACEFUL_SECONDS,
             "timeout": 60,
-            "loglevel": self._settings.log_level.lower(),
+            "loglevel": self.settings.log_level.lower(),
             "logger_class": ServerLog,
             "proc_name": "jobqueue api",
             # else a socket in the home directory through which the server can be steered
@@ -156,7 +159,7 @@ class Server(BaseApplication):
             "child_exit": self._on_worker_end,
             "on_exit": self._on_end,
         }
-        files = tls.files_of(self._settings)
+        files = tls.files_of(self.settings)
         if files is not None:
             options |= {"certfile": str(files[0]), "keyfile": str(files[1]), "ssl_context": _context}
         memory = Path("/dev/shm")  # noqa: S108 (the workers' sign of life must not wait for a disk)
@@ -169,16 +172,29 @@ class Server(BaseApplication):
         """Called by gunicorn in each worker: the application. A Redis that will not do ends the server."""
         from api.app import create_app
         from api.scheduling import submission_of
-        from jobqueue.services import Services
         from jobqueue.services.enrolment import AgentAdmitter
         from jobqueue.services.notifications.deliverer import Deliverer
         from jobqueue.services.notifications.notifier import Notifier
         from jobqueue.services.schedule_owner import OwnerReader
         from jobqueue.services.scheduler import Scheduler
 
+        services = self.open_services()
+        doorkeeper = AgentAdmitter(services.enrolment)
+        owners = OwnerReader(services.ledger.credentials)
+        make = partial(submission_of, services=services)
+        scheduler = Scheduler(services.ledger, services.submit, services.cancel_for, owners, make)
+        notifier = Notifier(services.ledger, Deliverer(services.ledger, services.channels, owners))
+        for name, run in (("scheduler", scheduler.run), ("notifier", notifier.run), ("doorkeeper", doorkeeper.run)):
+            self.start_thread(name, run)
+        return create_app(self.settings, services)
+
+    def open_services(self) -> Services:
+        """The use cases of this worker, closed with it. Raises ``AppImportError`` for a Redis that will not do."""
+        from jobqueue.services import Services
+
         self._closing = threading.Event()  # made here: gevent has replaced the standard library's by now
-        services = Services.open(self._settings)
-        end_traces = tracing.start(self._settings, "jobqueue-api")
+        services = Services.open(self.settings)
+        end_traces = tracing.start(self.settings, "jobqueue-api")
 
         def close() -> None:
             services.ledger.close()
@@ -191,16 +207,12 @@ class Server(BaseApplication):
             log.warning("Requests are answered with 503 until Redis can be reached: %s", error)
         except InvalidSettings as error:
             raise AppImportError(error.message) from error  # gunicorn prints the sentence, and ends all workers
-        doorkeeper = AgentAdmitter(services.enrolment)
-        owners = OwnerReader(services.ledger.credentials)
-        make = partial(submission_of, services=services)
-        scheduler = Scheduler(services.ledger, services.submit, services.cancel_for, owners, make)
-        notifier = Notifier(services.ledger, Deliverer(services.ledger, services.channels, owners))
+        return services
+
+    def start_thread(self, name: str, run: Callable[[Callable[[float], bool]], None]) -> None:
+        """Start background work of this worker, which gets a pause that returns True when the worker stops."""
         # a greenlet, like all threads of this process
-        threading.Thread(target=scheduler.run, args=(self._closing.wait,), name="scheduler", daemon=True).start()
-        threading.Thread(target=notifier.run, args=(self._closing.wait,), name="notifier", daemon=True).start()
-        threading.Thread(target=doorkeeper.run, args=(self._closing.wait,), name="doorkeeper", daemon=True).start()
-        return create_app(self._settings, services)
+        threading.Thread(target=run, args=(self._closing.wait,), name=name, daemon=True).start()
 
     def close(self) -> None:
         """Give back the connections of this worker."""

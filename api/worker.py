@@ -180,7 +180,7 @@ class _Joined:
         self.is_ended = False
 
     def end(self) -> None:
-        """Close the connection behind this response."""
+        """Close the connection after this response."""
         self.is_ended = True
 
     @property
@@ -198,7 +198,7 @@ class _Joined:
             self._sock.sendall(self._head + data)
 
     def sendfile(self, *args: Any, **options: Any) -> Any:
-        """Send a file behind the head: the system does it, so the two cannot leave together."""
+        """Send a file after the head: the system does it, so the two cannot leave together."""
         self.flush()
         return self._sock.sendfile(*args, **options)
 

@@ -31,7 +31,7 @@ def run(report: Report, scale: Scale) -> None:
                 assert accepted == _SIZE, accepted
                 batches.append(load.rate * _SIZE)
                 for key in site.redis.scan_iter(site.ledger.keys.kind("queue") + "*"):
-                    site.redis.unlink(key)  # nobody reads them here, and they would grow with every round
+                    site.redis.unlink(key)  # no process reads them here, and they would grow with every round
     report.add(
         Row(
             "batches of 1,000 : single posts",

@@ -55,7 +55,7 @@ def _bytes_per_job(report: Report, site: Site, target: str) -> None:
 
 
 def _after(site: Site, process: Process, jobs: int, target: str) -> tuple[int, int]:
-    """Bytes of the stream of events and of everything, when so many more jobs have finished."""
+    """Bytes of the stream of events and of everything, after this many more jobs have finished."""
     wanted = finished_jobs(site) + jobs
     queue_jobs(site, jobs, target)
     process.wait_until(lambda: finished_jobs(site) == wanted, f"{jobs} jobs")

@@ -13,7 +13,7 @@ from benchmarks.scale import Scale
 from jobqueue.trust.secrets.redactor import Redactor, StreamRedactor
 
 TITLE = "Taking secrets out of running output"
-#: Secrets of a host, and the share of a plain search's throughput that is wanted with so many.
+#: Secrets of a host, and the share of a plain search's throughput that is wanted with that many.
 _WANTED = {1: 0.15, 20: 0.4, 200: 0.4}
 _PIECE = 64 * 1024
 _BYTES = 4 * 1024 * 1024

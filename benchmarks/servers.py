@@ -120,7 +120,7 @@ def _followers(url: str) -> Iterator[None]:
             if b" 200 " not in follower.recv(1 << 12):
                 raise BenchmarkError("A follower was refused")
         yield
-    time.sleep(1.1)  # the streams notice with their next word that nobody listens any more
+    time.sleep(1.1)  # the streams notice with their next event that their reader has gone
 
 
 if __name__ == "__main__":

@@ -137,7 +137,7 @@ class Site:
             yield process, url
 
     def register_agents(self, count: int) -> list[str]:
-        """Agents that stand in the ledger only: they count as live, and nobody reads their queues."""
+        """Agents that stand in the ledger only: they count as live, and no process reads their queues."""
         operations = Registry.load().types()
         hostnames = [f"host{number:04d}" for number in range(count)]
         for number, hostname in enumerate(hostnames):

@@ -387,6 +387,18 @@ class LedgerRefuses(LedgerUnavailable):
         self.sentence = sentence or self.message
 
 
+class CellUnavailable(JobQueueError):
+    """A cell does not answer."""
+
+    code = "cell_unavailable"
+
+
+class NotServedByFront(JobQueueError):
+    """The front does not serve this; send the request to a cell."""
+
+    code = "not_served_by_front"
+
+
 class ProviderUnavailable(JobQueueError):
     """The identity provider cannot be used at present."""
 

@@ -142,6 +142,7 @@ class Settings:
     ``secrets_dir``          an agent's directory with a file per secret that jobs may name; the API's, with those of
                              notifications
     ``secrets_command``      program that gets the name of a secret and prints its value
+    ``cells``                the front's file with the addresses of its cells (docs/cells.md)
     """
 
     state_dir: Path
@@ -225,6 +226,7 @@ class Settings:
     limit_processes: int | None = None
     secrets_dir: Path | None = None
     secrets_command: str = ""
+    cells: Path | None = None
 
     def __post_init__(self) -> None:
         """Fill in the values that depend on other fields."""
@@ -389,7 +391,7 @@ def _with_state(values: dict[str, Any], environ: Mapping[str, str], problems: di
         try:
             settings_found[name] = _CHECKS[name](text)
         except (ValueError, InvalidInput):
-            problems[env_name(name)] = f"{path} holds no valid value; set {env_name(name)} or remove the file."
+            problems[env_name(name)] = f"{path} contains no valid value; set {env_name(name)} or remove the file."
     return {**settings_found, **values}
 
 
@@ -702,4 +704,5 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "limit_processes": _integer(1, 1024**2),
     "secrets_dir": _folder,
     "secrets_command": _command,
+    "cells": _folder,
 }

@@ -48,7 +48,7 @@ class Begun:
 
 @dataclass(frozen=True)
 class Finished:
-    """A sign-in that succeeded: who it is, and the page to go on with."""
+    """A sign-in that succeeded: who it is, and the page to continue with."""
 
     identity: WebIdentity
     next_: str
@@ -160,7 +160,7 @@ class ProviderSignIn:
     def _check_state(self, parameters: Mapping[str, str], record: Mapping[str, Any]) -> None:
         state = parameters.get("state", "").encode("utf-8", "replace")
         if not hmac.compare_digest(state, self._derived("state", record["id"]).encode()):
-            raise SignInRefused(f"The answer of the identity provider belongs to another sign-in (state). {_AGAIN}")
+            raise SignInRefused(f"The identity provider's response belongs to another sign-in (state). {_AGAIN}")
 
     def _check_issuer(self, parameters: Mapping[str, str], provider: Provider) -> None:
         """RFC 9207: an answer of another provider must not be exchanged at this one."""

@@ -57,6 +57,11 @@ _AGENTS = {
     "agent.revoke_agent": "agent:write",
     "agent.remove_agent": "agent:write",
 }
+#: Only a front has them (``api/cells``).
+_CELLS = {
+    "cell.list_cells": "agent:read",
+    "cell.get_cell": "agent:read",
+}
 _TARGETS = {
     "target.list_targets": "agent:read",
     "target.get_target": "agent:read",
@@ -183,6 +188,10 @@ _DASHBOARD = {
     "dashboard.test_notification": "notification:write",
     "dashboard.resend_notification": "notification:write",
     "dashboard.delete_notification": "notification:write",
+    "dashboard.files": "file:read",
+    "dashboard.file": "file:read",
+    "dashboard.store_file": "file:write",
+    "dashboard.delete_file": "file:write",
     "dashboard.agents": "agent:read",
     "dashboard.agent": "agent:read",
     "dashboard.accept": "agent:write",
@@ -202,6 +211,7 @@ RULES: dict[str, str] = {
     **_DOCUMENTS,
     **_JOBS,
     **_AGENTS,
+    **_CELLS,
     **_TARGETS,
     **_PAUSES,
     **_ALERTS,
@@ -230,6 +240,6 @@ def rule_of(endpoint: str) -> str | None:
 
 
 def rule_name(endpoint: str) -> str:
-    """The name in the map: a blueprint that is served at several places has a number behind its name at each."""
+    """The name in the map: a blueprint that is served at several places has a number after its name at each."""
     blueprint, _, view = endpoint.removeprefix(f"{ALIAS}.").rpartition(".")
     return f"{blueprint.rstrip('0123456789')}.{view}"

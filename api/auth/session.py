@@ -109,7 +109,8 @@ class Sessions:
         value = f"{text}.{self._seal.mark('session', text)}"
         if len(value) > _MOST_CHARACTERS:
             raise PermissionDenied(
-                "The roles and permissions are too many for a session's cookie; have the identity provider name fewer."
+                "The roles and permissions do not fit into a session cookie; configure the identity provider to send "
+                "fewer."
             )
         COOKIE.set(response, value, environ, seconds, "Strict" if content["for"] == _PROGRAMS else "Lax")
         return self.csrf_token(value)

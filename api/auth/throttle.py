@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from jobqueue.ledger.rate_limits import RateLimits
 
-#: A name may fail so many times as often as an address: otherwise an attacker could lock the owner out.
+#: A name may fail this many times as often as an address: otherwise an attacker could lock the owner out.
 _NAME_FACTOR = 5
 #: An attacker with IPv6 usually controls a network of this size.
 _IPV6_NETWORK = 64

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import flask
 from flask import Response
 
-from api import errors
+from api import audit, errors
 from api.context import principal, services
 from api.dashboard import agent_groups, pages, posted, query, selected_agents
 from api.dashboard.blueprint import PREFIX, blueprint
 from api.dashboard.sorting import Column, order_of, ordered
 from api.native import agent_query
 from jobqueue.errors import Conflict, InvalidInput
-from jobqueue.model.agent import Agent, AgentState
+from jobqueue.model.agent import MAX_REASON, Agent, AgentState
 from jobqueue.model.agent_filter import AgentFilter, AgentPage
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.fleet import FleetSummary
@@ -85,7 +87,10 @@ def _move(hostname: str, verb: str) -> Response:
             fingerprint = posted.form().get("fingerprint", "")[:_LONGEST_FINGERPRINT]
             services().enrolment.accept(hostname, fingerprint, principal().name)
         elif verb == "drained":
-            services().agents.drain(hostname)
+            reason = reason_of(posted.form())
+            if reason:
+                audit.note(reason=reason)
+            services().agents.drain(hostname, reason)
         else:
             services().agents.undrain(hostname)
     except Conflict as error:
@@ -94,6 +99,11 @@ def _move(hostname: str, verb: str) -> Response:
         return _detail_page(services().agents.get(hostname), error.message, errors.status_of(error))
     back = f"{PREFIX}/agents/{hostname}" if posted.form().get("back") == "agent" else f"{PREFIX}/agents"
     return flask.make_response(flask.redirect(pages.link(f"{back}?done={verb}&host={hostname}"), 303))
+
+
+def reason_of(form: Mapping[str, str]) -> str:
+    """The reason that a form gives, in one line."""
+    return " ".join(form.get("reason", "").split())[:MAX_REASON]
 
 
 def _list() -> Response:

@@ -22,7 +22,7 @@ _ENDS = frozenset(state.value for state in ExecutionState if state.is_final)
 class Piece:
     """A stretch of time: ``kind`` is ``waiting``, ``running`` or the state that a run ended in.
 
-    ``start`` and ``end`` are in microseconds; ``end`` is 0 while it goes on.
+    ``start`` and ``end`` are in microseconds; ``end`` is 0 while it continues.
     """
 
     x: float

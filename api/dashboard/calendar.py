@@ -15,7 +15,6 @@ from api.dashboard.blueprint import PREFIX, blueprint
 from api.dashboard.schedules import when_of
 from jobqueue.model.schedule import MAX_NAME, Outcome, ScheduleView
 from jobqueue.model.stored_limits import KEPT_RESULTS
-from jobqueue.schedules.times import times_of
 from jobqueue.schedules.zones import UTC, instant, local
 
 #: Schedules on one page, and times of each that are computed: one that fires more often is named beside the calendar.
@@ -74,7 +73,7 @@ def _fill(days: dict[date, Day], view: ScheduleView, after: int, end: int) -> bo
             day.past[schedule.name, result.outcome] += result.count
     if schedule.pause is not None:
         return True
-    times = list(times_of(schedule.timing, schedule.blackouts, schedule.uid).following(after, _TIMES, end))
+    times = services().schedules.next_times(schedule, after, _TIMES, end)
     if len(times) == _TIMES:
         return False
     for moment in times:

@@ -79,7 +79,7 @@ def output(job_id: str) -> Response:
 
 
 def _prefixed(output: Iterable[OutputPage]) -> Iterator[bytes]:
-    """Each line of output behind its agent."""
+    """Each line of output after its agent's name."""
     for host, pages_of_host in groupby(output, key=lambda page: page.hostname):
         text = b"".join(chunk.data for page in pages_of_host for chunk in page.chunks)
         for line in text.splitlines():

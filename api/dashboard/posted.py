@@ -17,7 +17,7 @@ FORM_TYPE = "application/x-www-form-urlencoded"
 MOST_BYTES, MOST_FIELDS = 16 * 1024, 20
 #: Those of the form for a job, which has a field for each of the operation's; larger data is the API's.
 MOST_JOB_BYTES, MOST_JOB_FIELDS = 1024 * 1024, 200
-_JOB = frozenset({"dashboard.submit", "dashboard.run_saved", "dashboard.save_schedule"})
+_JOB = frozenset({"dashboard.submit", "dashboard.run_saved", "dashboard.save_schedule", "dashboard.store_file"})
 #: Those of a selection have a field for each agent of a page of the list.
 _SELECTION = frozenset({"dashboard.choose_agents", "dashboard.move_agents"})
 

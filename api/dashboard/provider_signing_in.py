@@ -69,7 +69,7 @@ def _finish(keeper: access.Access) -> Finished:
 def _parameters() -> dict[str, str]:
     """Those of the query; RFC 6749, 3.1: none may be there twice."""
     if len(request.args) > _MOST_PARAMETERS or any(len(values) > 1 for _, values in request.args.lists()):
-        raise SignInRefused("The answer of the identity provider has a parameter twice.")
+        raise SignInRefused("The identity provider's response contains a parameter twice.")
     return request.args.to_dict()
 
 

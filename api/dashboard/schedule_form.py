@@ -17,20 +17,23 @@ from api.native.schedule_mapping import declared_document, schedule_of
 from api.native.schedule_schemas import NamedScheduleRequest, TimingRequest
 from api.native.schemas import EXAMPLE_OPERATION
 from jobqueue.errors import InvalidInput, JobQueueError, ScheduleNotFound
+from jobqueue.model.saved_job import READ
 from jobqueue.model.schedule import MAX_NAME, Overlap, Schedule
 from jobqueue.model.target import ANY
 from jobqueue.schedules.zones import local, zone_of
 
 _SEE_OTHER, _FAULT = 303, 500
+_SUGGESTED = 100
 _BLACKOUTS, _JOB, _SERIAL = "blackouts", "job", "serial"
 _TIMING = ("cron", "every", "at", "rrule", "time_zone", "anchor", "starts", "ends", "jitter")
+_AFTER, _AFTER_STATUS, _SAVED = "after", "after_status", "saved"
 _TERMS = ("name", "description", "overlap", "catch_up", "expires_after")
 _EMPTY = {
     "time_zone": "UTC",
     "overlap": str(Overlap.SKIP),
     _JOB: json.dumps({"operation": {"type": EXAMPLE_OPERATION, "data": {}}, "target_hostname": ANY}, indent=2),
 }
-_FIELDS = frozenset({"name", *_TIMING, *_TERMS, _BLACKOUTS, _JOB})
+_FIELDS = frozenset({"name", *_TIMING, *_TERMS, _AFTER, _BLACKOUTS, _JOB})
 _timing_request, _request = TimingRequest(), NamedScheduleRequest()
 
 
@@ -39,8 +42,8 @@ def schedule_form() -> Response:
     """The form, empty or with the values of a schedule."""
     name = query.text("name", MAX_NAME)
     if not name:
-        saved = query.text("saved", MAX_NAME)
-        return _page(_EMPTY | {_JOB: json.dumps({"saved": saved, "parameters": {}}, indent=2)} if saved else _EMPTY)
+        saved = query.text(_SAVED, MAX_NAME)
+        return _page(_EMPTY | {_JOB: json.dumps({_SAVED: saved, "parameters": {}}, indent=2)} if saved else _EMPTY)
     principal().require("schedule:read")
     return _page(_values(services().schedules.get(name).schedule))
 
@@ -69,6 +72,7 @@ def _stored(values: Mapping[str, str]) -> Response:
     loaded = validation.load(_request, _body(values))
     schedule = schedule_of(loaded["name"], loaded)
     audit.note(schedule=schedule.name)
+    scheduling.check_source(schedule.after, principal(), services())
     submission = scheduling.submission_of(schedule.content, principal(), services())
     serial = values.get(_SERIAL, "")
     if not serial:
@@ -90,6 +94,13 @@ def _timing_body(values: Mapping[str, str]) -> dict[str, Any]:
     return body
 
 
+def _after(values: Mapping[str, str]) -> dict[str, Any]:
+    kind, colon, name = values[_AFTER].partition(":")  # as the form shows what is not a saved job
+    after: dict[str, Any] = {kind: name} if colon else {_SAVED: values[_AFTER].removeprefix("@")}
+    statuses = [word.strip() for word in values.get(_AFTER_STATUS, "").split(",") if word.strip()]
+    return {**after, **({"status": statuses} if statuses else {})}
+
+
 def _blackout(line: str) -> dict[str, str]:
     cron, slash, duration = line.rpartition("/")
     if not slash or not cron.strip():
@@ -102,6 +113,8 @@ def _blackout(line: str) -> dict[str, str]:
 def _body(values: Mapping[str, str]) -> dict[str, Any]:
     """The form as the body of a request for a schedule."""
     body = _timing_body(values) | {name: values[name] for name in _TERMS if values.get(name)}
+    if values.get(_AFTER):
+        body[_AFTER] = _after(values)
     try:
         job = json.loads(values.get(_JOB, ""))
     except (ValueError, RecursionError) as error:
@@ -113,9 +126,20 @@ def _values(schedule: Schedule) -> dict[str, str]:
     """The fields of the form for a schedule."""
     document = declared_document(schedule)
     values = {name: str(document[name]) for name in (*_TIMING, *_TERMS) if document.get(name)}
+    if schedule.after is not None:
+        after = schedule.after
+        values[_AFTER] = after.name if after.kind == _SAVED else f"{after.kind}:{after.name}"
+        values[_AFTER_STATUS] = ", ".join(after.status)
     values[_BLACKOUTS] = "\n".join(f"{one['cron']} / {one['duration']}" for one in document.get(_BLACKOUTS, ()))
     values[_JOB] = json.dumps(document[_JOB], indent=2, ensure_ascii=False)
     return {**values, "name": schedule.name, _SERIAL: schedule.serial}
+
+
+def _saved_names() -> list[str]:
+    """The saved jobs that the form suggests."""
+    if not principal().may(READ):
+        return []
+    return [saved.name for saved in services().saved.page("", _SUGGESTED)[0]]
 
 
 def _times(schedule: Schedule) -> list[tuple[int, str]]:
@@ -147,7 +171,8 @@ def _page(
     return pages.render(
         "schedule_form.html",
         status,
-        given=dict.fromkeys((*_TIMING, *_TERMS, _BLACKOUTS, _JOB, _SERIAL), "") | dict(values),
+        given=dict.fromkeys((*_TIMING, *_TERMS, _AFTER, _AFTER_STATUS, _BLACKOUTS, _JOB, _SERIAL), "") | dict(values),
+        saved_names=_saved_names(),
         problems=problems or {"summary": "", "fields": {}},
         overlaps=[str(overlap) for overlap in Overlap],
         times=times,

@@ -18,7 +18,7 @@ from api.native.fields import Moment
 from api.native.schedules import backfill, trigger
 from jobqueue.errors import InvalidInput, JobQueueError, ScheduleNotFound
 from jobqueue.model.durations import parse_duration, show_duration
-from jobqueue.model.schedule import MAX_NAME, Result, ScheduleView, Timing
+from jobqueue.model.schedule import MAX_NAME, Result, Schedule, ScheduleView
 from jobqueue.model.stored_limits import KEPT_RESULTS
 from jobqueue.model.timestamps import to_iso
 from jobqueue.schedules.zones import local, zone_of
@@ -126,8 +126,12 @@ def _moment(text: str, now: int, field: str) -> int:
             raise InvalidInput.of(field, sentence) from error
 
 
-def when_of(timing: Timing) -> str:
+def when_of(schedule: Schedule) -> str:
     """When a schedule fires, in a few words."""
+    timing, after = schedule.timing, schedule.after
+    if after is not None:
+        source = f"@{after.name}" if after.kind == "saved" else f"{after.kind} {after.name}"
+        return f"after {source} {' or '.join(after.status)}"
     if timing.cron is not None:
         return f"{timing.cron} ({timing.time_zone})"
     if timing.every is not None:
@@ -177,16 +181,15 @@ def _detail_page(
     filled: BackfillSlice | None = None,
 ) -> Response:
     timing = view.schedule.timing
-    zone = zone_of(timing.time_zone)
     return pages.render(
         "schedule.html",
         status,
         view=view,
         schedule=view.schedule,
-        when=when_of(timing),
+        when=when_of(view.schedule),
         times=[
-            (time, local(time, zone).isoformat(sep=" ", timespec="seconds"))
-            for time in services().schedules.preview(view.schedule)
+            (time, local(time, zone_of(timing.time_zone)).isoformat(sep=" ", timespec="seconds"))
+            for time in services().schedules.next_times(view.schedule)
         ],
         span=show_duration,
         result_text=result_text,

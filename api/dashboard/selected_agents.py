@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from flask import Response
 
@@ -12,7 +13,7 @@ from api.context import services
 from api.dashboard import pages, posted
 from api.dashboard.blueprint import PREFIX, blueprint
 from jobqueue.errors import AgentNotFound, Conflict, InvalidInput, JobQueueError, PermissionDenied
-from jobqueue.model.agent import Agent, AgentState
+from jobqueue.model.agent import MAX_REASON, Agent, AgentState
 from jobqueue.model.agent_filter import AgentFilter
 from jobqueue.model.target import check_hostname
 
@@ -56,7 +57,11 @@ def move_agents() -> Response:
     Each agent has its own entry in the audit trail, as if its own button had been pressed.
     """
     verb, names = _posted()
-    act: Callable[[str], object] = services().agents.drain if verb == "drain" else services().agents.undrain
+    reason = " ".join(posted.form().get("reason", "").split())[:MAX_REASON] if verb == "drain" else ""
+    if reason:
+        audit.note(reason=reason)
+    agents = services().agents
+    act: Callable[[str], object] = partial(agents.drain, reason=reason) if verb == "drain" else agents.undrain
     outcomes = [_moved(act, verb, name) for name in names]
     failed = [outcome for outcome in outcomes if outcome.problem]
     audit.note(verb=verb, agents=len(outcomes), failed=len(failed))

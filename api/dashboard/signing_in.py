@@ -57,7 +57,7 @@ def end() -> Response:
 
 
 def safe_next(address: str) -> str:
-    """A page of the dashboard, or the API's documents, to go on with: nothing that leads anywhere else."""
+    """A page of the dashboard, or the API's documents, to continue with: nothing that leads anywhere else."""
     path = address.partition("?")[0]
     is_ours = belongs(path) or path in DOCUMENTS
     if len(address) > _LONGEST_NEXT or _CONTROL.search(address) or not is_ours or "//" in path:

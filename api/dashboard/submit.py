@@ -101,7 +101,7 @@ def submit() -> Response:
         status = errors.status_of(error)
         if status in (500, 503):
             raise
-        # what was planned is shown anew, to be submitted with one more press
+        # the current plan is shown, to be submitted with one more press
         plan = _plan_again(submission) if isinstance(error, PlanChanged) and submission is not None else None
         refusal = _form(info, values_given, _problems(error), status, plan=plan)
         refusal.headers.update(errors.headers_of(error))

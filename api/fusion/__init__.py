@@ -14,7 +14,7 @@ from api.fusion.errors import render
 from api.fusion.renewal import renew
 from api.fusion.rules import AUDITED, RULES
 from api.fusion.run_list import RUNS
-from api.fusion.scheduled import CONTENTS
+from api.fusion.scheduled import CONTENTS, SOURCES
 from api.fusion.series import ORIGIN
 from jobqueue.services.renewal import register
 
@@ -50,4 +50,4 @@ def install(app: Flask) -> None:
         app.register_blueprint(sessions.blueprint, url_prefix=prefix, name=f"fusion_session{number}")
 
 
-FACADE = Facade(install, RULES, DIALECT, audited=AUDITED, contents=CONTENTS)
+FACADE = Facade(install, RULES, DIALECT, audited=AUDITED, contents=CONTENTS, sources=SOURCES)

@@ -39,7 +39,7 @@ def renew(ledger: Ledger, registry: Registry, job: Job, run_id: str, principal: 
 
 
 def moments(ledger: Ledger, configuration: Configuration, series: Series) -> Moments:
-    """Up to where a run reads, and behind where: up to there the last completed run has read."""
+    """Up to where a run reads, and after where: up to there the last completed run has read."""
     created = configuration.created
     if created is None:
         created = next((stored.created for stored in ledger.configurations.some([configuration.id])), None)

@@ -1,4 +1,4 @@
-"""What schedules run of this API: stored configurations, as ``{"configuration": ID}``."""
+"""What schedules run and follow of this API: stored configurations, as ``{"configuration": ID}``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from api.fusion.runs import Runs
-from api.scheduling import Content
+from api.fusion.series import Series
+from api.scheduling import Content, Source
 from jobqueue.errors import ConfigurationNotFound, InvalidInput
 from jobqueue.model.configuration import check_configuration_id
 from jobqueue.model.principal import Principal
@@ -40,4 +41,14 @@ def submission(content: Mapping[str, Any], principal: Principal, services: Servi
         raise InvalidInput.of(_FIELD, error.message) from error
 
 
+def _exists(config_id: str, services: Services) -> bool:
+    return next(iter(services.ledger.configurations.some([config_id])), None) is not None
+
+
+def group_of(config_id: str) -> str:
+    """The list of the runs of a stored configuration."""
+    return Series.stored(config_id).group
+
+
 CONTENTS = {CONFIGURATION: Content(check, submission)}
+SOURCES = {CONFIGURATION: Source(group_of, _exists, "job:read")}

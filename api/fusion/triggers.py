@@ -12,10 +12,11 @@ from typing import Any
 
 from marshmallow import ValidationError
 
-from api.fusion.scheduled import CONFIGURATION
+from api.fusion.scheduled import CONFIGURATION, group_of
 from api.fusion.times import micros
 from jobqueue.errors import InvalidInput
-from jobqueue.model.schedule import Owner, Pause, Schedule, Timing, check_schedule_name
+from jobqueue.model.schedule import After, Owner, Pause, Schedule, Timing, check_schedule_name
+from jobqueue.model.states import JobStatus
 from jobqueue.model.timestamps import to_iso
 from jobqueue.schedules.times import MAX_EVERY, SECOND
 
@@ -23,8 +24,15 @@ _PREFIX = "fusion."
 _DISABLED = "disabled in the Jobs API"
 _NOT_STORED = Owner("", "", "")
 _CRON, _INTERVAL = "cron", "interval"
-#: Triggers by the end of another job, as the documentation and as answers of Fusion name them.
-_BY_JOB = ("job", "job_completion")
+_JOB, _RESOURCE = "job", "spark:"
+#: Fields of a trigger by the end of another job -> the statuses of its run.
+_ENDS = {
+    "runOnSuccess": (JobStatus.COMPLETED,),
+    "runOnFailure": (JobStatus.FAILED, JobStatus.PARTIAL_FAILURE),
+    "runOnAbort": (JobStatus.CANCELLED,),
+}
+#: A trigger that only answers of Fusion name; its fields are not documented.
+_UNKNOWN = "job_completion"
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
 _MONTH = "month"
 UNITS = (*_SECONDS, _MONTH)
@@ -32,23 +40,26 @@ _MAX_INTERVAL = 100_000
 _FIELDS = {
     _CRON: frozenset({"value", "expression"}),
     _INTERVAL: frozenset({"interval", "repeatUnit", "timeUnit", "startTime", "endTime"}),
+    _JOB: frozenset({"jobID", *_ENDS}),
 }
 _MONTHLY = re.compile(r"FREQ=MONTHLY;INTERVAL=([0-9]+)")
 _STARS = ("*", "?")
 _BEGIN = re.compile(r"([0-9]{1,2})/")
-#: The largest value of each field behind the seconds, for a step that begins at a number.
+#: The largest value of each field after the seconds, for a step that begins at a number.
 _MOST = (59, 23, 31, 12, 7)
 
 _TRIGGER = {
     "type": "object",
     "properties": {
-        "type": {"type": "string", "enum": [_CRON, _INTERVAL]},
+        "type": {"type": "string", "enum": [_CRON, _INTERVAL, _JOB]},
         "enabled": {"type": "boolean"},
         "value": {"type": "string", "description": "cron: seconds (0), minute, hour, day, month, weekday by its name."},
         "interval": {"type": "integer", "minimum": 1, "maximum": _MAX_INTERVAL},
         "repeatUnit": {"type": "string", "enum": list(UNITS)},
         "startTime": {"type": "string", "format": "date-time"},
         "endTime": {"type": "string", "format": "date-time"},
+        "jobID": {"type": "string", "description": "job: the configuration whose runs it follows, spark:ID."},
+        **{name: {"type": "boolean"} for name in _ENDS},
     },
     "required": ["type"],
 }
@@ -65,8 +76,8 @@ def schedule_name(config_id: str) -> str:
         return check_schedule_name(f"{_PREFIX}{config_id}")
     except InvalidInput as error:
         sentence = (
-            f"{config_id!r} cannot have a schedule, whose name would be {_PREFIX}{config_id}: it has more than 64 "
-            "characters, or ends with - or _."
+            f"{config_id!r} cannot have a schedule: its name would be {_PREFIX}{config_id}, which has more than 64 "
+            "characters or ends with - or _."
         )
         raise InvalidInput.of("resource", sentence) from error
 
@@ -80,13 +91,13 @@ def read(resource: str, config_id: str, body: Mapping[str, Any]) -> Schedule | N
     if not isinstance(triggers, list):
         raise InvalidInput.of("triggers", "Must be a list; an empty one removes the schedule.")
     if len(triggers) > 1:
-        raise InvalidInput.of("triggers", "At most one is possible; make schedules for the others: POST /schedule.")
+        raise InvalidInput.of("triggers", "At most one is allowed; create schedules for the others: POST /schedule.")
     if not triggers:
         return None
     (trigger,) = triggers
     if not isinstance(trigger, Mapping):
         raise InvalidInput.of("triggers.0", "Must be an object.")
-    timing = _timing(trigger)
+    timing, after = (Timing(), _after(trigger)) if trigger.get("type") == _JOB else (_timing(trigger), None)
     is_enabled = _flag(trigger, "enabled", "triggers.0.") and is_enabled
     return Schedule(
         name=schedule_name(config_id),
@@ -96,6 +107,7 @@ def read(resource: str, config_id: str, body: Mapping[str, Any]) -> Schedule | N
         content={CONFIGURATION: config_id},
         owner=_NOT_STORED,
         pause=None if is_enabled else Pause(_DISABLED, "", 0),
+        after=after,
     )
 
 
@@ -109,7 +121,10 @@ def document(resource: str, schedule: Schedule | None) -> dict[str, Any]:
 
 def _shown(schedule: Schedule, *, is_enabled: bool) -> dict[str, Any]:
     """The trigger of a schedule; one that was changed to something else is named."""
-    timing = schedule.timing
+    timing, after = schedule.timing, schedule.after
+    if after is not None and after.kind == CONFIGURATION:
+        ends = {name: all(str(status) in after.status for status in statuses) for name, statuses in _ENDS.items()}
+        return {"type": _JOB, "enabled": is_enabled, "jobID": f"{_RESOURCE}{after.name}"} | ends
     if timing.cron is not None and not timing.cron.startswith("@"):
         return {"type": _CRON, "enabled": is_enabled, "value": f"0 {timing.cron}"}
     monthly = _MONTHLY.fullmatch(timing.rrule or "")
@@ -128,8 +143,8 @@ def _shown(schedule: Schedule, *, is_enabled: bool) -> dict[str, Any]:
 
 def _timing(trigger: Mapping[str, Any]) -> Timing:
     kind = trigger.get("type")
-    if kind in _BY_JOB:
-        sentence = "Starting a run at the end of another job is not supported; start it from the first job's script."
+    if kind == _UNKNOWN:
+        sentence = f"{_UNKNOWN} is not supported; the type {_JOB} has jobID, {', '.join(_ENDS)}."
         raise _invalid("type", sentence)
     if not isinstance(kind, str) or kind not in _FIELDS:
         problem = "Missing" if kind is None else f"Unknown type {str(kind)[:40]!r}"
@@ -151,6 +166,23 @@ def _timing(trigger: Mapping[str, Any]) -> Timing:
     if every > MAX_EVERY:
         raise _invalid("interval", f"Is longer than {MAX_EVERY // SECOND // _SECONDS['day']} days.")
     return Timing(every=every, starts=starts, ends=ends)
+
+
+def _after(trigger: Mapping[str, Any]) -> After:
+    _check_names(trigger, {"type", "enabled", *_FIELDS[_JOB]}, "triggers.0.")
+    job = trigger.get("jobID")
+    if not isinstance(job, str) or not job.removeprefix(_RESOURCE) or ":" in job.removeprefix(_RESOURCE):
+        raise _invalid("jobID", f"Must be the resource of a configuration: {_RESOURCE}ID.")
+    statuses = [
+        str(status)
+        for name, ends in _ENDS.items()
+        if name in trigger and _flag(trigger, name, "triggers.0.")
+        for status in ends
+    ]
+    if not statuses:
+        raise _invalid("runOnSuccess", f"At least one of {', '.join(_ENDS)} must be true.")
+    config_id = job.removeprefix(_RESOURCE)
+    return After(CONFIGURATION, config_id, group_of(config_id), tuple(statuses))
 
 
 def _cron(text: Any) -> str:

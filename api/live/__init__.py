@@ -1,1 +1,1 @@
-"""Answers that go on while something happens."""
+"""Answers that continue while something happens."""

@@ -25,12 +25,18 @@ def exposition(ping: Callable[[], None], measures: Callable[[], Measures], accep
 
 def registry(ping: Callable[[], None], measures: Callable[[], Measures]) -> CollectorRegistry:
     """All metrics of the API: of all server processes, or of this one outside the server."""
+    collectors = request_collectors()
+    collectors.register(LedgerCollector(ping, measures))
+    return collectors
+
+
+def request_collectors() -> CollectorRegistry:
+    """The metrics of requests and followers only."""
     collectors = CollectorRegistry(auto_describe=False)
     if VARIABLE in os.environ:
         collectors.register(_AllProcesses(os.environ[VARIABLE]))
     else:
         collectors.register(_ThisProcess())
-    collectors.register(LedgerCollector(ping, measures))
     return collectors
 
 

@@ -17,6 +17,7 @@ from api.native.schemas import (
     AgentListAnswer,
     AgentMoved,
     AgentRevoked,
+    DrainRequest,
     ErrorAnswer,
     InvitationAnswer,
     InvitationRequest,
@@ -76,16 +77,19 @@ def remove_agent(hostname: str) -> Response:
 
 
 @blueprint.route("/agent/<hostname>/drain", methods=["POST"], parameters=[_HOSTNAME])
+@blueprint.arguments(DrainRequest, required=False)
 @blueprint.response(200, AgentMoved)
 @blueprint.alt_response(404, schema=ErrorAnswer, description="No agent has this hostname.")
 @blueprint.alt_response(409, schema=ErrorAnswer, description="The agent drains or is cordoned already.")
 @blueprint.doc(operationId="drainAgent")
-def drain_agent(hostname: str) -> Response:
+def drain_agent(loaded: dict[str, Any], hostname: str) -> Response:
     """Drain an agent
 
     Running executions may finish; then the agent is Cordoned.
     """
-    services().agents.drain(check_hostname(hostname))
+    if loaded["reason"]:
+        audit.note(reason=loaded["reason"])
+    services().agents.drain(check_hostname(hostname), loaded["reason"])
     agent = services().agents.get(hostname)
     return json_response({"message": f"Agent {agent.hostname} takes no new work.", **mapping.agent(agent)})
 

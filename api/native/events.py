@@ -47,7 +47,7 @@ _STREAM = {"text/event-stream": {"schema": {"type": "string"}}}
 def get_events() -> Response:
     """Follow what happens to all jobs
 
-    Server-sent events `job`, one for each step of each job, from now on or from behind `Last-Event-ID`. Equal steps of
+    Server-sent events `job`, one for each step of each job, from now on or from after `Last-Event-ID`. Equal steps of
     many agents of one job within a moment come as one event, with their `count` and an empty `hostname`. An event
     `reset` means that some events may be missing: reload the displayed data. `waiting` means that the ledger does not
     answer at present; a `reset` follows once it does.

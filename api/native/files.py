@@ -76,7 +76,7 @@ def list_files(loaded: dict[str, Any]) -> Response:
 def post_file(loaded: dict[str, Any]) -> Response:
     """Upload an object as a form
 
-    An object that exists with other content is left as it is, unless `force`. Larger bodies than elsewhere are taken.
+    An object that exists with other content is left unchanged, unless `force`. Bodies may be larger than elsewhere.
     """
     uploaded = from_form(force=loaded["force"])
     return json_response(_uploaded(uploaded), _CREATED if uploaded.changed else 200)

@@ -21,7 +21,7 @@ from api.native.schemas import (
     JobAnswer,
     JobDetailsAnswer,
     JobListAnswer,
-    JobQuery,
+    JobListQuery,
     JobRequest,
     PlanAnswer,
     RetryRequest,
@@ -134,7 +134,7 @@ def submit_batch() -> Response:
 
 
 @blueprint.route("/job", methods=["GET"])
-@blueprint.arguments(JobQuery, location="query")
+@blueprint.arguments(JobListQuery, location="query")
 @blueprint.response(200, JobListAnswer)
 @blueprint.doc(operationId="listJobs")
 def list_jobs(loaded: dict[str, Any]) -> Response:
@@ -147,7 +147,7 @@ def list_jobs(loaded: dict[str, Any]) -> Response:
     job_filter, search = requests.job_filter(loaded), requests.job_search(loaded)
     jobs = services().jobs
     page = jobs.page(job_filter) if search.is_empty else jobs.search(job_filter, search)
-    return json_response(mapping.page(page, summary=job_filter.summary))
+    return json_response(mapping.page(page, summary=job_filter.summary, cursors=loaded["cursors"]))
 
 
 @blueprint.route("/job/<job_id>", methods=["GET"], parameters=[requests.JOB_ID])

@@ -27,13 +27,13 @@ blueprint = Blueprint("log", __name__, description="Output of jobs.")
 def get_logs(loaded: dict[str, Any], job_id: str) -> Response:
     """Read a job's output
 
-    A job on several hosts: without `hostname`, the output of `limit` hosts behind `cursor`, in `hosts`.
+    A job on several hosts: without `hostname`, the output of `limit` hosts after `cursor`, in `hosts`.
 
     With `Accept: text/event-stream` it is followed to its end: events `output`, whose ids say how far they reach (send
-    the last one back as `Last-Event-ID` to go on behind it), and at last `end`. The output of several hosts (at most
+    the last one back as `Last-Event-ID` to continue after it), and at last `end`. The output of several hosts (at most
     50) is followed together: `host_end` is the end of one host, `end` that of all, and the events have no ids.
 
-    `Accept: text/plain` gives bare text; of several hosts, each line is behind its host, as in `web1 | text`, and the
+    `Accept: text/plain` gives bare text; of several hosts, each line begins with its host, as in `web1 | text`, and the
     header `X-Next-Cursor` is the `next_cursor`.
     """
     job_id = requests.job_id(job_id)
@@ -69,7 +69,7 @@ def _of_hosts(job_id: str, loaded: dict[str, Any]) -> Response | None:
 
 
 def _prefixed(job_id: str, outputs: HostOutputs) -> Iterator[bytes]:
-    """Each line of output behind its host. An execution's output is bounded, so each host's is read at once."""
+    """Each line of output after its host's name. An execution's output is bounded, so each host's is read at once."""
     for page in outputs.pages:
         for line in _text(job_id, page.hostname, page).splitlines():
             yield page.hostname.encode() + b" | " + line + b"\n"

@@ -100,14 +100,16 @@ def job(job: Job, *, summary: bool = False) -> Document:
     return document
 
 
-def page(page: JobPage, *, summary: bool) -> Document:
-    """One page of jobs."""
+def page(page: JobPage, *, summary: bool, cursors: bool = False) -> Document:
+    """One page of jobs; ``cursors`` adds for each job the cursor that continues behind it."""
+    behind = {"cursors": [show_cursor(item.created) for item in page.items]} if cursors else {}
     return {
         "total_items": page.total,
         "is_least": page.is_least,
         "status_counts": status_counts(page.status_counts),
         "items": [job(item, summary=summary) for item in page.items],
         "next_cursor": show_cursor(page.next_cursor),
+        **behind,
     }
 
 
@@ -141,6 +143,7 @@ def agent(agent: Agent) -> Document:
         "conditions": list(agent.conditions),
         "fingerprint": fingerprint_of(agent.public_key),
         "timeline": [{"timestamp": to_iso(step.at), "state": step.state.value} for step in agent.timeline],
+        **({"drain_reason": agent.drain_reason} if agent.drain_reason else {}),
     }
 
 

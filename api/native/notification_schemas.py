@@ -122,7 +122,7 @@ class FilterRequest(StrictSchema):
     target = Text(
         validate=length(1, MAX_TEXT),
         metadata=about(
-            "A target expression, evaluated anew for each event: jobs with an execution on a host that it names, and "
+            "A target expression, evaluated for each event: jobs with an execution on a host that it names, and "
             "alerts that name one. Without samples, stored targets, hosts of jobs, states and conditions.",
             example="group:web and not zone:lab",
         ),

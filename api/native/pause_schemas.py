@@ -37,7 +37,7 @@ class PauseRequest(StrictSchema):
     until = Moment(metadata=about("When the pause ends automatically; default: when it is ended."))
     rate = Text(
         validate=validate.Regexp(RATE_PATTERN, error=RATE_RULE),
-        metadata=about("So many executions start in spite of it; left out: none.", example="10/m"),
+        metadata=about("How many executions still start during the pause; default: none.", example="10/m"),
     )
 
     @validates_schema
@@ -53,7 +53,7 @@ class PausedBy(ma.Schema):
     """A pause that holds back a job."""
 
     id = fields.String(required=True)
-    what = fields.String(required=True, metadata=about("What is paused, in words.", example="operation command.*"))
+    what = fields.String(required=True, metadata=about("Description of what is paused.", example="operation command.*"))
     reason = fields.String(required=True)
     created_by = fields.String(required=True, metadata=about("Who paused it."))
     until = fields.DateTime(
@@ -69,11 +69,9 @@ class PauseAnswer(PausedBy):
     created = fields.DateTime(required=True)
     hosts = fields.Integer(required=True, metadata=about("Number of hosts of a target; 0 for the other kinds."))
     rate = fields.String(
-        required=True, allow_none=True, metadata=about("So many executions start in spite of it; null: none.")
+        required=True, allow_none=True, metadata=about("How many executions still start during the pause; null: none.")
     )
-    held_back = fields.Integer(
-        required=True, metadata=about("Executions that agents would have started and that wait for its end.")
-    )
+    held_back = fields.Integer(required=True, metadata=about("Executions that the pause keeps from starting."))
 
 
 class PauseListAnswer(ma.Schema):

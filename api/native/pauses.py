@@ -39,7 +39,8 @@ def list_pauses() -> Response:
 def add_pause(loaded: dict[str, Any]) -> Response:
     """Pause an operation, a tag, hosts or everything
 
-    No new execution starts there, or with `rate` only so many; running ones continue. Jobs are accepted, and wait.
+    No new execution starts there, or, with `rate`, only a limited number; running executions
+    continue. Jobs are accepted, and wait.
     """
     kind = next(kind for kind in PauseKind if kind.value in loaded)
     value = "" if kind is PauseKind.EVERYTHING else loaded[kind.value]

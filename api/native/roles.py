@@ -23,7 +23,7 @@ _NAME = {"in": "path", "name": "name", "required": True, "schema": {"type": "str
 @blueprint.arguments(RoleRequest)
 @blueprint.response(201, RoleAnswer)
 @blueprint.alt_response(403, schema=ErrorAnswer, description="The role would exceed your own permissions.")
-@blueprint.alt_response(409, schema=ErrorAnswer, description="The name is taken.")
+@blueprint.alt_response(409, schema=ErrorAnswer, description="The name is already in use.")
 @blueprint.doc(operationId="createRole")
 def create_role(loaded: dict[str, Any]) -> Response:
     """Make a role"""

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from api.native.schedule_schemas import NEVER
+from api.scheduling import after_of
 from jobqueue.model.durations import show_duration
 from jobqueue.model.saved_job import check_manager
 from jobqueue.model.schedule import (
+    After,
     Blackout,
     Overlap,
     Owner,
@@ -25,13 +27,13 @@ from jobqueue.services.backfill import BackfillSlice
 
 _TIMING = ("cron", "every", "at", "rrule", "time_zone", "anchor", "starts", "ends", "jitter")
 _TERMS = ("description", "blackouts", "job", "overlap", "catch_up", "expires_after", "managed_by")
-_DECLARED = (*_TIMING, *_TERMS)
+_DECLARED = (*_TIMING, "after", *_TERMS)
 _NOT_STORED = Owner("", "", "")
 
 
 def schedule_of(name: str, loaded: Mapping[str, Any]) -> Schedule:
     """The schedule that ``ScheduleRequest`` or ``TimingRequest`` loaded; it is not stored yet."""
-    paused = loaded.get("paused")
+    paused, after = loaded.get("paused"), loaded.get("after")
     return Schedule(
         name=name,
         uid="",
@@ -46,6 +48,7 @@ def schedule_of(name: str, loaded: Mapping[str, Any]) -> Schedule:
         blackouts=tuple(Blackout(**blackout) for blackout in loaded["blackouts"]),
         pause=None if paused is None else Pause(paused, "", 0),
         managed_by=check_manager(loaded.get("managed_by", "")),
+        after=None if after is None else after_of(after),
     )
 
 
@@ -59,6 +62,7 @@ def schedule_document(view: ScheduleView) -> dict[str, Any]:
         "every": _duration(timing.every),
         "at": _time(timing.at),
         "rrule": timing.rrule,
+        "after": after_document(schedule.after),
         "time_zone": timing.time_zone,
         "anchor": _time(timing.anchor),
         "starts": _time(timing.starts),
@@ -81,6 +85,11 @@ def schedule_document(view: ScheduleView) -> dict[str, Any]:
         "last_job_id": progress.job_id or None,
         "results": [_result(result) for result in reversed(view.results)],
     }
+
+
+def after_document(after: After | None) -> dict[str, Any] | None:
+    """The jobs that a schedule follows, as a caller names them."""
+    return None if after is None else {after.kind: after.name, "status": list(after.status)}
 
 
 def declared_document(schedule: Schedule) -> dict[str, Any]:

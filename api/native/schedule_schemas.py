@@ -15,6 +15,7 @@ from jobqueue.ledger.schedules import MAX_PAGE
 from jobqueue.model.durations import parse_duration, show_duration
 from jobqueue.model.job_fields import MAX_DESCRIPTION
 from jobqueue.model.schedule import MAX_NAME, PREVIEWED, Outcome, Overlap
+from jobqueue.model.states import FINAL_STATUSES, JobStatus
 from jobqueue.model.stored_limits import KEPT_RESULTS
 from jobqueue.operations.schema import Items
 from jobqueue.schedules import times
@@ -22,6 +23,9 @@ from jobqueue.schedules.cron import MAX_EXPRESSION
 from jobqueue.schedules.recurrence import MAX_RULE
 
 _OVERLAPS = [str(overlap) for overlap in Overlap]
+_ENDS = sorted(str(status) for status in FINAL_STATUSES)
+#: Maximum length of the name of what a schedule follows.
+MAX_SAVED = 100
 _OUTCOMES = [str(outcome) for outcome in Outcome]
 #: In place of a duration for `catch_up`.
 NEVER = "never"
@@ -119,8 +123,28 @@ class TimingRequest(StrictSchema):
     )
 
 
+class AfterRequest(StrictSchema):
+    """The jobs that a schedule follows, instead of times: it fires when one of them has ended."""
+
+    saved = Text(validate=length(1, MAX_SAVED), metadata=about("The jobs of this saved job.", example="deploy"))
+    configuration = Text(validate=length(1, MAX_SAVED), metadata=about("The runs of this stored configuration."))
+    status = Items(
+        Text(validate=validate.OneOf(_ENDS, error="Must be one of {choices}.")),
+        load_default=lambda: [str(JobStatus.COMPLETED)],
+        validate=validate.Length(1, len(_ENDS), error="Must be from {min} to {max}."),
+        error_messages={"null": "May not be null; leave it out or give a list.", "invalid": "Must be a list."},
+        metadata=about("It fires when the job has ended with one of these.", default=[str(JobStatus.COMPLETED)]),
+    )
+
+
 class ScheduleRequest(TimingRequest):
     """A schedule to store under the name in the path."""
+
+    after = fields.Nested(
+        AfterRequest,
+        error_messages={"null": "May not be null; leave it out or give an object."},
+        metadata=about("The jobs that it follows, in place of cron, every, at and rrule."),
+    )
 
     job = Data(
         required=True,
@@ -271,6 +295,14 @@ class BlackoutAnswer(ma.Schema):
     duration = fields.String(required=True)
 
 
+class AfterAnswer(ma.Schema):
+    """The jobs that a schedule follows: of a saved job, or of a stored configuration."""
+
+    saved = fields.String()
+    configuration = fields.String()
+    status = fields.List(fields.String(validate=validate.OneOf(_ENDS)), required=True)
+
+
 class ScheduleAnswer(ma.Schema):
     """A schedule."""
 
@@ -280,6 +312,7 @@ class ScheduleAnswer(ma.Schema):
     every = fields.String(required=True, allow_none=True)
     at = fields.DateTime(required=True, allow_none=True)
     rrule = fields.String(required=True, allow_none=True)
+    after = fields.Nested(AfterAnswer, required=True, allow_none=True)
     time_zone = fields.String(required=True)
     anchor = fields.DateTime(required=True, allow_none=True)
     starts = fields.DateTime(required=True, allow_none=True)

@@ -75,8 +75,7 @@ def create_schedule(loaded: dict[str, Any]) -> Response:
     """
     schedule = schedule_of(loaded["name"], loaded)
     audit.note(schedule=schedule.name)
-    submission = _submission(schedule)
-    view = services().schedules.create(schedule, submission)
+    view = services().schedules.create(schedule, _checked_submission(schedule))
     return json_response(schedule_document(view), _CREATED)
 
 
@@ -100,7 +99,7 @@ def preview_schedule(loaded: dict[str, Any]) -> Response:
 def get_schedule(name: str) -> Response:
     """Get a schedule, its last results and its next times"""
     view = services().schedules.get(name)
-    times = services().schedules.preview(view.schedule)
+    times = services().schedules.next_times(view.schedule)
     return json_response({**schedule_document(view), "next_times": list(map(to_iso, times))})
 
 
@@ -119,7 +118,7 @@ def put_schedule(loaded: dict[str, Any], query: dict[str, Any], name: str) -> Re
     schedule = schedule_of(name, loaded)
     if query["dry_run"]:
         return _compared(schedule, is_assumed=query["assume"])
-    view, is_new = services().schedules.replace(schedule, _submission(schedule))
+    view, is_new = services().schedules.replace(schedule, _checked_submission(schedule))
     return json_response(schedule_document(view), _CREATED if is_new else 200)
 
 
@@ -240,12 +239,20 @@ def _submission(schedule: Schedule) -> Submission:
     return scheduling.submission_of(schedule.content, principal(), services())
 
 
+def _checked_submission(schedule: Schedule) -> Submission:
+    """The same for a schedule that is to be stored."""
+    scheduling.check_source(schedule.after, principal(), services())
+    return _submission(schedule)
+
+
 def _compared(schedule: Schedule, *, is_assumed: bool) -> Response:
     """What storing the schedule would change. ``is_assumed``: only the form of its job is checked."""
     audit.note(schedule=schedule.name, dry_run=1)
     if is_assumed:
         scheduling.check_form(schedule.content)
-    before, after = services().schedules.compare(schedule, principal(), None if is_assumed else _submission(schedule))
+    before, after = services().schedules.compare(
+        schedule, principal(), None if is_assumed else _checked_submission(schedule)
+    )
     compared = comparison(None if before is None else declared_document(before), declared_document(after))
     document = schedule_document(ScheduleView(after, Progress()))
     return json_response({**document, **compared})

@@ -30,6 +30,7 @@ from api.native.pause_schemas import PauseAnswer, PausedBy
 from api.native.rollout_schemas import ROLLOUT, ApprovalAnswer, PlannedBatch, RolloutAnswer
 from api.native.terms import Terms
 from api.validation import StrictSchema
+from jobqueue.model.agent import MAX_REASON
 from jobqueue.model.concurrency import Concurrency
 from jobqueue.model.filter import DEFAULT_LIMIT, MAX_LIMIT
 from jobqueue.model.job_fields import DEFAULT_PRIORITY, MAX_DESCRIPTION, MAX_TITLE
@@ -233,11 +234,20 @@ class JobQuery(StrictSchema):
     )
 
 
+class JobListQuery(JobQuery):
+    """Which jobs to list, and whether with a cursor for each."""
+
+    cursors = QueryFlag(
+        load_default=False,
+        metadata=about("true adds cursors: for each item, the cursor that continues behind it. For merging lists."),
+    )
+
+
 class LogQuery(StrictSchema):
     """Which output to read."""
 
     hostname = Text(validate=length(1, MAX_NAME), metadata=about("The agent; default: all of the job's hosts."))
-    cursor = Text(validate=length(1, MAX_NAME), metadata=about("Of several hosts: those behind this hostname."))
+    cursor = Text(validate=length(1, MAX_NAME), metadata=about("Of several hosts: those after this hostname."))
     limit = QueryWhole(
         load_default=20, validate=between(1, 100), metadata=about("Of several hosts: at most this many.")
     )
@@ -511,6 +521,7 @@ class JobListAnswer(ma.Schema):
         keys=fields.String(), values=fields.Integer(), required=True, metadata=about("All jobs, by status.")
     )
     items = fields.List(fields.Nested(ListedJob), required=True)
+    cursors = fields.List(fields.String(), metadata=about("With cursors=true: the cursor behind each item."))
     next_cursor = fields.String(required=True, allow_none=True, metadata=about("null on the last page."))
 
 
@@ -579,6 +590,17 @@ class AgentAnswer(ma.Schema):
     conditions = fields.List(fields.String(), required=True, metadata=about("MemoryPressure, HighLoad, DiskPressure."))
     fingerprint = fields.String(required=True, allow_none=True, metadata=about("SHA-256 of the agent's own key."))
     timeline = fields.List(fields.Nested(AgentStep), required=True, metadata=about("Its newest states, oldest first."))
+    drain_reason = fields.String(metadata=about("Why it was drained; left out without a reason."))
+
+
+class DrainRequest(StrictSchema):
+    """Why an agent is drained."""
+
+    reason = Line(
+        load_default="",
+        validate=length(0, MAX_REASON),
+        metadata=about("Shown with the agent until it is undrained, and kept in the audit trail.", example="new disk"),
+    )
 
 
 class AgentMoved(AgentAnswer):

@@ -20,7 +20,9 @@ class TargetRequest(StrictSchema):
         validate=length(1, MAX_STORED_TEXT),
         metadata=about("The expression; it may refer to other stored targets.", example="group:web and not zone:a"),
     )
-    description = Line(load_default="", validate=length(0, MAX_DESCRIPTION), metadata=about("What the target is for."))
+    description = Line(
+        load_default="", validate=length(0, MAX_DESCRIPTION), metadata=about("Description of the target.")
+    )
     managed_by = Text(
         load_default="",
         validate=length(0, 100),

@@ -31,7 +31,7 @@ _UNKNOWN = "No user has this name."
 @blueprint.arguments(UserRequest)
 @blueprint.response(201, NewUserAnswer)
 @blueprint.alt_response(403, schema=ErrorAnswer, description="The user would exceed your own permissions.")
-@blueprint.alt_response(409, schema=ErrorAnswer, description="The name is taken.")
+@blueprint.alt_response(409, schema=ErrorAnswer, description="The name is already in use.")
 @blueprint.doc(operationId="createUser")
 def create_user(loaded: dict[str, Any]) -> Response:
     """Make a user"""

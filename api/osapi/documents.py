@@ -219,7 +219,7 @@ _ROUTES: Mapping[str, Route] = {
         body=("multipart/form-data", _UPLOAD),
         query={"force": BOOLEAN},
         errors=(409, 507),
-        description="An object that exists with other content is left as it is, unless `force`.",
+        description="An object that exists with other content is left unchanged, unless `force`.",
     ),
     "osapi_file.list_stale": Route(
         "List deployments that are older than their objects",

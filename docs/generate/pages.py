@@ -51,7 +51,7 @@ def stale(docs: Path = DOCS) -> dict[Path, str]:
 
 
 def fresh(page: str) -> str:
-    """``page`` with every part made anew."""
+    """``page`` with every part generated again."""
     return _PART.sub(lambda match: f"{match[1]}\n{PARTS[match[2]]().strip()}\n\n{match[3]}", page)
 
 

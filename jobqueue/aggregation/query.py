@@ -72,7 +72,7 @@ def prepare(
     """Make a query of what a user wrote.
 
     ``values`` are the parameters. ``own`` are the run's collections, whose names may have hyphens anywhere in the SQL;
-    those of ``collections``, which are all, may have them behind FROM and JOIN; None: which collections exist is
+    those of ``collections``, which are all, may have them after FROM and JOIN; None: which collections exist is
     unknown here, so that every name may be one. ``subject`` names the SQL in errors. Raises ``InvalidInput``.
     """
     if len(text) > _LONGEST:

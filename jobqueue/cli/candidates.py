@@ -76,6 +76,6 @@ def targets_like(client: Client) -> _Candidates:
 
 
 def statuses_like(_context: click.Context, _parameter: click.Parameter, word: str) -> list[CompletionItem]:
-    """Statuses of jobs; behind a comma, one more."""
+    """Statuses of jobs; after a comma, one more."""
     before, comma, last = word.rpartition(",")
     return [CompletionItem(f"{before}{comma}{status}") for status in JobStatus if status.startswith(last)]

@@ -32,6 +32,10 @@ _COMMANDS = {
     ),
     "doctor": ("jobqueue.cli.commands.doctor:doctor", "Check the whole ledger in Redis, and repair it."),
     "api": ("jobqueue.cli.commands.parts:api", "Serve the HTTP API until SIGTERM."),
+    "front": (
+        "jobqueue.cli.commands.parts:front",
+        "Serve the jobs and agents of several deployments (cells) as one, until SIGTERM.",
+    ),
     "worker": ("jobqueue.cli.commands.parts:worker", "Run the agent of one host until SIGTERM."),
     "maintenance": (
         "jobqueue.cli.commands.parts:maintenance",

@@ -117,7 +117,7 @@ def local_text(name: str) -> str:
         raise click.BadParameter(f"{name!r} cannot be read: {reason_of(error)}.") from error
 
 
-#: Defined behind the type that it needs.
+#: Defined after the type that it needs.
 data_option = click.option(
     "-d",
     "pairs",

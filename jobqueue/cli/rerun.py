@@ -53,15 +53,15 @@ def _edited(request: Mapping[str, Any]) -> dict[str, Any]:
     try:
         document = json.loads(text)
     except ValueError as error:
-        raise click.UsageError(f"What was saved is not valid JSON ({error}); nothing was submitted.") from error
+        raise click.UsageError(f"The saved text is not valid JSON ({error}); nothing was submitted.") from error
     if not isinstance(document, dict):
-        raise click.UsageError("What was saved is not a JSON object; nothing was submitted.")
+        raise click.UsageError("The saved text is not a JSON object; nothing was submitted.")
     operation = document.get("operation")
     if not isinstance(operation, dict) or not isinstance(operation.get("type"), str):
-        raise click.UsageError('What was saved has no "operation" with a "type"; nothing was submitted.')
+        raise click.UsageError('The saved text has no "operation" with a "type"; nothing was submitted.')
     unknown = sorted(set(document) - _EDITED)
     if unknown:
         raise click.UsageError(
-            f"What was saved has unknown fields: {', '.join(unknown)}; known are {', '.join(sorted(_EDITED))}."
+            f"The saved text has unknown fields: {', '.join(unknown)}; known are {', '.join(sorted(_EDITED))}."
         )
     return document

@@ -17,7 +17,7 @@ _JSON = ("integer", "number", "boolean", "object", "array")
 
 
 def saved_name(words: Sequence[str]) -> str | None:
-    """The name behind the @ of the first word; None if it has none."""
+    """The name after the @ of the first word; None if it has none."""
     return words[0][len(_SIGN) :] if words and words[0].startswith(_SIGN) and len(words[0]) > 1 else None
 
 

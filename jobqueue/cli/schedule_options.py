@@ -11,6 +11,7 @@ from jobqueue.cli.option_group import add_options
 from jobqueue.cli.parameters import duration, future
 from jobqueue.model.durations import show_duration
 from jobqueue.model.schedule import Overlap
+from jobqueue.model.states import FINAL_STATUSES
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _NEVER = "never"
@@ -31,6 +32,13 @@ def blackout_window(text: str) -> dict[str, str]:
     if not slash or not cron.strip():
         raise click.BadParameter(f"{text!r} is not a cron expression and a duration, as in '0 22 * * 5 / 2d'.")
     return {"cron": cron.strip(), "duration": _span(length)}
+
+
+def followed(text: str) -> dict[str, str]:
+    """``@SAVED``."""
+    if not text.startswith("@") or text == "@":
+        raise click.BadParameter(f"{text!r} is not a saved job; name one with an @, as in @deploy.")
+    return {"saved": text[1:]}
 
 
 _TIMING = (
@@ -56,6 +64,19 @@ _TIMING = (
 )
 _TERMS = (
     click.option(
+        "--after",
+        type=followed,
+        metavar="@SAVED",
+        help="Follow the jobs of this saved job, in place of times: fire when one has ended.",
+    ),
+    click.option(
+        "--after-status",
+        "after_status",
+        type=click.Choice(sorted(str(status) for status in FINAL_STATUSES)),
+        multiple=True,
+        help="With --after: the status with which the job has ended; may be repeated. Default: completed.",
+    ),
+    click.option(
         "--overlap",
         type=click.Choice([str(item) for item in Overlap]),
         help="What to do if the last job has not ended.",
@@ -67,7 +88,7 @@ _TERMS = (
         help="How far back missed times are made up for; by default only the newest is.",
     ),
     click.option("--expires-after", type=_span, metavar="DURATION", help="How long to wait for offline hosts."),
-    click.option("--description", help="What the schedule is for."),
+    click.option("--description", help="Description of the schedule."),
     click.option("--paused", metavar="REASON", help="Store it paused."),
 )
 
@@ -87,5 +108,9 @@ def take_terms(options: dict[str, Any]) -> dict[str, Any]:
     names = ("cron", "every", "at", "rrule", "time_zone", "anchor", "starts", "ends", "jitter")
     terms = {name: options.pop(name, None) for name in (*names, "overlap", "catch_up", "expires_after", "description")}
     terms["paused"] = options.pop("paused", None)
+    after, statuses = options.pop("after", None), options.pop("after_status", ())
+    if statuses and after is None:
+        raise click.UsageError("--after-status belongs to --after; add it.")
+    terms["after"] = after and {**after, **({"status": list(statuses)} if statuses else {})}
     terms["blackouts"] = list(options.pop("blackouts")) or None
     return {name: value for name, value in terms.items() if value is not None}

@@ -34,7 +34,7 @@ def operation_data(data: Mapping[str, Any] | None, pairs: Sequence[tuple[str, An
 def add_arguments(
     data: dict[str, Any], arguments: Sequence[str], operation: str, catalogue: Iterable[Mapping[str, Any]]
 ) -> None:
-    """Put the words behind ``--`` into the field of ``data`` that the API's catalogue names for them.
+    """Put the words after ``--`` into the field of ``data`` that the API's catalogue names for them.
 
     A list gets the words, a text the line that a shell reads as these words. Raises ``UsageError`` where the operation
     takes no words, or where ``data`` has the field.

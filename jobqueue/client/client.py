@@ -416,7 +416,7 @@ class Client(ObjectMethods):
         return self._object("POST", _path("/job", job_id, "cancel"))
 
     def pause(self, job_id: str) -> dict[str, Any]:
-        """Pause a rollout, and return the job. What has been opened goes on. Raises ``Conflict`` if it cannot be."""
+        """Pause a rollout, and return the job. Opened executions continue. Raises ``Conflict`` if it cannot be."""
         return self._object("POST", _path("/job", job_id, "pause"))
 
     def resume(self, job_id: str) -> dict[str, Any]:
@@ -433,7 +433,7 @@ class Client(ObjectMethods):
         return self._object("POST", _path("/job", job_id, "approve"), body=body)
 
     def abort(self, job_id: str) -> dict[str, Any]:
-        """End a rollout, and return the job: what is held is cancelled, and what has been opened goes on."""
+        """End a rollout, and return the job: what is held is cancelled, and opened executions continue."""
         return self._object("POST", _path("/job", job_id, "abort"))
 
     def retry(
@@ -495,9 +495,10 @@ class Client(ObjectMethods):
         """One agent: ``hostname``, ``status``, ``state``, ``labels``, ``facts``, ``load``, ``running``..."""
         return self._object("GET", _path("/agent", hostname))
 
-    def drain(self, hostname: str) -> dict[str, Any]:
-        """Drain an agent, and return it; it takes no new work from now on."""
-        return self._object("POST", _path("/agent", hostname, "drain"), repeatable=True)
+    def drain(self, hostname: str, reason: str = "") -> dict[str, Any]:
+        """Drain an agent, and return it; it takes no new work from now on. Lists show the ``reason``."""
+        body = {"reason": reason} if reason else None
+        return self._object("POST", _path("/agent", hostname, "drain"), body=body, repeatable=True)
 
     def undrain(self, hostname: str) -> dict[str, Any]:
         """Undrain an agent, and return it; it takes work again."""
@@ -510,13 +511,13 @@ class Client(ObjectMethods):
         """
         return moves.target_hosts(self, target)
 
-    def drain_hosts(self, hostnames: Iterable[str]) -> Iterator[moves.Move]:
+    def drain_hosts(self, hostnames: Iterable[str], reason: str = "") -> Iterator[moves.Move]:
         """Drain each agent while the result is read: ``hostname``, ``outcome``, ``state`` and ``error`` of each.
 
-        An agent that drains already is ``unchanged``; one that the API refuses is ``failed``, and the others go on.
+        An agent that drains already is ``unchanged``; one that the API refuses is ``failed``, and the others continue.
         At most 1,000 hosts.
         """
-        return moves.move_each(self, hostnames, moves.DRAINED)
+        return moves.move_each(self, hostnames, moves.DRAINED, reason)
 
     def undrain_hosts(self, hostnames: Iterable[str]) -> Iterator[moves.Move]:
         """Undrain each agent, as ``drain_hosts``."""
@@ -688,8 +689,8 @@ class Client(ObjectMethods):
         rate: str | None = None,
     ) -> dict[str, Any]:
         """Pause an operation (``command.*``: all whose type begins so), jobs with a tag, the hosts of a target, or
-        everything: nothing new starts there, or with a ``rate`` such as ``10/m`` only so much, and what runs goes on.
-        Returns the pause, with its ``id``.
+        everything: nothing new starts there, or with a ``rate`` such as ``10/m`` only a limited
+        number; running executions continue. Returns the pause, with its ``id``.
         """
         body: dict[str, Any] = {
             "operation": operation,
@@ -771,7 +772,8 @@ class Client(ObjectMethods):
         ``job`` is a body of ``POST /job``: ``{"operation": {"type", "data"}, "target_hostname", ...}``; or a saved job,
         whose newest version runs at each time: ``{"saved": "deploy", "parameters": {"version": "1.4"}}``, with
         ``target_hostname`` if it allows another target. ``terms``: one of ``cron="0 3 * * 1-5"``, ``every="15m"``,
-        ``at=...``, ``rrule="FREQ=MONTHLY;BYDAY=-1FR"``; and ``time_zone``, ``starts``, ``ends``, ``jitter``,
+        ``at=...``, ``rrule="FREQ=MONTHLY;BYDAY=-1FR"``, or ``after={"saved": "deploy", "status": ["completed"]}``,
+        which fires when a job of that saved job has ended so; and ``time_zone``, ``starts``, ``ends``, ``jitter``,
         ``blackouts``, ``overlap``, ``catch_up``, ``expires_after``, ``description``, ``paused``
         (``docs/schedules.md``).
         """
@@ -881,7 +883,7 @@ def _log_query(hostname: str | None, offset: int) -> dict[str, Any]:
 
 
 def _is_repeated(page: Mapping[str, Any], reached: dict[str, int]) -> bool:
-    """Whether a stream of several hosts, which begins anew after a broken connection, had sent this page before."""
+    """Whether a stream of several hosts, which starts over after a broken connection, had sent this page before."""
     if not page["chunks"]:
         return bool(page["cut"]) and page["hostname"] in reached
     before = reached.get(page["hostname"], 0)

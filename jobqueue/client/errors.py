@@ -54,7 +54,7 @@ class InvalidAnswer(ClientError):
 
 
 class WaitTimeout(ClientError, TimeoutError):
-    """The job did not end in time. ``job`` is the job as it was last seen; it goes on."""
+    """The job did not end in time. ``job`` is the job as it was last seen; it continues."""
 
     code = "wait_timeout"
 

@@ -77,7 +77,7 @@ class Job(JobInfo):
         """The job once it has ended on every host.
 
         ``check``: raise ``JobFailed``, which names the hosts, unless it ended well. Raises ``WaitTimeout`` after
-        ``timeout`` seconds, if set; the job goes on.
+        ``timeout`` seconds, if set; the job continues.
         """
         document: Document = {}
         for document in self._documents(timeout):  # noqa: B007 (the last one counts)

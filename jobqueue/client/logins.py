@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jobqueue.oidc.tokens import Registration, Tokens
 
 FOLDER = "logins"
-#: A token is renewed so many seconds before its end, so that it is not refused on its way.
+#: Seconds before its expiry at which a token is renewed, so that it does not expire in transit.
 _MARGIN_SECONDS = 30.0
 _OTHERS = 0o077
 _MOST_BYTES = 65_536

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jobqueue.client.errors import ApiError, Conflict, Unauthorized, Unavailable
@@ -64,8 +65,8 @@ def target_hosts(client: Client, target: str) -> list[str]:
     return sorted({*plan["hosts"], *(agent["hostname"] for agent in plan["left_out"])})
 
 
-def move_each(client: Client, hostnames: Iterable[str], outcome: str) -> Iterator[Move]:
-    """Drain or undrain (``outcome``) each agent; a refusal by the API is a ``Move`` that failed.
+def move_each(client: Client, hostnames: Iterable[str], outcome: str, reason: str = "") -> Iterator[Move]:
+    """Drain (for a ``reason``) or undrain (``outcome``) each agent; a refusal by the API is a ``Move`` that failed.
 
     Raises ``InvalidInput`` for too many hosts, before any is changed; and what means that the following hosts would
     fail as well: ``Unauthorized``, ``Unavailable``, ``ConnectionFailed``.
@@ -73,7 +74,7 @@ def move_each(client: Client, hostnames: Iterable[str], outcome: str) -> Iterato
     names = list(dict.fromkeys(hostnames))
     if len(names) > MAX_HOSTS:
         raise InvalidInput(f"These are {len(names):,} hosts; at most {MAX_HOSTS:,} are {outcome} at once.")
-    act = client.drain if outcome == DRAINED else client.undrain
+    act = partial(client.drain, reason=reason) if outcome == DRAINED else client.undrain
     return (_move(client, act, name, outcome) for name in names)
 
 

@@ -178,7 +178,7 @@ def _logical(texts: Iterable[str]) -> list[str]:
 def _check(line: str, key: str) -> None:
     bare = _DIGEST.sub("", line)
     if re.search(r"\s--?\w", bare):
-        raise InvalidInput(f"{key}: {line[:100]!r} has an option that is not supported behind a requirement.")
+        raise InvalidInput(f"{key}: {line[:100]!r} has an option that is not supported after a requirement.")
     if _PLACE.search(bare):
         return  # a path or an address: the agent finds out whether it exists
     try:

@@ -17,7 +17,7 @@ from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.keys import Keys
 from jobqueue.ledger.scripts import Argument, Clock, Scripts, redis_clock
 from jobqueue.ledger.server_error import is_wrong_type
-from jobqueue.model.agent import Agent, AgentEvent, AgentState, Heartbeat, Registration
+from jobqueue.model.agent import MAX_REASON, Agent, AgentEvent, AgentState, Heartbeat, Registration
 from jobqueue.model.agent_filter import AgentFilter, AgentPage
 from jobqueue.model.target import label_prefixes
 from jobqueue.wildcard import matches
@@ -135,16 +135,19 @@ class Agents:
         """Microseconds."""
         return int(self.beat_seconds() * MISSED_BEATS * 1_000_000)
 
-    def drain(self, hostname: str) -> AgentState:
-        """Give the agent no new work; running executions may finish. Raises ``AgentNotFound``, ``Conflict``."""
-        return self._move(hostname, "drain", "is already draining or cordoned; undrain reverses it")
+    def drain(self, hostname: str, reason: str = "") -> AgentState:
+        """Give the agent no new work; running executions may finish. Raises ``AgentNotFound``, ``Conflict``.
+
+        ``reason``: one line of at most ``MAX_REASON`` characters, shown with the agent until it is undrained.
+        """
+        return self._move(hostname, "drain", "is already draining or cordoned; undrain reverses it", reason)
 
     def undrain(self, hostname: str) -> AgentState:
         """Give the agent new work again. Raises ``AgentNotFound``, ``Conflict``."""
         return self._move(hostname, "undrain", "already takes work; undrain is not needed")
 
-    def _move(self, hostname: str, verb: str, refusal: str) -> AgentState:
-        answer = self._scripts.call("drain_agent", self._now(), hostname, verb)
+    def _move(self, hostname: str, verb: str, refusal: str, reason: str = "") -> AgentState:
+        answer = self._scripts.call("drain_agent", self._now(), hostname, verb, reason)
         if answer == "unknown":
             raise _unknown(hostname)
         if answer == "pending":
@@ -283,7 +286,7 @@ class Agents:
         """One page, by hostname. No call grows with the fleet.
 
         ``total`` counts all matches among the first ``MAX_LOOKED_AT`` hostnames; in a larger fleet, a filtered page
-        counts those behind ``wanted.after`` and is ``is_least``.
+        counts those after ``wanted.after`` and is ``is_least``.
         """
         self.align()
         total = self.count()
@@ -303,7 +306,7 @@ class Agents:
         page = self._page(behind, agent_filter.limit, len(matching))
         if is_counted:
             return page
-        # the search continues behind the hostnames that were looked at
+        # the search continues after the hostnames that were looked at
         return replace(page, is_least=True, next_after=page.next_after or after or None)
 
     def _page(self, hosts: list[str], limit: int, total: int) -> AgentPage:
@@ -448,6 +451,7 @@ def _agent(
         public_key=str(info.get("public_key", "")),
         joining=str(info.get("joining", "")),
         timeline=tuple(map(_event, log)),
+        drain_reason=" ".join(fields.get("drain_reason", "").split())[:MAX_REASON],
     )
 
 

@@ -44,8 +44,8 @@ class DamagedKeys:
         for key in damaged:
             self._alarm(
                 f"type|{key}",
-                f"The key {key} in Redis holds a {actual[key]} in place of a {types[key]}: what it held is lost. "
-                "`jobqueue doctor --repair` moves it aside and restores what other records contain.",
+                f"The key {key} in Redis contains a {actual[key]} instead of a {types[key]}: its previous content is "
+                "lost. `jobqueue doctor --repair` moves it aside and restores what other records contain.",
             )
         return tuple(damaged)
 

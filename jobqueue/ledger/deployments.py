@@ -47,7 +47,7 @@ class Deployments:
         return None if text is None else Deployment.read(str(text))
 
     def page(self, after: str, limit: int) -> tuple[list[HostDeployments], str | None]:
-        """The deployments of up to ``limit`` hosts behind ``after``, and the hostname to continue after, if any."""
+        """The deployments of up to ``limit`` hosts after ``after``, and the hostname to continue after, if any."""
         with translated_errors():
             start = f"({after}" if after else "-"
             names = self._client.zrangebylex(self._keys.kind("deployed_hosts"), start, "+", start=0, num=limit + 1)

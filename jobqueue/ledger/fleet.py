@@ -24,7 +24,7 @@ class Fleet:
         self._now = now
 
     def survey(self, after: str = "") -> tuple[list[AgentRow], str, int]:
-        """The next agents behind ``after``, by hostname; the last hostname (empty at the end), and the time.
+        """The next agents after ``after``, by hostname; the last hostname (empty at the end), and the time.
 
         One short call, however many agents there are.
         """

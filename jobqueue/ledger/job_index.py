@@ -86,7 +86,7 @@ class JobIndex:
         self._scripts = scripts
 
     def find(self, job_filter: JobFilter, *, counts_all: bool) -> FoundJobs:
-        """One page. Raises ``InvalidInput`` for an offset that reaches behind what one listing examines.
+        """One page. Raises ``InvalidInput`` for an offset that reaches beyond what one listing examines.
 
         By status, or by final statuses and one other dimension, or by one dimension alone, one call finds the page, and
         ``total`` is exact. Any other filter examines at most ``LOOKED_AT`` index entries. Unless ``counts_all``, it

@@ -323,7 +323,7 @@ class Jobs:
             position = part.looked_at
 
     def executions(self, job_id: str, first: int, most: int, states: tuple[ExecutionState, ...]) -> ExecutionPart:
-        """At most ``most`` of a broadcast's executions behind the ``first`` ones, of all or of those in ``states``.
+        """At most ``most`` of a broadcast's executions after the ``first`` ones, of all or of those in ``states``.
 
         One short call; it may find fewer than there are.
 

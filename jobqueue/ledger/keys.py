@@ -116,6 +116,11 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "object_uses": ("object-uses", "hash", "{name}: how many paths of hosts an object is deployed at"),
     "deployed": ("deployed:", "hash", "{hostname}: per path, the object that was deployed there, JSON"),
     "deployed_hosts": ("deployed-hosts", "zset", "hostnames with deployments of objects, in alphabetical order"),
+    "parent": ("parent:", "string", "{parent}: a job that spans cells, with its parts, JSON, sealed by the API"),
+    "parent_key": ("parent-key:", "string", "{digest of an idempotency key}: id of its parent; expires"),
+    "parents_due": ("parents-due", "zset", "ids of parents with unfinished parts, by the time to examine them next"),
+    "parts_pending": ("parts-pending", "zset", "{cell}|{parent} of parts that their cells have not confirmed"),
+    "cell_hosts": ("cell-hosts:", "zset", "{cell}: hostnames of its agents, by the time when it last named them"),
     "schedule": (
         "schedule:",
         "hash",
@@ -130,6 +135,13 @@ KINDS: dict[str, tuple[str, str, str]] = {
     ),
     "schedule_log": ("schedule-log:", "list", "{name}: the results of its last times, newest first"),
     "scheduler": ("scheduler", "string", "which API process fires schedules; expires"),
+    "following": ("following", "zset", "names of the schedules that follow the endings of jobs"),
+    "followers": ("followers:", "zset", "{list of jobs}: names of the schedules that follow the endings of its jobs"),
+    "followed": (
+        "followed",
+        "string",
+        "id of the newest event of a job that these schedules have processed; exists only while there are such",
+    ),
     "notification": (
         "notification:",
         "hash",
@@ -151,7 +163,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "job_notices": (
         "job-notices",
         "stream",
-        "events of jobs for notification rules; exists only while there are rules; bounded",
+        "events of jobs for notification rules and schedules that follow jobs; exists only with such ones; bounded",
     ),
     "plan": ("plan:", "string", "{hash}: the agents of a plan, compressed; expires after an hour"),
     "failures": ("failures:", "string", "{digest of an address or a name}: its recent failed logins; expires"),
@@ -269,6 +281,12 @@ class Keys:
 
     def object(self, name: str) -> str:
         return self.kind("object") + name
+
+    def parent(self, parent_id: str) -> str:
+        return self.kind("parent") + parent_id
+
+    def cell_hosts(self, cell: str) -> str:
+        return self.kind("cell_hosts") + cell
 
     def deployed(self, hostname: str) -> str:
         return self.kind("deployed") + hostname

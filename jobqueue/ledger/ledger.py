@@ -42,6 +42,7 @@ from jobqueue.settings import Settings
 
 if TYPE_CHECKING:
     from jobqueue.ledger.acknowledgements import Acknowledgements
+    from jobqueue.ledger.cell_hosts import CellHosts
     from jobqueue.ledger.configurations import Configurations
     from jobqueue.ledger.credentials import Credentials
     from jobqueue.ledger.events import Events
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from jobqueue.ledger.notifications import Notifications
     from jobqueue.ledger.objects import Objects
     from jobqueue.ledger.outages import Outages
+    from jobqueue.ledger.parents import Parents
     from jobqueue.ledger.pauses import Pauses
     from jobqueue.ledger.plans import Plans
     from jobqueue.ledger.rate_limits import RateLimits
@@ -104,6 +106,7 @@ class Ledger:
         self.scripts = Scripts(client, self.keys, most_connections=most_connections)
         self._seal = seal = Seal.of(settings)
         self._package_ttl_seconds = settings.package_ttl_seconds
+        self._job_ttl_seconds = settings.job_ttl_seconds
         self.executions = Executions(self.scripts, lease_seconds=settings.lease_seconds, now=now)
         self.alarm = alarm = TamperAlarm(self.executions)
         self.damaged_keys = DamagedKeys(client, self.keys, alarm)
@@ -266,6 +269,18 @@ class Ledger:
         from jobqueue.ledger.plans import Plans
 
         return Plans(self.client, self.keys)
+
+    @built_once
+    def parents(self) -> Parents:
+        from jobqueue.ledger.parents import Parents
+
+        return Parents(self._sealed, keep_seconds=self._job_ttl_seconds, now=self._now)
+
+    @built_once
+    def cell_hosts(self) -> CellHosts:
+        from jobqueue.ledger.cell_hosts import CellHosts
+
+        return CellHosts(self.client, self.keys)
 
     @built_once
     def counting(self) -> Counting:

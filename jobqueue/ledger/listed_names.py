@@ -41,6 +41,7 @@ class ListedNames:
         for names, field in _TIMES:
             yield from self._without_a_time(names, field)
             yield from self._dangling("schedule", names)
+        yield from self._unfollowed()
 
     def _unlisted(self, kind: str, names: str) -> Iterator[Fault]:
         place = self._keys.kind(names)
@@ -65,6 +66,24 @@ class ListedNames:
                 if self._repairs:
                     self._client.zadd(place, {name: 0 if field is None else int(due)})
             yield "schedule", place, f"{name[:200]!r} has a next time, and would not fire"
+
+    def _unfollowed(self) -> Iterator[Fault]:
+        """Schedules that follow jobs, and would not fire at their ends."""
+        place = self._keys.kind("following")
+        for key in self._scan("schedule"):
+            name = key.removeprefix(self._keys.kind("schedule"))
+            with translated_errors():
+                group = self._client.hget(key, "follows")
+                if not group:
+                    continue
+                followers = self._keys.kind("followers") + str(group)
+                missing = [each for each in (followers, place) if self._client.zscore(each, name) is None]
+                if self._repairs:
+                    for each in missing:
+                        self._client.zadd(each, {name: 0})
+            for each in missing:
+                yield "schedule", each, f"{name[:200]!r} follows jobs, and would not fire"
+        yield from self._dangling("schedule", "following")
 
     def _dangling(self, kind: str, names: str) -> Iterator[Fault]:
         key = self._keys.kind(names)

@@ -56,8 +56,8 @@ class Turn:
 
 @dataclass(frozen=True)
 class Reading:
-    """Events behind a cursor, oldest first. ``begin``: that cursor; or another one, just before the first event that is
-    left, if events behind the cursor were removed before they were read. ``is_last``: there are no more.
+    """Events after a cursor, oldest first. ``begin``: that cursor; or another one, just before the first event that is
+    left, if events after the cursor were removed before they were read. ``is_last``: there are no more.
     """
 
     notices: tuple[Notice, ...]
@@ -68,7 +68,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Settlement:
-    """The new progress of a rule, after an attempt or, without a ``delivery``, behind events that are not reported."""
+    """The new progress of a rule, after an attempt or, without a ``delivery``, past events that are not reported."""
 
     cursor: Cursor
     attempts: int = 0
@@ -113,7 +113,7 @@ class Notifications(NumberedRecords[RuleView]):
         self._scripts.call("take_notifications", self._now(), holder, 0, "", "")
 
     def read(self, cursor: Cursor) -> Reading:
-        """The events behind a cursor."""
+        """The events after a cursor."""
         answer = self._scripts.call("read_notices", self._now(), cursor.jobs, cursor.others, MOST_NOTICES)
         has_jobs, has_others, jobs, others, newest_job, newest_other = answer
         merged = [_notice(*entry, is_of_job=True) for entry in jobs]
@@ -121,9 +121,7 @@ class Notifications(NumberedRecords[RuleView]):
         merged.sort(key=lambda notice: notice.position)
         is_last = True
         for entries in (jobs, others):
-            if (
-                len(entries) == MOST_NOTICES
-            ):  # of the other stream, only those that are certainly not behind unread ones
+            if len(entries) == MOST_NOTICES:  # of the other stream, only those that are certainly not after unread ones
                 end = _notice(*entries[-1], is_of_job=entries is jobs).position
                 merged = [notice for notice in merged if notice.position <= end]
                 is_last = False
@@ -226,7 +224,7 @@ def _notice(entry_id: str, text: str, *, is_of_job: bool) -> Notice:
 
 
 def _just_before(entries: Sequence[Sequence[Any]], newest: str) -> str:
-    """The id before that of the first entry: a cursor behind which no entry is missing. ``newest`` if there is none."""
+    """The id before that of the first entry: a cursor after which no entry is missing. ``newest`` if there is none."""
     if not entries:
         return newest
     time, number = map(int, str(entries[0][0]).split("-"))

@@ -73,7 +73,7 @@ class NumberedRecords(ABC, Generic[View]):
         return [self._view(*record) for record in records]
 
     def page(self, behind: str, limit: int, results: int) -> tuple[list[View], int, str | None]:
-        """Records by name, behind a name; how many there are in all, and the name behind which the next page begins.
+        """Records by name, behind a name; how many there are in all, and the name after which the next page begins.
 
         Altered ones are left out, with an alert.
         """

@@ -30,7 +30,7 @@ class Objects:
         self._sealed = SealedRecords(storage, "object", "object", remedy)
 
     def page(self, after: str, limit: int) -> tuple[list[StoredObject], int, str | None]:
-        """Up to ``limit`` objects behind ``after``, by name; the number of all, and the name to continue after, if any.
+        """Up to ``limit`` objects after ``after``, by name; the number of all, and the name to continue after, if any.
 
         Altered ones are left out, with an alert.
         """

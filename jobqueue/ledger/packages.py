@@ -210,7 +210,7 @@ def _check_same(stored: PackageInfo, sha256: str) -> None:
     if stored.sha256 != sha256:
         raise PackageExists(
             f"A package {stored.name} is stored already, with other bytes (sha256 {stored.sha256}), and packages never "
-            "change; nothing was stored. Upload yours under another name, best one made from its content.",
+            "change; nothing was stored. Upload yours under another name, preferably one derived from its content.",
             {"package": stored.name, "sha256": stored.sha256},
         )
 

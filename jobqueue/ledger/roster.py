@@ -62,7 +62,7 @@ class Roster:
     def fleet(self, *, is_fresh: bool = False) -> Fleet:
         """The agents as they were a moment ago (``KEPT_SECONDS``; a few seconds in fleets of thousands).
 
-        With ``is_fresh``, they are read anew. Raises ``LedgerUnavailable``.
+        With ``is_fresh``, they are read again. Raises ``LedgerUnavailable``.
         """
         return self._newest(is_fresh=is_fresh)
 

@@ -23,7 +23,7 @@ class SavedJobs:
         self._sealed = SealedRecords(storage, "saved", "saved job", remedy)
 
     def page(self, after: str, limit: int) -> tuple[list[SavedJob], str | None]:
-        """Up to ``limit`` saved jobs behind the name ``after``, by name, and the name to continue after, if any.
+        """Up to ``limit`` saved jobs after the name ``after``, by name, and the name to continue after, if any.
 
         Altered ones are left out, with an alert.
         """

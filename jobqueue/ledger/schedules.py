@@ -19,7 +19,7 @@ from jobqueue.model.stored_limits import KEPT_RESULTS
 MOST_SCHEDULES = 100_000
 #: Maximum number of schedules of one page.
 MAX_PAGE = 100
-#: In place of a next time: that of before.
+#: In place of a next time: keep it.
 _KEEP = "="
 _KIND = NumberedKind(
     name="schedule",
@@ -36,13 +36,14 @@ _KIND = NumberedKind(
 class Taken:
     """The work of the process that fires schedules. ``now`` is the ledger's time; ``first``: when the next schedule
     is due; ``due``: names of those that are; ``ahead``: names of those whose times were computed before the clock went
-    back.
+    back; ``has_endings``: jobs have ended since the schedules that follow jobs were attended.
     """
 
     now: int
     first: int | None
     due: tuple[str, ...]
     ahead: tuple[str, ...]
+    has_endings: bool
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,28 @@ class Step:
     seen: int | None = None
 
 
+@dataclass(frozen=True)
+class Ending:
+    """A job has ended, according to an event that an agent may have written; ``names`` are the schedules to attend."""
+
+    event: str
+    job_id: str
+    status: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Endings:
+    """Endings of jobs behind the cursor ``before``. ``behind``: the cursor once they are processed; ``is_cut``: events
+    behind the cursor may have been removed before they were read.
+    """
+
+    before: str
+    behind: str
+    is_cut: bool
+    endings: tuple[Ending, ...]
+
+
 class Schedules(NumberedRecords[ScheduleView]):
     """The schedules of one ledger. Thread-safe. Raises ``LedgerUnavailable`` when Redis is away."""
 
@@ -72,30 +95,55 @@ class Schedules(NumberedRecords[ScheduleView]):
 
         Raises as ``put``.
         """
-        self._store(schedule.name, before, self._sealed(schedule), schedule.serial, _KEEP, "")
+        self._store(schedule.name, before, self._sealed(schedule), schedule.serial, _KEEP, "", _followed(schedule))
 
     def put(self, schedule: Schedule, before: str, next_time: int | None, due: int | None) -> None:
         """Store a schedule in place of the one with the serial number ``before`` ('': it is new), and its next time.
 
         Raises ``ScheduleExists``, ``ScheduleNotFound``, ``RecordChanged``, ``Conflict`` if there are too many.
         """
-        self._store(schedule.name, before, self._sealed(schedule), schedule.serial, *_planned(next_time, due))
+        planned = _planned(next_time, due)
+        self._store(schedule.name, before, self._sealed(schedule), schedule.serial, *planned, _followed(schedule))
 
     def remove(self, name: str, serial: str) -> None:
         """Remove a schedule and its results. Raises ``ScheduleNotFound``, ``RecordChanged``."""
-        self._store(name, serial, "", "", "", "")
+        self._store(name, serial, "", "", "", "", "")
 
     def take(self, holder: str, lease_seconds: float, most: int) -> Taken | None:
         """The schedules that are due, at most ``most``, for the one process that fires them; None for the others."""
         answer = self._scripts.call("take_schedules", self._now(), holder, int(lease_seconds * 1000), most)
         if not answer:
             return None
-        now, first, due, ahead = answer
-        return Taken(int(now), int(float(first)) if first else None, tuple(map(str, due)), tuple(map(str, ahead)))
+        now, first, due, ahead, has_endings = answer
+        return Taken(
+            int(now),
+            int(float(first)) if first else None,
+            tuple(map(str, due)),
+            tuple(map(str, ahead)),
+            has_endings == "1",
+        )
 
     def give_up(self, holder: str) -> None:
         """Let another process fire schedules."""
         self._scripts.call("take_schedules", self._now(), holder, 0, 0)
+
+    def endings(self, most: int) -> Endings | None:
+        """The endings of jobs that schedules follow, from ``most`` events; None if no schedule follows jobs."""
+        answer = self._scripts.call("read_endings", self._now(), most)
+        if not answer:
+            return None
+        before, behind, is_cut, *endings = answer
+        followed = (Ending(str(event), str(job), str(status), tuple(names)) for event, job, status, *names in endings)
+        return Endings(str(before), str(behind), is_cut == "1", tuple(followed))
+
+    def pass_endings(self, before: str, behind: str) -> bool:
+        """Move the cursor of the schedules that follow jobs; False if another process did."""
+        return bool(self._scripts.call("settle_endings", before, behind))
+
+    def followers(self, group: str, most: int) -> tuple[str, ...]:
+        """Names of the schedules that follow the jobs of a list, at most ``most``."""
+        key = self._keys.kind("followers") + group
+        return tuple(map(str, self._scripts.command("ZRANGE", key, 0, most - 1)))
 
     def shelve(self, name: str) -> None:
         """Fire an altered schedule no more; it stays listed under its name until it is deleted."""
@@ -152,6 +200,11 @@ def fire_argument(schedule: Schedule, outcome: Outcome, time: int, next_time: in
     """The time that a job is made for, as ``lua/include/fire.lua`` reads it."""
     planned = "|".join(map(str, _planned(next_time, due)))
     return f"{outcome}|{schedule.name}|{schedule.serial}|{time}|{planned}"
+
+
+def _followed(schedule: Schedule) -> str:
+    """The list of the jobs that a schedule follows; empty for none."""
+    return "" if schedule.after is None else schedule.after.group
 
 
 def _planned(next_time: int | None, due: int | None) -> tuple[Argument, Argument]:

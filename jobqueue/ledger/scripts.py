@@ -69,8 +69,9 @@ REPAIRABLE = (
         "config_log",
         "configs",
     ),
-    *("saved_names", "saved_versions"),
+    *("saved_names", "saved_versions", "parents_due", "parts_pending"),
     *("schedules", "schedules_due", "schedules_planned", "schedule_log", "scheduler"),
+    *("following", "followers", "followed"),
     *("notifications", "notification_log", "notifier", "notices", "job_notices"),
 )
 #: Streams that an agent's user may add to, or that scripts of all processes add to: none may be left without a next id.

@@ -25,6 +25,10 @@ class AgentState(str, Enum):
         return self.value
 
 
+#: Maximum length of the reason for which an agent is drained.
+MAX_REASON = 500
+
+
 @dataclass(frozen=True)
 class AgentEvent:
     """A change in an agent's timeline: since ``at`` (microseconds) it is in ``state``."""
@@ -74,7 +78,8 @@ class Heartbeat:
 class Agent:
     """An agent as the ledger knows it. Times are microseconds; ``live`` means that its last heartbeat is recent.
 
-    ``public_key`` and ``joining`` are reported by the agent, see ``Registration``.
+    ``public_key`` and ``joining`` are reported by the agent, see ``Registration``. ``drain_reason``: why it is drained,
+    if a reason was given.
     """
 
     hostname: str
@@ -95,6 +100,7 @@ class Agent:
     timeline: tuple[AgentEvent, ...] = ()
     public_key: str = ""
     joining: str = ""
+    drain_reason: str = ""
 
     @property
     def status(self) -> str:

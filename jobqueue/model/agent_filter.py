@@ -16,7 +16,7 @@ class AgentFilter:
 
     ``hostname`` may have stars for any characters (``web*.fra1``). ``labels`` are (key, value), each matching as a
     target does: a value matches its dotted prefixes. ``states``: one of them; ``is_live``: with or without recent
-    heartbeats. The list begins behind the hostname ``after``.
+    heartbeats. The list begins after the hostname ``after``.
     """
 
     hostname: str = ""
@@ -35,7 +35,7 @@ class AgentFilter:
 @dataclass(frozen=True)
 class AgentPage:
     """One page, by hostname. ``total`` counts the matches; with ``is_least`` there may be more. ``next_after`` is the
-    hostname behind which the next page begins, None at the end.
+    hostname after which the next page begins, None at the end.
     """
 
     items: tuple[Agent, ...]

@@ -1,4 +1,4 @@
-"""Concurrency keys: at most so many jobs or executions with the same key at a time."""
+"""Concurrency keys: a limit on the number of jobs or executions with the same key at a time."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def parse_grant(text: str) -> Grant:
             f"{text[:80]!r} is not a permission; write resource:verb, resource:* or *, or one with @target."
         )
     if at and not target.strip():
-        raise InvalidInput(f"{text[:80]!r} names no target behind the @; write for example {permission}@group:web.")
+        raise InvalidInput(f"{text[:80]!r} names no target after the @; write for example {permission}@group:web.")
     numbers = _LIMITS.fullmatch(limits)
     if numbers is None:
         raise InvalidInput(

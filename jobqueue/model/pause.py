@@ -31,7 +31,7 @@ class Pause:
     """``value`` is the operation (``command.*``: all whose type begins so), the tag as ``key:value`` or the target.
 
     ``hosts``: how many hosts a pause of a target has; they are fixed when it is made. ``until``: when it ends by
-    itself, ``created``: when it began, in microseconds. ``rate``: so many executions start in spite of it; None: none.
+    itself, ``created``: when it began, in microseconds. ``rate``: the executions that still start; None: none.
     """
 
     id: str
@@ -46,7 +46,7 @@ class Pause:
 
     @property
     def what(self) -> str:
-        """What is paused, in words."""
+        """Description of what is paused."""
         what = "everything" if self.kind is PauseKind.EVERYTHING else f"{self.kind.value} {self.value}"
         return f"{what} above {self.rate}" if self.rate else what
 

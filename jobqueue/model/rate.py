@@ -1,4 +1,4 @@
-"""A rate: so many starts in a second, a minute or an hour."""
+"""A rate: a number of starts per second, minute or hour."""
 
 from __future__ import annotations
 

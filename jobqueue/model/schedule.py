@@ -40,6 +40,7 @@ class Outcome(str, Enum):
     PAUSED = "paused"
     BLACKOUT = "blackout"
     REFUSED = "refused"
+    FOLLOWED = "followed"
 
     def __str__(self) -> str:
         return self.value
@@ -92,13 +93,33 @@ class Pause:
 
 
 @dataclass(frozen=True)
+class After:
+    """The jobs that a schedule follows: it fires when one of them has ended with one of the statuses.
+
+    ``kind`` and ``name`` are what a caller names, such as the saved job ``deploy``; ``group`` is the list of its jobs
+    (``JobFields.groups``), which no request can put a job on. ``makes``: the lists of the schedule's own jobs.
+    """
+
+    kind: str
+    name: str
+    group: str
+    status: tuple[str, ...]
+    makes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> After:
+        """From JSON."""
+        return cls(**{**document, "status": tuple(document["status"]), "makes": tuple(document["makes"])})
+
+
+@dataclass(frozen=True)
 class Schedule:
     """A schedule as stored. ``uid`` distinguishes it from others that had the same name, ``serial`` changes with each
     change. ``content`` is the request for its jobs as a caller of the API would send it.
 
     ``catch_up``: how far back missed times are made up for; None: not even the newest. ``expires_after``: how long its
     jobs wait for hosts that are offline; None: they do not. ``managed_by`` is the set of files that it was applied
-    from.
+    from. A schedule with ``after`` follows other jobs, and has no times.
     """
 
     name: str
@@ -117,15 +138,19 @@ class Schedule:
     changed: int = 0
     changed_by: str = ""
     managed_by: str = ""
+    after: After | None = None
 
     def document(self) -> dict[str, Any]:
         """As JSON."""
-        return asdict(self)
+        document = asdict(self)
+        if self.after is None:
+            del document["after"]
+        return document
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Schedule:
         """The inverse of ``document``."""
-        pause = document["pause"]
+        pause, after = document["pause"], document.get("after")
         return cls(
             **{
                 **document,
@@ -134,6 +159,7 @@ class Schedule:
                 "overlap": Overlap(document["overlap"]),
                 "blackouts": tuple(Blackout(**blackout) for blackout in document["blackouts"]),
                 "pause": pause and Pause(**pause),
+                "after": after and After.of(after),
             }
         )
 

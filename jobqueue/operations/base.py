@@ -70,7 +70,7 @@ class Operation:
     ``@fact.X`` in its data is replaced on the agent. ``extra``: the extra of jobqueue without which it is not offered.
     ``only_starts_processes``: it does all its work in processes that it starts, so their user is the only one that
     counts. ``needs_agent_user``: it uses what belongs to the agent, and cannot run as another user. ``positional``: the
-    field of the data that takes the words behind ``--`` on a command line. ``code``: which fields of the data are run
+    field of the data that takes the words after ``--`` on a command line. ``code``: which fields of the data are run
     as code, and in which language (``SHELL`` or ``OTHER_CODE``): saved jobs let no parameter become a part of it
     unquoted. ``prepare`` completes submitted data. ``lacks``: agents for which it gives a sentence do not offer it.
     ``further_permissions``: what the data of a submission needs besides ``permission``. ``sends_files``: its results

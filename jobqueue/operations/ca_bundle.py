@@ -25,14 +25,14 @@ def read_bundle(text: str, source: str) -> list[str]:
     labels = _LABEL.findall(text)
     other = next((label for label in labels if label != _CERTIFICATE), None)
     if other is not None:
-        raise OperationFailed(f"{source} holds a {brief(other, 50)}; a bundle may hold CA certificates only.")
+        raise OperationFailed(f"{source} contains a {brief(other, 50)}; a bundle may hold CA certificates only.")
     if not labels:
-        raise OperationFailed(f"{source} holds no certificate in PEM (-----BEGIN CERTIFICATE-----).")
+        raise OperationFailed(f"{source} contains no certificate in PEM (-----BEGIN CERTIFICATE-----).")
     if len(labels) > MOST_CERTIFICATES:
-        raise OperationFailed(f"{source} holds {len(labels)} certificates; at most {MOST_CERTIFICATES} are possible.")
+        raise OperationFailed(f"{source} contains {len(labels)} certificates; at most {MOST_CERTIFICATES} are allowed.")
     blocks = _BLOCK.findall(text)
     if len(blocks) != len(labels):
-        raise OperationFailed(f"{source} holds a damaged certificate: a block is not base64, or has no end.")
+        raise OperationFailed(f"{source} contains a damaged certificate: a block is not base64, or has no end.")
     found = (_certificate(block, f"Certificate {number} of {source}") for number, block in enumerate(blocks, 1))
     return list(dict.fromkeys(found))
 
@@ -54,5 +54,5 @@ def _certificate(block: str, name: str) -> str:
     if counts["x509_ca"] != 1:
         raise OperationFailed(f"{name} is not the certificate of a CA.")
     if store.get_ca_certs(binary_form=True) != [der]:
-        raise OperationFailed(f"{name} has other data behind the certificate.")
+        raise OperationFailed(f"{name} has other data after the certificate.")
     return ssl.DER_cert_to_PEM_cert(der)

@@ -49,7 +49,7 @@ def found(kind: str, name: str, context: Context) -> Mapping[str, Any] | None:
         (entry,) = json.loads(result.stdout.text())
         return dict(entry)
     except (ValueError, TypeError) as error:
-        raise OperationFailed(f"docker has described the {kind} {name} otherwise than expected.") from error
+        raise OperationFailed(f"docker returned an unexpected description of the {kind} {name}.") from error
 
 
 def container(name: str, context: Context) -> Mapping[str, Any]:
@@ -82,7 +82,7 @@ def listed(context: Context) -> list[dict[str, Any]]:
     try:
         return [_listed(json.loads(line)) for line in lines if line.strip()]
     except (ValueError, KeyError, TypeError) as error:
-        raise OperationFailed("docker has listed the containers otherwise than expected.") from error
+        raise OperationFailed("docker returned an unexpected list of containers.") from error
 
 
 def protect_container(entry: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ class OperationInfo:
 
     ``changes``: it may change the host. ``idempotent``: running it twice is as good as once.
     ``permission``: what a caller needs besides the right to submit. ``plugin``: the distribution it comes from.
-    ``positional``: the field of the data that takes the words behind ``--`` on a command line, if there is one.
+    ``positional``: the field of the data that takes the words after ``--`` on a command line, if there is one.
     """
 
     type: str

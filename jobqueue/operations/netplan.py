@@ -55,9 +55,9 @@ def managed(purpose: str, interface: str) -> dict[str, Any] | None:
     try:
         settings = json.loads(text.removeprefix(MARK))["network"]["ethernets"][interface]
     except (ValueError, KeyError, TypeError) as error:
-        raise OperationFailed(f"{path} was changed by hand and cannot be read; remove it to start anew.") from error
+        raise OperationFailed(f"{path} was changed by hand and cannot be read; delete it to start over.") from error
     if not isinstance(settings, dict):
-        raise OperationFailed(f"{path} was changed by hand and cannot be read; remove it to start anew.")
+        raise OperationFailed(f"{path} was changed by hand and cannot be read; delete it to start over.")
     return settings
 
 

@@ -42,7 +42,7 @@ def object_text(data: Mapping[str, Any], context: Context) -> ObjectText:
     except UnicodeDecodeError as error:
         raise OperationFailed(f"The object {plain.object} is not UTF-8 text.") from error
     if "\0" in text:
-        raise OperationFailed(f"The object {plain.object} holds a NUL character, so it is not text.")
+        raise OperationFailed(f"The object {plain.object} contains a NUL character, so it is not text.")
     return ObjectText(text, plain)
 
 

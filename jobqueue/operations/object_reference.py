@@ -92,7 +92,7 @@ def with_source(data: dict[str, Any], pin: PinPackages) -> dict[str, Any]:
     name = data.get("object")
     if name is None:
         if _SOURCE in data:
-            raise InvalidInput.of(_SOURCE, "Is set by the API; give object.")
+            raise InvalidInput.of(_SOURCE, "Set by the API; give object instead.")
         return data
     version = data.get("version")
     if not isinstance(name, str):

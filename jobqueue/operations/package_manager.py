@@ -35,7 +35,7 @@ class PackageManager:
     installed: Sequence[str] = ()
     size_unit: int = 1
     updates: Sequence[str] = ()
-    #: How a version is written behind a name.
+    #: How a version is written after a name.
     separator: str = "="
 
     def arguments_of_upgrade(self) -> dict[str, Any]:

@@ -78,7 +78,7 @@ class Registry:
             try:
                 loaded = _operations_of(plugin.load())
                 if not loaded:
-                    raise ValueError("it holds no operation")
+                    raise ValueError("it contains no operation")
             except StopRequested:  # no fault of the plugin
                 raise
             except (Exception, SystemExit) as error:  # noqa: BLE001 (a plugin may do anything at import)

@@ -32,7 +32,7 @@ _NUMBERS = {
 }
 _NUMBER = re.compile(r"[+-]?[0-9]{1,3}")
 _WEEKDAY = re.compile(r"([+-]?[0-9]{1,2})?(?:MO|TU|WE|TH|FR|SA|SU)")
-_MOST_WEEKS = 53
+_MOST_WEEKS, _MOST_WEEKS_OF_MONTH = 53, 5
 #: The frequencies with which RFC 5545 allows a part.
 _ONLY_WITH = {
     "BYMONTHDAY": ("DAILY", "MONTHLY", "YEARLY"),
@@ -185,6 +185,9 @@ def _check_weekdays(parts: dict[str, str], field: str) -> None:
     if parts["FREQ"] not in ("MONTHLY", "YEARLY") or "BYWEEKNO" in parts:
         sentence = "A number in BYDAY (1MO, the first Monday) needs FREQ=MONTHLY, or YEARLY without BYWEEKNO."
         raise InvalidInput.of(field, sentence)
+    counts_in_months = parts["FREQ"] == "MONTHLY" or "BYMONTH" in parts
+    if counts_in_months and not all(abs(int(number)) <= _MOST_WEEKS_OF_MONTH for number in numbers):
+        raise InvalidInput.of(field, f"A month has at most five of a day; {parts['BYDAY'][:40]!r} has a larger number.")
     if len(numbers) < len(days):
         raise InvalidInput.of(field, "BYDAY may not mix days with and without a number; use two schedules.")
 

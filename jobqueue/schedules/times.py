@@ -28,12 +28,24 @@ _FIRST_STEP, _DOUBLINGS = 60 * SECOND, 27
 _KINDS = ("cron", "every", "at", "rrule")
 
 
+class _Never:
+    """The times of a schedule that has none of its own."""
+
+    def after(self, moment: int) -> None:
+        """No time."""
+
+
 class Times:
     """The times at which one schedule fires."""
 
-    def __init__(self, timing: Timing, blackouts: Sequence[Blackout] = (), uid: str = "") -> None:
-        """Raises ``InvalidInput``, which names the field, for a timing or a blackout that is invalid."""
-        self._trigger = _trigger(timing)
+    def __init__(
+        self, timing: Timing, blackouts: Sequence[Blackout] = (), uid: str = "", *, is_timed: bool = True
+    ) -> None:
+        """Raises ``InvalidInput``, which names the field, for a timing or a blackout that is invalid.
+
+        ``is_timed``: it has times of its own.
+        """
+        self._trigger = _trigger(timing) if is_timed else _untimed(timing)
         self._starts = timing.starts
         self._ends = timing.ends
         self._jitter = timing.jitter
@@ -102,9 +114,9 @@ class Times:
 
 
 @lru_cache(maxsize=4096)
-def times_of(timing: Timing, blackouts: tuple[Blackout, ...], uid: str) -> Times:
+def times_of(timing: Timing, blackouts: tuple[Blackout, ...], uid: str, *, is_timed: bool = True) -> Times:
     """The times of a stored schedule; those of the schedules in use are kept."""
-    return Times(timing, blackouts, uid)
+    return Times(timing, blackouts, uid, is_timed=is_timed)
 
 
 def _trigger(timing: Timing) -> Trigger:
@@ -113,8 +125,7 @@ def _trigger(timing: Timing) -> Trigger:
         problem = f"{' and '.join(named)} are given" if named else "none is given"
         raise InvalidInput.of("cron" if not named else named[1], f"Give one of cron, every, at and rrule; {problem}.")
     zone = zone_of(timing.time_zone)
-    if timing.starts is not None and timing.ends is not None and timing.ends < timing.starts:
-        raise InvalidInput.of("ends", "Must not be before starts.")
+    _check_bounds(timing)
     if timing.cron is not None:
         return Cron(timing.cron, zone)
     if timing.at is not None:
@@ -123,6 +134,22 @@ def _trigger(timing: Timing) -> Trigger:
     if timing.every is not None:
         return Interval(timing.every, anchor)
     return Recurrence(timing.rrule or "", anchor, zone)
+
+
+def _untimed(timing: Timing) -> Trigger:
+    """The trigger of a schedule that follows jobs. Raises ``InvalidInput`` for what only times have."""
+    for name in (*_KINDS, "anchor"):
+        if getattr(timing, name) is not None:
+            raise InvalidInput.of(name, "A schedule with after has no times of its own; leave one of them out.")
+    if timing.jitter:
+        raise InvalidInput.of("jitter", "A schedule with after fires at once; leave it out.")
+    _check_bounds(timing)
+    return _Never()
+
+
+def _check_bounds(timing: Timing) -> None:
+    if timing.starts is not None and timing.ends is not None and timing.ends < timing.starts:
+        raise InvalidInput.of("ends", "Must not be before starts.")
 
 
 def _window(timing: Timing, blackout: Blackout, number: int) -> tuple[Cron, int]:

@@ -18,9 +18,8 @@ from jobqueue.model.concurrency import Concurrency
 from jobqueue.model.schedule import Outcome, Overlap, Schedule, ScheduleView
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.timestamps import to_iso
-from jobqueue.schedules.times import times_of
-from jobqueue.services.scheduler import job_id_of
-from jobqueue.services.schedules import made_for
+from jobqueue.services.firing import job_id_of
+from jobqueue.services.schedules import made_for, times_for
 from jobqueue.services.submission import JobSubmitter, ScheduledJob
 
 #: Times of one slice, and of a whole range.
@@ -97,7 +96,9 @@ def _slice(schedule: Schedule, begin: int, end: int, now: int) -> tuple[list[int
         raise InvalidInput.of("to", f"Must not be later than now, {to_iso(now)}; the schedule fires what comes.")
     if begin > end:
         raise InvalidInput.of("from", "Must not be later than to.")
-    times = times_of(schedule.timing, schedule.blackouts, schedule.uid)
+    if schedule.after is not None:
+        raise InvalidInput.of("from", "The schedule has no times to backfill: it follows the ends of jobs.")
+    times = times_for(schedule)
     moments: list[int] = []
     moment = times.after(begin - 1)
     while moment is not None and moment <= end:

@@ -68,7 +68,7 @@ class JobManager:
     def search(self, job_filter: JobFilter, search: JobSearch) -> JobPage:
         """One page of those jobs that also match ``search``, newest first; not verified.
 
-        Examines at most ``SEARCHED_JOBS`` jobs of the filter; ``next_cursor`` continues behind them, so that a page may
+        Examines at most ``SEARCHED_JOBS`` jobs of the filter; ``next_cursor`` continues after them, so that a page may
         be short, or empty. ``total`` counts the matches on the page; ``is_least``: there may be others.
         """
         jobs: list[Job] = []

@@ -12,6 +12,7 @@ from typing import Any
 from jobqueue.errors import (
     InvalidInput,
     JobQueueError,
+    LedgerUnavailable,
     ObjectExists,
     ObjectInUse,
     ObjectNotFound,
@@ -79,7 +80,7 @@ class ObjectManager:
         self._deployments = deployments
 
     def page(self, after: str, limit: int) -> tuple[list[StoredObject], int, str | None]:
-        """Objects by name, the number of all, and the name behind which the next page begins."""
+        """Objects by name, the number of all, and the name after which the next page begins."""
         return self._objects.page(after, limit)
 
     def get(self, name: str) -> StoredObject:
@@ -123,6 +124,8 @@ class ObjectManager:
                     )
             stored, released = _with_version(name, before, content, upload.content_type, principal)
             self._objects.store(stored, text, released)
+        except LedgerUnavailable:
+            raise  # the record may have been stored; otherwise the content expires
         except JobQueueError:
             self._give_up(content)
             raise
@@ -158,7 +161,7 @@ class ObjectManager:
         self._objects.remove(name, text)
 
     def stale(self, after: str, limit: int) -> tuple[list[StaleDeployment], str | None]:
-        """Deployments of older versions than the newest ones, by hostname and path, of hosts behind ``after``.
+        """Deployments of older versions than the newest ones, by hostname and path, of hosts after ``after``.
 
         At least ``limit`` of them, if there are as many and a bounded number of calls finds them: all of one host are
         on the same page. Also returns the hostname to continue after. Deployments of deleted objects are left out.

@@ -65,7 +65,7 @@ class OutputReader:
     def of_hosts(
         self, job_id: str, after: str = "", limit: int = 20, *, only_failed: bool = False
     ) -> HostOutputs | None:
-        """The beginning of the output of up to ``limit`` hosts behind the hostname ``after``, in order of their names.
+        """The beginning of the output of up to ``limit`` hosts after the hostname ``after``, in order of their names.
 
         Fewer hosts if their output is large. ``page`` continues a host's output at its ``next_offset``. None: the job
         has a single execution. Raises ``JobNotFound``.

@@ -74,7 +74,7 @@ class PauseManager:
         """
         reason = request.reason.strip()
         if not reason:
-            raise InvalidInput.of("reason", "Must say why; users whose jobs wait see it.")
+            raise InvalidInput.of("reason", "Give a reason; users whose jobs wait see it.")
         now = self._ledger.time()
         if request.until is not None and request.until <= now:
             raise InvalidInput.of("until", "Must be in the future; leave it out for a pause without an end.")

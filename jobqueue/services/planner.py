@@ -25,7 +25,7 @@ from jobqueue.services.targets import TargetResolver
 
 #: The permission to see which agents there are.
 SEE_AGENTS = "agent:read"
-#: Stands behind the hostname of an agent that would skip the operation.
+#: Follows the hostname of an agent that would skip the operation.
 _SKIPS = "!"
 _SEED_LENGTH = 16
 #: What a check costs, in the steps of a batch's budget: by itself, and for each known agent.
@@ -172,7 +172,7 @@ class Planner:
     def check(self, submission: Submission, target: Target, limits: Limits | None = None) -> tuple[str, ...]:
         """The hosts of the plan that the submission refers to, if they are still those that the target names.
 
-        The registry may have been read a moment ago, by another process than the one that planned. So it is read anew
+        The registry may have been read a moment ago, by another process than the one that planned. So it is read again
         before a plan is refused. ``limits``: the scopes that the submission keeps to. Raises ``PlanChanged`` with the
         difference.
         """

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any
 
 from jobqueue.errors import Conflict, InvalidInput, JobFinal, JobNotFound, RecordChanged, ScheduleNotFound
@@ -17,6 +18,7 @@ from jobqueue.model.audit import AuditEntry
 from jobqueue.model.principal import Principal
 from jobqueue.model.schedule import (
     PREVIEWED,
+    After,
     Outcome,
     Overlap,
     Pause,
@@ -29,7 +31,7 @@ from jobqueue.model.schedule import (
 from jobqueue.model.states import FINAL_STATUSES
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.timestamps import to_iso
-from jobqueue.schedules.times import DAY, Times
+from jobqueue.schedules.times import DAY, Times, times_of
 from jobqueue.schedules.zones import instant, local, zone_of
 from jobqueue.services.schedule_owner import owner_of
 from jobqueue.services.submission import JobSubmitter, ScheduledJob
@@ -49,6 +51,10 @@ TAG = "schedule"
 RESERVED = frozenset({"preview"})
 #: Moments of a timing that a caller may set.
 _MOMENTS = ("at", "anchor", "starts", "ends")
+#: What a schedule that follows jobs can do if its last job has not ended.
+_OVERLAPS_AFTER = (Overlap.SKIP, Overlap.CANCEL_OTHER, Overlap.ALLOW)
+#: Lists of jobs that are followed in search of a loop; a longer one ends at the bound of jobs in a row.
+_MOST_WAYS = 500
 #: Distances between times that the jitter is compared with.
 _COMPARED = 10
 logger = logging.getLogger(__name__)
@@ -69,7 +75,7 @@ class ScheduleManager:
         return self._schedules.get(name)
 
     def page(self, behind: str, limit: int, results: int) -> tuple[list[ScheduleView], int, str | None]:
-        """Schedules by name; how many there are in all, and the name behind which the next page begins."""
+        """Schedules by name; how many there are in all, and the name after which the next page begins."""
         return self._schedules.page(behind, limit, results)
 
     def preview(self, schedule: Schedule, number: int = PREVIEWED) -> list[int]:
@@ -77,6 +83,45 @@ class ScheduleManager:
         now = self._ledger.time()
         schedule = replace(schedule, timing=_anchored(schedule.timing, now))
         return list(_times(schedule).following(now, number))
+
+    def next_times(
+        self, schedule: Schedule, begin: int | None = None, number: int = PREVIEWED, end: int | None = None
+    ) -> list[int]:
+        """The next times of a stored schedule after ``begin`` (default: now), without those in blackouts.
+
+        None if they cannot be computed: the time zone database of this host is another one than when it was stored.
+        """
+        after = self._ledger.time() if begin is None else begin
+        try:
+            return list(times_for(schedule).following(after, number, end))
+        except InvalidInput as error:
+            logger.info("The next times of the schedule %s cannot be computed: %s", schedule.name, error)
+            return []
+
+    def _checked_after(self, schedule: Schedule, submission: Submission | None) -> Schedule:
+        """The schedule with the lists of its jobs, if it follows others. Raises ``InvalidInput`` for a loop."""
+        after = schedule.after
+        if after is None:
+            return schedule
+        _check_terms(schedule)
+        after = replace(after, makes=() if submission is None else tuple(submission.groups))
+        self._check_loop(schedule.name, after)
+        return replace(schedule, after=after)
+
+    def _check_loop(self, name: str, after: After) -> None:
+        """Raise ``InvalidInput`` if an end of the schedule's own job would start it, also by way of other schedules."""
+        ways = dict.fromkeys(after.makes, name)
+        pending = list(ways)
+        while pending and len(ways) < _MOST_WAYS:
+            group = pending.pop()
+            if group == after.group:
+                sentence = f"The schedule would start itself: {ways[group]} -> {after.kind} {after.name} -> {name}."
+                raise InvalidInput.of("after", sentence)
+            for view in self._schedules.some(self._schedules.followers(group, _MOST_WAYS), 0):
+                if isinstance(view, ScheduleView) and view.schedule.after and view.schedule.name != name:
+                    new = [made for made in view.schedule.after.makes if made not in ways]
+                    ways |= dict.fromkeys(new, f"{ways[group]} -> {view.schedule.name}")
+                    pending += new
 
     def create(self, schedule: Schedule, submission: Submission) -> ScheduleView:
         """Store a new schedule, whose owner is the principal of ``submission``, which its content stands for.
@@ -130,6 +175,7 @@ class ScheduleManager:
             _check_new_name(schedule.name)
             stored = None
         changed = schedule if stored is None else _kept(schedule, stored)
+        changed = self._checked_after(changed, submission)
         if submission is None:
             changed = replace(changed, timing=_anchored(changed.timing, now), owner=owner_of(principal))
         else:
@@ -187,7 +233,7 @@ class ScheduleManager:
         owner = owner_of(principal)
         self._submit.check(submission)
         stored = replace(
-            schedule,
+            self._checked_after(schedule, submission),
             timing=_anchored(schedule.timing, now),
             owner=owner,
             serial=secrets.token_hex(8),
@@ -201,7 +247,7 @@ class ScheduleManager:
     def _store(self, schedule: Schedule, before: str, now: int) -> None:
         times = _times(schedule)
         next_time = _first_time(schedule, times, now)
-        self._schedules.put(schedule, before, next_time, times.due(next_time))
+        self._schedules.put(schedule, before, next_time, None if next_time is None else times.due(next_time))
 
     def _change(self, name: str, pause: Pause | None, principal: Principal) -> ScheduleView:
         before = self.get(name).schedule
@@ -212,9 +258,13 @@ class ScheduleManager:
         return self.get(name)
 
 
-def made_for(schedule: Schedule, submission: Submission, now: int) -> Submission:
-    """The submission for one time of a schedule: tagged with its name, and with a deadline if it waits for hosts."""
-    tags = {**submission.tags, TAG: schedule.name}
+def made_for(
+    schedule: Schedule, submission: Submission, now: int, tags: Mapping[str, str] = MappingProxyType({})
+) -> Submission:
+    """The submission for one time of a schedule: tagged with its name and with ``tags``, and with a deadline if it
+    waits for hosts.
+    """
+    tags = {**submission.tags, TAG: schedule.name, **tags}
     expires_at = submission.expires_at if schedule.expires_after is None else now + schedule.expires_after
     return replace(submission, tags=tags, expires_at=expires_at)
 
@@ -247,8 +297,13 @@ def _exact(timing: Timing, before: Timing) -> Timing:
     return replace(timing, **same)
 
 
-def _first_time(schedule: Schedule, times: Times, now: int) -> int:
-    """The first time of a schedule that is new or has another timing. Raises ``InvalidInput``."""
+def _first_time(schedule: Schedule, times: Times, now: int) -> int | None:
+    """The first time of a schedule that is new or has another timing; None if it follows jobs.
+
+    Raises ``InvalidInput``.
+    """
+    if schedule.after is not None:
+        return None
     next_time = times.after(now - 1)
     if next_time is None:
         raise InvalidInput.of(_field_of(schedule.timing), "The schedule would never fire: all of its times are past.")
@@ -256,8 +311,22 @@ def _first_time(schedule: Schedule, times: Times, now: int) -> int:
     return next_time
 
 
+def times_for(schedule: Schedule) -> Times:
+    """The times of a stored schedule."""
+    return times_of(schedule.timing, schedule.blackouts, schedule.uid, is_timed=schedule.after is None)
+
+
 def _times(schedule: Schedule) -> Times:
-    return Times(schedule.timing, schedule.blackouts, schedule.uid)
+    return Times(schedule.timing, schedule.blackouts, schedule.uid, is_timed=schedule.after is None)
+
+
+def _check_terms(schedule: Schedule) -> None:
+    """Raise ``InvalidInput`` for terms that a schedule which follows jobs cannot have."""
+    if schedule.overlap not in _OVERLAPS_AFTER:
+        sentence = f"A schedule with after has {', '.join(map(str, _OVERLAPS_AFTER))}, not {schedule.overlap}."
+        raise InvalidInput.of("overlap", sentence)
+    if schedule.catch_up != 0:
+        raise InvalidInput.of("catch_up", "A schedule with after makes up for every end that it missed; leave it out.")
 
 
 def _anchored(timing: Timing, now: int) -> Timing:

@@ -13,7 +13,7 @@ from jobqueue.services.targets import TargetResolver
 from jobqueue.targets.fleet import Fleet
 
 MOST = 50
-#: The word that is being typed: it begins behind a blank, a parenthesis, or the comma of a list of hosts.
+#: The word that is being typed: it begins after a blank, a parenthesis, or the comma of a list of hosts.
 _BREAK = re.compile(r"[\s(),]")
 _MATCH = re.compile(r"(?P<key>[^:=<>~!@]+)(?P<operator>:|==?|!=)(?P<value>[^\"']*)")
 _PLAIN = re.compile(r"[A-Za-z0-9._/*?-]+")

@@ -84,7 +84,7 @@ class TargetResolver:
         self._read_anew = float("-inf")
 
     def read_again(self) -> None:
-        """Read the agents anew. Raises ``LedgerUnavailable``."""
+        """Read the agents again. Raises ``LedgerUnavailable``."""
         self._roster.fleet(is_fresh=True)
 
     def fleet(self) -> Fleet:

@@ -14,6 +14,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from jobqueue import redis_server
+from jobqueue.errors import InvalidSettings
 from jobqueue.redis_url import SCHEMES, RedisUrl, mask_password
 from jobqueue.settings import Settings
 
@@ -39,6 +40,7 @@ def inspect(settings: Settings) -> list[Finding]:
     findings = inspect_redis("Redis", settings.redis_url)
     if all(finding.verdict is not CheckResult.ERROR for finding in findings):
         findings += inspect_pauses(settings)
+    findings += inspect_cells(settings)
     if settings.broker_url == settings.redis_url:
         return findings
     if settings.broker_url.partition("://")[0] in SCHEMES:
@@ -71,6 +73,22 @@ def inspect_pauses(settings: Settings) -> list[Finding]:
         return []
     text = f"Jobs wait: {paused} pause(s) are in force; `jobqueue pause list` shows them."
     return [Finding(CheckResult.WARNING, text)]
+
+
+def inspect_cells(settings: Settings) -> list[Finding]:
+    """Whether the cells of a front answer and take its tokens; nothing without cells."""
+    if settings.cells is None:
+        return []
+    from jobqueue.cells.inspection import troubles  # the client's libraries, which only a front needs
+
+    try:
+        found = troubles(settings.cells)
+    except InvalidSettings as error:
+        return [Finding(CheckResult.ERROR, error.message)]
+    return [
+        Finding(CheckResult.ERROR if trouble else CheckResult.OK, trouble or f"The cell {name} answers.")
+        for name, trouble in found.items()
+    ]
 
 
 def judge(name: str, info: dict[str, Any]) -> list[Finding]:

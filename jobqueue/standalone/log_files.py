@@ -51,6 +51,6 @@ class LogFiles:
 
 
 class _Handler(RotatingFileHandler):
-    """Fails silently, as on a full disk: the processes go on, and the supervisor keeps their last lines."""
+    """Fails silently, as on a full disk: the processes continue, and the supervisor keeps their last lines."""
 
     def handleError(self, record: logging.LogRecord) -> None: ...  # noqa: N802 (the name is logging's)

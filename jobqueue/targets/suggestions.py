@@ -20,7 +20,7 @@ def near(word: str, candidates: Iterable[str]) -> list[str]:
     for text in candidates:
         if abs(len(text) - len(word)) <= _MOST_LENGTH_APART or text.lower().startswith(folded[:3]):
             alike.setdefault(text.lower(), text)
-    # those that share the beginning come first, for only so many are compared
+    # those that share the beginning come first, because only a limited number is compared
     order = sorted(alike, key=lambda text: text[:2] != folded[:2])[:_MOST_COMPARED]
     return [alike[text] for text in difflib.get_close_matches(folded, order, n=_MOST_NAMED, cutoff=0.6)]
 

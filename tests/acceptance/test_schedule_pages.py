@@ -1,11 +1,14 @@
-"""The pages of schedules and notifications in a real browser, at a desk and on a phone, judged by axe-core."""
+"""The pages of schedules, notifications and files in a real browser, at a desk and on a phone, judged by axe-core."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
+from selenium.webdriver.common.by import By
 
 from tests.acceptance.support.browser import DESKTOP, PHONE, Browser, opened
 from tests.acceptance.support.stack import Stack
@@ -25,14 +28,17 @@ def browser(stack: Stack) -> Iterator[Browser]:
 
 @pytest.fixture(scope="module", autouse=True)
 def _stored(stack: Stack) -> Iterator[None]:
-    """A schedule, a paused one with a long name and description, and the rules that there are."""
+    """A schedule, a paused one with a long name and description, a file, and the rules that there are."""
     names = ("page-nightly", "page-" + "x" * 50)
     for name, more in zip(
         names, ({}, {"paused": "the rack is moved " * 20, "description": "word " * 200}), strict=True
     ):
         body: dict[str, Any] = {"name": name, "cron": NEVER, "time_zone": "Europe/Berlin", "job": JOB, **more}
         assert stack.api.post("/schedule", body).status == 201
+    raw = {"Content-Type": "application/octet-stream"}
+    assert stack.api.send("PUT", "/file/page-motd", b"Welcome\n" * 50, raw).status == 201
     yield
+    stack.api.delete("/file/page-motd")
     for name in names:
         stack.api.delete(f"/schedule/{name}")
 
@@ -40,6 +46,7 @@ def _stored(stack: Stack) -> Iterator[None]:
 PAGES = (
     *("/ui/schedules", "/ui/schedules/page-nightly", f"/ui/schedules/page-{'x' * 50}", "/ui/calendar"),
     *("/ui/schedule", "/ui/schedule?name=page-nightly", "/ui/notifications"),
+    *("/ui/files", "/ui/files/page-motd"),
 )
 
 
@@ -95,4 +102,18 @@ def test_a_job_is_saved_run_again_and_scheduled(browser: Browser, stack: Stack) 
     browser.wait_for("#now", "@page-saved")
     assert stack.api.delete("/schedule/page-made").status == 204
     assert stack.api.delete("/saved/page-saved").status == 204
+    assert browser.complaints() == []
+
+
+def test_a_chosen_file_is_stored_as_it_is(browser: Browser, stack: Stack, tmp_path: Path) -> None:
+    content = bytes(range(256))
+    (tmp_path / "page made.bin").write_bytes(content)
+    browser.resize(DESKTOP)
+    browser.open("/ui/files")
+    browser.driver.find_element(By.NAME, "file").send_keys(str(tmp_path / "page made.bin"))
+    browser.press("Store", "#upload")
+    browser.wait_for(".notice", "The version was stored.")
+    assert browser.path == "/ui/files/page-made.bin"
+    assert stack.api.get("/file/page-made.bin").json["sha256"] == sha256(content).hexdigest()
+    assert stack.api.delete("/file/page-made.bin").status == 204
     assert browser.complaints() == []

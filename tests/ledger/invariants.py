@@ -125,6 +125,7 @@ class _Inspection:
         self.objects()
         self.schedules()
         self.notifications()
+        self.parents()
         self.rest()
         return self.found
 
@@ -412,6 +413,14 @@ class _Inspection:
         self.equal(self.records.kind("saved-versions:").keys(), names, "versions of saved jobs")
         self.owned |= {f"{kind}:{name}" for name in names for kind in ("saved", "saved-versions")}
 
+    def parents(self) -> None:
+        names = self.records.kind("parent:").keys()
+        self.expect(set(self.records.one("parents-due")) <= set(names), "parents that are due")
+        pending = {str(member).partition("|")[2] for member in self.records.one("parts-pending")}
+        self.expect(pending <= set(names), "parents with pending parts")
+        self.owned |= {"parents-due", "parts-pending", *(f"parent:{name}" for name in names)}
+        self.owned |= {name for name in self.records.values if name.startswith(("parent-key:", "cell-hosts:"))}
+
     def schedules(self) -> None:
         schedules = self.records.kind("schedule:")
         names = {str(name) for name in self.records.one("schedules") or ()}
@@ -421,14 +430,22 @@ class _Inspection:
             self.expect(set(self.records.one(key) or ()) <= planned, f"schedules without a next time in {key}")
         self.expect(set(self.records.kind("schedule-log:")) <= names, "results of unknown schedules")
         self.owned |= {"schedules", "schedules-due", "schedules-planned", "scheduler"}
+        followed = {name: fields["follows"] for name, fields in schedules.items() if "follows" in fields}
+        self.equal({str(name) for name in self.records.one("following") or ()}, set(followed), "following")
+        for group, names_there in self.records.kind("followers:").items():
+            expected = {name for name, its_group in followed.items() if its_group == group}
+            self.equal({str(name) for name in names_there}, expected, f"followers of {group}")
+        self.equal("followed" in self.records.values, bool(followed), "the cursor of following schedules exists")
+        self.owned |= {"following", "followed", *(f"followers:{group}" for group in followed.values())}
         self.owned |= {f"{kind}:{name}" for name in names for kind in ("schedule", "schedule-log")}
 
     def notifications(self) -> None:
         rules = self.records.kind("notification:")
         names = {str(name) for name in self.records.one("notifications") or ()}
         self.equal(set(rules), names, "notification rules")
-        for stream in ("notices", "job-notices"):
-            self.equal(stream in self.records.values, bool(names), f"the stream {stream} exists")
+        readers = {"notices": bool(names), "job-notices": bool(names) or "followed" in self.records.values}
+        for stream, is_read in readers.items():
+            self.equal(stream in self.records.values, is_read, f"the stream {stream} exists")
         for kind in ("notification-log", "dead-letters"):
             self.expect(set(self.records.kind(f"{kind}:")) <= names, f"{kind} of unknown rules")
         self.owned |= {"notifications", "notifier", "notices", "job-notices"}

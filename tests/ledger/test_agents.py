@@ -123,6 +123,17 @@ class TestDrain:
         assert states == [AgentState.READY, AgentState.DRAINING, AgentState.CORDONED, AgentState.READY]
         world.create(ALL)
 
+    def test_the_reason_is_kept_until_it_is_undrained(self, world: World) -> None:
+        world.register("a")
+        world.agents.drain("a", "new disk")
+        world.agents.beat("a", "boot", Heartbeat(running=0), AgentState.DRAINING)
+        world.register("a", boot_id="second")
+        assert world.agents.get("a").drain_reason == "new disk"
+        world.agents.undrain("a")
+        assert world.agents.get("a").drain_reason == ""
+        world.agents.drain("a")
+        assert world.agents.get("a").drain_reason == ""
+
     def test_an_offline_agent_is_cordoned_at_once(self, world: World) -> None:
         world.register("a")
         world.leave("a")

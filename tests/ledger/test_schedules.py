@@ -47,8 +47,10 @@ from jobqueue.operations.registry import Registry
 from jobqueue.schedules import times as schedule_times
 from jobqueue.services import Services
 from jobqueue.services.backfill import MOST_TIMES, SLICE
+from jobqueue.services.due_schedule import DueSchedule
+from jobqueue.services.firing import Firing, job_id_of
 from jobqueue.services.schedule_owner import OwnerReader
-from jobqueue.services.scheduler import Scheduler, job_id_of
+from jobqueue.services.scheduler import Scheduler
 from jobqueue.settings import Settings
 from tests.ledger.clock import SECOND
 from tests.ledger.world import World, settings
@@ -661,12 +663,13 @@ def test_a_process_with_an_old_schedule_makes_no_job(clockwork: Clockwork, forge
     clockwork.create()
     (view,) = clockwork.ledger.schedules.some(["s"], 0)
     assert isinstance(view, ScheduleView)
-    decision = clockwork.scheduler._decide(view, clockwork.clock.now)
+    decision = DueSchedule(view, clockwork.clock.now).decide(clockwork.scheduler._cancel_last)
+    assert isinstance(decision, Firing)
     clockwork.schedules.pause("s", "now", ADMIN)
-    assert clockwork.scheduler._fire([decision], clockwork.clock.now) == ([], [])  # type: ignore[list-item]
+    assert clockwork.scheduler._fire([decision], clockwork.clock.now) == ([], [])
     assert clockwork.jobs() == 0
     clockwork.schedules.remove("s")
-    assert clockwork.scheduler._fire([decision], clockwork.clock.now) == ([], [])  # type: ignore[list-item]
+    assert clockwork.scheduler._fire([decision], clockwork.clock.now) == ([], [])
     assert clockwork.jobs() == 0
 
 

@@ -16,6 +16,7 @@ import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
 import workers.metrics
+from api.cells.health import cell_metrics
 from api.metrics import requests
 from api.metrics.ledger import LedgerCollector
 from jobqueue.model.measures import Backlog, Distribution, Measures, Pulse
@@ -78,6 +79,7 @@ def known() -> dict[str, Known]:
         assert metric.samples, metric.name
         labels = frozenset(metric.samples[0].labels) - {"le"}
         found.append(Known(metric.name + ("_total" if metric.type == "counter" else ""), metric.type, labels))
+    found += [Known(family.name, family.type, frozenset(family._labelnames)) for family in cell_metrics()]
     return {one.name: one for one in found}
 
 

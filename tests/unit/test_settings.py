@@ -122,11 +122,13 @@ def test_every_field_has_its_name_in_the_environment(tmp_path: Path) -> None:
         "limit_processes": "100",
         "secrets_dir": str(tmp_path / "secrets"),
         "secrets_command": "vault get 'a b'",
+        "cells": str(tmp_path / "cells.toml"),
     }
     found = settings(tmp_path, **{env_name(name): text for name, text in texts.items()})
     assert dataclasses.asdict(found) == {
         **texts,
         "state_dir": tmp_path / "state",
+        "cells": tmp_path / "cells.toml",
         "agent_redis_url": "redis://r.example:1/2",
         "redis_admin_url": "redis://admin:pw@r:1/2",
         "context": "prod",
@@ -336,7 +338,7 @@ def test_the_state_directory_fills_in_what_is_open(tmp_path: Path) -> None:
 
 def test_a_broken_state_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "redis.url").write_text("rubbish\n")
-    with pytest.raises(InvalidSettings, match=r"redis\.url holds no valid value; set JOBQUEUE_REDIS_URL"):
+    with pytest.raises(InvalidSettings, match=r"redis\.url contains no valid value; set JOBQUEUE_REDIS_URL"):
         settings(tmp_path, JOBQUEUE_STATE_DIR=str(tmp_path))
     (tmp_path / "redis.url").unlink()
     (tmp_path / "redis.url").mkdir()

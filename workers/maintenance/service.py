@@ -21,6 +21,7 @@ from workers.logs import configure_logging
 from workers.maintenance.connections import ConnectionCounter
 from workers.maintenance.fleet_watch import FleetWatch
 from workers.maintenance.leader import Leadership
+from workers.maintenance.result_inspector import ResultInspector
 from workers.maintenance.scripts import ScriptKeeper
 from workers.maintenance.services import (
     STEP,
@@ -35,7 +36,6 @@ from workers.maintenance.services import (
     Reaper,
     Reconciler,
     Registrar,
-    ResultInspector,
     Resumer,
     Service,
     Sweeper,

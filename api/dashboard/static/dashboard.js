@@ -253,7 +253,7 @@ function startOutput() {
   output = new EventSource(`${root}/job/${box.dataset.job}/logs${query}`);
   output.addEventListener("open", () => {
     if (!isOfAll) return;
-    // without ids of events, the server begins anew after a broken connection
+    // without ids of events, the server starts over after a broken connection
     box.textContent = "";
     prefixed = prefixer();
   });

@@ -17,7 +17,7 @@ from jobqueue.plain_text import reason_of
 if TYPE_CHECKING:
     import duckdb
 
-#: A file's last suffix -> its format; a compressed one has .gz or .zst behind it.
+#: A file's last suffix -> its format; a compressed one is followed by .gz or .zst.
 FORMATS = {
     ".csv": "csv",
     ".tsv": "csv",

@@ -312,7 +312,7 @@ _ARGUMENTS: dict[type[exp.Expr], tuple[str, ...]] = {
 
 
 def cast_type(node: exp.DataType) -> SparkType:
-    """The type behind AS in a CAST; raises ``InvalidInput`` for one that is not allowed."""
+    """The type after AS in a CAST; raises ``InvalidInput`` for one that is not allowed."""
     name = node.this.value if isinstance(node.this, exp.DataType.Type) else str(node.this)
     if name == "ARRAY" and len(node.expressions) == 1 and isinstance(node.expressions[0], exp.DataType):
         return array(cast_type(node.expressions[0]))

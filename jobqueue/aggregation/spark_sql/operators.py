@@ -186,7 +186,7 @@ def _fits(digits: int, scale: int, first: Typed, sign: str, second: Typed) -> Sp
 def _decimal_quotient(one: SparkType, other: SparkType, first: Typed, second: Typed) -> Typed:
     scale = max(6, one.scale + other.digits + 1)
     digits = one.digits - one.scale + other.scale + scale
-    if digits > MAX_DIGITS:  # Spark gives up places behind the point, but not more than it must
+    if digits > MAX_DIGITS:  # Spark gives up places after the point, but not more than it must
         whole_digits = digits - scale
         digits, scale = MAX_DIGITS, max(MAX_DIGITS - whole_digits, min(scale, 6))
     shift = scale - one.scale + other.scale

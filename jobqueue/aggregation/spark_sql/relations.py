@@ -125,7 +125,7 @@ class Relations:
         name = part.this.name if isinstance(part.this, exp.Column) else ""
         column = relation.find(name) if name else None
         if column is None:
-            raise refuse(part, "ORDER BY behind a UNION takes names of columns")
+            raise refuse(part, "ORDER BY after a UNION takes names of columns")
         return expressions.calls.ordered(part, identifier(column.name))
 
     def _select(self, node: exp.Select, parent: Scope | None) -> Selected:

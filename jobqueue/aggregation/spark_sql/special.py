@@ -52,7 +52,7 @@ def _count(arguments: Arguments, least: int, most: int, usage: str) -> None:
 
 
 def _round(calls: Calls, arguments: Arguments) -> Typed:
-    _count(arguments, 1, 2, "a number and the places behind the point")
+    _count(arguments, 1, 2, "a number and the places after the point")
     value = calls.value(arguments[0])
     places = calls.number(arguments[1], "round: the places") if arguments[1:] else 0
     if not 0 <= places <= _MOST_PLACES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import click
@@ -14,8 +15,10 @@ from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.each import for_each
 from jobqueue.cli.parameters import json_option, yes_option
 from jobqueue.cli.sorting import AGENTS, ordered, sort_option
+from jobqueue.cli.views.agent_figures import agent_figures, conditions
+from jobqueue.cli.views.missing_cells import complain_of_missing_cells
 from jobqueue.cli.views.output import Column, Screen, complain, screen
-from jobqueue.cli.views.text import lines, one_line, pairs, state_of
+from jobqueue.cli.views.text import lines, one_line, pairs
 from jobqueue.client import Client
 from jobqueue.model.agent import AgentState
 from jobqueue.model.agent_filter import DEFAULT_LIMIT, MAX_LIMIT
@@ -68,6 +71,7 @@ def list_agents(
             first["next_cursor"] = None
         else:
             first = client.agents(cursor=cursor, **query)
+    complain_of_missing_cells(first)
     first["agents"] = ordered(first["agents"], AGENTS, sort)
     out = screen()
     if as_json:
@@ -95,17 +99,20 @@ def get(hostname: str, as_json: bool) -> None:
 
 @agent.command()
 @draining.hosts_options
+@click.option("--reason", default="", help="Why; shown with the agents until they are undrained.")
 @yes_option
 @json_option
-def drain(*, hostnames: Sequence[str], targets: Sequence[str], yes: bool, as_json: bool) -> None:
+def drain(*, hostnames: Sequence[str], targets: Sequence[str], reason: str, yes: bool, as_json: bool) -> None:
     """Send agents no new work; running executions may finish.
 
     With --on, agents that drain already are left unchanged, and more than one host needs a confirmation or --yes.
     """
     if targets:
-        draining.move_hosts(hostnames, targets, Client.drain_hosts, "Drain", yes=yes, as_json=as_json)
+        draining.move_hosts(
+            hostnames, targets, partial(Client.drain_hosts, reason=reason), "Drain", yes=yes, as_json=as_json
+        )
     elif hostnames:
-        for_each(hostnames, Client.drain, _describe, as_json=as_json)
+        for_each(hostnames, partial(Client.drain, reason=reason), _describe, as_json=as_json)
     else:
         raise click.UsageError("Name the hosts, or a target with --on.")
 
@@ -177,18 +184,17 @@ def remove(hostnames: Sequence[str], as_json: bool) -> None:
 
 
 def _row(out: Screen, agent: Mapping[str, Any]) -> list[Any]:
-    load = agent.get("load")
     return [
-        agent.get("hostname"),
-        agent.get("status"),
-        state_of(agent),
-        agent.get("running"),
-        agent.get("queue_length"),
-        load[0] if isinstance(load, list) and load else None,
+        *agent_figures(agent),
         out.when(agent.get("last_heartbeat")),
         pairs(agent.get("labels") or {}),
-        " ".join(str(name) for name in agent.get("conditions") or ()),
+        " ".join([conditions(agent), *_drained(agent)]).strip(),
     ]
+
+
+def _drained(agent: Mapping[str, Any]) -> list[str]:
+    """Why the agent was drained, if a reason was given."""
+    return [f"drained: {agent['drain_reason']}"] if agent.get("drain_reason") else []
 
 
 def _show(out: Screen, agent: Mapping[str, Any]) -> None:

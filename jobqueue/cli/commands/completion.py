@@ -23,6 +23,6 @@ def completion(shell: str) -> None:
     """
     kind = get_completion_class(shell)
     if kind is None:
-        raise JobQueueError(f"The installed click knows no completion for {shell}.")
+        raise JobQueueError(f"The installed click does not support completion for {shell}.")
     # of the base class: bash's own would start a bash here to learn its version
     click.echo(ShellComplete.source(kind(click.Group(_PROGRAM), {}, _PROGRAM, _VARIABLE)))

@@ -42,6 +42,7 @@ from jobqueue.cli.views.execution_view import merged, show_executions, show_grou
 from jobqueue.cli.views.host_output import show_grouped_logs, show_prefixed_logs
 from jobqueue.cli.views.job_output import show_logs
 from jobqueue.cli.views.job_view import show_job, show_list
+from jobqueue.cli.views.missing_cells import complain_of_missing_cells
 from jobqueue.cli.views.output import complain, screen
 from jobqueue.cli.views.plan_view import show_plan
 from jobqueue.cli.views.process_answers import show_oneline
@@ -225,6 +226,7 @@ def list_jobs(  # noqa: PLR0913 - one for each option
         screen().json(page)
     else:
         show_list(screen(full=full), page)
+    complain_of_missing_cells(page)
     if sort and page.get("next_cursor"):
         complain(f"Only these {len(page['items'])} jobs are sorted, the newest; --all sorts all.")
 
@@ -261,6 +263,7 @@ def get(
             job["next_cursor"] = None
         else:
             job = client.job(job_id)
+    complain_of_missing_cells(job)
     if as_json:
         screen().json(job)
     elif "groups" in job:
@@ -312,7 +315,7 @@ def logs(
 ) -> None:
     """Print a job's output; -f follows it.
 
-    The lines of a job on several hosts are printed behind the names of their hosts: web1 | text. With --json, one page
+    The lines of a job on several hosts are printed after the names of their hosts: web1 | text. With --json, one page
     of the API's JSON per line.
     """
     if follow and (failed or group or len(hosts) > 1):

@@ -48,7 +48,7 @@ def notification() -> None:
     "--quiet-hours", type=blackout_window, multiple=True, metavar="CRON/DURATION", help="Send nothing in this window."
 )
 @click.option("--time-zone", metavar="ZONE", help="Time zone of the quiet hours, such as Europe/Berlin; default UTC.")
-@click.option("--description", help="What the rule is for.")
+@click.option("--description", help="Description of the rule.")
 @click.option("--paused", metavar="REASON", help="Store it paused.")
 @click.option("--rule", type=json_object, metavar="JSON|@FILE", help="The rule as a whole, in place of these options.")
 @json_option

@@ -1,4 +1,4 @@
-"""The parts of the system, one process each: ``jobqueue api``, ``worker``, ``maintenance``, ``flower``."""
+"""The parts of the system, one process each: ``jobqueue api``, ``front``, ``worker``, ``maintenance``, ``flower``."""
 
 from __future__ import annotations
 
@@ -55,6 +55,35 @@ def api(host: str | None, port: int | None, workers: int | None, behind_proxy: b
     settings = Settings.from_env(api_host=host, api_port=port, api_workers=workers, behind_proxy=behind_proxy)
     require("jobqueue api", "api")
     _run("api.server", "serve", settings)
+
+
+@click.command()
+@click.option(
+    "--cells",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File with the addresses of the cells (docs/cells.md).  [JOBQUEUE_CELLS]",
+)
+@click.option("--host", help="Address to listen on.  [JOBQUEUE_API_HOST, default 127.0.0.1]")
+@click.option("--port", type=int, help="Port to listen on.  [JOBQUEUE_API_PORT, default 8080]")
+@click.option("--workers", type=int, help="Number of processes.  [JOBQUEUE_API_WORKERS]")
+@click.option(
+    "--behind-proxy",
+    is_flag=True,
+    default=None,
+    help="Trust X-Forwarded-* headers; a TLS proxy is the only client.  [JOBQUEUE_BEHIND_PROXY]",
+)
+def front(
+    cells: Path | None, host: str | None, port: int | None, workers: int | None, behind_proxy: bool | None
+) -> None:
+    """Serve the jobs and agents of several deployments (cells) as one, until SIGTERM.
+
+    Its own Redis (JOBQUEUE_REDIS_URL) holds its credentials, its audit trail, and the jobs that it has submitted.
+    """
+    settings = Settings.from_env(
+        cells=cells, api_host=host, api_port=port, api_workers=workers, behind_proxy=behind_proxy
+    )
+    require("jobqueue front", "api")
+    _run("api.front_server", "serve", settings)
 
 
 @click.command()
@@ -149,7 +178,7 @@ def own_password(settings: Settings) -> tuple[str, Path]:
             f"Flower's password cannot be stored in {path} ({reason_of(error)}); set JOBQUEUE_TOKEN."
         ) from error
     if not password:
-        raise InvalidSettings(f"{path} holds no password; remove the file to get a new one.")
+        raise InvalidSettings(f"{path} contains no password; remove the file to get a new one.")
     return password, path
 
 

@@ -29,7 +29,7 @@ _until = click.option(
     "--until", type=future, metavar="TIME", help="When the pause ends automatically: a time, or a duration such as 2h."
 )
 _rate = click.option(
-    "--rate", metavar="N/s|N/m|N/h", help="Start so many in any second, minute or hour; default: none."
+    "--rate", metavar="N/s|N/m|N/h", help="Let this many executions start per second, minute or hour; default: none."
 )
 
 
@@ -37,7 +37,7 @@ _rate = click.option(
 def pause() -> None:
     """Pause operations, tags, hosts or everything, and resume them.
 
-    No new execution starts there, or with --rate only so many; running ones continue.
+    No new execution starts there, or, with --rate, only a limited number; running executions continue.
     """
 
 

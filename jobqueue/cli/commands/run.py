@@ -31,13 +31,15 @@ from jobqueue.cli.views.text import one_line
 from jobqueue.cli.views.totals import totals
 from jobqueue.cli.views.watch import watch
 from jobqueue.cli.work import target_of, work_of
-from jobqueue.client import Client, WaitTimeout
+from jobqueue.client import ApiError, Client, WaitTimeout
 from jobqueue.model.states import FINAL_STATES
 from jobqueue.model.target import ANY
 
 _FINAL = frozenset(state.value for state in FINAL_STATES)
 #: On a terminal, outputs of more hosts than this are grouped.
 _PREFIXED_HOSTS = 20
+#: The status of what a front does not serve.
+_NOT_IMPLEMENTED = 501
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def run(  # noqa: PLR0913 - one for each option
     One word such as node.uptime.get is an operation; all else is a line for /bin/sh. Work that may change hosts needs
     --on. The output of a single host is printed as it arrives; of several hosts, progress, and then each line behind
     the name of its host. The last line (on standard error) counts the hosts. Ctrl-C asks whether to cancel the job; in
-    a pipe it goes on.
+    a pipe it continues.
 
     Exit code: 0 completed or skipped on every host, 1 any other end (also --wait-timeout), 2 usage or connection.
     """
@@ -122,7 +124,7 @@ def run(  # noqa: PLR0913 - one for each option
     with connect() as client:
         if name is not None:
             refused = job.own_of_saved | {
-                "A word behind the name": words[1:],
+                "A word after the name": words[1:],
                 "An option of a rollout": terms["rollout"],
                 "--concurrency": terms["concurrency"],
                 **{f"--{field}": True for field in check},
@@ -169,8 +171,8 @@ def _follow(client: Client, job_id: str, wait_timeout: float | None, display: _D
     is_live = display.is_live and _has_one_host(job)
     late = ""
     try:
+        is_live = is_live and _shown_live(client, job_id, deadline)
         if is_live:
-            show_live(client, job_id, deadline)
             job = client.wait(job_id, _seconds_left(deadline))
         else:
             job = watch(client, job_id, _seconds_left(deadline))
@@ -181,6 +183,17 @@ def _follow(client: Client, job_id: str, wait_timeout: float | None, display: _D
     if late:
         complain(late)
     return job
+
+
+def _shown_live(client: Client, job_id: str, deadline: float | None) -> bool:
+    """Print the output as it arrives; False if the server is a front, which cannot follow it."""
+    try:
+        show_live(client, job_id, deadline)
+    except ApiError as error:
+        if error.status != _NOT_IMPLEMENTED:
+            raise
+        return False
+    return True
 
 
 def _has_one_host(job: Mapping[str, Any]) -> bool:

@@ -16,7 +16,7 @@ from jobqueue.cli.saved_run import saved_options, saved_values
 from jobqueue.cli.schedule_options import schedule_options, take_terms, timing_options
 from jobqueue.cli.views.answer_view import show_line, show_table
 from jobqueue.cli.views.output import Column, screen
-from jobqueue.cli.views.schedule_view import COLUMNS, schedule_row, show_schedule
+from jobqueue.cli.views.schedule_view import COLUMNS, schedule_row, show_schedule, when_of
 from jobqueue.cli.views.text import one_line
 from jobqueue.cli.work import target_of, work_of
 from jobqueue.client import Client
@@ -58,6 +58,7 @@ def create(
     jobqueue schedule create nightly --cron '0 3 * * 1-5' --time-zone Europe/Berlin --on group:web 'apt-get update'
     jobqueue schedule create pings --every 15m network.ping.do -d address=db1
     jobqueue schedule create releases --cron @daily @deploy -p version=1.4
+    jobqueue schedule create smoke-test --after @deploy --on group:web /opt/smoke-test
     jobqueue schedule create once --at 2030-01-31T12:00:00Z --job @job.json
     """
     terms, rollout = take_terms(options), take_rollout(options)
@@ -71,7 +72,7 @@ def create(
             _show_times(_preview(client, terms), as_json=as_json)
             return
         if name_of_saved is not None:
-            refused = parts.own_of_saved | {"A word behind the name": words[1:], "An option of a rollout": rollout}
+            refused = parts.own_of_saved | {"A word after the name": words[1:], "An option of a rollout": rollout}
             job = _saved_job(client, name_of_saved, parts.values, saved_options(parts.targets, refused))
         elif job is None:
             work = work_of(client, words, parts.script, parts.pairs, as_shell=parts.as_shell)
@@ -83,7 +84,8 @@ def create(
             }
             job = {key: value for key, value in job.items() if value not in (None, {})}
         stored = (client.set_schedule if replace else client.create_schedule)(name, job, **terms)
-    show_line(stored, f"{one_line(stored.get('name'))}  next {one_line(stored.get('next_time'))}", as_json=as_json)
+    following = when_of(stored) if stored.get("after") else f"next {one_line(stored.get('next_time'))}"
+    show_line(stored, f"{one_line(stored.get('name'))}  {one_line(following)}", as_json=as_json)
 
 
 @schedule.command()
@@ -186,6 +188,8 @@ def _saved_job(
 
 
 def _preview(client: Client, terms: Mapping[str, Any]) -> dict[str, Any]:
+    if "after" in terms:
+        raise click.UsageError("--after has no times to show; leave out --dry-run.")
     others = ("overlap", "catch_up", "expires_after", "description", "paused")
     return client.preview_schedule(**{name: value for name, value in terms.items() if name not in others})
 

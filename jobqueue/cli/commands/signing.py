@@ -94,7 +94,9 @@ def retire(key: str, is_unrecorded: bool) -> None:
     settings = Settings.from_env()
     keys = _trusted(settings.trusted_keys)
     if key not in keys:
-        raise InvalidSettings(f"{settings.trusted_keys} holds no key {key}; it has {', '.join(keys) or 'none'}.")
+        raise InvalidSettings(
+            f"{settings.trusted_keys} does not contain the key {key}; it contains {', '.join(keys) or 'none'}."
+        )
     if key == _id_of(settings.signing_key):
         raise InvalidSettings(f"Work is signed by {key} now; run `jobqueue signing rotate` first.")
     _record(settings, "retire", key, is_unrecorded)

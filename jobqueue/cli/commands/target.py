@@ -30,7 +30,7 @@ def target() -> None:
 @target.command("set")
 @click.argument("name")
 @click.argument("expression")
-@click.option("--description", default="", help="What the target is for.")
+@click.option("--description", default="", help="Description of the target.")
 @json_option
 def set_target(name: str, expression: str, description: str, as_json: bool) -> None:
     """Store a target, or replace it: jobqueue target set odd 'group:web and zone:a'."""

@@ -1,11 +1,14 @@
 """Compares declared records with the stored ones, and stores what differs. Everything is compared before anything is
-stored.
+stored. A few requests run at a time, so that neither this process nor the API waits for the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import groupby
+from typing import TypeVar
 
 import click
 
@@ -16,6 +19,10 @@ from jobqueue.client import ApiError, Client, ConnectionFailed
 
 _UNAUTHORIZED, _SERVER = 401, 500
 _MANAGER = "managed_by"
+#: Requests at a time.
+_PARALLEL = 4
+_Item = TypeVar("_Item")
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True)
@@ -42,15 +49,20 @@ def compare(
     """
     steps: list[Step] = []
     declared = {kind.name: frozenset(record.name for record in records if record.kind is kind) for kind in KINDS}
-    for record in records:
+
+    def compared(record: Record) -> Comparison | ApiError:
         try:
-            comparison = record.kind.compare(client, record.name, record.body, declared)
+            return record.kind.compare(client, record.name, record.body, declared)
         except ConnectionFailed:
             raise
         except ApiError as error:
             if error.status == _UNAUTHORIZED or error.status >= _SERVER:
                 raise
-            complain(f"{_where(record, error)}: {record}: {sentence(error)}")
+            return error
+
+    for record, comparison in zip(records, _in_parallel(compared, records), strict=True):
+        if isinstance(comparison, ApiError):
+            complain(f"{_where(record, comparison)}: {record}: {sentence(comparison)}")
             continue
         if comparison.manager and not take_over:
             location = record.document.location
@@ -80,12 +92,28 @@ def prunable(client: Client, records: Sequence[Record], manager: str) -> list[St
 
 
 def apply_steps(client: Client, steps: Sequence[Step]) -> None:
-    """Store and delete. Raises the client's errors for the first step that fails; the earlier ones are done."""
-    for step in steps:
+    """Store and delete. Raises the client's errors for the first step that fails; the earlier ones are done, and some
+    of the later ones may be.
+    """
+
+    def applied(step: Step) -> None:
         if step.record is None:
             step.kind.delete(client, step.name)
         elif step.change != "unchanged":
             step.kind.store(client, step.name, step.record.body, step.comparison)
+
+    for (_, has_order), together in groupby(steps, key=lambda step: (step.kind.name, step.kind.has_order)):
+        for _ in map(applied, together) if has_order else _in_parallel(applied, together):
+            pass
+
+
+def _in_parallel(do: Callable[[_Item], _Answer], items: Iterable[_Item]) -> Iterator[_Answer]:
+    """The answers in the order of the items. Where one raises, those not yet begun are cancelled."""
+    with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="apply") as pool:
+        try:
+            yield from pool.map(do, items)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _where(record: Record, error: ApiError) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 from jobqueue.client import Client
 from jobqueue.client.saved import body_of
@@ -35,32 +36,39 @@ class Comparison:
 Declared = Mapping[str, frozenset[str]]
 
 
-class Kind(Protocol):
+class Kind(ABC):
     """One kind. Methods raise the errors of the client."""
 
-    @property
-    def name(self) -> str: ...
+    name: ClassVar[str]
+    #: Whether its records may use each other.
+    has_order: ClassVar[bool]
+
+    @abstractmethod
     def compare(self, client: Client, name: str, body: Mapping[str, Any], declared: Declared) -> Comparison:
         """What storing the body would change; nothing is stored."""
 
-    def uses(self, body: Mapping[str, Any]) -> frozenset[str]:
+    def uses(self, body: Mapping[str, Any]) -> frozenset[str]:  # noqa: ARG002 (a kind may need it)
         """The names of records of this kind that must be stored before this one, and deleted after it."""
+        return frozenset()
 
+    @abstractmethod
     def store(self, client: Client, name: str, body: Mapping[str, Any], comparison: Comparison) -> None:
         """Store the body, if the record is still as it was compared."""
 
-    def delete(self, client: Client, name: str) -> None: ...
+    @abstractmethod
+    def delete(self, client: Client, name: str) -> None:
+        """Delete the record."""
+
+    @abstractmethod
     def stored(self, client: Client) -> Iterator[tuple[str, dict[str, Any]]]:
         """Name and body of every stored record."""
 
 
-class SavedJobs:
+class SavedJobs(Kind):
     """Saved jobs: the body is that of ``PUT /saved/{name}``."""
 
     name = "saved-job"
-
-    def uses(self, body: Mapping[str, Any]) -> frozenset[str]:  # noqa: ARG002
-        return frozenset()
+    has_order = False
 
     def compare(
         self,
@@ -85,10 +93,11 @@ class SavedJobs:
             yield saved["name"], body_of(saved)
 
 
-class Targets:
+class Targets(Kind):
     """Stored targets: the body is that of ``PUT /target/{name}``."""
 
     name = "target"
+    has_order = True
     _FIELDS = ("target", "description", "managed_by")
 
     def uses(self, body: Mapping[str, Any]) -> frozenset[str]:
@@ -110,13 +119,14 @@ class Targets:
             yield target["name"], {field: target[field] for field in self._FIELDS if target.get(field)}
 
 
-class Schedules:
+class Schedules(Kind):
     """Schedules: the body is that of ``PUT /schedule/{name}``."""
 
     name = "schedule"
+    has_order = False
     #: Fields that a caller sets, in the order of an export, and the values that say nothing.
     _FIELDS: Mapping[str, Any] = {
-        **dict.fromkeys(("description", "cron", "every", "at", "rrule")),
+        **dict.fromkeys(("description", "cron", "every", "at", "rrule", "after")),
         "time_zone": "UTC",
         **dict.fromkeys(("anchor", "starts", "ends")),
         "jitter": "0s",
@@ -128,11 +138,8 @@ class Schedules:
         "managed_by": None,
     }
 
-    def uses(self, body: Mapping[str, Any]) -> frozenset[str]:  # noqa: ARG002
-        return frozenset()
-
     def compare(self, client: Client, name: str, body: Mapping[str, Any], declared: Declared) -> Comparison:
-        answer = client.put_schedule(name, body, dry_run=True, assume=_uses_declared(body.get("job"), declared))
+        answer = client.put_schedule(name, body, dry_run=True, assume=_uses_declared(body, declared))
         return Comparison(answer["change"], tuple(answer["changes"]))
 
     def store(self, client: Client, name: str, body: Mapping[str, Any], comparison: Comparison) -> None:  # noqa: ARG002
@@ -146,10 +153,11 @@ class Schedules:
             yield schedule["name"], _declared_body(schedule, self._FIELDS)
 
 
-class Notifications:
+class Notifications(Kind):
     """Notification rules: the body is that of ``PUT /notification/{name}``."""
 
     name = "notification"
+    has_order = False
     #: Fields that a caller sets, in the order of an export, and the values that say nothing.
     _FIELDS: Mapping[str, Any] = {
         "description": None,
@@ -161,9 +169,6 @@ class Notifications:
         "time_zone": "UTC",
         "managed_by": None,
     }
-
-    def uses(self, body: Mapping[str, Any]) -> frozenset[str]:  # noqa: ARG002
-        return frozenset()
 
     def compare(
         self,
@@ -195,8 +200,11 @@ def _declared_body(record: Mapping[str, Any], defaults: Mapping[str, Any]) -> di
     return body
 
 
-def _uses_declared(job: Any, declared: Declared) -> bool:
-    """Whether a schedule's job names a saved job or a target that the files declare, and that may not be stored yet."""
+def _uses_declared(body: Mapping[str, Any], declared: Declared) -> bool:
+    """Whether a schedule names a saved job or a target that the files declare, and that may not be stored yet."""
+    job, after = body.get("job"), body.get("after")
+    if isinstance(after, Mapping) and str(after.get("saved")) in declared[SavedJobs.name]:
+        return True
     if not isinstance(job, Mapping):
         return False
     targets = frozenset(_REFERENCE.findall(f"{job.get('target_hostname')} {job.get('target')}"))

@@ -57,7 +57,7 @@ def read_records(paths: Sequence[str], manager: str) -> list[Record]:
 
 
 def in_order(uses: Mapping[str, frozenset[str]]) -> list[str]:
-    """The names in alphabetical order, but each behind those that it uses. Those that use each other come last."""
+    """The names in alphabetical order, but each after those that it uses. Those that use each other come last."""
     ordered: dict[str, None] = {}
     waiting = sorted(uses)
     while waiting:

@@ -59,7 +59,7 @@ def _lines(data: bytes) -> list[bytes]:
 
 @dataclass
 class _Reader:
-    """Reads lines in order: an environment line counts for the lines behind it."""
+    """Reads lines in order: an environment line counts for the lines after it."""
 
     file: str
     options: CrontabOptions
@@ -95,7 +95,7 @@ class _Reader:
                     f"line {number} assigns {one_line(name)} a value with an open quote, which cron refuses."
                 )
                 self.imported.note(
-                    where, f"the value of {one_line(name)} has an open quote; no line behind it is taken."
+                    where, f"the value of {one_line(name)} has an open quote; the lines after it are not imported."
                 )
                 return
             value = value[1:-1]
@@ -126,7 +126,7 @@ class _Reader:
         if self.options.user is not None:
             user, rest = _word(rest)
             if not rest:
-                raise NotTakenOver("it has no command behind the user.")
+                raise NotTakenOver("it has no command after the user.")
             if user != self.options.user:
                 raise NotTakenOver(
                     f"it runs as {one_line(user)}, and the agents as {self.options.user} (--agent-user); jobs cannot "
@@ -191,7 +191,7 @@ def _times(line: str) -> tuple[str, str]:
 
 
 def _word(text: str) -> tuple[str, str]:
-    """The first word, and what follows the blanks behind it."""
+    """The first word, and what follows the blanks after it."""
     match = re.match(r"[^ \t]*", text)
     word = match[0] if match else ""
     return word, text[len(word) :].lstrip(" \t")

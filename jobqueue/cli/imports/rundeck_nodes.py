@@ -140,8 +140,6 @@ def _dispatch(dispatch: Any, *, is_one_host: bool) -> tuple[dict[str, Any] | Non
     if dispatch.get("rankAttribute") not in (None, "", "nodename") or dispatch.get("rankOrder") == "descending":
         raise NotTakenOver("its nodes have an order (rankAttribute, rankOrder); a rollout's hosts are ordered by name.")
     if threads > 1:
-        notes.append(
-            f"threadcount: hosts are taken in batches of {threads}; a batch begins when the last one has ended."
-        )
+        notes.append(f"threadcount: hosts run in batches of {threads}; a batch begins when the last one has ended.")
     keeps_going = as_flag(dispatch.get("keepgoing"), "keepgoing")
     return {"batch": threads, "max_failures": "100%" if keeps_going else 1}, tuple(notes)

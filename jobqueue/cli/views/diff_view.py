@@ -15,7 +15,7 @@ _STYLES = {"-": "failed", "+": "completed", "@": "dim"}
 
 
 def show_diff(screen: Screen, first: Mapping[str, Any], second: Mapping[str, Any], difference: AnswerDiff) -> None:
-    """The two groups, then each line behind its mark."""
+    """The two groups, then each line after its mark."""
     screen.line(f"--- {_title(first)}", "bold")
     screen.line(f"+++ {_title(second)}", "bold")
     if not difference.lines:

@@ -1,4 +1,4 @@
-"""The output of several hosts on the terminal: each line behind its host, or equal outputs once."""
+"""The output of several hosts on the terminal: each line after its host's name, or equal outputs once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LONGEST_LINE = 65_536
 
 
 def show_prefixed_logs(pages: Iterable[Mapping[str, Any]]) -> None:
-    """Print each line behind its host, as pages come; standard error goes to standard error."""
+    """Print each line after its host's name, as pages come; standard error goes to standard error."""
     unfinished: dict[tuple[str, str], str] = {}
     for page in pages:
         if page.get("cut"):

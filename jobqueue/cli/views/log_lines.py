@@ -26,7 +26,7 @@ class LogLines:
             try:
                 click.echo(f"{click.style(f'{name:<11} |', fg=colour)} {line}", err=True)
             except OSError:
-                # the reader is gone (`2>&1 | head`); the processes must be able to go on
+                # the reader is gone (`2>&1 | head`); the processes must be able to continue
                 self._lost = True
 
 

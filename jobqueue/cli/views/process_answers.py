@@ -13,7 +13,7 @@ from jobqueue.cli.views.text import lines, one_line
 
 
 def show_prefixed(screen: Screen, answers: Sequence[Answer]) -> None:
-    """Each line of output behind its host, ``web1 | text``; standard error and failures go to standard error."""
+    """Each line of output after its host's name, ``web1 | text``; standard error and failures go to standard error."""
     width = max((len(one_line(answer.hostname)) for answer in answers), default=0)
     for answer in answers:
         head = f"{one_line(answer.hostname).ljust(width)} | "

@@ -76,7 +76,7 @@ class TerminalView(ProgressView):
         self._latest: deque[ExecutionProgress] = deque(maxlen=_LATEST)
         self._seen: set[str] = set()
         self._progress: JobProgress | None = None
-        # asked for by a thread of Live's, so that the time goes on while nothing happens
+        # asked for by a thread of Live's, so that the time advances while nothing happens
         self._live = Live(console=console, get_renderable=self._render, transient=True, refresh_per_second=8)
 
     def __enter__(self) -> ProgressView:

@@ -28,6 +28,10 @@ _RESULTS = (
 
 def when_of(schedule: Mapping[str, Any]) -> str:
     """When a schedule fires, in a few words."""
+    after = schedule.get("after")
+    if after:
+        source = f"@{after['saved']}" if after.get("saved") else f"configuration {after.get('configuration')}"
+        return f"after {source} {' or '.join(map(str, after.get('status') or ()))}"
     if schedule.get("cron") is not None:
         return f"{schedule['cron']} {schedule.get('time_zone')}"
     if schedule.get("every") is not None:

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jobqueue.cli.views.agent_figures import agent_figures, conditions
 from jobqueue.cli.views.output import Column, Screen
 from jobqueue.cli.views.snapshot import Snapshot
-from jobqueue.cli.views.text import one_line, state_of
+from jobqueue.cli.views.text import one_line
 
 _AGENT_COLUMNS = (
     Column("AGENT", uncut=True),
@@ -93,18 +94,12 @@ def _trouble_first(agent: Mapping[str, Any]) -> tuple[bool, bool, bool, int, str
 
 
 def _agent(screen: Screen, agent: Mapping[str, Any]) -> Sequence[Any]:
-    load, memory = agent.get("load"), agent.get("memory") or {}
-    percent = memory.get("percent")
+    percent = (agent.get("memory") or {}).get("percent")
     return [
-        agent.get("hostname"),
-        agent.get("status"),
-        state_of(agent),
-        agent.get("running"),
-        agent.get("queue_length"),
-        load[0] if isinstance(load, list) and load else None,
+        *agent_figures(agent),
         None if percent is None else f"{percent}%",
         screen.when(agent.get("last_heartbeat")),
-        " ".join(str(name) for name in agent.get("conditions") or ()),
+        conditions(agent),
     ]
 
 

@@ -13,8 +13,8 @@ from jobqueue.cli.views.progress_view import ProgressView, progress_view
 from jobqueue.client import ApiError, Client, WaitTimeout
 from jobqueue.errors import JobQueueError
 
-#: Statuses with which a server without an event stream for jobs answers.
-_NO_EVENTS = (404, 405)
+#: Statuses with which a server without an event stream for jobs answers; 501 is a front's.
+_NO_EVENTS = (404, 405, 501)
 _LONGEST_WAIT = 3600.0
 
 

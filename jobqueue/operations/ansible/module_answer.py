@@ -1,4 +1,4 @@
-"""The answer of a module: JSON on its standard output, perhaps behind other lines."""
+"""The answer of a module: JSON on its standard output, perhaps after other lines."""
 
 from __future__ import annotations
 

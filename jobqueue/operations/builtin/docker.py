@@ -115,7 +115,7 @@ class StopSchema(ContainerSchema):
     timeout = Whole(
         load_default=10,
         validate=validate.Range(0, _MOST_SECONDS),
-        metadata={"description": "Seconds that it has to end before it is killed."},
+        metadata={"description": "Seconds to wait for it to stop before it is killed."},
     )
 
 
@@ -270,7 +270,8 @@ def _existing(entry: Mapping[str, Any], digest: str, data: Mapping[str, Any], co
     labels = entry.get("Config", {}).get("Labels") or {}
     if labels.get(_LABEL) != digest:
         raise OperationFailed(
-            f"This host has a container {data['name']} of another configuration; docker.remove.execute removes it."
+            f"This host has a container {data['name']} with a different configuration; "
+            "docker.remove.execute removes it."
         )
     is_right = state(entry) == _RUNNING or not data["auto_start"]
     return _into(entry, _RUNNING, is_right, ["start", data["name"]], data, context)

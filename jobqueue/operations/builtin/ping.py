@@ -104,7 +104,7 @@ class _Echo:
 
     def _is_reply(self, packet: bytes, sequence: int) -> bool:
         if self.family == socket.AF_INET and self.sender.type == socket.SOCK_RAW:
-            packet = packet[(packet[0] & 0x0F) * 4 :]  # behind the IP header, whose length is in 32-bit words
+            packet = packet[(packet[0] & 0x0F) * 4 :]  # after the IP header, whose length is in 32-bit words
         if len(packet) < 8:
             return False
         kind, _, _, _, answered = struct.unpack("!BBHHH", packet[:8])

@@ -29,7 +29,9 @@ def _is_network(text: str) -> None:
     try:
         ipaddress.ip_network(text)
     except ValueError:
-        raise ValidationError("Must be a network such as 10.8.0.0/16, without bits behind its length.") from None
+        raise ValidationError(
+            "Must be a network such as 10.8.0.0/16, without bits set beyond its prefix length."
+        ) from None
 
 
 class RouteSchema(Schema):

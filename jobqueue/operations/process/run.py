@@ -62,7 +62,7 @@ def discard(stream: str, chunk: bytes) -> None:
 class ProcessResult:
     """How a process ended. ``exit_code`` is negative for a signal; ``seconds`` is its run time.
 
-    ``left_running``: it exited, but a child of its kept the output open; the child goes on, its output is not read.
+    ``left_running``: it exited, but a child of its kept the output open; the child continues, its output is not read.
     """
 
     pid: int

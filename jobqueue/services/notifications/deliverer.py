@@ -47,7 +47,7 @@ _NEVER = 0
 
 @dataclass(frozen=True)
 class _Batch:
-    """The events of the next message, and the cursors before and behind them. ``ready``: when the message is sent."""
+    """The events of the next message, and the cursors before and after them. ``ready``: when the message is sent."""
 
     events: tuple[Event, ...]
     before: Cursor
@@ -174,7 +174,7 @@ class Deliverer:
         return dropped is not None
 
     def _pass(self, view: RuleView, cursor: Cursor) -> bool:
-        """Move on behind events that are not reported."""
+        """Move on past events that are not reported."""
         return self._notifications.settle(view.rule.name, view.progress.cursor, Settlement(cursor)) is not None
 
     def _pass_all(self, view: RuleView) -> bool:

@@ -47,7 +47,7 @@ class NotificationManager:
         return self._notifications.get(name)
 
     def page(self, behind: str, limit: int) -> tuple[list[RuleView], int, str | None]:
-        """Rules by name; how many there are in all, and the name behind which the next page begins."""
+        """Rules by name; how many there are in all, and the name after which the next page begins."""
         return self._notifications.page(behind, limit, 1)
 
     def put(self, rule: NotificationRule, principal: Principal) -> tuple[RuleView, bool]:

@@ -13,7 +13,7 @@ _MOST_KEPT = 100
 
 
 class TargetFilter:
-    """Evaluates the targets of filters. ``hosts_of``: the hosts of a broadcast with so many executions.
+    """Evaluates the targets of filters. ``hosts_of``: the hosts of a broadcast with this number of executions.
 
     A host that the registry does not know, or no longer knows, is named by no target.
     """

@@ -52,7 +52,7 @@ class SavedJobManager:
         self._registry = registry
 
     def page(self, after: str = "", limit: int = 100) -> tuple[list[SavedJob], str | None]:
-        """Up to ``limit`` saved jobs behind the name ``after``, and the name to continue after, if there are more."""
+        """Up to ``limit`` saved jobs after the name ``after``, and the name to continue after, if there are more."""
         return self._saved.page(after, limit)
 
     def get(self, name: str) -> SavedJob:

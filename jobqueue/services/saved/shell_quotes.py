@@ -19,7 +19,7 @@ _PLAIN = {
 
 
 class ShellPosition:
-    """The position behind the text that was fed, in a script for a shell with the quotes of POSIX."""
+    """The position after the text that was fed, in a script for a shell with the quotes of POSIX."""
 
     def __init__(self) -> None:
         self._quote = ""
@@ -30,7 +30,7 @@ class ShellPosition:
     def fault(self) -> str:
         """Why a quoted word is not safe at this position; empty if it is."""
         if self._unclear:
-            return f"behind {self._unclear}, where quoting is not enough"
+            return f"after {self._unclear}, where quoting is not enough"
         return {"'": "inside '...'", '"': 'inside "..."', "#": "in a comment"}.get(self._quote, "")
 
     def word(self) -> None:
@@ -60,7 +60,7 @@ class ShellPosition:
                 self._before = "w"
             return 2
         if pair in ("<<", "$'") or pair[0] == "`" or (self._quote and pair in ("$(", "${")):
-            # in these, quotes have another meaning, or begin anew
+            # in these, quotes have another meaning, or start over
             self._unclear = self._unclear or (pair[0] if pair[0] == "`" else pair)
         if self._quote:
             return self._inside(pair, '"')

@@ -193,7 +193,7 @@ def _expression(text: str) -> Expression:
     try:
         body = _environment().parse(f"{{{{ {text} }}}}").body  # with blanks: {{- is another sign
     except (TemplateSyntaxError, RecursionError) as error:
-        raise TemplateFault(f"{shown} is not a valid expression: write a parameter, and filters behind |.") from error
+        raise TemplateFault(f"{shown} is not a valid expression: write a parameter, and filters after |.") from error
     output = body[0] if len(body) == 1 else None
     node = output.nodes[0] if isinstance(output, nodes.Output) and len(output.nodes) == 1 else None
     filters: list[str] = []

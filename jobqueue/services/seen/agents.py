@@ -53,10 +53,10 @@ class SeenAgents(Agents):
             raise AgentNotFound(f"No agent has the hostname {hostname!r}; `jobqueue agent list` shows all.")
         return super().get(hostname)
 
-    def drain(self, hostname: str) -> AgentState:
+    def drain(self, hostname: str, reason: str = "") -> AgentState:
         """Drain an agent."""
         self._check(hostname)
-        return super().drain(hostname)
+        return super().drain(hostname, reason)
 
     def undrain(self, hostname: str) -> AgentState:
         """Undrain an agent."""

@@ -74,7 +74,7 @@ class SeenJobs(Jobs):
         return job, visible
 
     def executions(self, job_id: str, first: int, most: int, states: tuple[ExecutionState, ...]) -> ExecutionPart:
-        """The visible executions behind the ``first`` visible ones."""
+        """The visible executions after the ``first`` visible ones."""
         job, visible = self._visible(job_id)
         if len(visible) == job.total:
             return super().executions(job_id, first, most, states)

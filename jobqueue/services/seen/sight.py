@@ -20,7 +20,7 @@ from jobqueue.targets.nodes import Hosts, walk
 #: Hosts that a target names which is shown instead of one with hidden hosts.
 _NAMED = 20
 _NAMED_AGENTS = 1000
-#: So many names that are kept cost as much as one that is read.
+#: This many cached names cost as much as one that is read.
 _KEPT_COST = 10
 
 

@@ -15,7 +15,7 @@ from jobqueue.trust.secrets.rewriting import Rewritten
 _MOST_LEVELS = 4
 #: Characters that can begin an escape. An escape that results from undoing another needs one more level.
 _MARKS = b"%&\\"
-#: An escape that may go on behind the end of the text.
+#: An escape that may go on after the end of the text.
 _UNFINISHED = re.compile(rb"(?:%[0-9A-Fa-f]?|&[#0-9A-Za-z]{0,32}|\\(?:u[0-9A-Fa-f]{0,3}|x[0-9A-Fa-f]?|[0-7]{0,2}))\Z")
 _LONGEST_UNFINISHED = 33
 

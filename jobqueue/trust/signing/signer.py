@@ -86,7 +86,7 @@ def framed(purpose: bytes, message: bytes) -> bytes:
 
 
 def is_signed(key: VerifyKey, signature: str, purpose: bytes, message: bytes) -> bool:
-    """Whether ``signature`` (its part behind the key's id counts) is the key's, of this message for this purpose."""
+    """Whether ``signature`` (its part after the key's id counts) is the key's, of this message for this purpose."""
     encoded = signature[pem.ID_LENGTH + 1 :]
     try:
         decoded = base64.b64decode(encoded + "==", altchars=b"-_", validate=True)

@@ -47,6 +47,13 @@ class OwnRedis:
                 self._process.wait()
             self._process = None
 
+    def kill(self) -> None:
+        """SIGKILL, and wait."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+
     def freeze(self) -> None:
         """It keeps its connections and answers nothing."""
         assert self._process is not None

@@ -73,6 +73,7 @@ from jobqueue.services.notifications.channels import Channels
 from jobqueue.services.notifications.manager import NotificationManager
 from jobqueue.services.notifications.receivers import Receivers
 from jobqueue.services.notifications.webhook import WebhookSender
+from jobqueue.services.objects import ObjectManager
 from jobqueue.services.pauses import PauseManager
 from jobqueue.services.placement import Placement
 from jobqueue.services.planner import Planner
@@ -209,6 +210,7 @@ class FakeServices:
         self.enrolment = SimpleNamespace(accept=self._accept)
         self.redis_access = SimpleNamespace(take=self._take_access)
         self.bundles = SimpleNamespace(check=self._check_bundle, make=self._make_bundle)
+        self.objects = ObjectManager(self.ledger.objects, self.ledger.packages, self.ledger.deployments)
         self.packages = SimpleNamespace(find=self._find_package, store=self._store_package)
         self.registry = SimpleNamespace(infos=self._infos, permission=lambda _operation: None)
         self.targets = TargetResolver(
@@ -463,17 +465,17 @@ class FakeServices:
             raise Conflict(f"Agent {hostname!r} is live.")
         self.agents_known.remove(found)
 
-    def _drain(self, hostname: str) -> Agent:
-        return self._move(hostname, AgentState.READY, AgentState.DRAINING)
+    def _drain(self, hostname: str, reason: str = "") -> Agent:
+        return self._move(hostname, AgentState.READY, AgentState.DRAINING, reason)
 
     def _undrain(self, hostname: str) -> Agent:
         return self._move(hostname, AgentState.CORDONED, AgentState.READY)
 
-    def _move(self, hostname: str, before: AgentState, after: AgentState) -> Agent:
+    def _move(self, hostname: str, before: AgentState, after: AgentState, reason: str = "") -> Agent:
         found = self._agent(hostname)
         if (found.state is AgentState.READY) != (before is AgentState.READY):
             raise Conflict(f"Agent {hostname!r} is {found.state} already.")
-        moved = replace(found, state=after)
+        moved = replace(found, state=after, drain_reason=reason)
         self.agents_known[self.agents_known.index(found)] = moved
         return moved
 

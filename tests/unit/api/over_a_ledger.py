@@ -9,6 +9,9 @@ from typing import Any
 import fakeredis
 from flask import Flask
 from flask.testing import FlaskClient
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.retry import Retry
 
 from api.auth import gate
 from jobqueue.ledger.ledger import Ledger
@@ -34,7 +37,10 @@ def services_with(
 ) -> Services:
     """Services over an empty ledger with these agents: hostname -> labels. All have the same ``facts``."""
     registry = Registry.load(())
-    ledger = Ledger(fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True), settings)
+    client = fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True)
+    # as `connect` has it, without the waits
+    client.set_retry(Retry(NoBackoff(), 2, supported_errors=(RedisConnectionError,)))
+    ledger = Ledger(client, settings)
     for hostname, labels in agents.items():
         ledger.agents.register(
             Registration(hostname, "boot", dict(labels), dict(facts or {}), registry.types(), "1", 2)

@@ -17,6 +17,7 @@ from jobqueue.ledger.audit import BROKEN
 from jobqueue.model.agent import Registration
 from jobqueue.model.audit import AuditEntry
 from jobqueue.services import Services
+from tests.unit.api.lost_answers import lost_answers
 from tests.unit.api.over_a_ledger import act, services_with, settings_in
 
 PING = {"operation": {"type": "node.hostname.get"}, "target_hostname": "web1"}
@@ -61,6 +62,7 @@ PAGES: list[tuple[str, dict[str, str], dict[str, Any]]] = [
     ("/ui/schedules/old/resume", {}, {"schedule": "old"}),
     ("/ui/schedules/old/delete", {}, {"schedule": "old"}),
     ("/ui/notifications/old/delete", {}, {"notification": "old"}),
+    ("/ui/files/old/delete", {}, {"object": "old"}),
     ("/ui/pauses/{pause}/end", {}, {"pause": "{pause}"}),
     ("/ui/jobs/{job}/approve", {"plan_hash": "{plan_hash}"}, {"job": "{job}", "plan_hash": "{plan_hash}"}),
     ("/ui/jobs/{job}/save", {"name": "fresh"}, {"saved": "fresh", "version": 1}),
@@ -98,6 +100,7 @@ def known(app: Flask, client: FlaskClient, services: Services) -> dict[str, str]
         assert client.put("/saved/old", json={**PING, "title": title}).status_code in {200, 201}
     assert client.post("/schedule", json={"name": "old", "cron": "@daily", "job": PING}).status_code == 201
     assert client.put("/notification/old", json=RULE).status_code == 201
+    assert client.put("/file/old", data=b"x", content_type="application/octet-stream").status_code == 201
     assert client.post("/api/spark/configurations", json={"id": "old", **_SCRIPT}).status_code == 200
     limited = act(app, "job:*", "agent:read", "shell:execute;max_hosts=1", name="carl", kind="user")
     beyond = {"operation": {"type": "script.shell.execute", "data": {"script": "true"}}, "target_hostname": "_all"}
@@ -162,6 +165,27 @@ def test_a_change_and_its_entry_are_one_step(
     path, body = path.format(**known), filled(body, known)
     entry = check(services, known, details, lambda: client.open(path, method=method, json=body))
     assert (entry.path, entry.method) == (path, method)
+
+
+@pytest.mark.parametrize(("method", "path", "body", "details"), WAYS)
+def test_a_change_whose_answer_is_lost_is_made_once(
+    client: FlaskClient,
+    services: Services,
+    known: dict[str, str],
+    method: str,
+    path: str,
+    body: dict[str, Any] | None,
+    details: dict[str, Any],
+) -> None:
+    path, body, before = path.format(**known), filled(body, known), records(services)
+    newest = services.ledger.audit.newest(1)[0].number
+    with lost_answers():
+        answer = client.open(path, method=method, json=body)
+    assert answer.status_code < 400, answer.text
+    assert records(services) != before
+    (entry,) = services.ledger.audit.after(newest, 1000)
+    assert (entry.content.path, entry.content.result) == (path, "done")
+    assert filled(details, known).items() <= dict(entry.content.details).items()
 
 
 @pytest.mark.parametrize(("path", "form", "details"), PAGES)

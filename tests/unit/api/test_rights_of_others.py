@@ -13,10 +13,12 @@ from api.auth import gate
 from api.scheduling import submission_of
 from jobqueue.errors import PermissionDenied
 from jobqueue.ledger.executions import Grant, Refusal
+from jobqueue.ledger.schedules import Step
 from jobqueue.model.agent import Registration
 from jobqueue.model.credential import Credential, Kind
 from jobqueue.model.principal import Principal, system
 from jobqueue.services.credential_verifier import principal_of
+from jobqueue.services.due_schedule import DueSchedule
 from jobqueue.services.schedule_owner import OwnerReader
 from jobqueue.services.scheduler import Scheduler
 from tests.unit.api.over_a_ledger import services_with, settings_in
@@ -166,17 +168,11 @@ class TestSchedules:
         services.ledger.credentials.change(Kind.KEY, record.name, permissions=(granted, "shell:execute"))
         view = services.schedules.get("s")
         due = (view.progress.next or 0) + 1_000_000
-        step = scheduler._overlap(view, _times(view), view.progress.next or 0, due)
-        assert step is not None
+        step = DueSchedule(view, due).decide(scheduler._cancel_last)
+        assert isinstance(step, Step)
         assert step.result is not None
         assert (str(step.result.outcome), reason in step.result.reason) == ("refused", True)
         assert status(api, job_id) == "submitted"
-
-
-def _times(view: Any) -> Any:
-    from jobqueue.schedules.times import times_of
-
-    return times_of(view.schedule.timing, view.schedule.blackouts, view.schedule.uid)
 
 
 class TestSavedJobs:

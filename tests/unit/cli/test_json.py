@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from jobqueue.cli.main import main
 
 #: Commands that run until they are stopped.
-_RUN = {"up", "demo", "api", "worker", "maintenance", "flower"}
+_RUN = {"up", "demo", "api", "front", "worker", "maintenance", "flower"}
 #: What they print is for another program already.
 _FOR_PROGRAMS = {"completion", "audit export", "redis acl", "export", "file get", "file fetched"}
 #: They pass their other options on to ``jobqueue run``, --json among them.

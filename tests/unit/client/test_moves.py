@@ -53,3 +53,10 @@ def test_hosts_of_targets(api: FakeApi, client: Client) -> None:
     assert client.target_hosts("@db") == client.target_hosts("os.name:debian") == ["db1", "db2"]
     with pytest.raises(InvalidInput):
         client.target_hosts("_any")
+
+
+def test_the_reason_is_sent_for_each(api: FakeApi, client: Client) -> None:
+    for name in ("web1", "web2"):
+        api.on("POST", f"/agent/{name}/drain", Reply(200, {"hostname": name, "state": "Draining"}))
+    assert [move.ok for move in client.drain_hosts(["web1", "web2"], "new disk")] == [True, True]
+    assert [seen.body for seen in api.seen] == [{"reason": "new disk"}] * 2

@@ -125,7 +125,7 @@ def test_lines_that_do_something_else(line: str, complaint: str) -> None:
         ({"packages": [1]}, r"'packages'\]\[0\]"),
         ({"packages": ["a\0b"]}, "not allowed in a requirement"),
         ({"packages": ["a", "b c"]}, "'b c' is not a requirement"),
-        ({"packages": ["a --user"]}, "option that is not supported behind"),
+        ({"packages": ["a --user"]}, "option that is not supported after"),
         ({"packages": ["--editable ."]}, "--editable"),
         ({"packages": ["--prefer-binary", "a"]}, "--prefer-binary, which uv does not have: .* --only-binary"),
         ({"packages": ["a"], "pip_install_options": ["--prefer-binary"]}, "pin the version"),

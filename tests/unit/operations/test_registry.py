@@ -276,7 +276,7 @@ def test_an_object_or_a_list_can_be_named(plugin_module: types.ModuleType) -> No
     [
         ("no_such_plugin", "ModuleNotFoundError: No module named 'no_such_plugin'"),
         ("plugin_for_tests:missing", "AttributeError"),
-        ("plugin_for_tests", "ValueError: it holds no operation"),
+        ("plugin_for_tests", "ValueError: it contains no operation"),
         ("plugin_for_tests:number", "TypeError"),
     ],
 )

@@ -1,6 +1,6 @@
 -- Creates, replaces or deletes the record of a key, user, role, stored target or acknowledgement, unless it changed since
 -- the caller read it.
--- include: audit_trail
+-- include: audit_trail made_before
 -- KEYS: none
 -- ARGV: 1 'credentials', 'roles', 'targets' or 'acknowledged', 2 name of the record, 3 its text as the caller has seen it
 --   or '' if there was none, 4 its new text or '' to delete it, 5 how many records there may be,
@@ -9,6 +9,8 @@
 --   | {'unrecorded', why} (the entry cannot be written, so nothing was done)
 local records = ({credentials = K.credentials, roles = K.roles, targets = K.targets,
   acknowledged = K.acknowledged})[ARGV[1]]
+local repeated = made_before('done', ARGV[7], ARGV[8])
+if repeated then return repeated end
 local name = ARGV[2]
 if (redis.call('HGET', records, name) or '') ~= ARGV[3] then return {'changed'} end
 if ARGV[4] ~= '' and ARGV[3] == '' and redis.call('HLEN', records) >= tonumber(ARGV[5]) then return {'full'} end

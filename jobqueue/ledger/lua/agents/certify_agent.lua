@@ -1,10 +1,12 @@
 -- Accepts an agent, or rejects its invitation. An invitation that the agent used before is invalid after a revocation.
--- include: audit_trail
+-- include: audit_trail made_before
 -- KEYS: none
 -- ARGV: 1 hostname, 2 id of its key, 3 the certificate, or '' to say no, 4 number of the invitation that is used up or '',
 --   5 milliseconds to remember that, 6 how many entries the audit trail keeps, 7 seal of the entry for it, 8 that entry or ''
 -- returns: {'certified', number and link of the entry} | {'refused'} | {'unknown'} | {'used'} (another agent came with
 --   the invitation) | {'unrecorded', why} (the entry cannot be written, so nothing was done)
+local repeated = made_before('certified', ARGV[7], ARGV[8])
+if repeated then return repeated end
 local host, key = ARGV[1], ARGV[2]
 need('hash', K.agent .. host, K.certificates)
 need('set', K.barred)

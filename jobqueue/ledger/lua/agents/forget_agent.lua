@@ -1,11 +1,13 @@
 -- Forgets an offline agent without open executions. Its revocation stays, and so do the certificates that verify its
 -- earlier results.
--- include: clock index publish audit_trail takers deployment
+-- include: clock index publish audit_trail made_before takers deployment
 -- KEYS: none
 -- ARGV: 1 now, 2 hostname, 3 creation time up to which its broadcasts were looked at, 4 how many of them to look at,
 --   5 how many entries the audit trail keeps, 6 seal of the entry for it, 7 that entry or ''
 -- returns: {'more', creation time up to which its broadcasts have been looked at now} | {'forgotten', number and link of the entry} | {'unknown'} | {'live'} | {'busy'} (something waits for it, or
 --   has not ended there) | {'unrecorded', why} (the entry cannot be written, so nothing was done)
+local repeated = made_before('forgotten', ARGV[6], ARGV[7])
+if repeated then return repeated end
 local at = clock(ARGV[1])
 local host = ARGV[2]
 local agent = K.agent .. host

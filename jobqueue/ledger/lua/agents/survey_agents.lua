@@ -1,7 +1,7 @@
 -- Reads what counts of some agents, for a summary of all: the next ones in alphabetical order.
 -- include: clock
 -- KEYS: none
--- ARGV: 1 now, 2 hostname behind which to begin or '', 3 how many at most
+-- ARGV: 1 now, 2 hostname after which to begin or '', 3 how many at most
 -- returns: {now, {hostname, {'1' if it is live or '', state, last heartbeat, executions that run, how many it can run,
 --   waiting executions, time of the oldest of them or '', {condition, ...}}, ...}}; an unreadable agent has no second list
 local at = clock(ARGV[1])

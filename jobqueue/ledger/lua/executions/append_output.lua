@@ -1,4 +1,4 @@
--- Appends to the output of a running execution. An entry's id is the byte offset behind it, so that reading from an
+-- Appends to the output of a running execution. An entry's id is the byte offset after it, so that reading from an
 -- offset is a range query. Only the newest bytes are kept, up to the cap.
 -- KEYS: none
 -- ARGV: 1 job id, 2 hostname, 3 token, 4 cap in bytes, 5 number of the batch (growing), then per piece: stream, length in bytes, field (t or b), payload

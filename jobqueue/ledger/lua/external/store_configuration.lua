@@ -1,11 +1,13 @@
 -- Creates, replaces or deletes a configuration, with the history of its changes.
--- include: clock audit_trail
+-- include: clock audit_trail made_before
 -- KEYS: none
 -- ARGV: 1 now, 2 id, 3 'create', 'replace' or 'delete', 4 the configuration as JSON or '', 5 who,
 --   6 how many of the newest notes to keep, 7 name that a run of it holds while it has not ended,
 --   8 how many entries the audit trail keeps, 9 seal of the entry for it, 10 that entry or ''
 -- returns: {'done', number and link of the entry} | {'taken'} | {'unknown'} | {'busy', id of the job}
 --   | {'unrecorded', why} (the entry cannot be written, so nothing was done)
+local repeated = made_before('done', ARGV[9], ARGV[10])
+if repeated then return repeated end
 local at = clock(ARGV[1])
 local id, verb = ARGV[2], ARGV[3]
 local exists = redis.call('EXISTS', K.config .. id) == 1

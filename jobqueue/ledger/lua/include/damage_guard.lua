@@ -30,7 +30,7 @@ end
 -- Begins a stream of events for the notification rules that is missing or has no entries; returns the id of its first
 -- entry. A missing one begins in the next millisecond, at a number that is this microsecond's: later than the position of
 -- any rule, which would otherwise find an entry at its position and not see that events are missing. One without entries
--- goes on behind its last id.
+-- continues after its last id.
 local function begin_stream(key, at)
   local id = '*'
   if type_of(key) == 'none' then

@@ -1,13 +1,13 @@
 -- The time of a schedule that a job is made for: 'fired|{name}|{serial}|{time}|{next time}|{when it fires}', or
 -- 'triggered|{name}|{serial}|{time}||' for a job that is made beside its times, or 'backfilled|...' for that of a time that has
--- passed. The job is stored and the schedule proceeds in one step: so each time makes one job, whichever process dies at whatever
+-- passed, or 'followed|...' for one that follows another job. The job is stored and the schedule proceeds in one step: so each time makes one job, whichever process dies at whatever
 -- moment. Needs: clock schedule.
 local function fire_of(text)
   return string.match(text, '^(%a+)|([^|]+)|([^|]+)|(%d+)|(%d*)|(%d*)$')
 end
 
 -- Outcomes that leave the schedule's next time as it is.
-local BESIDE = {triggered = true, backfilled = true}
+local BESIDE = {triggered = true, backfilled = true, followed = true}
 
 -- Whether the schedule is unchanged, and has not processed this time.
 local function may_fire(text)

@@ -8,7 +8,7 @@ local function list_paused(pauses)
     end
   end
   local text = table.concat(lines)
-  -- claims fail while it is of another type, rather than start what is paused; maintenance writes it anew
+  -- claims fail while it is of another type, rather than start what is paused; maintenance writes it again
   if not is_sound('string', K.paused) then redis.call('DEL', K.paused) end
   if (redis.call('GET', K.paused) or '') == text then return end
   if text == '' then redis.call('DEL', K.paused) else redis.call('SET', K.paused, text) end

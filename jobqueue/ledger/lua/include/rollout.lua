@@ -1,6 +1,6 @@
 -- A job whose executions are opened in steps: a large job, or a rollout. Needs: clock, events, notice, status, batches.
 -- Fields of its hash: `opened`: how many slots, in the order of the list, have a record; `gate`: up to how many may be
--- opened now; `opens`: not before this time. The executions behind `opened` are `submitted` and held, or ended together
+-- opened now; `opens`: not before this time. The executions after `opened` are `submitted` and held, or ended together
 -- without ever having had a record: `rest` is then their state|time|reason.
 -- A rollout also has `rollout`: canary|batch|most failures|pause|between|on failure; `rate` (see `pace`); `b1`, `b2`...: per batch
 -- opened|ended|counts of the job's final states at its end; `paused` and `awaits` (an approval): since when.
@@ -35,7 +35,7 @@ local function stop_reason(terms, gate, failures, hosts)
   return is_canary and share .. ', in the canary batch' or share .. '; the limit is ' .. int(terms.failures)
 end
 
--- Stops a rollout: ends what is held. What has been opened goes on, unless the terms say that it is cancelled, which
+-- Stops a rollout: ends what is held. Opened executions continue, unless the terms say that it is cancelled, which
 -- maintenance does.
 local function stop(id, at, reason, cancels, counts, held, op)
   redis.call('HSET', K.job .. id, 'stopped', int(at) .. '|' .. reason)

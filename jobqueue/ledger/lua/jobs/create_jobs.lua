@@ -203,7 +203,7 @@ local function amount(text, hosts)
   return share and math.max(1, math.ceil(hosts * tonumber(share) / 100 - 1e-9)) or tonumber(text)
 end
 
--- The terms of a rollout over so many hosts, as the other scripts read them; or nil and the refusal.
+-- The terms of a rollout over this number of hosts, as the other scripts read them; or nil and the refusal.
 local function rollout_terms(job, hosts)
   local canary, batch, failures, rest = string.match(job.rollout, '^(%d+)|([^|]+)|([^|]+)|([^~]*)')
   canary, batch = math.min(tonumber(canary), hosts), amount(batch, hosts)

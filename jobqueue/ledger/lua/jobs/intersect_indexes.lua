@@ -3,7 +3,7 @@
 -- ARGV: 1 lowest creation time, 2 highest (or '(' and where the last step ended), 3 maximum number to read,
 --   4 the index to walk ("op:node.load.get|completed"), 5.. alternatives of indexes that must hold too: indexes, and ''
 --   after the last of each alternative
--- returns: {{id, creation time, ...} of the matches, where to go on or '', how many were looked at}
+-- returns: {{id, creation time, ...} of the matches, where to continue or '', how many were looked at}
 local step = redis.call('ZREVRANGEBYSCORE', K.index .. ARGV[4], ARGV[2], ARGV[1], 'WITHSCORES', 'LIMIT', 0, ARGV[3])
 local alternatives, keys = {}, {}
 for i = 5, #ARGV do

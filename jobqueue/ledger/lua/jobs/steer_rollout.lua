@@ -1,11 +1,13 @@
 -- Pauses, resumes, approves or aborts a rollout.
--- include: clock events notice status index batches rollout concurrency settle end_held audit_trail
+-- include: clock events notice status index batches rollout concurrency settle end_held audit_trail made_before
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 'pause', 'resume', 'approve' or 'abort', 4 who asked,
 --   5 how many entries the audit trail keeps, 6 seal of the entry for it, 7 that entry or ''
 -- returns: {'done', number and link of the entry} | {'unknown'} | {'final'} | {'no_rollout'} | {'all_open'} (nothing is held)
 --   | {'paused'} | {'running'} (not paused) | {'not_awaiting'} (no batch waits for an approval)
 --   | {'unrecorded', why} (the entry cannot be written, so nothing was done)
+local repeated = made_before('done', ARGV[6], ARGV[7])
+if repeated then return repeated end
 local at, id, verb, who = clock(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
 local job = K.job .. id
 local fields = {'status', 'created', 'updated', 'op', 'rollout', 'opened', 'gate', 'opens', 'rest', 'paused', 'awaits'}

@@ -1,4 +1,4 @@
--- Moves a damaged key that all components share aside, and begins it anew if it is a stream of events for notification rules.
+-- Moves a damaged key that all components share aside, and starts a new one if it is a stream of events for notification rules.
 -- include: clock
 -- KEYS: none
 -- ARGV: 1 now, 2 the key, 3 the type that it should have, 4 seconds to keep it aside, 5 milliseconds that the last id of a

@@ -1,8 +1,8 @@
--- Reads the events behind the cursors of a rule, oldest first, from both streams.
+-- Reads the events after the cursors of a rule, oldest first, from both streams.
 -- include: clock
 -- KEYS: none
 -- ARGV: 1 now, 2 cursor of job_notices, 3 cursor of notices, 4 most entries of each
--- returns: {per stream '1' or '0': the cursor's own entry is still there, so nothing behind it was removed, {id, text}... of
+-- returns: {per stream '1' or '0': the cursor's own entry is still there, so nothing after it was removed, {id, text}... of
 --   job_notices, {id, text}... of notices, newest id of each}; a stream without entries gets one
 local found, cursors = {}, {ARGV[2], ARGV[3]}
 for i, stream in ipairs({K.job_notices, K.notices}) do

@@ -1,6 +1,6 @@
 -- Lists notification rules by name, or reads some, with their newest deliveries.
 -- KEYS: none
--- ARGV: 1 how many of the newest deliveries of each, 2 most rules of a list or '', 3.. the name behind which the list begins or '';
+-- ARGV: 1 how many of the newest deliveries of each, 2 most rules of a list or '', 3.. the name after which the list begins or '';
 --   or the names of the rules to read
 -- returns: {how many rules there are, {name, record, cursor of job_notices, cursor of notices, attempts, time of the next attempt,
 --   time of the first one, error, number delivered, number of failed attempts, number of dead letters, delivery...}...}

@@ -1,18 +1,21 @@
 -- Lets the one API process that delivers notifications do so: it holds a short lease. Removes events that all rules have
 -- passed, unless that position is no entry: it may be of a stream that was replaced, and later than entries that no rule has.
--- include: clock
+-- include: clock lease
 -- KEYS: none
 -- ARGV: 1 now, 2 the caller, 3 length of the lease in ms (0: release it), 4 id of an entry of job_notices or '', 5 of notices
 --   or '': what is before them is removed
 -- returns: {} (another process delivers) | {now, newest id of job_notices or '', of notices or '', {name of a rule...}}
-local holder = redis.call('GET', K.notifier)
-if ARGV[3] == '0' then
-  if holder == ARGV[2] then redis.call('DEL', K.notifier) end
-  return {}
+local function is_before(one, other)
+  local time, number = string.match(one, '^(%d+)-(%d+)$')
+  local other_time, other_number = string.match(other, '^(%d+)-(%d+)$')
+  if not time or not other_time then return false end
+  return num(time) < num(other_time) or (time == other_time and num(number) < num(other_number))
 end
-if holder and holder ~= ARGV[2] then return {} end
-redis.call('SET', K.notifier, ARGV[2], 'PX', ARGV[3])
+if not hold_lease(K.notifier, ARGV[2], ARGV[3]) then return {} end
 local newest, passed = {}, {ARGV[4], ARGV[5]}
+-- schedules that follow jobs may not be as far
+local followed = redis.call('GET', K.followed)
+if followed and passed[1] ~= '' and is_before(followed, passed[1]) then passed[1] = followed end
 for i, stream in ipairs({K.job_notices, K.notices}) do
   if passed[i] ~= '' and #redis.call('XRANGE', stream, passed[i], passed[i]) == 1 then redis.call('XTRIM', stream, 'MINID', passed[i]) end
   local entry = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]

@@ -1,6 +1,6 @@
 -- Stores or deletes the record of an object, unless it changed since the caller read it. The content of a new version is
 -- kept until it is released; released content is kept as long as an unused package, for jobs that wait.
--- include: clock audit_trail
+-- include: clock audit_trail made_before
 -- KEYS: none
 -- ARGV: 1 now, 2 name, 3 its sealed record as the caller has seen it or '' if there was none, 4 its new record or '' to
 --   delete it, 5 bytes of all its versions, 6 how many objects there may be, 7 the package with the content of a new
@@ -9,6 +9,8 @@
 -- returns: {'done', number and link of the entry} | {'changed'} (by a concurrent caller) | {'full'}
 --   | {'gone'} (the content is no longer stored)
 --   | {'unrecorded', why} (the entry cannot be written, so nothing was done)
+local repeated = made_before('done', ARGV[11], ARGV[12])
+if repeated then return repeated end
 local at = clock(ARGV[1])
 local name, record = ARGV[2], K.object .. ARGV[2]
 if (redis.call('GET', record) or '') ~= ARGV[3] then return {'changed'} end

@@ -1,10 +1,12 @@
 -- Pauses an operation, a tag, hosts or everything: no new execution starts there.
--- include: pauses audit_trail
+-- include: pauses audit_trail made_before
 -- KEYS: none
 -- ARGV: 1 id of the pause, 2 its record (see `pauses`), 3 how many pauses there may be, 4 how many entries
 --   the audit trail keeps, 5 seal of the entry for it, 6 that entry or '', then the hosts if it is one of hosts
 -- returns: {'done', number and link of the entry} | {'full'}
 --   | {'unrecorded', why} (the entry cannot be written, so nothing was done)
+local repeated = made_before('done', ARGV[5], ARGV[6])
+if repeated then return repeated end
 local id = ARGV[1]
 need('set', K.paused_hosts .. id)
 if redis.call('HLEN', K.pauses) >= tonumber(ARGV[3]) then return {'full'} end

@@ -1,10 +1,12 @@
 -- Ends a pause. The executions that it held back return to their queues: see `return_parked`.
--- include: clock pauses audit_trail
+-- include: clock pauses audit_trail made_before
 -- KEYS: none
 -- ARGV: 1 now, 2 id of the pause, 3 how many entries the audit trail keeps, 4 seal of the entry for it,
 --   5 that entry or ''
 -- returns: {'done', number and link of the entry} | {'unknown'}
 --   | {'unrecorded', why} (the entry cannot be written, so nothing was done)
+local repeated = made_before('done', ARGV[4], ARGV[5])
+if repeated then return repeated end
 local at, id = clock(ARGV[1]), ARGV[2]
 if redis.call('HEXISTS', K.pauses, id) == 0 then return {'unknown'} end
 local is_entered, number, link = entered(ARGV[3], ARGV[4], ARGV[5])

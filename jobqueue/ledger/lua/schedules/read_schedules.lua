@@ -1,6 +1,6 @@
 -- Lists schedules by name, or reads some.
 -- KEYS: none
--- ARGV: 1 how many of the newest results of each, 2 most schedules of a list or '', 3.. the name behind which the list begins
+-- ARGV: 1 how many of the newest results of each, 2 most schedules of a list or '', 3.. the name after which the list begins
 --   or ''; or the names of the schedules to read
 -- returns: {how many schedules there are, {name, record, next, due, job, its status, waits, seen, result...}...}
 local names = {}

@@ -1,19 +1,16 @@
 -- Gives the schedules that are due to the one API process that fires them, which holds a short lease.
--- include: clock
+-- include: clock lease
 -- KEYS: none
 -- ARGV: 1 now, 2 the caller, 3 length of the lease in ms (0: release it), 4 most schedules
 -- returns: {} (another process fires them) | {now, when the next one is due or '', {name due...}, {name whose time was computed
---   before the clock went back...}}
-local holder = redis.call('GET', K.scheduler)
-if ARGV[3] == '0' then
-  if holder == ARGV[2] then redis.call('DEL', K.scheduler) end
-  return {}
-end
-if holder and holder ~= ARGV[2] then return {} end
-redis.call('SET', K.scheduler, ARGV[2], 'PX', ARGV[3])
+--   before the clock went back...}, '1' if there are events after the cursor of schedules that follow jobs or '0'}
+if not hold_lease(K.scheduler, ARGV[2], ARGV[3]) then return {} end
 local at = clock(ARGV[1])
 local due = redis.call('ZRANGEBYSCORE', K.schedules_due, '-inf', int(at), 'LIMIT', 0, ARGV[4])
 -- clocks of servers that take over from each other differ by a little
 local ahead = redis.call('ZRANGEBYSCORE', K.schedules_planned, int(at + 5000000), '+inf', 'LIMIT', 0, ARGV[4])
 local first = redis.call('ZRANGE', K.schedules_due, 0, 0, 'WITHSCORES')
-return {int(at), first[2] or '', due, ahead}
+local followed = redis.call('GET', K.followed)
+local newest = followed and redis.call('XREVRANGE', K.job_notices, '+', '-', 'COUNT', 1)[1]
+local has_endings = followed and (not newest or newest[1] ~= followed)
+return {int(at), first[2] or '', due, ahead, has_endings and '1' or '0'}

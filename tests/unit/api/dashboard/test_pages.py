@@ -15,10 +15,12 @@ from werkzeug.test import TestResponse
 from api.dashboard import pages
 from jobqueue.model.agent import AgentState
 from jobqueue.model.job import Execution
+from jobqueue.model.principal import Principal
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.timeline import API_HOST, Event
 from jobqueue.operations.info import OperationInfo
+from jobqueue.services.objects import Upload
 from jobqueue.trust.signing.certificate import fingerprint_of
 from tests.unit.api.conftest import AUTHORIZATION
 from tests.unit.api.dashboard.conftest import ORIGIN, Page, Send, form_to, parse, values_of
@@ -43,6 +45,7 @@ PAGES = (
     "/ui/schedules",
     "/ui/calendar",
     "/ui/notifications",
+    "/ui/files",
     "/ui/schedule",
     "/ui/submit?operation=node.hostname.get",
     "/ui/reach?target=_all&operation=node.hostname.get",
@@ -51,8 +54,14 @@ PAGES = (
 )
 
 
+def store(services: FakeServices, name: str, content: bytes) -> None:
+    """Put an object into the store."""
+    services.objects.put(Upload(name), [content], Principal("alice", frozenset({"*"})))
+
+
 def an_evil_world(services: FakeServices) -> None:
     """Whatever an agent, a caller or a plugin can say is an attack."""
+    store(services, "motd", EVIL.encode())
     failed = Execution(
         slot="web1", hostname="web1", state=S.FAILED, attempt=2, started=1_718_359_200_001_000,
         finished=1_718_359_200_046_000, error=EVIL, failure={EVIL: EVIL}, info={EVIL: EVIL},
@@ -101,6 +110,7 @@ def test_every_page_is_harmless(page: Page, services: FakeServices, path: str, i
         an_evil_world(services)
     else:
         services.store[ID] = a_job(id=ID)
+        store(services, "motd", b"Welcome")
     found = page(path)
     assert_harmless(found)
     if not is_evil:
@@ -402,6 +412,11 @@ def test_what_cannot_be_done_is_said_on_the_page(client: FlaskClient, services: 
     answer = client.post(f"/ui/jobs/{ID}/cancel", headers=AUTHORIZATION)
     assert answer.status_code == 409
     assert "already ended" in parse(answer).find(class_="is-bad").get_text()
+
+
+def test_drain_for_a_reason(send: Send, page: Page, services: FakeServices) -> None:
+    assert send("/ui/agents/web1", "/ui/agents/web1/drain", reason=" new \n disk ").status_code == 303
+    assert services.agents_known[0].drain_reason == "new disk"
 
 
 def test_drain_and_undrain(send: Send, services: FakeServices) -> None:

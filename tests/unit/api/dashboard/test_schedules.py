@@ -229,6 +229,24 @@ def test_the_form_works_as_it_begins(send: Send, services: FakeServices) -> None
     assert services.schedules.get("hourly").schedule.content["target_hostname"] == "_any"
 
 
+def test_the_form_follows_a_saved_job(send: Send, signed_in: FlaskClient, services: FakeServices) -> None:
+    saved = SavedJob("deploy", {"operation": "node.hostname.get", "data": {}, "target": "web1"})
+    services.saved.put(saved, Principal("alice", frozenset({"*"})))
+    answer = send(FORM, FORM, name="smoke", after="@deploy", after_status="failed, cancelled")
+    assert answer.status_code == 303, problems_of(answer)
+    after = services.schedules.get("smoke").schedule.after
+    assert after is not None
+    assert (after.kind, after.name, after.status) == ("saved", "deploy", ("failed", "cancelled"))
+    assert "after @deploy failed or cancelled" in parse(signed_in.get("/ui/schedules")).get_text()
+    shown = parse(signed_in.get("/ui/schedules/smoke"))
+    assert "after @deploy failed or cancelled" in shown.get_text()
+    assert shown.find(id="backfill") is None
+    form = values_of(form_to(parse(signed_in.get(f"{FORM}?name=smoke")), FORM))
+    assert (form["after"], form["after_status"]) == ("deploy", "failed, cancelled")
+    wrong = send(FORM, FORM, name="other", after="nothing")
+    assert problems_of(wrong) == {"o-after-problem": "after.saved: There is no 'nothing'; store it first."}
+
+
 def test_the_form_begins_with_a_saved_job(page: Page) -> None:
     field = page(f"{FORM}?saved=deploy").find(id="o-job")
     assert field is not None

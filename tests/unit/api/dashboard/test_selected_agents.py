@@ -39,8 +39,8 @@ def choose(browser: FlaskClient, verb: str, *names: str) -> TestResponse:
     return browser.post("/ui/agents/choose", data=data, headers={"Origin": ORIGIN})
 
 
-def confirm(browser: FlaskClient, asked: TestResponse) -> TestResponse:
-    data = values_of(form_to(parse(asked), "/ui/agents/move"))
+def confirm(browser: FlaskClient, asked: TestResponse, **fields: str) -> TestResponse:
+    data = values_of(form_to(parse(asked), "/ui/agents/move")) | fields
     return browser.post("/ui/agents/move", data=data, headers={"Origin": ORIGIN})
 
 
@@ -51,8 +51,11 @@ def test_nothing_changes_before_the_confirmation(signed_in: FlaskClient, hosts: 
     question = parse(asked)
     assert question.find(id="question").get_text() == "Drain 2 agents?"
     assert "web3 (Cordoned)" in question.find(class_="warn").get_text()
-    done = confirm(signed_in, asked)
+    assert question.find("input", attrs={"name": "reason"}) is not None
+    done = confirm(signed_in, asked, reason="new disk")
     assert parse(done).find(class_="is-good").get_text() == "2 of 2 agents drained."
+    assert [agent.drain_reason for agent in hosts.agents_known[:2]] == ["new disk"] * 2
+    assert "new disk" in parse(signed_in.get("/ui/agents")).get_text()
     assert states(hosts) == {**HOSTS, "web1": AgentState.DRAINING, "web2": AgentState.DRAINING}
 
 

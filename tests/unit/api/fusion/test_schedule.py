@@ -9,6 +9,7 @@ import pytest
 
 from api.scheduling import submission_of
 from jobqueue.model.schedule import Outcome
+from jobqueue.model.states import ExecutionState
 from jobqueue.model.timestamps import to_iso
 from jobqueue.services import Services
 from jobqueue.services.schedule_owner import OwnerReader
@@ -68,6 +69,20 @@ def test_no_run_starts_while_one_is_active(ask: Ask, world: World, services: Ser
     (result,) = services.schedules.get("fusion.nightly").results
     assert result.outcome is Outcome.REFUSED
     assert len(ask("GET", "/api/jobs/spark:nightly/history").get_json()) == 1
+
+
+def test_a_run_starts_at_the_end_of_another_one(ask: Ask, agent: Agent, world: World, scheduler: Scheduler) -> None:
+    assert ask("POST", "/api/spark/configurations", {**STORED, "id": "first"}).status_code == 200
+    trigger = {"type": "job", "jobID": "spark:first", "runOnSuccess": True, "runOnFailure": False}
+    shown = put(ask, trigger).get_json()["triggers"]
+    assert shown == [{**trigger, "enabled": True, "runOnAbort": False}]
+    assert put(ask, *shown).status_code == 200
+    for is_good in (False, True):
+        assert ask("POST", "/api/jobs/spark:first/actions", {"action": "start"}).status_code == 200
+        taken = agent.take()
+        agent.finish(taken, {"n": 1}, state=ExecutionState.COMPLETED if is_good else ExecutionState.FAILED)
+        fire(world, scheduler, 1)
+        assert len(ask("GET", "/api/jobs/spark:nightly/history").get_json()) == int(is_good)
 
 
 def test_a_deleted_configuration_is_not_run(ask: Ask, world: World, services: Services, scheduler: Scheduler) -> None:
@@ -172,7 +187,13 @@ def test_a_schedule_that_was_changed_to_something_else_is_named(ask: Ask) -> Non
         ({"triggers": [EVERY_TEN_MINUTES], "owner": "x"}, "Unknown field"),
         ({"triggers": [{}]}, "Missing; the types are cron, interval"),
         ({"triggers": [{"type": ["cron"]}]}, "Unknown type"),
-        ({"triggers": [{"type": "job", "jobID": "spark:b", "runOnSuccess": True}]}, "not supported"),
+        ({"triggers": [{"type": "job", "jobID": "spark:b", "runOnSuccess": True}]}, "There is no 'b'"),
+        ({"triggers": [{"type": "job", "jobID": "spark:nightly", "runOnSuccess": True}]}, "would start itself"),
+        ({"triggers": [{"type": "job", "jobID": "spark:b"}]}, "At least one of runOnSuccess"),
+        ({"triggers": [{"type": "job", "jobID": "spark:b", "runOnFailure": "yes"}]}, "true or false"),
+        ({"triggers": [{"type": "job", "jobID": "task:b", "runOnAbort": True}]}, "spark:ID"),
+        ({"triggers": [{"type": "job", "runOnAbort": True}]}, "spark:ID"),
+        ({"triggers": [{"type": "job", "jobID": "spark:b", "runOnSuccess": True, "value": "x"}]}, "Unknown field"),
         ({"triggers": [{"type": "job_completion", "otherJob": "spark:b"}]}, "not supported"),
         ({"triggers": [{"type": "cron"}]}, "Must be a cron string"),
         ({"triggers": [{"type": "cron", "value": "*/10 * * * *"}]}, "has 5 fields"),

@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from api.app import create_app
 from jobqueue.model.deployment import Deployment
 from jobqueue.services import Services
+from tests.unit.api.lost_answers import lost_answers
 from tests.unit.api.over_a_ledger import act, services_with, settings_in
 
 DATA = b"Welcome to {{ hostname }}\n"
@@ -46,6 +47,18 @@ def form(**fields: object) -> dict[str, object]:
     parts = {"name": "motd", "file": DATA, **fields}
     made = {name: (io.BytesIO(part), name) if isinstance(part, bytes) else part for name, part in parts.items()}
     return {"data": made, "content_type": "multipart/form-data"}
+
+
+@pytest.mark.parametrize("always", [False, True])
+def test_content_is_kept_if_the_answer_of_redis_is_lost(client: FlaskClient, services: Services, always: bool) -> None:
+    assert client.put("/file/motd", data=b"old").status_code == 201
+    script = services.ledger.objects._scripts._of("store_object").sha
+    with lost_answers(script if always else ""):
+        answer = client.put("/file/motd", data=DATA)
+    assert answer.status_code == (503 if always else 200), answer.text
+    services.ledger.packages.sweep(100)
+    assert client.get("/file/motd/content").data == DATA
+    assert client.put("/file/motd", data=DATA).json["changed"] is False
 
 
 def test_put_get_and_download(client: FlaskClient) -> None:

@@ -133,7 +133,7 @@ def test_hosts_are_counted(client: FlaskClient) -> None:
         ({"everything": False}, "everything", ""),
         ({"everything": True, "reason": None}, "reason", "null"),
         ({"everything": True, "reason": ""}, "reason", "characters"),
-        ({"everything": True, "reason": "  "}, "reason", "why"),
+        ({"everything": True, "reason": "  "}, "reason", "Give a reason"),
         ({"everything": True, "reason": "a\nb"}, "reason", "one line"),
         ({"everything": True, "reason": "x" * 501}, "reason", "500"),
         ({"everything": True, "until": "2020-01-01"}, "until", "future"),

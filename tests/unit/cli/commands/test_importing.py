@@ -118,7 +118,7 @@ def test_bad_options_and_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "large").write_bytes(b"#" * (1024 * 1024 + 1))
     for arguments, sentence in (
         ((str(tmp_path / "none"), "--on", "x"), "it cannot be read: No such file or directory."),
-        ((str(tmp_path / "utf16"), "--on", "x"), "it cannot be read: byte 4 is not valid UTF-16"),
+        ((str(tmp_path / "utf16"), "--on", "x"), "it cannot be read: byte 2 is not valid UTF-16-LE"),
         ((str(tmp_path / "large"), "--on", "x"), "it has more than 1048576 bytes."),
         (("-",), "Missing option '--on'"),
         (("-", "--on", " "), "'--on': it is empty"),

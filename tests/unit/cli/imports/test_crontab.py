@@ -116,8 +116,8 @@ def test_lines_of_other_users_are_left_out() -> None:
     assert [file.name for file in imported.files] == ["web1-one"]
     assert remarks(imported) == [
         "tab:2: not imported: it runs as www-data, and the agents as root (--agent-user); jobs cannot name a user.",
-        "tab:3: not imported: it has no command behind the user.",
-        "tab:4: not imported: it has no command behind the user.",
+        "tab:3: not imported: it has no command after the user.",
+        "tab:4: not imported: it has no command after the user.",
     ]
 
 
@@ -147,7 +147,7 @@ def test_nothing_is_taken_behind_an_assignment_that_cron_refuses() -> None:
     imported = read('@daily one\nPATH="/opt/bin\n@daily two\n')
     assert [file.name for file in imported.files] == ["web1-one"]
     assert remarks(imported) == [
-        "tab:2: note: the value of PATH has an open quote; no line behind it is taken.",
+        "tab:2: note: the value of PATH has an open quote; the lines after it are not imported.",
         "tab:3: not imported: line 2 assigns PATH a value with an open quote, which cron refuses.",
     ]
 

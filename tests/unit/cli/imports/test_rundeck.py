@@ -222,7 +222,7 @@ def test_a_job_is_taken_over_from_both_formats(text: str) -> None:
     assert [str(remark).partition(": note: ")[2] for remark in imported.remarks] == [
         "its notification onfailure is left out.",
         "the option token names a secret of the agents; store one for keys/shop/token, and name it as the default.",
-        "threadcount: hosts are taken in batches of 2; a batch begins when the last one has ended.",
+        "threadcount: hosts run in batches of 2; a batch begins when the last one has ended.",
         "timeout: it counts for each host, from the start of its run.",
         "retry: each host that failed is tried again, not the whole job.",
     ]

@@ -82,7 +82,7 @@ def test_a_container_from_its_creation_to_its_removal(perform: Perform, engine: 
 def test_a_container_of_another_configuration_is_kept(perform: Perform, engine: Engine) -> None:
     perform(CREATE, {**WEB, "auto_start": False})
     assert changing(engine) == ["POST /containers/create"]
-    with pytest.raises(OperationFailed, match=r"web of another configuration; docker\.remove\.execute"):
+    with pytest.raises(OperationFailed, match=r"web with a different configuration; docker\.remove\.execute"):
         perform(CREATE, {**WEB, "command": ["sh"]})
 
 
@@ -167,7 +167,7 @@ def test_without_its_daemon(perform: Perform, tmp_path: Path, monkeypatch: pytes
     with pytest.raises(OperationFailed, match="Cannot connect to the Docker daemon"):
         perform(REMOVE, {"id": "web"})
     tools.add("docker", "not JSON\n")
-    with pytest.raises(OperationFailed, match="otherwise than expected"):
+    with pytest.raises(OperationFailed, match="docker returned an unexpected list of containers"):
         perform(LIST)
 
 

@@ -165,4 +165,4 @@ def test_what_is_unclear_stays_so() -> None:
     position = ShellPosition()
     position.feed('echo "$(')
     position.feed('true)"\n')
-    assert position.fault == "behind $(, where quoting is not enough"
+    assert position.fault == "after $(, where quoting is not enough"

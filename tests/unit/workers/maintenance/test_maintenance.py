@@ -28,6 +28,7 @@ from tests.unit.workers.conftest import HOST, Submitter
 from workers.agent.execution.executor import Executor
 from workers.maintenance.connections import ConnectionCounter
 from workers.maintenance.leader import Leadership
+from workers.maintenance.result_inspector import ResultInspector
 from workers.maintenance.service import Maintenance, make_services
 from workers.maintenance.services import (
     STEP,
@@ -36,7 +37,6 @@ from workers.maintenance.services import (
     Pruner,
     Reaper,
     Reconciler,
-    ResultInspector,
     Sweeper,
 )
 from workers.metrics import MAINTENANCE

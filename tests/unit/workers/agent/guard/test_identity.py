@@ -31,7 +31,7 @@ from workers.agent.execution.executor import Executor
 from workers.agent.execution.running import RunningSet
 from workers.agent.guard.identity import Identity
 from workers.agent.presence import Presence
-from workers.maintenance.services import ResultInspector
+from workers.maintenance.result_inspector import ResultInspector
 
 NOW = 1_800_000_000
 

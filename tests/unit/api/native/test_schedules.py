@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import tzinfo
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from flask.testing import FlaskClient
 
 from api.app import create_app
 from api.scheduling import submission_of
+from jobqueue.errors import InvalidInput
 from jobqueue.model.timestamps import from_iso
+from jobqueue.schedules import times as schedule_times
 from jobqueue.services import Services
 from jobqueue.services.schedule_owner import OwnerReader
 from jobqueue.services.scheduler import Scheduler
@@ -60,6 +63,23 @@ def test_create_and_get(client: FlaskClient) -> None:
     assert found is not None
     assert found["next_times"][0] == found["next_time"] == created["next_time"]
     assert len(found["next_times"]) == 10
+
+
+def test_a_schedule_whose_time_zone_is_no_longer_known(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    create(client)
+
+    def unknown(name: str) -> tzinfo:
+        raise InvalidInput.of("time_zone", f"Unknown time zone {name!r}.")
+
+    monkeypatch.setattr(schedule_times, "zone_of", unknown)
+    schedule_times.times_of.cache_clear()
+    shown = client.get("/schedule/nightly")
+    assert (shown.status_code, shown.json["next_times"]) == (200, [])
+    assert client.get("/schedule").status_code == 200
+    for path in ("/ui/schedules", "/ui/schedules/nightly", "/ui/calendar"):
+        assert client.get(path).status_code == 200, path
+    refused = client.put("/schedule/nightly", json={"cron": "@daily", "time_zone": "Europe/Berlin", "job": JOB})
+    assert (refused.status_code, "Unknown time zone" in refused.text) == (400, True)
 
 
 def test_list_in_pages(client: FlaskClient) -> None:

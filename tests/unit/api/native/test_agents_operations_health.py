@@ -79,6 +79,16 @@ def test_revoke_reports_the_redis_user(ask: Ask, services: FakeServices) -> None
     assert asked == ["web1"]
 
 
+def test_drain_for_a_reason(ask: Ask) -> None:
+    drained = ask("POST", "/agent/web1/drain", json={"reason": "new disk"})
+    assert (drained.status_code, drained.get_json()["drain_reason"]) == (200, "new disk")
+    assert ask("GET", "/agent").get_json()["agents"][0]["drain_reason"] == "new disk"
+    (entry,) = [x for x in ask("GET", "/audit").get_json()["entries"] if x["path"] == "/agent/web1/drain"]
+    assert entry["details"]["reason"] == "new disk"
+    for wrong in ({"reason": "x" * 501}, {"reason": 1}, {"reason": "two\nlines"}, {"why": "x"}, [], "text"):
+        error(ask("POST", "/agent/web1/drain", json=wrong), 400)
+
+
 def test_drain_and_undrain(ask: Ask) -> None:
     drained = ask("POST", "/agent/web1/drain")
     assert (drained.status_code, drained.get_json()["state"]) == (200, "Draining")

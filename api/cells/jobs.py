@@ -1,0 +1,133 @@
+"""/job: jobs over several cells. The views have the names of the native ones, and so their permissions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from api import audit, validation
+from api.blueprint import read_query
+from api.body import read_object
+from api.cells.context import front
+from api.context import principal
+from api.native import links, requests
+from api.native.execution_schemas import ExecutionQuery
+from api.native.fields import Text, length
+from api.native.schemas import JobQuery, JobRequest, LogQuery, RetryRequest
+from api.responses import json_response
+from jobqueue.errors import InvalidInput, NotServedByFront
+from jobqueue.ledger.audit import together
+from jobqueue.model.timestamps import to_iso
+
+blueprint = Blueprint("job", __name__)
+executions = Blueprint("execution", __name__)
+logs = Blueprint("log", __name__)
+
+_CREATED, _REPLAYED, _ACCEPTED = 201, 200, 202
+#: A front's cursor holds one of each cell.
+_LONGEST_CURSOR = 16_000
+_STREAM = "text/event-stream"
+
+
+class _FrontJobQuery(JobQuery):
+    """Which jobs to list."""
+
+    cursor = Text(validate=length(1, _LONGEST_CURSOR))  # type: ignore[assignment]
+
+
+class _FrontExecutionQuery(ExecutionQuery):
+    """Which executions to list."""
+
+    cursor = Text(validate=length(1, _LONGEST_CURSOR))
+
+
+_job_request, _retry_request = JobRequest(), RetryRequest()
+_job_query, _execution_query, _log_query = _FrontJobQuery(), _FrontExecutionQuery(), LogQuery()
+
+
+@blueprint.post("/job")
+def submit() -> Response:
+    """Store a parent, and send each cell its part."""
+    body = read_object()
+    loaded = validation.load(_job_request, body)
+    key = request.environ.get("HTTP_IDEMPOTENCY_KEY")
+    if key is not None:
+        validation.load(_job_request, {"operation": {"type": "any"}, "idempotency_key": key})
+    submission = requests.submission(loaded, principal=principal(), header_key=key)
+    audit.note(operation=submission.operation, target=submission.target)
+    recorded = together(lambda: audit.entry_of(_CREATED))
+    parent, is_replayed = front().submit.submit(submission, body, recorded)
+    if not is_replayed:
+        audit.is_written(_CREATED)
+    document = {
+        "job_id": parent.id,
+        "status": parent.status.value,
+        "revision": 1,
+        "timestamp": to_iso(parent.created),
+        "cells": [
+            {"cell": part.cell, "state": part.state.value, "job_id": part.job_id or None, "error": part.error or None}
+            for part in parent.parts
+        ],
+    }
+    headers = {"Location": links.path(f"/job/{parent.id}")}
+    return json_response(document, _REPLAYED if is_replayed else _CREATED, headers)
+
+
+@blueprint.get("/job")
+def list_jobs() -> Response:
+    """List the jobs of all cells, newest first."""
+    query = read_query()
+    loaded = validation.load(_job_query, query)
+    if loaded["offset"]:
+        raise InvalidInput.of("offset", "A front has none; pass next_cursor of each page to get the next one.")
+    requests.job_filter({**loaded, "cursor": None})
+    sent = {name: value for name, value in query.items() if name not in ("cursor", "limit", "offset")}
+    return json_response(front().jobs.page(sent, loaded.get("cursor"), loaded["limit"]))
+
+
+@blueprint.get("/job/<job_id>")
+def get_job(job_id: str) -> Response:
+    """One job, merged from its parts."""
+    return json_response(front().jobs.get(requests.job_id(job_id)))
+
+
+@blueprint.delete("/job/<job_id>")
+def delete_job(job_id: str) -> Response:
+    """Delete a job with its parts."""
+    front().jobs.delete(requests.job_id(job_id), principal())
+    return Response(status=204)
+
+
+@blueprint.post("/job/<job_id>/cancel")
+def cancel_job(job_id: str) -> Response:
+    """Cancel a job in all its cells."""
+    return json_response(front().jobs.cancel(requests.job_id(job_id), f"by {principal()}"), _ACCEPTED)
+
+
+@blueprint.post("/job/<job_id>/retry")
+def retry_job(job_id: str) -> Response:
+    """Submit the job of one cell again, there."""
+    body = read_object(required=False)
+    validation.load(_retry_request, body)
+    answer = front().jobs.pass_on("POST", requests.job_id(job_id), "/retry", {}, body)
+    return json_response(answer, _CREATED)
+
+
+@executions.get("/job/<job_id>/executions")
+def list_executions(job_id: str) -> Response:
+    """List the executions of all parts."""
+    query = read_query()
+    loaded = validation.load(_execution_query, query)
+    sent: dict[str, Any] = {name: value for name, value in query.items() if name != "cursor"}
+    return json_response(front().jobs.executions(requests.job_id(job_id), sent, loaded.get("cursor")))
+
+
+@logs.get("/job/<job_id>/logs")
+def get_logs(job_id: str) -> Response:
+    """Read the output of a job of one cell."""
+    if request.accept_mimetypes.best_match(["application/json", _STREAM]) == _STREAM:
+        raise NotServedByFront("A front does not follow output; ask the cell of the job, or read it without -f.")
+    query = read_query()
+    validation.load(_log_query, query)
+    return json_response(front().jobs.pass_on("GET", requests.job_id(job_id), "/logs", query))

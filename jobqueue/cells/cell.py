@@ -1,0 +1,120 @@
+"""One cell: its API, asked in bounded time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jobqueue import errors
+from jobqueue.cells.breaker import Breaker
+from jobqueue.cells.config import CellAddress
+from jobqueue.client.errors import ApiError, ClientError, Unauthorized
+from jobqueue.client.transport import Transport
+
+#: Requests to one cell at the same time: what a slow cell may hold of this process.
+MOST_REQUESTS = 16
+#: Of the client's messages: the address of a cell is in the file of the cells.
+_HINT = " (JOBQUEUE_URL, if no other was given)"
+#: Statuses of answers about a request -> the error that the front answers with. Others mean that the cell, or what
+#: answers in its place, cannot be used.
+_ANSWERS: Mapping[int, type[errors.JobQueueError]] = {
+    400: errors.InvalidInput,
+    403: errors.PermissionDenied,
+    404: errors.NotFound,
+    409: errors.Conflict,
+    413: errors.InvalidInput,
+    415: errors.InvalidInput,
+    422: errors.InvalidInput,
+}
+
+
+class Cell:
+    """The API of one cell. Threads may share it.
+
+    Each method raises ``CellUnavailable`` if the cell does not answer as a jobqueue API does, and the error of
+    ``jobqueue.errors`` for a request that the cell refuses (``InvalidInput``, ``PermissionDenied``, ``NotFound``,
+    ``Conflict``).
+    """
+
+    def __init__(self, address: CellAddress, clock: Callable[[], float] = time.monotonic) -> None:
+        self.name = address.name
+        self.url = address.url
+        #: Seconds that one request may take in all: to connect and to answer.
+        self.seconds = 2 * address.timeout_seconds
+        self._address = address
+        self._breaker = Breaker(clock)
+        self._slots = threading.BoundedSemaphore(MOST_REQUESTS)
+        self._lock = threading.Lock()
+        self._transport: Transport | None = None
+
+    @property
+    def trouble(self) -> str:
+        """Why the last request was not answered; empty if it was."""
+        return self._breaker.reason
+
+    def get(self, path: str, query: Mapping[str, Any] | None = None, *, holding: str = "") -> dict[str, Any]:
+        """The JSON object of a GET; it must have the field ``holding``."""
+        document = self.request("GET", path, query=query)
+        if not isinstance(document, dict) or (holding and holding not in document):
+            raise self.unavailable(
+                f"the server at {self.url} answered {path} without {holding or 'an object'}, and so is not the API of "
+                "a jobqueue of this version"
+            )
+        return document
+
+    def request(self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Any = None) -> Any:
+        """The answer's JSON; None without a body. The request is sent once."""
+        if not self._slots.acquire(blocking=False):
+            raise self._error(f"{MOST_REQUESTS} requests to it are open already")
+        try:
+            if not self._breaker.admits():
+                raise self._error(f"{self._breaker.reason} (not asked again for a few seconds)")
+            return self._sent(method, path, query, body)
+        finally:
+            self._slots.release()
+
+    def unavailable(self, reason: str) -> errors.CellUnavailable:
+        """The error for an answer that is not one of a cell, which counts as a failure."""
+        self._breaker.failed(reason)
+        return self._error(reason)
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        with self._lock:
+            if self._transport is not None:
+                self._transport.close()
+
+    def _sent(self, method: str, path: str, query: Mapping[str, Any] | None, body: Any) -> Any:
+        try:
+            answer = self._connected().request(method, path, query=query, body=body, repeatable=False)
+        except ApiError as error:
+            kind = _ANSWERS.get(error.status)
+            if kind is None:
+                if isinstance(error, Unauthorized):
+                    self._forget_token()
+                    raise self.unavailable(f"{self.url} does not accept the front's token (401)") from error
+                raise self.unavailable(f"{error.message} (status {error.status})") from error
+            self._breaker.succeeded()
+            if kind is errors.PermissionDenied and method == "GET":  # the fault of the front's token, not of a caller
+                raise self._error(f"the front's token lacks a permission there: {error.message}") from error
+            raise kind(f"Cell {self.name}: {error.message}", error.details) from error
+        except (ClientError, errors.InvalidInput) as error:
+            raise self.unavailable(error.message.replace(_HINT, "")) from error
+        self._breaker.succeeded()
+        return answer
+
+    def _connected(self) -> Transport:
+        """The connections with the token as it was first read; after a 401 it is read again."""
+        with self._lock:
+            if self._transport is None:
+                self._transport = Transport(self._address.address(), timeout=self._address.timeout_seconds, retries=0)
+            return self._transport
+
+    def _forget_token(self) -> None:
+        with self._lock:
+            self._transport = None
+
+    def _error(self, reason: str) -> errors.CellUnavailable:
+        return errors.CellUnavailable(f"Cell {self.name} does not answer: {reason.rstrip('.')}.", {"cell": self.name})

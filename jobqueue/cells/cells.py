@@ -1,0 +1,95 @@
+"""All cells, asked at the same time."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from jobqueue.cells.cell import Cell
+from jobqueue.cells.config import CellAddress
+from jobqueue.errors import CellUnavailable, JobQueueError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Answers(Generic[T]):
+    """What cells answered, by name: ``given``; ``refused``, the errors of those that refused the request; and
+    ``missing``, those that did not answer.
+    """
+
+    given: Mapping[str, T]
+    refused: Mapping[str, JobQueueError]
+    missing: Mapping[str, CellUnavailable]
+
+
+class Cells:
+    """The cells of a front. Threads may share them."""
+
+    def __init__(self, addresses: Iterable[CellAddress], make: Callable[[CellAddress], Cell] = Cell) -> None:
+        self.by_name: Mapping[str, Cell] = {address.name: make(address) for address in addresses}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all cells, in alphabetical order."""
+        return tuple(sorted(self.by_name))
+
+    def ask(self, call: Callable[[Cell], T], names: Iterable[str] | None = None) -> Answers[T]:
+        """The answers to ``call`` of all cells, or of those that ``names`` names, which are asked at the same time.
+
+        A cell that takes longer than its time limit counts as one that does not answer. Raises what ``call`` raises
+        besides the errors of ``jobqueue.errors``.
+        """
+        cells = [self.by_name[name] for name in (self.names if names is None else names)]
+        outcomes: queue.SimpleQueue[tuple[str, T | Exception]] = queue.SimpleQueue()
+
+        def run(cell: Cell) -> None:
+            try:
+                outcomes.put((cell.name, call(cell)))
+            except Exception as error:  # noqa: BLE001 - raised again by the thread that waits
+                outcomes.put((cell.name, error))
+
+        for cell in cells:
+            threading.Thread(target=run, args=(cell,), name=f"cell {cell.name}", daemon=True).start()
+        return _sorted(_collected(outcomes, cells))
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        for cell in self.by_name.values():
+            cell.close()
+
+
+def _collected(outcomes: queue.SimpleQueue[tuple[str, T | Exception]], cells: list[Cell]) -> dict[str, T | Exception]:
+    end = time.monotonic() + max((cell.seconds for cell in cells), default=0.0)
+    collected: dict[str, T | Exception] = {}
+    while len(collected) < len(cells):
+        try:
+            name, outcome = outcomes.get(timeout=max(0.001, end - time.monotonic()))
+        except queue.Empty:
+            break
+        collected[name] = outcome
+    for cell in cells:
+        if cell.name not in collected:
+            collected[cell.name] = cell.unavailable(f"no answer from {cell.url} within {cell.seconds:g} s")
+    return collected
+
+
+def _sorted(outcomes: Mapping[str, T | Exception]) -> Answers[T]:
+    given: dict[str, T] = {}
+    refused: dict[str, JobQueueError] = {}
+    missing: dict[str, CellUnavailable] = {}
+    for name in sorted(outcomes):
+        outcome = outcomes[name]
+        if isinstance(outcome, CellUnavailable):
+            missing[name] = outcome
+        elif isinstance(outcome, JobQueueError):
+            refused[name] = outcome
+        elif isinstance(outcome, Exception):
+            raise outcome
+        else:
+            given[name] = outcome
+    return Answers(given, refused, missing)

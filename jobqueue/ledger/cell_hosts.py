@@ -1,0 +1,55 @@
+"""The agents of each cell as it last named them: they tell which hosts a cell concerns that does not answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import redis
+
+from jobqueue.ledger.connection import translated_errors
+from jobqueue.ledger.keys import Keys
+
+#: Hostnames that one call writes or removes.
+STEP = 1000
+
+
+class CellHosts:
+    """Hostnames by cell. Not sealed: a job that is sent to the wrong cell finds no agent there."""
+
+    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+        self._client = client
+        self._keys = keys
+
+    def note(self, cell: str, hostnames: Sequence[str], at: int) -> None:
+        """Record that a cell has named these agents at a time; at most ``STEP`` in one call."""
+        for first in range(0, len(hostnames), STEP):
+            names: Mapping[str, int] = dict.fromkeys(hostnames[first : first + STEP], at)
+            with translated_errors():
+                self._client.zadd(self._keys.cell_hosts(cell), names)
+
+    def drop_before(self, cell: str, at: int) -> None:
+        """Forget agents that the cell has not named since a time, in steps."""
+        key = self._keys.cell_hosts(cell)
+        while True:
+            with translated_errors():
+                names = self._client.zrangebyscore(key, "-inf", f"({at}", start=0, num=STEP)
+                if not names:
+                    return
+                self._client.zrem(key, *names)
+
+    def page(self, cell: str, first: int, limit: int) -> tuple[list[str], int]:
+        """Up to ``limit`` hostnames from position ``first`` on, and the number of all."""
+        key = self._keys.cell_hosts(cell)
+        with translated_errors(), self._client.pipeline(transaction=False) as pipe:
+            pipe.zrange(key, first, first + limit - 1)
+            pipe.zcard(key)
+            names, count = pipe.execute()
+        return [str(name) for name in names], int(count)
+
+    def cells_of(self, hostname: str, cells: Sequence[str]) -> list[str]:
+        """Those of ``cells`` that have named this agent."""
+        with translated_errors(), self._client.pipeline(transaction=False) as pipe:
+            for cell in cells:
+                pipe.zscore(self._keys.cell_hosts(cell), hostname)
+            scores = pipe.execute()
+        return [cell for cell, score in zip(cells, scores, strict=True) if score is not None]

@@ -1,0 +1,79 @@
+"""The agents of all cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jobqueue.cells import list_position, shapes
+from jobqueue.cells.cell import Cell
+from jobqueue.cells.cells import Cells
+from jobqueue.errors import AgentNotFound, CellUnavailable, NotFound
+from jobqueue.services.cells.status import CellStatus
+
+Document = dict[str, Any]
+
+
+class CellAgents:
+    """Lists agents cell by cell."""
+
+    def __init__(self, cells: Cells, status: CellStatus) -> None:
+        self._cells = cells
+        self._status = status
+
+    def page(self, query: Mapping[str, Any], cursor: str | None, limit: int) -> Document:
+        """One page of agents: cell by cell, in each by hostname. ``query``: the filters, as the cells take them."""
+        of = ["agents", *(f"{name}={query[name]}" for name in sorted(query))]
+        positions = list_position.read(cursor, of, self._cells.names)
+
+        def ask(cell: Cell) -> tuple[list[Document], int, str | None]:
+            position = positions.get(cell.name)
+            # a list that has ended is asked for its number of agents
+            place: Document = {"limit": 1} if position == list_position.END else {"limit": limit}
+            if position:
+                place["cursor"] = position
+            return shapes.agents(cell, cell.get("/agent", {**query, **place}, holding="agents"))
+
+        answers = self._cells.ask(ask)
+        for error in answers.refused.values():
+            raise error
+        pages = {name: answers.given.get(name, ([], 0, None)) for name in self._cells.names}
+        found: list[Document] = []
+        for name, (agents, _, following) in pages.items():
+            if positions.get(name) == list_position.END:
+                continue
+            if found and len(found) + len(agents) > limit:
+                break
+            found += [{**agent, "cell": name} for agent in agents]
+            positions[name] = list_position.END if following is None else following
+            if following is not None:
+                break
+        is_end = all(positions.get(name) == list_position.END for name in self._cells.names)
+        return {
+            "agents": found,
+            "total": sum(total for _, total, _ in answers.given.values()),
+            "is_least": bool(answers.missing),
+            "next_cursor": None if is_end else list_position.show(positions, of),
+            "partial": bool(answers.missing),
+            "cells": self._status.sections(answers),
+        }
+
+    def get(self, hostname: str) -> Document:
+        """One agent, with its cell; of a hostname that several cells know, the live one.
+
+        Raises ``AgentNotFound``; ``CellUnavailable`` if only a cell that does not answer may know.
+        """
+        answers = self._cells.ask(lambda cell: shapes.agent(cell, hostname))
+        for error in answers.refused.values():
+            if not isinstance(error, NotFound):
+                raise error
+        found = sorted(answers.given.items(), key=lambda item: item[1].get("status") != "live")
+        if found:
+            return {**found[0][1], "cell": found[0][0]}
+        if answers.missing:
+            reasons = " ".join(error.message for error in answers.missing.values())
+            raise CellUnavailable(
+                f"No cell that answers knows the agent {hostname!r}, and not all answer. {reasons}",
+                {"cells": list(answers.missing)},
+            )
+        raise AgentNotFound(f"No cell has an agent {hostname!r}; `jobqueue agent list` shows all.")

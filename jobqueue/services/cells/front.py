@@ -1,0 +1,46 @@
+"""A facade with every use case of a front, for its API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jobqueue.cells.cells import Cells
+from jobqueue.services.cells.agents import CellAgents
+from jobqueue.services.cells.front_loop import FrontLoop
+from jobqueue.services.cells.jobs import CellJobs
+from jobqueue.services.cells.locating import CellLocator
+from jobqueue.services.cells.parts import PartRunner
+from jobqueue.services.cells.status import CellStatus
+from jobqueue.services.cells.submission import ParentSubmitter
+from jobqueue.services.cells.survey import HostSurvey
+from jobqueue.services.services import Services
+
+
+@dataclass(frozen=True)
+class Front:
+    """The use cases over several cells. ``home`` are those over the front's own Redis: credentials, audit, parents."""
+
+    home: Services
+    cells: Cells
+    submit: ParentSubmitter
+    jobs: CellJobs
+    agents: CellAgents
+    status: CellStatus
+    runner: PartRunner
+    loop: FrontLoop
+
+    @classmethod
+    def over(cls, home: Services, cells: Cells) -> Front:
+        """The use cases of one process."""
+        parents, hosts = home.ledger.parents, home.ledger.cell_hosts
+        runner, status = PartRunner(parents, cells), CellStatus(cells, hosts, parents)
+        return cls(
+            home=home,
+            cells=cells,
+            submit=ParentSubmitter(parents, home.registry, CellLocator(cells, hosts), runner),
+            jobs=CellJobs(parents, cells, runner, status),
+            agents=CellAgents(cells, status),
+            status=status,
+            runner=runner,
+            loop=FrontLoop(runner, HostSurvey(cells, hosts, parents)),
+        )

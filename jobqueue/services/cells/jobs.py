@@ -1,0 +1,228 @@
+"""Reads, lists, cancels and deletes jobs over several cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from jobqueue.cells import job_list, job_merge, list_position, shapes
+from jobqueue.cells.cell import Cell
+from jobqueue.cells.cells import Answers, Cells
+from jobqueue.cells.job_list import CellPage
+from jobqueue.errors import (
+    CellUnavailable,
+    Conflict,
+    InvalidInput,
+    JobFinal,
+    JobNotFinal,
+    JobNotFound,
+    NotFound,
+    NotServedByFront,
+)
+from jobqueue.ledger.parents import Parents
+from jobqueue.model.parent import Parent, PartState
+from jobqueue.model.principal import Principal
+from jobqueue.services.cells.parts import PartRunner
+from jobqueue.services.cells.status import CellStatus
+from jobqueue.services.jobs import DELETE
+
+Document = dict[str, Any]
+#: The parameter of a list that asks for the cursor of each job.
+_CURSORS = "cursors"
+
+
+class CellJobs:
+    """The jobs of all cells: parents, their parts, and the jobs that were submitted in a cell itself."""
+
+    def __init__(self, parents: Parents, cells: Cells, runner: PartRunner, status: CellStatus) -> None:
+        self._parents = parents
+        self._cells = cells
+        self._runner = runner
+        self._status = status
+
+    def get(self, job_id: str) -> Document:
+        """A parent, merged from its parts; or the job of a cell, with the cell's name.
+
+        Raises ``JobNotFound``; ``CellUnavailable`` if only a cell that does not answer may know.
+        """
+        parent, _ = self._parents.find(job_id)
+        if parent is None:
+            cell, document = self.locate(job_id)
+            return {**document, "cell": cell, "parent": (document.get("tags") or {}).get(job_list.PARENT_TAG)}
+        answers = self._documents(parent)
+        document = job_merge.job_document(parent, answers.given)
+        errors = {**answers.missing, **answers.refused}
+        for section in document["cells"]:
+            if section["cell"] in errors:
+                section["error"] = errors[section["cell"]].message
+        return document
+
+    def page(self, query: Mapping[str, Any], cursor: str | None, limit: int) -> Document:
+        """One page of the jobs of all cells, newest first. ``query``: the filters, as the cells take them."""
+        of = [f"{name}={query[name]}" for name in sorted(query)]
+        before = list_position.read(cursor, of, self._cells.names)
+
+        def ask(cell: Cell) -> tuple[CellPage, Document]:
+            position = before.get(cell.name)
+            # a list that has ended is asked for its counts
+            place = {"limit": 1} if position == list_position.END else {"limit": limit, "cursor": position}
+            sent = {name: value for name, value in {**query, **place, _CURSORS: "true"}.items() if value is not None}
+            try:
+                document = cell.get("/job", sent, holding="items")
+            except InvalidInput as error:
+                if _CURSORS in (error.details or {}):  # which no caller gives
+                    raise cell.unavailable(f"the jobqueue at {cell.url} is too old for a front; upgrade it") from error
+                raise
+            return shapes.job_page(cell, document), document
+
+        answers = self._cells.ask(ask)
+        for error in answers.refused.values():
+            raise error
+        pages = {name: page for name, (page, _) in answers.given.items() if before.get(name) != list_position.END}
+        merged = job_list.merge(pages, before, limit)
+        return {
+            **job_list.totals({name: document for name, (_, document) in answers.given.items()}),
+            "items": list(merged.items),
+            "next_cursor": None if merged.positions is None else list_position.show(merged.positions, of),
+            "partial": bool(answers.missing),
+            "cells": self._status.sections(answers),
+            "pending": self._status.pending(),
+        }
+
+    def executions(self, job_id: str, query: Mapping[str, Any], cursor: str | None) -> Document:
+        """One page of executions: cell by cell, in each by hostname. Raises as ``get``."""
+        parent, _ = self._parents.find(job_id)
+        if parent is None:
+            cell, _ = self.locate(job_id)
+            sent = {**query, **({"cursor": cursor} if cursor else {})}
+            return self._cells.by_name[cell].get(f"/job/{job_id}/executions", sent, holding="next_cursor")
+        parts = {part.cell: part for part in parent.parts if part.job_id and part.cell in self._cells.by_name}
+        if "group" in query and len(parts) > 1:
+            raise NotServedByFront("A front does not group the executions of several cells; leave out group.")
+        of = [job_id, *(f"{name}={query[name]}" for name in sorted(query))]
+        positions = list_position.read(cursor, of, parts)
+        documents = self._documents(parent).given
+        left = [cell for cell in sorted(parts) if positions.get(cell) != list_position.END]
+        page: Document = {"items": [], "next_cursor": None}
+        if left:
+            cell, position = left[0], positions.get(left[0])
+            sent = {**query, **({"cursor": position} if position else {})}
+            path = f"/job/{parts[cell].job_id}/executions"
+            page = self._cells.by_name[cell].get(path, sent, holding="next_cursor")
+            following = page["next_cursor"]
+            positions[cell] = list_position.END if following is None else str(following)
+            if following is not None or len(left) > 1:
+                page["next_cursor"] = list_position.show(positions, of)
+        counts = job_merge.execution_counts(parent, documents)
+        return {
+            **page,
+            "job_id": parent.id,
+            "status": job_merge.status(parent, documents),
+            "execution_counts": counts,
+            "total": _total(counts, query.get("state")),
+            "partial": job_merge.is_partial(parent, documents),
+        }
+
+    def cancel(self, job_id: str, by: str) -> Document:
+        """Cancel a parent in all its cells, or the job of a cell; the job as it is then.
+
+        A part whose cell does not answer is cancelled when it does. Raises ``JobFinal``, and as ``get``.
+        """
+        parent, _ = self._parents.find(job_id)
+        if parent is None:
+            cell, _ = self.locate(job_id)
+            return {**_object(self._cells.by_name[cell], f"/job/{job_id}/cancel"), "cell": cell}
+        if not parent.is_open:
+            raise JobFinal
+        self._runner.change(job_id, lambda present: replace(present, cancelled_by=present.cancelled_by or by))
+        self._runner.advance(job_id)
+        return self.get(job_id)
+
+    def delete(self, job_id: str, principal: Principal) -> None:
+        """Delete a parent that has ended with its parts, or the job of a cell.
+
+        Raises ``PermissionDenied`` unless the principal submitted the parent or may delete the jobs of others: a cell
+        knows the front only. Raises ``JobNotFinal``, and as ``get``; if a cell does not answer, the parent stays.
+        """
+        parent, _ = self._parents.find(job_id)
+        if parent is None or parent.submitted_by != principal.name:
+            principal.require(DELETE)
+        if parent is None:
+            cell, _ = self.locate(job_id)
+            self._cells.by_name[cell].request("DELETE", f"/job/{job_id}")
+            return
+        self._runner.advance(job_id)
+        parent, before = self._parents.find(job_id)
+        if parent is None:
+            raise JobNotFound.of(job_id)
+        if parent.is_open:
+            raise JobNotFinal
+        jobs = {part.cell: part.job_id for part in parent.parts if part.state is PartState.CREATED}
+        known = [cell for cell in jobs if cell in self._cells.by_name]
+        answers = self._cells.ask(lambda cell: _delete(cell, jobs[cell.name]), known)
+        for error in [*answers.refused.values(), *answers.missing.values()]:
+            raise error
+        self._parents.remove(parent, before)
+
+    def pass_on(self, method: str, job_id: str, path: str, query: Mapping[str, Any], body: Any = None) -> Any:
+        """The answer of the one cell that has the job, or the only part, to a request about it.
+
+        Raises ``NotServedByFront`` for a job of several cells, which names their addresses; else as ``get``.
+        """
+        parent, _ = self._parents.find(job_id)
+        if parent is None:
+            cell, _ = self.locate(job_id)
+            return self._cells.by_name[cell].request(method, f"/job/{job_id}{path}", query=query, body=body)
+        parts = [part for part in parent.parts if part.job_id and part.cell in self._cells.by_name]
+        if len(parent.parts) == 1 and parts:
+            cell_of_part = self._cells.by_name[parts[0].cell]
+            return cell_of_part.request(method, f"/job/{parts[0].job_id}{path}", query=query, body=body)
+        if not parts:
+            raise Conflict("No cell has a part of the job yet; see its cells in GET /job/{job_id}.")
+        addresses = ", ".join(f"{self._cells.by_name[part.cell].url}/job/{part.job_id}{path}" for part in parts[:10])
+        raise NotServedByFront(f"The job has parts in several cells; send the request to each: {addresses}")
+
+    def locate(self, job_id: str) -> tuple[str, Document]:
+        """The cell that has a job, and the job. Raises as ``get``."""
+        answers = self._cells.ask(lambda cell: _job(cell, job_id))
+        for name, document in answers.given.items():
+            return name, document
+        for error in answers.refused.values():
+            if not isinstance(error, NotFound):
+                raise error
+        if answers.missing:
+            reasons = " ".join(error.message for error in answers.missing.values())
+            raise CellUnavailable(
+                f"No cell that answers has the job {job_id}, and not all answer. {reasons}",
+                {"cells": list(answers.missing)},
+            )
+        raise JobNotFound.of(job_id)
+
+    def _documents(self, parent: Parent) -> Answers[Document]:
+        """The jobs of the parts, of the cells that answer."""
+        jobs = {part.cell: part.job_id for part in parent.parts if part.job_id and part.state is PartState.CREATED}
+        known = [cell for cell in jobs if cell in self._cells.by_name]
+        return self._cells.ask(lambda cell: _job(cell, jobs[cell.name]), known)
+
+
+def _job(cell: Cell, job_id: str) -> Document:
+    return shapes.job(cell, cell.get(f"/job/{job_id}", holding="id"))
+
+
+def _object(cell: Cell, path: str) -> Document:
+    return shapes.job(cell, cell.request("POST", path))
+
+
+def _delete(cell: Cell, job_id: str) -> bool:
+    """Whether the cell had the job: an earlier attempt, or another caller, may have deleted it."""
+    try:
+        cell.request("DELETE", f"/job/{job_id}")
+    except NotFound:
+        return False
+    return True
+
+
+def _total(counts: Mapping[str, int], states: str | None) -> int:
+    names = None if states is None else {name.strip() for name in states.split(",")}
+    return sum(count for state, count in counts.items() if names is None or state in names)

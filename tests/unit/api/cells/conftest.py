@@ -1,0 +1,174 @@
+"""A front over real HTTP servers: two cells, each an application over a ledger of its own in fakeredis."""
+
+from __future__ import annotations
+
+import functools
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.serving import BaseWSGIServer, make_server
+from werkzeug.test import TestResponse
+
+from api.app import create_app
+from api.cells.app import create_app as create_front
+from jobqueue.cells.cells import Cells
+from jobqueue.cells.config import CellAddress
+from jobqueue.ledger.executions import Grant
+from jobqueue.model.states import ExecutionState
+from jobqueue.services import Services
+from jobqueue.services.cells.front import Front
+from tests.unit.api.conftest import AUTHORIZATION, TOKEN
+from tests.unit.api.fakes import FakeServices
+from tests.unit.api.over_a_ledger import services_with, settings_in
+
+#: Seconds that one answer of a cell may take here: long enough for a busy machine.
+_SECONDS = 20.0
+
+
+@functools.cache
+def _shared_app(name: str) -> Flask:
+    """The application of a cell: making it takes a while, and it keeps nothing but its services."""
+    settings = replace(settings_in(Path("/nonexistent")), login_failures=1_000_000)
+    return create_app(settings, FakeServices())  # type: ignore[arg-type]
+
+
+class CellSite:
+    """One cell. Its server can be stopped, and started again at the same address."""
+
+    def __init__(self, name: str, state: Path, agents: tuple[str, ...]) -> None:
+        self.name = name
+        settings = settings_in(state)
+        self.services = services_with(settings, {hostname: {"cell": name} for hostname in agents})
+        self.app = _shared_app(name)
+        self.app.extensions["jobqueue"] = self.services
+        self.token_file = state / "token"
+        self.token_file.write_text(TOKEN)
+        self._server: BaseWSGIServer | None = None
+        self._thread: threading.Thread | None = None
+        self.port = 0
+        self.start()
+
+    def start(self) -> None:
+        self._server = make_server("127.0.0.1", self.port, self.app, threaded=True)
+        self.port = self._server.server_port
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        self._thread.start()
+
+    def stop(self) -> None:
+        if self._server is not None and self._thread is not None:
+            self._server.shutdown()
+            self._thread.join()
+            self._server.server_close()
+            self._server = None
+
+    @property
+    def address(self) -> CellAddress:
+        return CellAddress(
+            self.name, f"http://127.0.0.1:{self.port}", token_file=str(self.token_file), timeout_seconds=_SECONDS
+        )
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """All jobs of the cell, newest first, as its own API lists them."""
+        page = self.app.test_client().get("/job?limit=100", headers=AUTHORIZATION).get_json()
+        items: list[dict[str, Any]] = page["items"]
+        return items
+
+    def submit(self, target: str = "_any", **fields: Any) -> str:
+        """Submit a job in the cell itself."""
+        body = {"operation": {"type": "node.hostname.get"}, "target_hostname": target, **fields}
+        answer = self.app.test_client().post("/job", json=body, headers=AUTHORIZATION)
+        assert answer.status_code == 201, answer.get_json()
+        job_id: str = answer.get_json()["job_id"]
+        return job_id
+
+    def finish(self, hostname: str, data: Any = None) -> None:
+        """Run what waits for an agent, as the agent would: claim it, and report success."""
+        executions = self.services.ledger.executions
+        for job in self.jobs():
+            if job["agent_states"].get(hostname, {}).get("status") == "submitted":
+                grant = executions.claim(job["id"], hostname, hostname, f"token-{job['id']}")
+                assert isinstance(grant, Grant), grant
+                out = json.dumps({"data": data, "changed": False})
+                executions.finish(grant, ExecutionState.COMPLETED, out=out)
+
+
+class FrontSite:
+    """A front over cells, asked in this process; the cells are asked over HTTP."""
+
+    def __init__(self, state: Path, sites: list[CellSite], **settings: Any) -> None:
+        self.state = state
+        self.settings = replace(settings_in(state), **settings)
+        self.home: Services = services_with(self.settings, {})
+        self.sites = sites
+        self.restart([site.address for site in sites])
+
+    def restart(self, addresses: list[CellAddress]) -> None:
+        """Another process over the same Redis, which knows nothing but what that holds."""
+        self.cells = Cells(addresses)
+        self.front = Front.over(self.home, self.cells)
+        self.app = create_front(self.settings, self.front)
+
+    def turn(self) -> None:
+        """One turn of the background work: parts that are due, and the hosts of the cells."""
+        pauses = iter((False, True))
+        self.front.loop.run(lambda _: next(pauses))
+
+    def ask(self, method: str, path: str, **options: Any) -> TestResponse:
+        return self.app.test_client().open(path, method=method, headers=AUTHORIZATION, **options)
+
+    def get(self, path: str, status: int = 200) -> dict[str, Any]:
+        answer = self.ask("GET", path)
+        assert answer.status_code == status, answer.get_json()
+        document: dict[str, Any] = answer.get_json()
+        return document
+
+    def post(self, path: str, body: Any = None, status: int = 201) -> dict[str, Any]:
+        answer = self.ask("POST", path, json=body) if body is not None else self.ask("POST", path)
+        assert answer.status_code == status, answer.get_json()
+        document: dict[str, Any] = answer.get_json()
+        return document
+
+    def submit(self, target: str = "_all", status: int = 201, **fields: Any) -> dict[str, Any]:
+        body = {"operation": {"type": "node.hostname.get"}, "target_hostname": target, **fields}
+        return self.post("/job", body, status)
+
+
+MakeSite = Callable[..., CellSite]
+
+
+@pytest.fixture
+def make_site(tmp_path: Path) -> Iterator[MakeSite]:
+    made: list[CellSite] = []
+
+    def make(name: str, *agents: str) -> CellSite:
+        state = tmp_path / name
+        state.mkdir()
+        made.append(CellSite(name, state, agents))
+        return made[-1]
+
+    yield make
+    for site in made:
+        site.stop()
+
+
+@pytest.fixture
+def west(make_site: MakeSite) -> CellSite:
+    return make_site("west", "web1", "web2")
+
+
+@pytest.fixture
+def east(make_site: MakeSite) -> CellSite:
+    return make_site("east", "db1")
+
+
+@pytest.fixture
+def front(tmp_path: Path, west: CellSite, east: CellSite) -> FrontSite:
+    state = tmp_path / "front"
+    state.mkdir()
+    return FrontSite(state, [west, east])

@@ -1,0 +1,145 @@
+"""Something else, or nothing, answers at the address of a cell: a clear error, which harms no other cell."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from jobqueue.cells.config import CellAddress
+from tests.unit.api.cells.conftest import CellSite, FrontSite
+
+HTML = b"<html><title>Welcome</title></html>"
+OTHER = b'{"items": [{"id": 7}], "status": "green", "hostname": 5, "agents": 5, "job_id": 3}'
+JOB_LIKE = b'{"id": "123e4567-e89b-12d3-a456-426614174000", "status": "completed", "responses": [1], "items": {}}'
+
+
+def http(status: str, body: bytes, *headers: str) -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+#: What the server sends, and a part of the error.
+ANSWERS: dict[str, tuple[bytes, str]] = {
+    "html": (http("200 OK", HTML, "Content-Type: text/html"), "is not the jobqueue API (no JSON). Check the address."),
+    "an HTML error": (http("500 Oh no", HTML), "answered 500 Oh no, and not as the jobqueue API does"),
+    "another service": (http("200 OK", OTHER), "answered"),
+    "almost a job": (http("200 OK", JOB_LIKE), "answered"),
+    "a list": (http("200 OK", b"[]"), "answered"),
+    "a redirect": (http("302 Found", b"", "Location: https://sso.example/"), "redirects to https://sso.example/"),
+    "TLS": (b"\x15\x03\x03\x00\x02\x02\x46", "was lost"),
+    "nothing": (b"", "was lost"),
+    "another token": (
+        http("401 No", b'{"error": "The token is not valid.", "code": 401}'),
+        "does not accept the front's",
+    ),
+    "too busy": (http("429 Slow", b'{"error": "Too many requests.", "code": 429}'), "Too many requests. (status 429)"),
+}
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[bytes | None], str]]:
+    """Starts a server that sends the same bytes to every caller (None: it never answers), and names its address."""
+    listeners: list[socket.socket] = []
+    held: list[socket.socket] = []
+    threads: list[threading.Thread] = []
+
+    def run(listener: socket.socket, answer: bytes | None) -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            if answer is None:
+                held.append(connection)
+                continue
+            with connection:
+                connection.settimeout(5)
+                connection.recv(65536)
+                connection.sendall(answer)
+                connection.shutdown(socket.SHUT_WR)
+
+    def start(answer: bytes | None) -> str:
+        listener = socket.create_server(("127.0.0.1", 0))
+        listeners.append(listener)
+        threads.append(threading.Thread(target=run, args=(listener, answer)))
+        threads[-1].start()
+        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+    yield start
+    for listener in listeners:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+    for thread in threads:
+        thread.join()
+    for connection in held:
+        connection.close()
+
+
+def front_with(tmp_path: Path, west: CellSite, url: str, seconds: float = 20.0) -> FrontSite:
+    state = tmp_path / "front"
+    state.mkdir()
+    front = FrontSite(state, [west])
+    other = CellAddress("other", url, token_file=str(west.token_file), timeout_seconds=seconds)
+    front.restart([west.address, other])
+    return front
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_it_is_told_and_harms_nothing(
+    tmp_path: Path, west: CellSite, serve: Callable[[bytes | None], str], kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobqueue.cells.breaker.FAILURES", 1000)  # each request meets the server itself
+    answer, reason = ANSWERS[kind]
+    front = front_with(tmp_path, west, serve(answer))
+    for path in ("/job", "/agent", "/health/status"):
+        away = front.get(path)["cells"][0]
+        assert (away["cell"], away["status"]) == ("other", "unavailable"), path
+        assert away["error"].startswith("Cell other does not answer: "), path
+        assert reason in away["error"], (path, away["error"])
+        assert "JOBQUEUE_URL" not in away["error"]
+    accepted = front.submit("_all")
+    assert {part["cell"]: part["state"] for part in accepted["cells"]} == {"other": "pending", "west": "created"}
+    assert reason in accepted["cells"][0]["error"]
+    west.finish("web1")
+    assert front.get(f"/job/{accepted['job_id']}")["responses"].keys() == {"web1"}
+    assert front.get("/agent/web1")["cell"] == "west"
+    assert front.get("/agent/db9", 503)["details"] == {"cells": ["other"]}
+    front.turn()
+    assert front.home.ledger.cell_hosts.page("other", 0, 9) == ([], 0)
+
+
+def test_a_cell_that_hangs_delays_few_calls(
+    tmp_path: Path, west: CellSite, serve: Callable[[bytes | None], str]
+) -> None:
+    front = front_with(tmp_path, west, serve(None), seconds=0.3)
+    for _ in range(3):
+        assert "did not answer within 0.3 s" in front.get("/job")["cells"][0]["error"]
+    begin = time.monotonic()
+    assert "(not asked again for a few seconds)" in front.get("/job")["cells"][0]["error"]
+    assert time.monotonic() - begin < 10.0  # not the time of a request to the cell, and the machine may be busy
+
+
+def test_a_token_that_was_replaced_is_read_again(tmp_path: Path, west: CellSite) -> None:
+    state = tmp_path / "front"
+    state.mkdir()
+    front = FrontSite(state, [west])
+    good = west.token_file.read_text()
+    west.token_file.write_text("another-token")
+    front.restart([replace(west.address)])
+    assert "does not accept the front's token" in front.get("/job")["cells"][0]["error"]
+    west.token_file.write_text(good)
+    assert front.get("/job")["cells"][0]["status"] == "ok"
+
+
+def test_a_token_that_cannot_be_read(tmp_path: Path, west: CellSite) -> None:
+    state = tmp_path / "front"
+    state.mkdir()
+    front = FrontSite(state, [west])
+    front.restart([replace(west.address, token_file=str(tmp_path / "none"))])
+    assert "The token of context 'west' cannot be read" in front.get("/job")["cells"][0]["error"]

@@ -1,0 +1,33 @@
+"""A connection to Redis that breaks after a command was executed, and before its answer arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from jobqueue.ledger.script_connection import ScriptConnection
+
+
+@contextmanager
+def lost_answers(always: str = "") -> Iterator[None]:
+    """The first answer to each script is lost, and the caller sends it again; all answers to the script with the digest
+    ``always``.
+    """
+    once = ScriptConnection._once
+    lost: set[tuple[Any, ...]] = set()
+
+    def lose(self: ScriptConnection, command: tuple[Any, ...], *rest: Any) -> Any:
+        answer = once(self, command, *rest)
+        if command[0] in ("EVAL", "EVALSHA") and (command[1] == always or command not in lost):
+            lost.add(command)
+            raise RedisConnectionError("The answer was lost.")
+        return answer
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(ScriptConnection, "_once", lose)
+        yield
+    assert lost
