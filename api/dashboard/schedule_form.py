@@ -18,7 +18,7 @@ from api.native.schedule_schemas import NamedScheduleRequest, TimingRequest
 from api.native.schemas import EXAMPLE_OPERATION
 from jobqueue.errors import InvalidInput, JobQueueError, ScheduleNotFound
 from jobqueue.model.saved_job import READ
-from jobqueue.model.schedule import MAX_NAME, Overlap, Schedule
+from jobqueue.model.schedule import MAX_NAME, Overlap, Schedule, Timing
 from jobqueue.model.target import ANY
 from jobqueue.schedules.zones import local, zone_of
 
@@ -176,4 +176,5 @@ def _page(
         problems=problems or {"summary": "", "fields": {}},
         overlaps=[str(overlap) for overlap in Overlap],
         times=times,
+        zone=values.get("time_zone") or Timing().time_zone,
     )
