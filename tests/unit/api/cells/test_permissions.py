@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 import jwt
-
 import pytest
 
 from api.auth import gate
