@@ -15,6 +15,8 @@ from jobqueue.client.transport import Transport
 
 #: Requests to one cell at the same time: what a slow cell may hold of this process.
 MOST_REQUESTS = 16
+#: Size of the largest answer: what a server in place of a cell may make this process hold.
+MOST_BYTES = 256 * 1024**2
 #: Of the client's messages: the address of a cell is in the file of the cells.
 _HINT = " (JOBQUEUE_URL, if no other was given)"
 #: Statuses of answers about a request -> the error that the front answers with. Others mean that the cell, or what
@@ -109,7 +111,9 @@ class Cell:
         """The connections with the token as it was first read; after a 401 it is read again."""
         with self._lock:
             if self._transport is None:
-                self._transport = Transport(self._address.address(), timeout=self._address.timeout_seconds, retries=0)
+                self._transport = Transport(
+                    self._address.address(), timeout=self._address.timeout_seconds, retries=0, most_bytes=MOST_BYTES
+                )
             return self._transport
 
     def _forget_token(self) -> None:

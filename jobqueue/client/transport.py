@@ -33,11 +33,17 @@ class Transport:
     """HTTP with JSON both ways. Safe to share between threads: each request takes a connection of its own.
 
     TLS uses the system's certificates. Redirects are not followed (they could leak the token), and proxy settings in
-    the environment are ignored.
+    the environment are ignored. ``most_bytes``: an answer to ``request`` that is larger is an ``InvalidAnswer``.
     """
 
     def __init__(
-        self, address: Address, *, timeout: float, retries: int, sleep: Callable[[float], None] = time.sleep
+        self,
+        address: Address,
+        *,
+        timeout: float,
+        retries: int,
+        sleep: Callable[[float], None] = time.sleep,
+        most_bytes: int | None = None,
     ) -> None:
         if timeout <= 0 or retries < 0:
             raise InvalidInput("timeout must be above 0 seconds, and retries 0 or more.")
@@ -45,6 +51,7 @@ class Transport:
         self._retries = retries
         self._timeout = timeout
         self._sleep = sleep
+        self._most_bytes = most_bytes
         headers = {"Accept": "application/json", "User-Agent": f"jobqueue/{__version__}"}
         if address.token is not None:
             headers["Authorization"] = f"Bearer {address.token}"
@@ -169,17 +176,35 @@ class Transport:
         if content is not None:
             headers["Content-Type"] = "application/json"
         try:
-            response = self._pool.request(method, url, body=content, headers=headers, retries=False, redirect=False)
+            response = self._pool.request(
+                *(method, url),
+                body=content,
+                headers=headers,
+                retries=False,
+                redirect=False,
+                preload_content=self._most_bytes is None,
+            )
+            answer = self._content(response)
         except HTTPError as error:
             raise self._no_answer(error) from error
         if response.status < 300:
-            return _decode(response.data, self.url) if response.data else None
-        failure = self._failure(response)
+            return _decode(answer, self.url) if answer else None
+        failure = self._failure(response, answer)
         if response.status == 429:
             raise _Again(failure, after=_retry_after(response), not_done=True)
         if response.status in _BUSY:
             raise _Again(failure, after=_retry_after(response))
         raise failure
+
+    def _content(self, response: urllib3.BaseHTTPResponse) -> bytes:
+        if self._most_bytes is None:
+            return response.data
+        content = response.read(self._most_bytes + 1)
+        if len(content) > self._most_bytes:
+            response.close()
+            raise InvalidAnswer(f"The answer of {self.url} is larger than {self._most_bytes} bytes.")
+        response.release_conn()
+        return content
 
     def _no_answer(self, error: HTTPError) -> Exception:
         """The exception for a failed connection."""
@@ -206,14 +231,15 @@ class Transport:
         )
         return _Again(failure)
 
-    def _failure(self, response: urllib3.BaseHTTPResponse) -> ClientError:
+    def _failure(self, response: urllib3.BaseHTTPResponse, content: bytes | None = None) -> ClientError:
+        """The exception for an answer that is not a success. ``content``: its body, if it has been read."""
         request_id = response.headers.get("X-Request-Id")
         if response.status < 400:
             location = response.headers.get("Location", "elsewhere")
             message = f"{self.url} redirects to {location}; use the address of the API itself."
             return api_error(response.status, message, None, request_id)
         try:
-            answer = _decode(response.data, self.url)
+            answer = _decode(response.data if content is None else content, self.url)
         except InvalidAnswer:
             answer = None
         if isinstance(answer, dict) and isinstance(answer.get("error"), str):

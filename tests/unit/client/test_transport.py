@@ -25,6 +25,8 @@ from jobqueue.client.transport import Transport
 from jobqueue.errors import InvalidInput, JobQueueError
 from tests.unit.client.fake_api import FakeApi, Reply
 
+LONG = Reply(200, {"ok": "x" * 1000})
+LONG_ERROR = Reply(400, {"error": "x" * 1000, "code": 400})
 BUSY = Reply(503, {"error": "The ledger is away.", "code": 503, "details": None}, {"Retry-After": "3"})
 FINE = Reply(200, {"ok": True})
 RESET = Reply(reset=True)
@@ -207,3 +209,16 @@ def test_invalid_json_is_not_sent(api: FakeApi, body: Any) -> None:
 def test_bad_options(timeout: float, retries: int) -> None:
     with pytest.raises(InvalidInput):
         Transport(Address("http://x"), timeout=timeout, retries=retries)
+
+
+@pytest.mark.parametrize("reply", [LONG, LONG_ERROR])
+def test_an_answer_that_is_too_large(api: FakeApi, reply: Reply) -> None:
+    http = Transport(Address(api.url, None), timeout=5.0, retries=0, most_bytes=1000)
+    api.on("GET", "/x", reply, FINE, Reply(404, {"error": "No job.", "code": 404}), FINE)
+    with pytest.raises(InvalidAnswer, match=r"is larger than 1000 bytes\."):
+        http.request("GET", "/x")
+    assert http.request("GET", "/x") == {"ok": True}
+    with pytest.raises(NotFound, match="No job"):
+        http.request("GET", "/x")
+    assert http.request("GET", "/x") == {"ok": True}
+    http.close()
