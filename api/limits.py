@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jobqueue.errors import InvalidInput
+from jobqueue.json_depth import is_deeper
 
 #: Objects and lists inside each other, the body itself included.
 MAX_DEPTH = 64
@@ -78,7 +79,7 @@ def decode(body: bytes, subject: str = "The body", most: int = MAX_VALUES) -> tu
     try:
         try:
             value = (_FAST if _MANY_DIGITS.search(text) else _FASTEST).decode(text)
-            return value, suspect or (text.count("[") + text.count("{") > MAX_DEPTH and _is_deep(value))
+            return value, suspect or (text.count("[") + text.count("{") > MAX_DEPTH and is_deeper(value, MAX_DEPTH))
         except _UnfitNumber:
             return _MARKING.decode(text), True
     except json.JSONDecodeError as error:
@@ -101,17 +102,6 @@ def check(value: Any, name: str = "") -> None:
     if sentence == _TOO_DEEP:  # the whole way down would be longer than the message is worth
         raise _too_deep(path)
     raise InvalidInput(f"{path or 'The body'}: {sentence}", {path or "body": [sentence]})
-
-
-def _is_deep(value: Any) -> bool:
-    """Whether ``value`` has more than ``MAX_DEPTH`` levels; looks at lists and objects only."""
-    level = [part for part in (value,) if type(part) is dict or type(part) is list]
-    for _ in range(MAX_DEPTH):
-        items = (item for part in level for item in (part.values() if type(part) is dict else part))
-        level = [item for item in items if type(item) is dict or type(item) is list]
-        if not level:
-            break
-    return bool(level)
 
 
 def _problem(value: Any, depth: int) -> tuple[list[str | int], str] | None:

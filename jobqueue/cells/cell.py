@@ -12,11 +12,14 @@ from jobqueue.cells.breaker import Breaker
 from jobqueue.cells.config import CellAddress
 from jobqueue.client.errors import ApiError, ClientError, Unauthorized
 from jobqueue.client.transport import Transport
+from jobqueue.json_depth import is_deeper
 
 #: Requests to one cell at the same time: what a slow cell may hold of this process.
 MOST_REQUESTS = 16
 #: Size of the largest answer: what a server in place of a cell may make this process hold.
 MOST_BYTES = 256 * 1024**2
+#: Levels of the deepest answer. A job's request has at most 64, to which a list adds some.
+MOST_LEVELS = 200
 #: Of the client's messages: the address of a cell is in the file of the cells.
 _HINT = " (JOBQUEUE_URL, if no other was given)"
 #: Statuses of answers about a request -> the error that the front answers with. Others mean that the cell, or what
@@ -104,6 +107,8 @@ class Cell:
             raise kind(f"Cell {self.name}: {error.message}", error.details) from error
         except (ClientError, errors.InvalidInput) as error:
             raise self.unavailable(error.message.replace(_HINT, "")) from error
+        if is_deeper(answer, MOST_LEVELS):
+            raise self.unavailable(f"the server at {self.url} answered with more than {MOST_LEVELS} levels of JSON")
         self._breaker.succeeded()
         return answer
 

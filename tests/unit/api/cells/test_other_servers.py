@@ -18,6 +18,8 @@ HTML = b"<html><title>Welcome</title></html>"
 OTHER = b'{"items": [{"id": 7}], "status": "green", "hostname": 5, "agents": 5, "job_id": 3}'
 JOB_LIKE = b'{"id": "123e4567-e89b-12d3-a456-426614174000", "status": "completed", "responses": [1], "items": {}}'
 
+#: Fits the stack of the thread that reads it, not that of a view that writes it.
+DEEP = JOB_LIKE.replace(b"[1]", b"[" * 950 + b"]" * 950)
 ALMOST_A_STATUS = b'{"status": "ok", "status_counts": {}, "agents": {"conditions": []}, "alerts": 5, "counters": {}}'
 STATUS_LIST = (
     b'{"id": "123e4567-e89b-12d3-a456-426614174000", "status": [], "items": [{"id": '
@@ -35,6 +37,7 @@ def http(status: str, body: bytes, *headers: str) -> bytes:
 ANSWERS: dict[str, tuple[bytes, str]] = {
     "html": (http("200 OK", HTML, "Content-Type: text/html"), "is not the jobqueue API (no JSON). Check the address."),
     "status that is a list": (http("200 OK", STATUS_LIST), "answered"),
+    "a deep one": (http("200 OK", DEEP), "answered with more than 200 levels of JSON"),
     "almost a status": (http("200 OK", ALMOST_A_STATUS), "answered"),
     "a proxy that refuses": (http("403 No", HTML), "answered 403 No, and not as the jobqueue API does"),
     "a proxy that expects TLS": (http("400 Bad", HTML), "answered 400 Bad, and not as the jobqueue API does"),
