@@ -7,7 +7,7 @@
 local cursor = redis.call('GET', K.followed)
 if not cursor then return {} end
 -- an agent's user may empty a stream that it may add to
-if redis.call('XLEN', K.job_notices) == 0 then redis.call('XADD', K.job_notices, '*', 'v', 'begin|' .. int(clock(ARGV[1])) .. '||') end
+if redis.call('XLEN', K.job_notices) == 0 then begin_stream(K.job_notices, int(clock(ARGV[1]))) end
 local is_held = #redis.call('XRANGE', K.job_notices, cursor, cursor) == 1
 local is_newer = is_held or #redis.call('XRANGE', K.job_notices, cursor, '+', 'COUNT', 1) == 1
 local found = {cursor, cursor, is_held and '0' or '1'}
