@@ -1,8 +1,8 @@
--- Reads the endings of jobs behind the cursor of the schedules that follow jobs, oldest first, with the names of these schedules.
+-- Reads the endings of jobs after the cursor of the schedules that follow jobs, oldest first, with the names of these schedules.
 -- include: clock
 -- KEYS: none
 -- ARGV: 1 now, 2 most events
--- returns: {} (no schedule follows jobs) | {the cursor, the cursor behind the events that were read, '1' if events behind the
+-- returns: {} (no schedule follows jobs) | {the cursor, the cursor after the events that were read, '1' if events after the
 --   cursor may have been removed or '0', {id of the event, job, its status, name...} of each that a schedule follows...}
 local cursor = redis.call('GET', K.followed)
 if not cursor then return {} end

@@ -1,4 +1,4 @@
--- Moves the schedules that follow jobs behind events that were processed; removes these if no notification rule needs them.
+-- Moves the schedules that follow jobs past events that were processed; removes these if no notification rule needs them.
 -- include: remove_passed
 -- KEYS: none
 -- ARGV: 1 the cursor as the caller has seen it, 2 the new cursor
