@@ -15,6 +15,7 @@ from api import (
     dashboard,
     documentation,
     errors,
+    following,
     foundation,
     fusion,
     native,
@@ -39,7 +40,7 @@ for _facade in FACADES:
     scoped_routes.add(_facade.scoped)
     audit.add(_facade.audited)
     scheduling.add(_facade.contents)
-    scheduling.add_sources(_facade.sources)
+    following.add(_facade.sources)
 
 
 class Application(Flask):

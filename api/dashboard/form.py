@@ -22,7 +22,10 @@ _LONG = frozenset({"command", "code", "content", "entrypoint", "script", "sql", 
 
 @dataclass(frozen=True)
 class Field:
-    """One field. ``kind``: text, long, lines (a list, a line each), pairs (NAME=value lines), json, number, choice."""
+    """One field, labelled with the title of its schema, or else its name.
+
+    ``kind``: text, long, lines (a list, a line each), pairs (NAME=value lines), json, number, choice.
+    """
 
     name: str
     kind: str
@@ -103,7 +106,16 @@ def _field(name: str, about: Mapping[str, Any], is_required: bool, value: str) -
         attributes.append(("step", "1" if about.get("type") == "integer" else "any"))
     elif kind in ("text", "long"):
         attributes = [("maxlength", str(about["maxLength"]))] if "maxLength" in about else []
-    return Field(name, kind, name, _help(about, kind, default), is_required, value, tuple(choices), tuple(attributes))
+    return Field(
+        name,
+        kind,
+        str(about.get("title") or name),
+        _help(about, kind, default),
+        is_required,
+        value,
+        tuple(choices),
+        tuple(attributes),
+    )
 
 
 def _kind(name: str, about: Mapping[str, Any]) -> str:

@@ -117,16 +117,14 @@ def now() -> int:
 
 
 def ago(at: int) -> str:
-    """How long ago that was, in words."""
+    """How long ago that was, or how long until then, in words."""
     seconds = (now() - at) // _MICROS
-    if seconds < 0:
-        return f"in {duration_text(-seconds * _MICROS)}"
-    if seconds < 2:
+    if 0 <= seconds < 2:
         return "just now"
-    for unit, name in ((86_400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= unit:
-            return f"{seconds // unit} {name} ago"
-    return f"{seconds} s ago"
+    units = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+    unit, name = next(one for one in units if abs(seconds) >= one[0])
+    text = f"{abs(seconds) // unit} {name}"
+    return f"in {text}" if seconds < 0 else f"{text} ago"
 
 
 def bytes_text(count: float) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import flask
 from flask import Response
 
-from api import audit, errors, scheduling, validation
+from api import audit, errors, following, scheduling, validation
 from api.context import principal, services
 from api.dashboard import pages, posted, query
 from api.dashboard.blueprint import PREFIX, blueprint
@@ -18,7 +18,7 @@ from api.native.schedule_schemas import NamedScheduleRequest, TimingRequest
 from api.native.schemas import EXAMPLE_OPERATION
 from jobqueue.errors import InvalidInput, JobQueueError, ScheduleNotFound
 from jobqueue.model.saved_job import READ
-from jobqueue.model.schedule import MAX_NAME, Overlap, Schedule
+from jobqueue.model.schedule import MAX_NAME, Overlap, Schedule, Timing
 from jobqueue.model.target import ANY
 from jobqueue.schedules.zones import local, zone_of
 
@@ -72,7 +72,7 @@ def _stored(values: Mapping[str, str]) -> Response:
     loaded = validation.load(_request, _body(values))
     schedule = schedule_of(loaded["name"], loaded)
     audit.note(schedule=schedule.name)
-    scheduling.check_source(schedule.after, principal(), services())
+    following.check_source(schedule.after, principal(), services())
     submission = scheduling.submission_of(schedule.content, principal(), services())
     serial = values.get(_SERIAL, "")
     if not serial:
@@ -176,4 +176,5 @@ def _page(
         problems=problems or {"summary": "", "fields": {}},
         overlaps=[str(overlap) for overlap in Overlap],
         times=times,
+        zone=values.get("time_zone") or Timing().time_zone,
     )

@@ -187,6 +187,7 @@ def _detail_page(
         view=view,
         schedule=view.schedule,
         when=when_of(view.schedule),
+        zone=timing.time_zone,
         times=[
             (time, local(time, zone_of(timing.time_zone)).isoformat(sep=" ", timespec="seconds"))
             for time in services().schedules.next_times(view.schedule)

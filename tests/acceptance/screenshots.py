@@ -6,6 +6,7 @@ The fleet and most of its jobs stand in a ledger only, with times up to an hour 
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 import shutil
@@ -54,6 +55,8 @@ SHOWN = {
     ("overview", "dark"),
 }
 GIB = 1024**3
+#: Signs the messages of a rule that sends none.
+KEY = "whsec_" + base64.b64encode(bytes(32)).decode()
 
 
 class Clock:
@@ -178,6 +181,43 @@ class Fleet:
         self.ledger.outages.report(self.clock.now - 300 * SECOND, AGENTS_LOST, rack)
 
 
+def _store(api: Api) -> None:
+    """A saved job, schedules, a notification rule and files, as a small team has them."""
+    deploy = {
+        "title": "Deploy the shop",
+        "description": "Installs a version of the shop on its web servers, a quarter of them at a time.",
+        "operation": {"type": "command.shell.execute", "data": {"command": "deploy shop {{ version | quote }}"}},
+        "target_hostname": "group:web",
+        "parameters": {
+            "version": {"type": "string", "title": "Version", "description": "A tag of the repository."},
+            "channel": {"type": "string", "enum": ["stable", "beta"], "default": "stable"},
+        },
+    }
+    answers = [api.send("PUT", "/saved/deploy", json.dumps(deploy).encode(), {"Content-Type": "application/json"})]
+    for name, timing, command in (
+        ("nightly-updates", {"cron": "0 3 * * 1-5", "time_zone": "Europe/Berlin"}, "apt-get -q -y upgrade"),
+        ("certificates", {"cron": "30 4 * * 0"}, "certbot renew"),
+        ("health", {"every": "6h"}, "systemctl is-system-running"),
+    ):
+        job = {"operation": {"type": "command.shell.execute", "data": {"command": command}}, "target_hostname": "_all"}
+        answers.append(api.post("/schedule", {"name": name, "job": job, **timing}))
+    rule = {
+        "events": ["job.failed", "job.partial_failure"],
+        "channel": {"type": "webhook", "url": "https://hooks.example.com/jobs", "secret": {"$secret": "hook-key"}},
+        "filter": {"saved": ["deploy"]},
+        "description": "Failed deployments, for the team's channel.",
+    }
+    content_type = {"Content-Type": "application/json"}
+    answers.append(api.send("PUT", "/notification/failed-deployments", json.dumps(rule).encode(), content_type))
+    raw = {"Content-Type": "application/octet-stream"}
+    for workers in (2, 4):
+        content = f"worker_processes {workers};\nevents {{ worker_connections 1024; }}\n"
+        answers.append(api.send("PUT", "/file/nginx.conf", content.encode(), raw))
+    answers.append(api.send("PUT", "/file/motd", b"Welcome\n", raw))
+    refused = [answer for answer in answers if answer.status not in (200, 201)]
+    assert not refused, refused
+
+
 def take(directory: Path, *, is_all: bool = False) -> None:
     """Take the pictures of the documents, or of everything."""
     profile = Path(tempfile.mkdtemp(prefix="jqb-"))
@@ -188,7 +228,10 @@ def take(directory: Path, *, is_all: bool = False) -> None:
         fleet.alert()
         # as if maintenance ran; a real one would find that nobody renews these leases
         site.redis.set(fleet.ledger.keys.kind("leader"), "nobody")
-        with site.api(1) as url, site.agent("build1", JOBQUEUE_ALLOW="*", JOBQUEUE_LABELS="group=build"):
+        with (
+            site.api(1, JOBQUEUE_SECRET_HOOK_KEY=KEY) as url,
+            site.agent("build1", JOBQUEUE_ALLOW="*", JOBQUEUE_LABELS="group=build"),
+        ):
             api = Api(url, TOKEN)
             line = (
                 "for n in 1 2 3; do echo compiling part $n of 3; sleep 0.4; done; echo 'warning: unused' >&2; echo done"
@@ -196,6 +239,7 @@ def take(directory: Path, *, is_all: bool = False) -> None:
             build = api.run("command.shell.execute", {"command": line}, "build1", tags={"team": "web"})["id"]
             seen = api.post(f"/alert/{CONNECTIONS_SCARCE}/acknowledge", {"note": "OPS-12, more on Monday"})
             assert seen.status == 200, seen
+            _store(api)
             groups = [
                 group["hostnames"][0]
                 for group in api.get(f"/job/{upgrade}/executions?group=answer").json["groups"]
@@ -213,6 +257,16 @@ def take(directory: Path, *, is_all: bool = False) -> None:
                 "operations": "/ui/submit",
                 "runs": "/ui/runs",
                 "audit": "/ui/audit",
+                "saved": "/ui/saved",
+                "saved-job": "/ui/saved/deploy",
+                "schedules": "/ui/schedules",
+                "schedule": "/ui/schedules/nightly-updates",
+                "schedule-form": "/ui/schedule?name=nightly-updates",
+                "calendar": "/ui/calendar",
+                "notifications": "/ui/notifications",
+                "notification": "/ui/notifications/failed-deployments",
+                "files": "/ui/files",
+                "file": "/ui/files/nginx.conf",
             }
             browser = Browser(url, profile)
             try:

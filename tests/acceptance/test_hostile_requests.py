@@ -106,6 +106,10 @@ ROUTES = {
     "ray": (b"/api/jobs/", b"application/json", b"POST"),
     "fusion": (b"/api/spark/configurations", b"application/json", b"POST"),
     "form": (b"/ui/sign-in", b"application/x-www-form-urlencoded", b"POST"),
+    "page": (b"/ui/submit", b"application/x-www-form-urlencoded", b"POST"),
+    "object": (b"/file/n", b"application/octet-stream", b"PUT"),
+    "object's form": (b"/file", b"multipart/form-data; boundary=b", b"POST"),
+    "OSAPI's form": (b"/api/file", b"multipart/form-data; boundary=b", b"POST"),
     "package": (b"/api/packages/gcs/_ray_pkg_0123456789abcdef.zip", b"application/octet-stream", b"PUT"),
 }
 
