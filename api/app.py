@@ -25,6 +25,7 @@ from api import (
 )
 from api.auth import rules, scoped_routes
 from api.auth.rules import ALIAS
+from api.auth.web_token import Claimed
 from api.facade import Facade
 from api.lazy_rule import LazyRule
 from jobqueue.services import Services
@@ -41,6 +42,11 @@ for _facade in FACADES:
     audit.add(_facade.audited)
     scheduling.add(_facade.contents)
     following.add(_facade.sources)
+
+
+def claimed_by(issuer: str) -> Claimed | None:
+    """How an issuer of web tokens means roles and permissions, if it is the own one of a facade."""
+    return next((facade.issuers[issuer] for facade in FACADES if issuer in facade.issuers), None)
 
 
 class Application(Flask):
@@ -84,8 +90,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app = Application("api", static_folder=None)
     services = services or Services.open(settings)
     sources = tuple(facade.credentials for facade in FACADES if facade.credentials)
-    issuers = {name: claimed for facade in FACADES for name, claimed in facade.issuers.items()}
-    web_tokens = foundation.lay(app, settings, services, sources, issuers.get(settings.jwt_issuer))
+    web_tokens = foundation.lay(app, settings, services, sources, claimed_by(settings.jwt_issuer))
 
     api = documentation.OpenApi(app)
     errors.install(app)  # after flask-smorest, whose own handler this replaces

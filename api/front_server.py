@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from api import server
 from jobqueue.cells import config
 from jobqueue.errors import InvalidSettings
 from jobqueue.settings import Settings
+
+if TYPE_CHECKING:
+    from api.auth.web_token import Claimed
 
 
 def serve(settings: Settings) -> None:
@@ -34,4 +37,13 @@ class FrontServer(server.Server):
 
         front = Front.over(self.open_services(), Cells(addresses_of(self.settings)))
         self.start_thread("front", front.loop.run)
-        return create_app(self.settings, front)
+        return create_app(self.settings, front, claimed_by(self.settings.jwt_issuer))
+
+
+def claimed_by(issuer: str) -> Claimed | None:
+    """As ``api.app.claimed_by``: a token means the same at a front as at its cells."""
+    if not issuer:
+        return None
+    from api import app  # with all facades, which a front needs for nothing else
+
+    return app.claimed_by(issuer)

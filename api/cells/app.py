@@ -7,6 +7,7 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from api import errors, foundation
 from api.auth.rules import ALIAS
+from api.auth.web_token import Claimed
 from api.cells import agents, context, health, jobs
 from api.native import audit as audit_trail
 from api.native import keys, operations, roles, users
@@ -25,10 +26,10 @@ _BLUEPRINTS = (
 )
 
 
-def create_app(settings: Settings, front: Front) -> Flask:
-    """The API of a front. Raises ``InvalidSettings`` without a token."""
+def create_app(settings: Settings, front: Front, claimed: Claimed | None) -> Flask:
+    """The API of a front. Raises ``InvalidSettings`` without a token. ``claimed``: see ``foundation.lay``."""
     app = Flask("api", static_folder=None)
-    foundation.lay(app, settings, front.home)
+    foundation.lay(app, settings, front.home, claimed=claimed)
     context.attach(app, front)
     app.before_request(_refuse_restricted)
     errors.install(app)

@@ -20,18 +20,8 @@ _MOUNTS = Path("/proc/self/mountinfo")
 _OF_THE_KERNEL = frozenset(
     {
         *("proc", "sysfs", "cgroup", "cgroup2", "debugfs", "tracefs", "securityfs", "configfs", "bpf", "pstore"),
-        *(
-            "efivarfs",
-            "binfmt_misc",
-            "fusectl",
-            "selinuxfs",
-            "devpts",
-            "mqueue",
-            "nsfs",
-            "rpc_pipefs",
-            "nfsd",
-            "autofs",
-        ),
+        *("efivarfs", "binfmt_misc", "fusectl", "selinuxfs", "devpts"),
+        *("mqueue", "nsfs", "rpc_pipefs", "nfsd", "autofs"),
     }
 )
 _KINDS = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from jobqueue.errors import Conflict, JobQueueError, LedgerUnavailable
 from jobqueue.ledger.fetched import FetchedFiles, SentContent
-from jobqueue.model.execution_page import ExecutionFilter
+from jobqueue.model.execution_page import ExecutionFilter, ExecutionPage
 from jobqueue.model.fetched_file import FetchedFile, files_of
 from jobqueue.model.job import Execution
 from jobqueue.model.states import ExecutionState
@@ -57,18 +57,18 @@ class FetchedFileReader:
         page = executions.page(job_id, ExecutionFilter(limit=_PAGE))
         if not self.sends_files(page.job.operation):
             raise Conflict(f"The job {page.job.id} has no files: {page.job.operation} sends none, as file.fetch does.")
-        return self._of_pages(executions, job_id, hosts)
+        return self._of_pages(executions, page, hosts)
 
     def _of_pages(
-        self, executions: ExecutionReader, job_id: str, hosts: Container[str] | None
+        self, executions: ExecutionReader, page: ExecutionPage, hosts: Container[str] | None
     ) -> Iterator[HostFile | Missing]:
-        first: int | None = 0
-        while first is not None:
-            page = executions.page(job_id, ExecutionFilter(first=first, limit=_PAGE))
+        while True:
             for execution in page.items:
                 if hosts is None or execution.hostname in hosts:
                     yield from self._of_host(page.job.id, execution)
-            first = page.next_first
+            if page.next_first is None:
+                return
+            page = executions.page(page.job.id, ExecutionFilter(first=page.next_first, limit=_PAGE))
 
     def _of_host(self, job_id: str, execution: Execution) -> Iterator[HostFile | Missing]:
         hostname = execution.hostname or execution.slot

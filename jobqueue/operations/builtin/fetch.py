@@ -23,6 +23,8 @@ from jobqueue.operations.text import clean
 
 _CHUNK_BYTES = 1024 * 1024
 _MOST_SKIPPED = 100
+#: The units of systemd read their settings there, with the token of an API and passwords (``deploy/systemd``).
+SETTINGS_FOLDER = "/etc/jobqueue"
 #: Bytes of a file's entry in the answer besides its path.
 _ENTRY_BYTES = 300
 
@@ -110,11 +112,11 @@ def _found(pattern: str, search: Search, most: int, context: Context) -> _Found:
     """The files to send. Raises ``OperationFailed`` without any, and for more than ``most``."""
     found = _Found()
     is_one = not any(map(has_wildcard, pattern.split("/")))
-    private = _private_folders(context)
+    private = _private_paths(context)
     for path in search.paths(pattern):
         context.check()
         try:
-            if any(path == folder or path.startswith(f"{folder}/") for folder in private):
+            if any(path == own or path.startswith(f"{own}/") for own in private):
                 raise NotAFile("belongs to the agent, which does not send its keys and secrets")
             if path != pattern and not context.allows({"path": path}):
                 raise NotAFile("the policy of this host denies it")
@@ -191,12 +193,13 @@ class _Outgoing:
         self.sent.append(entry)
 
 
-def _private_folders(context: Context) -> tuple[str, ...]:
-    """Where the agent has its keys, its journal and the secrets of the host."""
-    if context.settings is None:
+def _private_paths(context: Context) -> tuple[str, ...]:
+    """Where the agent has its keys, its journal and the secrets of the host, and an API beside it its keys."""
+    settings = context.settings
+    if settings is None:
         return ()
-    folders = (context.settings.state_dir, context.settings.secrets_dir)
-    return tuple(os.path.realpath(folder) for folder in folders if folder is not None)
+    paths = (settings.state_dir, settings.secrets_dir, settings.signing_key, settings.tls_key)
+    return tuple(os.path.realpath(path) for path in (*paths, SETTINGS_FOLDER) if path is not None)
 
 
 def _shown(path: str) -> str:

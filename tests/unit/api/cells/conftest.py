@@ -17,6 +17,7 @@ from werkzeug.test import TestResponse
 
 from api.app import create_app
 from api.cells.app import create_app as create_front
+from api.front_server import claimed_by
 from jobqueue.cells.cells import Cells
 from jobqueue.cells.config import CellAddress
 from jobqueue.ledger.executions import Grant
@@ -112,7 +113,7 @@ class FrontSite:
         """Another process over the same Redis, which knows nothing but what that holds."""
         self.cells = Cells(addresses)
         self.front = Front.over(self.home, self.cells)
-        self.app = create_front(self.settings, self.front)
+        self.app = create_front(self.settings, self.front, claimed_by(self.settings.jwt_issuer))
 
     def turn(self) -> None:
         """One turn of the background work: parts that are due, and the hosts of the cells."""

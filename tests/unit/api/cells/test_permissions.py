@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import time
+from pathlib import Path
+
+import jwt
 
 from api.auth import gate
 from api.auth.rules import KNOWN, PUBLIC, rule_name, rule_of
@@ -76,6 +80,21 @@ def test_the_permission_of_the_operation_is_needed(front: FrontSite, west: CellS
     answer = front.app.test_client().post("/job", json=body)
     assert answer.status_code == 403
     assert west.jobs() == []
+
+
+def test_a_role_of_osapi_grants_no_more_than_at_a_cell(tmp_path: Path, west: CellSite) -> None:
+    """Its role ``write`` does not run commands; jobqueue's does."""
+    secret, now = "0123456789abcdef" * 4, int(time.time())
+    named = {"jwt_secret": secret, "jwt_issuer": "osapi", "jwt_audience": "https://localhost"}
+    front = FrontSite(tmp_path / "front", [west], **named)
+    claims = {"iss": "osapi", "aud": "https://localhost", "sub": "ann", "iat": now, "exp": now + 600}
+    token = jwt.encode({**claims, "roles": ["write"]}, secret, "HS256")
+    for operation, status in (("command.shell.execute", 403), ("node.hostname.get", 201)):
+        data = {"command": "id"} if status == 403 else {}
+        body = {"operation": {"type": operation, "data": data}, "target_hostname": "_all"}
+        answer = front.app.test_client().post("/job", json=body, headers={"Authorization": f"Bearer {token}"})
+        assert answer.status_code == status, answer.get_json()
+    assert len(west.jobs()) == 1
 
 
 def test_jobs_of_others_need_job_delete(front: FrontSite, west: CellSite, east: CellSite) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -13,12 +14,15 @@ import pytest
 
 from jobqueue.errors import InvalidOperationData, OperationFailed
 from jobqueue.ledger.packages import PIECE_BYTES
+from jobqueue.operations.builtin import fetch as module
 from jobqueue.operations.builtin.fetch import fetch
 from jobqueue.operations.context import Context
 from jobqueue.operations.process.confinement import ResourceLimits
 from jobqueue.settings import Settings
 from workers.agent.guard.operation_guard import OperationGuard
 from workers.agent.guard.policy import Policy, Rule
+
+_UNITS = Path(__file__).resolve().parents[4] / "deploy" / "systemd"
 
 
 class Sender:
@@ -192,6 +196,26 @@ def test_the_agents_own_keys_and_secrets_stay(tmp_path: Path) -> None:
     answer = run(tmp_path / "*" / "key", Sender(), settings)
     assert [file["path"] for file in answer["files"]] == [f"{tmp_path}/stateful/key"]
     assert len(answer["skipped"]) == 2
+
+
+def test_keys_and_settings_of_an_api_on_the_same_host_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("signing.pem", "tls.pem", "settings/jobqueue.env"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("private")
+    settings = Settings(
+        state_dir=tmp_path / "state", signing_key=tmp_path / "signing.pem", tls_key=tmp_path / "tls.pem"
+    )
+    monkeypatch.setattr(module, "SETTINGS_FOLDER", str(tmp_path / "settings"))
+    assert "belongs to the agent" in refused(tmp_path / "signing.pem", None, settings)
+    assert "belongs to the agent" in refused(tmp_path / "tls.pem", None, settings)
+    assert "belongs to the agent" in refused(tmp_path / "settings" / "jobqueue.env", None, settings)
+
+
+def test_the_settings_of_the_units_are_where_they_are_kept_back() -> None:
+    for unit in _UNITS.glob("*.service"):
+        files = re.findall(r"^EnvironmentFile=-?(\S+)", unit.read_text(), re.MULTILINE)
+        assert files
+        assert all(file.startswith(f"{module.SETTINGS_FOLDER}/") for file in files)
 
 
 def test_a_list_that_is_too_long_for_an_answer(tmp_path: Path) -> None:
