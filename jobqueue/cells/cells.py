@@ -26,6 +26,17 @@ class Answers(Generic[T]):
     refused: Mapping[str, JobQueueError]
     missing: Mapping[str, CellUnavailable]
 
+    def of_some(self) -> Answers[T]:
+        """With the cells that refused the request as ones that did not answer: one cell must not fail a list of all.
+
+        Raises the refusal if no cell gave an answer.
+        """
+        if not self.given:
+            for error in self.refused.values():
+                raise error
+        refused = {name: CellUnavailable(error.message, {"cell": name}) for name, error in self.refused.items()}
+        return Answers(self.given, {}, {**refused, **self.missing})
+
 
 class Cells:
     """The cells of a front. Threads may share them."""

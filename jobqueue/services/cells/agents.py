@@ -34,9 +34,7 @@ class CellAgents:
                 place["cursor"] = position
             return shapes.agents(cell, cell.get("/agent", {**query, **place}, holding="agents"))
 
-        answers = self._cells.ask(ask)
-        for error in answers.refused.values():
-            raise error
+        answers = self._cells.ask(ask).of_some()
         pages = {name: answers.given.get(name, ([], 0, None)) for name in self._cells.names}
         found: list[Document] = []
         for name, (agents, _, following) in pages.items():
@@ -64,12 +62,12 @@ class CellAgents:
         Raises ``AgentNotFound``; ``CellUnavailable`` if only a cell that does not answer may know.
         """
         answers = self._cells.ask(lambda cell: shapes.agent(cell, hostname))
-        for error in answers.refused.values():
-            if not isinstance(error, NotFound):
-                raise error
         found = sorted(answers.given.items(), key=lambda item: item[1].get("status") != "live")
         if found:
             return {**found[0][1], "cell": found[0][0]}
+        for error in answers.refused.values():
+            if not isinstance(error, NotFound):
+                raise error
         if answers.missing:
             reasons = " ".join(error.message for error in answers.missing.values())
             raise CellUnavailable(

@@ -81,9 +81,7 @@ class CellJobs:
                 raise
             return shapes.job_page(cell, document), document
 
-        answers = self._cells.ask(ask)
-        for error in answers.refused.values():
-            raise error
+        answers = self._cells.ask(ask).of_some()
         pages = {name: page for name, (page, _) in answers.given.items() if before.get(name) != list_position.END}
         merged = job_list.merge(pages, before, limit)
         return {

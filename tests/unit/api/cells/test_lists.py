@@ -184,6 +184,28 @@ def test_a_token_without_a_permission_is_told_and_harms_nothing(
     assert front.submit("web1", status=409)["error"].startswith("Every cell refused the job. west: Cell west: ")
 
 
+def test_a_cell_that_refuses_everything_fails_no_list(
+    front: FrontSite, west: CellSite, east: CellSite, monkeypatch: Any
+) -> None:
+    real = Cell.request
+
+    def request(cell: Cell, method: str, path: str, **options: Any) -> Any:
+        if cell.name == "east":
+            raise InvalidInput("Cell east: No.")
+        return real(cell, method, path, **options)
+
+    monkeypatch.setattr(Cell, "request", request)
+    job_id = front.submit("web1")["cells"][0]["job_id"]
+    assert front.submit("_any")["cells"][0]["cell"] == "west"
+    for path in ("/job", "/agent"):
+        page = front.get(path)
+        assert (page["partial"], page["cells"][0]["error"]) == (True, "Cell east: No.")
+    assert front.get("/job")["items"][-1]["id"] == job_id
+    assert front.get("/agent/web1")["cell"] == "west"
+    monkeypatch.setattr(Cell, "request", lambda *_, **__: (_ for _ in ()).throw(InvalidInput("No.")))
+    front.get("/job", 400)
+
+
 def test_a_cell_of_an_older_version(front: FrontSite, west: CellSite, east: CellSite, monkeypatch: Any) -> None:
     """It does not know the parameter that a front needs."""
     real = Cell.request
