@@ -15,6 +15,7 @@ from api import (
     dashboard,
     documentation,
     errors,
+    following,
     foundation,
     fusion,
     native,
@@ -40,7 +41,7 @@ for _facade in FACADES:
     scoped_routes.add(_facade.scoped)
     audit.add(_facade.audited)
     scheduling.add(_facade.contents)
-    scheduling.add_sources(_facade.sources)
+    following.add(_facade.sources)
 
 
 def claimed_by(issuer: str) -> Claimed | None:

@@ -9,9 +9,9 @@ from flask import Flask
 
 from api.auth.request_credentials import Source
 from api.auth.web_token import Claimed
+from api.following import Source as FollowedSource
 from api.openapi import FacadeDocument
 from api.scheduling import Content
-from api.scheduling import Source as FollowedSource
 
 
 @dataclass(frozen=True)

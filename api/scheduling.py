@@ -12,8 +12,7 @@ from api.native.saved_schemas import ScheduledSavedRequest
 from api.native.schemas import JobRequest
 from jobqueue.errors import InvalidInput, SavedJobNotFound
 from jobqueue.model.principal import Principal
-from jobqueue.model.saved_job import READ, RUN, group_of
-from jobqueue.model.schedule import After
+from jobqueue.model.saved_job import RUN
 from jobqueue.model.submission import Submission
 from jobqueue.services import Services
 
@@ -38,47 +37,6 @@ class Content:
 
     check: Callable[[Mapping[str, Any]], None]
     submission: Callable[[Mapping[str, Any], Principal, Services], Submission]
-
-
-@dataclass(frozen=True)
-class Source:
-    """A kind of jobs that schedules can follow: ``group`` is the list of the jobs with a name, ``exists`` whether there
-    is one with this name, for a principal with the ``permission``.
-    """
-
-    group: Callable[[str], str]
-    exists: Callable[[str, Services], bool]
-    permission: str
-
-
-#: The field that names jobs to follow -> their kind. Facades add theirs.
-_sources = {_SAVED: Source(group_of, lambda name, services: services.saved.exists(name), READ)}
-
-
-def add_sources(sources: Mapping[str, Source]) -> None:
-    """Let schedules follow the jobs of a facade."""
-    _sources.update(sources)
-
-
-def after_of(loaded: Mapping[str, Any]) -> After:
-    """What ``AfterRequest`` loaded. Raises ``InvalidInput`` unless it names one kind of jobs."""
-    named = {kind: loaded[kind] for kind in _sources if kind in loaded}
-    if len(named) != 1:
-        raise InvalidInput.of("after", f"Must name one of {', '.join(_sources)}.")
-    ((kind, name),) = named.items()
-    return After(kind, name, _sources[kind].group(name), tuple(dict.fromkeys(loaded["status"])))
-
-
-def check_source(after: After | None, principal: Principal, services: Services) -> None:
-    """Raise ``InvalidInput`` if what a schedule follows does not exist, ``PermissionDenied`` if the principal may not
-    read it.
-    """
-    if after is None:
-        return
-    source = _sources[after.kind]
-    principal.require(source.permission)
-    if not source.exists(after.name, services):
-        raise InvalidInput.of(f"after.{after.kind}", f"There is no {after.name[:80]!r}; store it first.")
 
 
 #: The field by which a content is recognized -> its form. Facades add theirs.

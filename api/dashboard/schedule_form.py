@@ -9,7 +9,7 @@ from typing import Any
 import flask
 from flask import Response
 
-from api import audit, errors, scheduling, validation
+from api import audit, errors, following, scheduling, validation
 from api.context import principal, services
 from api.dashboard import pages, posted, query
 from api.dashboard.blueprint import PREFIX, blueprint
@@ -72,7 +72,7 @@ def _stored(values: Mapping[str, str]) -> Response:
     loaded = validation.load(_request, _body(values))
     schedule = schedule_of(loaded["name"], loaded)
     audit.note(schedule=schedule.name)
-    scheduling.check_source(schedule.after, principal(), services())
+    following.check_source(schedule.after, principal(), services())
     submission = scheduling.submission_of(schedule.content, principal(), services())
     serial = values.get(_SERIAL, "")
     if not serial:

@@ -13,7 +13,7 @@ from typing import Any
 from flask import Flask, Response
 from werkzeug.routing import BaseConverter
 
-from api import audit, scheduling
+from api import audit, following
 from api.body import read_object
 from api.context import principal, services
 from api.fusion import mapping, requests, scheduled, starting, triggers
@@ -90,7 +90,7 @@ def put_schedule(name: str) -> Response:
         _remove_schedule(config_id)
     else:
         audit.note(schedule=wanted.name)
-        scheduling.check_source(wanted.after, principal(), services())
+        following.check_source(wanted.after, principal(), services())
         submission = scheduled.submission(wanted.content, principal(), services())
         manager.replace(wanted, submission, resumes=True)
     return _schedule(name, config_id)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from api.following import Source
 from api.fusion.runs import Runs
 from api.fusion.series import Series
-from api.scheduling import Content, Source
+from api.scheduling import Content
 from jobqueue.errors import ConfigurationNotFound, InvalidInput
 from jobqueue.model.configuration import check_configuration_id
 from jobqueue.model.principal import Principal

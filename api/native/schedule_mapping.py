@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from api.following import after_of
 from api.native.schedule_schemas import NEVER
-from api.scheduling import after_of
 from jobqueue.model.durations import show_duration
 from jobqueue.model.saved_job import check_manager
 from jobqueue.model.schedule import (

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Response, request
 
-from api import audit, scheduling
+from api import audit, following, scheduling
 from api.blueprint import Blueprint
 from api.context import principal, services
 from api.native import links, list_cursor, mapping
@@ -241,7 +241,7 @@ def _submission(schedule: Schedule) -> Submission:
 
 def _checked_submission(schedule: Schedule) -> Submission:
     """The same for a schedule that is to be stored."""
-    scheduling.check_source(schedule.after, principal(), services())
+    following.check_source(schedule.after, principal(), services())
     return _submission(schedule)
 
 

@@ -2,8 +2,8 @@
 
 A script's source is assembled at load time: the key names (``keys.py``), the states and the table of transitions
 (``model/states.py``), the includes that its header names, and the file itself. Redis runs the whole source with every
-call, and builds each function and table of it; so a script contains only what it uses. The include ``name<a,b>`` is the
-function ``name`` of the includes ``a`` and ``b``, which are built only when it is called.
+call, and builds each function and table of it; so a script contains only what it uses. The include ``name|other<a,b>``
+is the functions ``name`` and ``other`` of the includes ``a`` and ``b``, built only when one of them is called.
 """
 
 from __future__ import annotations
@@ -97,8 +97,14 @@ _INCLUDE = re.compile(r"^-- include: (.+)$", re.MULTILINE)
 #: A function that a script or an include defines.
 _FUNCTION = re.compile(r"^local function (\w+)\(", re.MULTILINE)
 _WORD = re.compile(r"\w+")
-#: A function that is built when it is called: its name, and the includes that it consists of.
-_DEFERRED = re.compile(r"(\w+)<([\w,]+)>")
+#: Functions that are built when one of them is called: their names, and the includes that they consist of.
+_DEFERRED = re.compile(r"([\w|]+)<([\w,]+)>")
+#: The counts of these states, as fields of a job: by the word that scripts write in place of them.
+_COUNTED = {
+    "COUNT_FIELDS": tuple(ExecutionState),
+    "UNFINISHED_FIELDS": tuple(state for state in ExecutionState if state not in FINAL_STATES),
+    "FINAL_FIELDS": tuple(state for state in ExecutionState if state in FINAL_STATES),
+}
 Argument = str | int | float | bytes
 
 #: The time in microseconds, as passed to the scripts; '' selects Redis' own. Tests pass a clock that they control.
@@ -172,7 +178,7 @@ def _tables(large_job: int) -> dict[str, str]:
         "LARGE_JOB": str(large_job),
         "MOST_BATCHES": str(MAX_BATCHES),
         "KEPT_RESULTS": str(KEPT_RESULTS),
-        "KEPT_NOTICES": str(KEPT_NOTICES),
+        "KEPT_NOTICES": f"'{KEPT_NOTICES}'",
         "BUCKETS": f"{{{', '.join(str(int(seconds * 1_000_000)) for seconds in BUCKETS)}}}",
     }
     return {name: f"local {name} = {table}" for name, table in tables.items()}
@@ -183,17 +189,63 @@ def source(verb: str, keys: Keys) -> str:
     text = _text(_FILES[verb])
     include = _INCLUDE.search(text)
     names = include.group(1).split() if include else []
-    return complete("\n".join([*map(_included, names), text]), keys)
+    groups = [found[1].split("|") for found in map(_DEFERRED.fullmatch, names) if found]
+    built = {name: _texts([name]) for name in names if not _DEFERRED.fullmatch(name)}
+    at_once = _words("\n".join([*built.values(), text]))
+    for name in names:
+        deferred = _DEFERRED.fullmatch(name)
+        if deferred:
+            body = _texts(deferred[2].split(","))
+            body = "\n".join([*_tables_of(_words(body) - at_once), body])
+            built[name] = _deferred(deferred[1].split("|"), _calling_deferred(body, groups, deferred[1]))
+        else:
+            built[name] = _calling_deferred(built[name], groups)
+    return complete("\n".join([*(built[name] for name in names), _calling_deferred(text, groups)]), keys, at_once)
 
 
-def _included(name: str) -> str:
-    """The source of one include of a header."""
-    deferred = _DEFERRED.fullmatch(name)
-    if deferred is None:
-        return _text(f"{_INCLUDES}/{name}.lua")
-    function, parts = deferred[1], deferred[2].split(",")
-    body = "\n".join(_text(f"{_INCLUDES}/{part}.lua") for part in parts)
-    return f"local function {function}(...)\n{body}\nreturn {function}(...)\nend"
+def complete(code: str, keys: Keys, words: set[str] | None = None) -> str:
+    """Lua code preceded by the guard, the keys and the model's tables among ``words`` (default: all that it uses)."""
+    tables = _tables_of(_words(code) if words is None else words)
+    for word, states in _COUNTED.items():
+        code = code.replace(word, ", ".join(f"'n.{state}'" for state in states))
+    code = re.sub(r"\bK\.(\w+)", lambda kind: f"'{keys.kind(kind[1])}'", code)
+    return _without_unused("\n".join([_guard(keys), *tables, code]))
+
+
+def _words(code: str) -> set[str]:
+    return set(_WORD.findall(code))
+
+
+def _tables_of(words: set[str]) -> list[str]:
+    """The model's tables that the code with these words uses."""
+    return [table for name, table in _tables(LARGE_JOB).items() if name in words]
+
+
+def _texts(includes: Iterable[str]) -> str:
+    return "\n".join(_text(f"{_INCLUDES}/{name}.lua") for name in includes)
+
+
+def _deferred(functions: list[str], body: str) -> str:
+    """One function that builds those of ``body`` and calls the one of ``functions`` that its caller names.
+
+    Building a function takes as long as some commands, also if it is never called; therefore one for all of them.
+    """
+    if len(functions) == 1:
+        return f"local function {functions[0]}(...)\n{body}\nreturn {functions[0]}(...)\nend"
+    table = ", ".join(f"{function} = {function}" for function in functions)
+    return f"local function deferred_{functions[0]}(name, ...)\n{body}\nreturn ({{{table}}})[name](...)\nend"
+
+
+def _calling_deferred(code: str, groups: Iterable[list[str]], own: str = "") -> str:
+    """The code with calls of what ``_deferred`` makes in place of calls of its functions, except those of ``own``.
+
+    Each of them takes arguments.
+    """
+    for functions in groups:
+        if len(functions) > 1 and functions != own.split("|"):
+            call = rf"\b({'|'.join(functions)})\("
+            code = re.sub(call, rf"deferred_{functions[0]}('\1', ", code)
+    return code
 
 
 def _guard(keys: Keys) -> str:
@@ -209,16 +261,7 @@ def _guard(keys: Keys) -> str:
     )
     for stream in STREAMS:
         text = text.replace(f"key == SPOILED.{stream}", f"key == '{keys.kind(stream)}'")
-    return text.replace("KEPT_NOTICES", str(KEPT_NOTICES))
-
-
-def complete(code: str, keys: Keys) -> str:
-    """Lua code preceded by the guard, the keys and the model's tables that it uses."""
-    code = code.replace("COUNT_FIELDS", ", ".join(f"'n.{state}'" for state in ExecutionState))
-    words = set(_WORD.findall(code))
-    tables = [table for name, table in _tables(LARGE_JOB).items() if name in words]
-    code = re.sub(r"\bK\.(\w+)", lambda kind: f"'{keys.kind(kind[1])}'", code)
-    return _without_unused("\n".join([_guard(keys), *tables, code]))
+    return text.replace("KEPT_NOTICES", f"'{KEPT_NOTICES}'")
 
 
 def _without_unused(code: str) -> str:

@@ -111,6 +111,15 @@ def test_a_state_that_no_run_ends_in(world: World, grant: Grant, state: Executio
     assert world.finish(grant) is Finished.FINISHED
 
 
+@pytest.mark.parametrize("word", ["completed started>failed", "failed started", "Completed", "unheard", " ", ""])
+def test_a_word_that_is_no_state(world: World, grant: Grant, word: str) -> None:
+    """The table of transitions is text, in which parts of it and of several states are found, too."""
+    answer = world.ledger.scripts.call("finish", "", grant.job_id, "a", grant.token, word, "", "", "", "", "")
+    assert answer == "illegal"
+    assert (world.state(grant.job_id), world.job(grant.job_id).status) == (S.STARTED, JobStatus.PROCESSING)
+    assert world.finish(grant) is Finished.FINISHED
+
+
 class TestRetry:
     def test_it_waits_for_its_back_off_and_runs_again(self, world: World, grant: Grant) -> None:
         job_id = grant.job_id

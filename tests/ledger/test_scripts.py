@@ -15,6 +15,7 @@ import pytest
 from jobqueue import ledger
 from jobqueue.ledger.keys import KINDS, Keys
 from jobqueue.ledger.scripts import VERBS, source
+from jobqueue.model.states import FINAL_STATES, ExecutionState
 from jobqueue.model.target import ANY
 from tests.ledger.world import World
 
@@ -40,7 +41,7 @@ def includes(header: str) -> list[str]:
     if "include: " not in header:
         return []
     return [
-        name for text in section(header, "include").split() for name in re.sub(r"\w+<(.*)>", r"\1", text).split(",")
+        name for text in section(header, "include").split() for name in re.sub(r"[\w|]+<(.*)>", r"\1", text).split(",")
     ]
 
 
@@ -137,12 +138,28 @@ def test_a_script_defines_only_functions_that_it_calls(verb: str) -> None:
 
 
 def test_the_steps_of_a_rollout_are_built_only_when_they_are_taken() -> None:
+    before, rest = source("claim", Keys("x:")).split("local function deferred_notice(name, ...)\n")
+    inside, after = re.split(r"\nreturn \({notice = notice, .*}\)\[name\]\(\.\.\.\)\nend\n", rest)
+    assert "local function end_rest(" in inside
+    assert "end_rest" not in before + after
+    assert "deferred_notice('advance', id, at, counts, op)" in after
+    assert re.search(r"\badvance\(", after) is None
+
+
+def test_a_table_that_only_deferred_functions_use_is_built_with_them() -> None:
+    before, rest = source("claim", Keys("x:")).split("local function deferred_notice(name, ...)\n")
+    assert "local STATES =" in before
+    assert "local FINAL_STATES =" not in before
+    assert rest.startswith("local FINAL = {")
+
+
+def test_the_states_that_have_not_ended_are_the_first() -> None:
+    """``transition`` reads the counts of those first, and of the others when it needs them."""
+    states = list(ExecutionState)
+    assert [state in FINAL_STATES for state in states] == [False] * 3 + [True] * (len(states) - 3)
     code = source("claim", Keys("x:"))
-    assert code.count("local function advance(...)\n") == 1
-    assert code.count("return advance(...)\nend") == 1
-    outside, inside = code.split("local function advance(...)\n")[0], code.split("local function advance(...)\n")[1]
-    assert "local function end_rest(" not in outside
-    assert "local function end_rest(" in inside.split("return advance(...)\nend")[0]
+    assert "'conc', 'n.submitted', 'n.acknowledged', 'n.started', ...)" in code
+    assert "local UNFINISHED, FIRST_COUNT, FIRST_OWN = 3, 7, 10" in code
 
 
 def test_the_prefix_is_in_one_place() -> None:

@@ -1,5 +1,5 @@
 -- Claims an execution for an agent: at most one claim of an attempt succeeds; it returns a lease and a fencing token.
--- include: clock events notice status reindex<index> change_host<index> advance<batches,rollout> take_key<concurrency> leave_execution<concurrency> leave_job<concurrency> settle transition parking pace
+-- include: clock events status reindex|change_host<index> notice|advance|take_key|leave_execution|leave_job|pause_of|take_starts|park|offer_later|unpark|put_off|take_start<notice,batches,rollout,concurrency,parking,pace> settle transition
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 slot, 4 hostname of the agent, 5 new token, 6 lease in microseconds
 -- returns: {'granted', attempt, doc} | {'refused', its state, 'waiting', 'away', 'unsupported', 'foreign',
@@ -13,9 +13,11 @@ local mine = K.exec .. host .. ':' .. id
 if slot ~= '_any' and slot ~= host then return {'refused', 'foreign'} end
 -- everything that decides the claim is read before the first write
 local record = redis.call('HMGET', exec, 'state', 'last', 'events', 'attempt', 'parked', 'paced')
-local known = read_job(id, 'shared', 'outside', 'cancel', 'rate')
-local is_shared, is_outside, is_cancelled, rate = unpack(known, FIRST_OWN)
-local pause, is_of_hosts, starts = pause_of(known[4] or '?', known[8] or '', host, at)
+local known = read_job(id, 'shared', 'outside', 'cancel', 'rate', 'expires')
+local is_shared, is_outside, is_cancelled, rate, expires = unpack(known, FIRST_OWN)
+local op, fanout, conc = known[4] or '?', known[5], known[6]
+local pauses, pause, is_of_hosts, starts = redis.call('GET', K.paused)
+if pauses then pause, is_of_hosts, starts = pause_of(pauses, id, op, host, at) end
 local is_away = redis.call('SISMEMBER', K.away, host) == 1 or redis.call('SISMEMBER', K.barred, host) == 1
 local doc = redis.call('GET', K.doc .. id)
 local state = record[1]
@@ -38,7 +40,7 @@ if not published and redis.call('ZSCORE', K.due, member) then
   count(K.stats, 'claims_refused', 1)
   return {'refused', 'waiting'}
 end
-if known[10] and known[10] ~= FANNED_OUT then need('list', K.slots .. id) end
+if fanout and fanout ~= FANNED_OUT then need('list', K.slots .. id) end
 if published then redis.call('ZREM', K.waiting .. slot, id) end
 if record[5] then published = unpark(id, slot, record[5]) or published end
 if not known[1] then return {'unknown'} end -- the job was deleted
@@ -51,14 +53,13 @@ if is_away then
   redis.call('ZADD', K.due, int(at), member)
   return {'refused', 'away'}
 end
-local op = known[4] or '?'
 if is_outside then return {'refused', 'foreign'} end -- an external driver runs it
 if is_shared and redis.call('SISMEMBER', K.offers .. op, host) == 0 then
   -- the agent joined after the submission, and others can run it. Delay it: an idle agent must not loop
   redis.call('ZADD', K.due, int(at + 1000000), member)
   return {'refused', 'unsupported'}
 end
-if known[6] and num(known[6]) <= at then
+if expires and num(expires) <= at then
   transition(id, slot, at, slot == '_any' and host or slot, {{'expired', 'expired', 'not started before its deadline'}})
   return {'expired'}
 end
@@ -78,24 +79,24 @@ if turn then
   return {'refused', 'rate'}
 end
 local reason, key
-if known[12] then reason, key = take_key(id, slot, host, known[12], num(known[2]), num(published or at), at) end
+if conc then reason, key = take_key(id, slot, host, conc, num(known[2]), num(published or at), at) end
 if reason then
   if reason == 'later' then offer_later(member, at, record[2]) else park(id, slot, reason, published or at) end
   return {'refused', 'concurrency'}
 end
 
 if rate then take_start(id, rate, at) end
-take_starts(starts)
+if starts then take_starts(starts) end
 if record[6] then redis.call('HDEL', exec, 'paced') end
 if is_shared then
+  local last_host = redis.call('HGET', job, 'host')
   redis.call('RENAME', exec, mine)
   redis.call('HSET', job, 'slot', host, 'host', host)
-  if known[9] ~= host then change_host(id, known[2], known[1], known[9], host) end
-  known[9] = host
+  if last_host ~= host then change_host(id, known[2], known[1], last_host, host) end
 end
 local attempt = num(record[4]) + 1
 transition(id, host, at, host, {{'acknowledged', 'acknowledged'}, {'started', 'started'}},
-  {'attempt', attempt, 'token', token, key and 'key', key}, record, known)
+  {'attempt', int(attempt), 'token', token, key and 'key', key}, record, known)
 if published then observe('wait', op, at - tonumber(published)) end
 redis.call('ZADD', K.leases, int(at + tonumber(ARGV[6])), id .. ':' .. host)
 return {'granted', attempt, doc}

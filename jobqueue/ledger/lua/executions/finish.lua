@@ -1,5 +1,5 @@
 -- Records the end of an execution. Only the holder of the token may; repeating the same report is harmless.
--- include: clock events notice status reindex<index> advance<batches,rollout> leave_execution<concurrency> leave_job<concurrency> settle transition answer release<release>
+-- include: clock events notice status reindex<index> advance|leave_execution|leave_job<batches,rollout,concurrency> settle transition answer release<release>
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 hostname of the agent, 4 token, 5 state (completed, failed, skipped, cancelled),
 --   6 what it returned as JSON, or '' to leave what it reported, 7 note: the error, or the reason, or '',
@@ -20,7 +20,8 @@ if ARGV[8] ~= '' and not redis.call('HGET', K.job .. id, 'cancel') then
   release(id, host, at, at + tonumber(ARGV[8]), 'retried', ARGV[9])
   return 'retried'
 end
-if not FINAL_STATES[state] then return 'illegal' end
+-- one word, since MOVES is searched for it; no final state has a move
+if not string.find(state, '^%l+$') or string.find(MOVES, ' ' .. state .. '>', 1, true) then return 'illegal' end
 local place, out, signature = host .. ':' .. id, ARGV[6], ARGV[10] or ''
 local short = out ~= '' and short_answer(out)
 local more = short or {}

@@ -15,8 +15,8 @@ local function short_answer(out)
     if following and following >= 128 and following < 192 then return nil end
   end
   local fields = {}
-  for i, name in ipairs(PIECES) do
-    local piece = string.sub(out, (i - 1) * PIECE + 1, i * PIECE)
+  for i = 1, #PIECES do
+    local name, piece = PIECES[i], string.sub(out, (i - 1) * PIECE + 1, i * PIECE)
     if piece == '' then break end
     fields[#fields + 1] = name
     fields[#fields + 1] = piece

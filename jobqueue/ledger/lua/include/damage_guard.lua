@@ -5,7 +5,7 @@
 -- error that names it; scripts read such keys before their first write. The guard costs nothing until a command fails.
 -- ledger/scripts.py inserts REPAIRABLE and SPOILED.
 local server, pcall_server = redis, redis.pcall
-local redis = {pcall = pcall_server, sha1hex = server.sha1hex}
+local redis = {call = false, pcall = pcall_server, sha1hex = server.sha1hex}
 
 -- The type of a key, or a description if the user may not query it.
 local function type_of(key)

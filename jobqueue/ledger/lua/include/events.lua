@@ -13,6 +13,6 @@ end
 -- Publishes to followers of all events. `status` is the job's status afterwards; `events` are those of one moment
 -- (a,b), which share the note.
 local function announce(id, status, time, events, host, note)
-  redis.call('XADD', K.events, 'MAXLEN', '~', 10000, '*',
+  redis.call('XADD', K.events, 'MAXLEN', '~', '10000', '*',
     'v', id .. '|' .. status .. '|' .. time .. '|' .. events .. '|' .. host .. '|' .. (note or ''))
 end

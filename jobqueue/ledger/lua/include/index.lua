@@ -12,15 +12,10 @@
 -- The status in the name of the index that holds jobs of a status, in any dimension but 'all:'.
 local function listed_as(status) return status == 'processing' and 'submitted' or status end
 
--- The dimensions of a job, but for 'all:'. job: what `read_job` has read, or nil.
+-- The dimensions of a job, but for 'all:'. job: its {op, target, tags, host, fanout, groups} if they have been read, or nil.
 local function dimensions(id, job)
-  local op, target, tags, host, fanout, groups
-  if job then
-    op, target, tags, host, fanout, groups = job[4], job[7], job[8], job[9], job[10], job[11]
-  else
-    op, target, tags, host, fanout, groups = unpack(redis.call('HMGET', K.job .. id, 'op', 'target', 'tags', 'host', 'fanout',
-      'groups'))
-  end
+  local op, target, tags, host, fanout, groups = unpack(job or redis.call('HMGET', K.job .. id, 'op', 'target', 'tags',
+    'host', 'fanout', 'groups'))
   local dims = {'op:' .. (op or '?'), 'target:' .. (target or '?')}
   if tags then
     for tag in string.gmatch(tags, '[^\n]+') do dims[#dims + 1] = 'tag:' .. tag end

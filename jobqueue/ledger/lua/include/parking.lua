@@ -11,12 +11,11 @@ end
 -- A pause that holds back an operation on this host: its id, and whether it is one of hosts; nil without any. Then the third
 -- value is the starts to take from the rates of pauses, for `take_starts`, or nil. One read while there is no pause. Agents may
 -- read this list, which has no reasons.
-local function pause_of(op, tags, host, at)
-  local paused = redis.call('GET', K.paused)
-  if not paused then return nil end
-  local spent, is_of_hosts, starts
+local function pause_of(paused, job, op, host, at)
+  local spent, is_of_hosts, starts, tags
   for id, kind, burst, interval, until_, value in
     string.gmatch(paused, '(%x+)|(%l+)@?(%d*),?(%d*)|(%d*)|([^\n]*)\n') do
+    if kind == 'tag' and not tags then tags = redis.call('HGET', K.job .. job, 'tags') or '' end
     local is_met = kind == 'everything'
       or (kind == 'operation' and (value == op or (string.sub(value, -2) == '.*'
         and string.sub(op, 1, #value - 1) == string.sub(value, 1, -2))))
@@ -39,7 +38,7 @@ end
 
 -- An execution starts: takes what `pause_of` returned.
 local function take_starts(starts)
-  if starts then redis.call('HSET', K.paced, unpack(starts)) end
+  redis.call('HSET', K.paced, unpack(starts))
 end
 
 -- Parks a waiting execution that is in no queue any more; `time`: when it was published.

@@ -1,10 +1,10 @@
 -- Derives a job's status from its counts, and moves its indexes with it.
 -- Needs: clock, events, notice, status, index, concurrency.
--- counts: in the order of STATES; known: its {status, created, updated} so far; is_stepwise: it is opened in steps.
+-- counts: in the order of STATES, or nil for a job in progress; known: its {status, created, updated} so far; is_stepwise: it is opened in steps.
 -- fields, gone: fields of its hash to write with their values, and to delete, in the same commands, or nil; record: what
--- `read_job` has read, or nil. Returns the status.
+-- the caller has read of it, {conc, expires, listed: see `dimensions`}, or nil. Returns the status.
 local function settle(id, at, counts, known, is_stepwise, fields, gone, record)
-  local job, status, before = K.job .. id, derive_status(counts), known[1]
+  local job, status, before = K.job .. id, counts and derive_status(counts) or 'processing', known[1]
   fields, gone = fields or {}, gone or {}
   local updated = int(math.max(at, num(known[3])))
   if status == before then
@@ -13,20 +13,20 @@ local function settle(id, at, counts, known, is_stepwise, fields, gone, record)
     return status
   end
   redis.call('HSET', job, 'status', status, 'updated', updated, unpack(fields))
-  local is_final = FINAL[status]
+  local is_final = status ~= 'submitted' and status ~= 'processing'
   if is_final then -- only needed if an agent dies
     gone[#gone + 1] = 'idempotent'
     gone[#gone + 1] = 'retry'
   end
   if #gone > 0 then redis.call('HDEL', job, unpack(gone)) end
-  reindex(id, known[2], before, status, record)
+  reindex(id, known[2], before, status, record and record.listed)
   if is_final then
-    local conc = record and record[12]
+    local conc = record and record.conc
     if not record then conc = redis.call('HGET', job, 'conc') end
     if conc then leave_job(id, conc, at) end
     redis.call('ZADD', K.finished, int(at), id)
     notice(K.job_notices, 'ended', at, id, status)
-    if not record or record[6] then redis.call('ZREM', K.deadlines, id) end
+    if not record or record.expires then redis.call('ZREM', K.deadlines, id) end
     if is_stepwise then
       redis.call('ZREM', K.opening, id)
       redis.call('HDEL', job, 'paused', 'awaits')

@@ -1,16 +1,16 @@
 -- The only way to change the state of an execution. Needs: clock, events, status, index, advance, settle.
 -- steps: {{state, event, note}, ...}, applied together; each is checked against the table of transitions.
 -- more: fields of the execution that are written with its state, with their values, or nil. read: its {state, last, events}
--- if the caller has just read them, or nil; known: what `read_job` has just read, or nil.
+-- if the caller has just read them, or nil; known: what `read_job` has just read, or nil, for a step to a state that is not final.
 -- Updates state, counts, timeline, the job's status and its indexes together, each record with one command: claims and
 -- results are the calls that a fleet makes most. Returns false if a step is not allowed.
 
--- Reads the fields of a job that a transition needs, and after them those that the caller names: from FIRST_OWN on.
-local FIRST_COUNT = 14
-local FIRST_OWN = FIRST_COUNT + #STATES
+-- Reads the fields of a job that every transition needs, from FIRST_COUNT on the counts of its UNFINISHED states, which
+-- are the first of STATES, and from FIRST_OWN on the fields that the caller names. Four fields take as long as one more
+-- command, so the others are read when they are needed.
+local UNFINISHED, FIRST_COUNT, FIRST_OWN = 3, 7, 10
 local function read_job(id, ...)
-  return redis.call('HMGET', K.job .. id, 'status', 'created', 'updated', 'op', 'opened', 'expires', 'target', 'tags',
-    'host', 'fanout', 'groups', 'conc', 'rollout', COUNT_FIELDS, ...)
+  return redis.call('HMGET', K.job .. id, 'status', 'created', 'updated', 'op', 'fanout', 'conc', UNFINISHED_FIELDS, ...)
 end
 
 -- Adds a duration to the operation's distribution ('wait' or 'run'): to one bucket, and to the sum.
@@ -19,7 +19,7 @@ local function observe(what, op, micros)
   local bucket = 1
   while BUCKETS[bucket] and micros > BUCKETS[bucket] do bucket = bucket + 1 end
   local start = what .. '|' .. op .. '|'
-  count(K.measured, start .. bucket, '1')
+  count(K.measured, start .. int(bucket), '1')
   count(K.measured, start .. 'sum', int(micros))
 end
 
@@ -28,44 +28,62 @@ local function transition(id, slot, at, host, steps, more, read, known)
   local before = read or redis.call('HMGET', exec, 'state', 'last', 'events')
   local from = before[1]
   local state = from
-  for _, step in ipairs(steps) do
+  for i = 1, #steps do
+    local step = steps[i]
     if not state or not string.find(MOVES, ' ' .. state .. '>' .. step[1] .. ' ', 1, true) then return false end
     state = step[1]
   end
   -- read before the first write
-  local now = known or read_job(id)
+  local is_final = state and not string.find(MOVES, ' ' .. state .. '>', 1, true)
+  local now = known or (is_final and read_job(id, 'n.' .. state, 'rollout')) or read_job(id)
+  local rollout = is_final and now[FIRST_OWN + 1]
   local status = now[1]
   if not status then return false end -- the job was deleted
-  if now[10] and now[10] ~= FANNED_OUT then need('list', K.slots .. id) end
+  if now[5] and now[5] ~= FANNED_OUT then need('list', K.slots .. id) end
 
   local fields, events, time = more or {}, num(before[3]), int(math.max(at, num(before[2])))
-  local last = #fields
-  for _, step in ipairs(steps) do
+  local last, number = #fields
+  for i = 1, #steps do
+    local step = steps[i]
     events = events + 1
-    fields[last + 1] = 'e' .. events
+    number = int(events)
+    fields[last + 1] = 'e' .. number
     fields[last + 2] = time .. '|' .. step[2] .. '|' .. host .. '|' .. (step[3] or '')
     last = last + 2
   end
-  redis.call('HSET', exec, 'state', state, 'events', events, 'last', time, unpack(fields))
+  redis.call('HSET', exec, 'state', state, 'events', number or int(events), 'last', time, unpack(fields))
 
-  if now[12] and (FINAL_STATES[state] or state == 'submitted') then leave_execution(id, slot, now[12], at) end
-  local counts, change, gone = {unpack(now, FIRST_COUNT, FIRST_OWN - 1)}, {}, {}
-  if from ~= state then
-    for i, name in ipairs(STATES) do
-      local by = name == from and -1 or name == state and 1
-      if by then
-        counts[i] = math.max(0, num(counts[i]) + by)
-        if counts[i] == 0 then
-          gone[1] = 'n.' .. name
-        else
-          change[#change + 1] = 'n.' .. name
-          change[#change + 1] = counts[i]
-        end
+  if now[6] and (is_final or state == 'submitted') then leave_execution(id, slot, now[6], at) end
+  local counts, change, gone = {now[FIRST_COUNT], now[FIRST_COUNT + 1], now[FIRST_COUNT + 2]}, {}, {}
+  for i = 1, from ~= state and #STATES or 0 do
+    local name = STATES[i]
+    local by = name == from and -1 or name == state and 1
+    if by then
+      counts[i] = math.max(0, num(now[i <= UNFINISHED and FIRST_COUNT + i - 1 or FIRST_OWN]) + by)
+      if counts[i] == 0 then
+        gone[1] = 'n.' .. name
+      else
+        change[#change + 1] = 'n.' .. name
+        change[#change + 1] = int(counts[i])
       end
     end
   end
 
-  local op, is_final = now[4] or '?', FINAL_STATES[state]
+  local op = now[4] or '?'
+  local terms
+  -- while an execution runs, or one waits and another has ended, the job is in progress: the other counts do not matter
+  local running = num(counts[2]) + num(counts[3])
+  if rollout or (running == 0 and (not is_final or num(counts[1]) == 0)) then
+    local rest = redis.call('HMGET', job, 'target', 'tags', 'host', 'groups', 'opened', 'expires')
+    terms = {conc = now[6], opened = rest[5], expires = rest[6],
+      listed = {now[4], rest[1], rest[2], rest[3], now[5], rest[4]}}
+    if now[5] then -- else it has no other execution
+      local final = redis.call('HMGET', job, FINAL_FIELDS)
+      for i = UNFINISHED + 1, #STATES do
+        if STATES[i] ~= state then counts[i] = final[i - UNFINISHED] end
+      end
+    end
+  end
   if is_final then
     count(K.measured, 'ended|' .. op .. '|' .. state, '1')
     -- the last event of a running execution is its start; the run time of a lost one is unknown
@@ -74,16 +92,16 @@ local function transition(id, slot, at, host, steps, more, read, known)
     count(K.measured, 'retried|' .. op, '1')
   end
   local news
-  if now[13] and is_final then -- `advance` continues from the stored counts
+  if rollout then -- `advance` continues from the stored counts
     if #change > 0 then redis.call('HSET', job, unpack(change)) end
     if #gone > 0 then redis.call('HDEL', job, unpack(gone)) end
     change, gone = {}, {}
     news = advance(id, at, counts, op)
   end
-  status = settle(id, at, counts, now, now[5], change, gone, now)
+  status = settle(id, at, terms and counts, now, terms and terms.opened, change, gone, terms)
   local first = 1
-  for i, step in ipairs(steps) do -- one entry for steps that share their note: most come in pairs
-    local following = steps[i + 1]
+  for i = 1, #steps do -- one entry for steps that share their note: most come in pairs
+    local step, following = steps[i], steps[i + 1]
     if not following or following[3] ~= step[3] then
       local names = steps[first][2]
       for j = first + 1, i do names = names .. ',' .. steps[j][2] end
