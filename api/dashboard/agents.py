@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import flask
 from flask import Response
 
@@ -87,7 +85,7 @@ def _move(hostname: str, verb: str) -> Response:
             fingerprint = posted.form().get("fingerprint", "")[:_LONGEST_FINGERPRINT]
             services().enrolment.accept(hostname, fingerprint, principal().name)
         elif verb == "drained":
-            reason = reason_of(posted.form())
+            reason = posted.line("reason", MAX_REASON)
             if reason:
                 audit.note(reason=reason)
             services().agents.drain(hostname, reason)
@@ -99,11 +97,6 @@ def _move(hostname: str, verb: str) -> Response:
         return _detail_page(services().agents.get(hostname), error.message, errors.status_of(error))
     back = f"{PREFIX}/agents/{hostname}" if posted.form().get("back") == "agent" else f"{PREFIX}/agents"
     return flask.make_response(flask.redirect(pages.link(f"{back}?done={verb}&host={hostname}"), 303))
-
-
-def reason_of(form: Mapping[str, str]) -> str:
-    """The reason that a form gives, in one line."""
-    return " ".join(form.get("reason", "").split())[:MAX_REASON]
 
 
 def _list() -> Response:

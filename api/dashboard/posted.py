@@ -33,6 +33,14 @@ def form() -> Mapping[str, str]:
     return fields
 
 
+def line(name: str, longest: int) -> str:
+    """A field of this request's form in one line of at most ``longest`` characters; empty without it.
+
+    Raises as ``form``.
+    """
+    return " ".join(form().get(name, "").split())[:longest]
+
+
 def _read() -> dict[str, str]:
     most, fields = (
         (MOST_JOB_BYTES, MOST_JOB_FIELDS) if request.endpoint in _JOB | _SELECTION else (MOST_BYTES, MOST_FIELDS)

@@ -62,7 +62,7 @@ def schedule(name: str) -> Response:
 @blueprint.post(f"{PREFIX}/schedules/<name>/pause")
 def pause_schedule(name: str) -> Response:
     """Let its times pass."""
-    reason = " ".join(posted.form().get("reason", "").split())[:_LONGEST_REASON]
+    reason = posted.line("reason", _LONGEST_REASON)
     return _changed(name, "paused", lambda: services().schedules.pause(name, reason, principal()))
 
 

@@ -57,7 +57,7 @@ def move_agents() -> Response:
     Each agent has its own entry in the audit trail, as if its own button had been pressed.
     """
     verb, names = _posted()
-    reason = " ".join(posted.form().get("reason", "").split())[:MAX_REASON] if verb == "drain" else ""
+    reason = posted.line("reason", MAX_REASON) if verb == "drain" else ""
     if reason:
         audit.note(reason=reason)
     agents = services().agents

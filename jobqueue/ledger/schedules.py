@@ -36,7 +36,7 @@ _KIND = NumberedKind(
 class Taken:
     """The work of the process that fires schedules. ``now`` is the ledger's time; ``first``: when the next schedule
     is due; ``due``: names of those that are; ``ahead``: names of those whose times were computed before the clock went
-    back; ``has_endings``: jobs have ended since the schedules that follow jobs were attended.
+    back; ``has_endings``: there are events that the schedules which follow jobs have not processed.
     """
 
     now: int
@@ -64,7 +64,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Ending:
-    """A job has ended, according to an event that an agent may have written; ``names`` are the schedules to attend."""
+    """A job has ended, by an event that an agent may have written; ``names`` are the schedules that follow it."""
 
     event: str
     job_id: str
@@ -74,8 +74,8 @@ class Ending:
 
 @dataclass(frozen=True)
 class Endings:
-    """Endings of jobs behind the cursor ``before``. ``behind``: the cursor once they are processed; ``is_cut``: events
-    behind the cursor may have been removed before they were read.
+    """Endings of jobs after the cursor ``before``. ``behind``: the cursor once they are processed; ``is_cut``: events
+    after ``before`` may have been removed before they were read.
     """
 
     before: str

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 
 from jobqueue.ledger.schedules import Step
-from jobqueue.model.schedule import Outcome, Overlap, Result, ScheduleView
+from jobqueue.model.schedule import Outcome, Overlap, Result, Schedule, ScheduleView
 from jobqueue.schedules.times import SECOND
 from jobqueue.services.firing import Firing, job_id_of
 from jobqueue.services.schedules import running_job, times_for
@@ -32,7 +32,7 @@ class DueSchedule:
         self._now = now
         self._times = times_for(schedule)
 
-    def decide(self, cancel_last: Callable[[ScheduleView, str], str]) -> Step | Firing | None:
+    def decide(self, cancel_last: Callable[[Schedule, str], str]) -> Step | Firing | None:
         """The step for the next time, or the job to submit for it; None if it is not due.
 
         ``cancel_last(schedule, job id)`` cancels the last job, and returns why it could not; '' if it did.
@@ -79,7 +79,7 @@ class DueSchedule:
         last = newest if first is None else min(first, newest)
         return self._passed(time, self._newest(time, last - 1), Outcome.MISSED, _NOT_FIRED)
 
-    def _overlap(self, time: int, cancel_last: Callable[[ScheduleView, str], str]) -> Step | None:
+    def _overlap(self, time: int, cancel_last: Callable[[Schedule, str], str]) -> Step | None:
         """The effect of the schedule's last job on a time; None: the time fires."""
         overlap, progress = self._view.schedule.overlap, self._view.progress
         if overlap is Overlap.BUFFER_ONE and progress.waits not in (None, time) and time <= progress.seen:
@@ -88,7 +88,7 @@ class DueSchedule:
         if not running or overlap is Overlap.ALLOW:
             return None
         if overlap is Overlap.CANCEL_OTHER:
-            refusal = cancel_last(self._view, running)
+            refusal = cancel_last(self._view.schedule, running)
             return self._passed(time, time, Outcome.REFUSED, refusal) if refusal else None
         if overlap is Overlap.SKIP:
             return self._passed(time, time, Outcome.SKIPPED, f"job {running} has not ended")

@@ -17,7 +17,7 @@ from jobqueue.errors import LedgerUnavailable
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.schedules import Step
 from jobqueue.model.alert import SCHEDULES_STOPPED
-from jobqueue.model.schedule import Schedule, ScheduleView
+from jobqueue.model.schedule import ScheduleView
 from jobqueue.schedules.times import SECOND
 from jobqueue.services.due_schedule import DueSchedule
 from jobqueue.services.firing import Firer, Firing, result_reason
@@ -93,20 +93,15 @@ class Scheduler:
         steps: list[Step] = []
         firings: list[Firing] = []
         for view in self._views(names):
-            decision = self._guarded(view, now, lambda due: due.decide(self._cancel_last))
+            decision = self._guarded(view, now, lambda due: due.decide(self._firer.cancel_last))
             if isinstance(decision, Firing):
                 firings.append(decision)
             elif decision is not None:
                 steps.append(decision)
-        refused, stopped = self._fire(firings, now)
+        refused, stopped, _ = self._firer.fire(firings, now)  # what is undecided is still due
         self._schedules.settle([*steps, *refused])
         for schedule in stopped:
             self._firer.stop(schedule, now)
-
-    def _fire(self, firings: list[Firing], now: int) -> tuple[list[Step], list[Schedule]]:
-        """Submit jobs; returns the steps of the schedules whose jobs were refused, and those whose owner is gone."""
-        refused, stopped, _ = self._firer.fire(firings, now)  # what is undecided is still due
-        return refused, stopped
 
     def _plan_again(self, names: tuple[str, ...], now: int) -> None:
         """The clock went back: the next times were computed from a time that is yet to come."""
@@ -140,7 +135,3 @@ class Scheduler:
                 if name not in names_found:  # removed meanwhile, or altered
                     self._schedules.shelve(name)
         return intact
-
-    def _cancel_last(self, view: ScheduleView, running: str) -> str:
-        """Cancel the last job of a schedule before the next one; why that was refused, or an empty text."""
-        return self._firer.cancel_last(view.schedule, running)

@@ -89,7 +89,7 @@ class ScheduleManager:
     ) -> list[int]:
         """The next times of a stored schedule after ``begin`` (default: now), without those in blackouts.
 
-        None if they cannot be computed: the time zone database of this host is another one than when it was stored.
+        Empty if they cannot be computed, for example because this host's time zone database no longer has its zone.
         """
         after = self._ledger.time() if begin is None else begin
         try:
@@ -97,31 +97,6 @@ class ScheduleManager:
         except InvalidInput as error:
             logger.info("The next times of the schedule %s cannot be computed: %s", schedule.name, error)
             return []
-
-    def _checked_after(self, schedule: Schedule, submission: Submission | None) -> Schedule:
-        """The schedule with the lists of its jobs, if it follows others. Raises ``InvalidInput`` for a loop."""
-        after = schedule.after
-        if after is None:
-            return schedule
-        _check_terms(schedule)
-        after = replace(after, makes=() if submission is None else tuple(submission.groups))
-        self._check_loop(schedule.name, after)
-        return replace(schedule, after=after)
-
-    def _check_loop(self, name: str, after: After) -> None:
-        """Raise ``InvalidInput`` if an end of the schedule's own job would start it, also by way of other schedules."""
-        ways = dict.fromkeys(after.makes, name)
-        pending = list(ways)
-        while pending and len(ways) < _MOST_WAYS:
-            group = pending.pop()
-            if group == after.group:
-                sentence = f"The schedule would start itself: {ways[group]} -> {after.kind} {after.name} -> {name}."
-                raise InvalidInput.of("after", sentence)
-            for view in self._schedules.some(self._schedules.followers(group, _MOST_WAYS), 0):
-                if isinstance(view, ScheduleView) and view.schedule.after and view.schedule.name != name:
-                    new = [made for made in view.schedule.after.makes if made not in ways]
-                    ways |= dict.fromkeys(new, f"{ways[group]} -> {view.schedule.name}")
-                    pending += new
 
     def create(self, schedule: Schedule, submission: Submission) -> ScheduleView:
         """Store a new schedule, whose owner is the principal of ``submission``, which its content stands for.
@@ -243,6 +218,31 @@ class ScheduleManager:
         if stored.pause is not None and not stored.pause.by:
             stored = replace(stored, pause=replace(stored.pause, by=principal.name, at=now))
         return stored
+
+    def _checked_after(self, schedule: Schedule, submission: Submission | None) -> Schedule:
+        """The schedule with the lists of its jobs, if it follows others. Raises ``InvalidInput`` for a loop."""
+        after = schedule.after
+        if after is None:
+            return schedule
+        _check_terms(schedule)
+        after = replace(after, makes=() if submission is None else tuple(submission.groups))
+        self._check_loop(schedule.name, after)
+        return replace(schedule, after=after)
+
+    def _check_loop(self, name: str, after: After) -> None:
+        """Raise ``InvalidInput`` if an end of the schedule's own job would start it, also by way of other schedules."""
+        ways = dict.fromkeys(after.makes, name)
+        pending = list(ways)
+        while pending and len(ways) < _MOST_WAYS:
+            group = pending.pop()
+            if group == after.group:
+                sentence = f"The schedule would start itself: {ways[group]} -> {after.kind} {after.name} -> {name}."
+                raise InvalidInput.of("after", sentence)
+            for view in self._schedules.some(self._schedules.followers(group, _MOST_WAYS), 0):
+                if isinstance(view, ScheduleView) and view.schedule.after and view.schedule.name != name:
+                    new = [made for made in view.schedule.after.makes if made not in ways]
+                    ways |= dict.fromkeys(new, f"{ways[group]} -> {view.schedule.name}")
+                    pending += new
 
     def _store(self, schedule: Schedule, before: str, now: int) -> None:
         times = _times(schedule)

@@ -134,6 +134,16 @@ class TestDrain:
         world.agents.drain("a")
         assert world.agents.get("a").drain_reason == ""
 
+    def test_the_reason_ends_when_it_takes_work_after_a_revocation(self, world: World) -> None:
+        world.register("a")
+        world.agents.drain("a", "new disk")
+        world.agents.revoke("a", "signed word")
+        assert world.agents.certify("a", "key", "certificate")
+        world.agents.register(Registration("a", "second", certificate="certificate"), "key")
+        accepted = world.agents.get("a")
+        assert (accepted.state, accepted.drain_reason) == (AgentState.READY, "")
+        world.client.delete(world.ledger.keys.kind("certificates"))  # of a key that no agent of this test has
+
     def test_an_offline_agent_is_cordoned_at_once(self, world: World) -> None:
         world.register("a")
         world.leave("a")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from jobqueue.errors import InvalidInput, LedgerUnavailable
 from jobqueue.ledger.listed_names import ListedNames
 from jobqueue.ledger.schedules import Endings
+from jobqueue.ledger.shared_key_watch import Watch
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.job import Job
 from jobqueue.model.notification import Channel, Cursor, NotificationRule
@@ -20,9 +21,10 @@ from jobqueue.model.states import ExecutionState
 from jobqueue.model.submission import Submission
 from jobqueue.services.follower import MOST_IN_A_ROW, job_id_after
 from tests.ledger.test_schedules import ADMIN, HOUR, JOB, SECOND, Clockwork
-from tests.ledger.world import World
+from tests.ledger.world import LEASE, World
 
 COMPLETED = ("completed",)
+ADMIN_OWNER = Owner("token", "", "admin")
 
 
 def group(name: str) -> str:
@@ -243,8 +245,7 @@ def test_a_schedule_can_be_changed_to_times_and_back(chain: Chain) -> None:
 
 def test_notification_rules_and_schedules_leave_each_other_their_events(chain: Chain) -> None:
     notifications = chain.ledger.notifications
-    owner = Owner("token", "", "admin")
-    rule = NotificationRule("r", "u", "1", ("job.failed",), Channel("webhook", "http://127.0.0.1:1"), owner)
+    rule = NotificationRule("r", "u", "1", ("job.failed",), Channel("webhook", "http://127.0.0.1:1"), ADMIN_OWNER)
     notifications.put(rule, "")
     chain.follow()
     ended = chain.ended()
@@ -269,6 +270,45 @@ def test_events_that_were_removed_are_reported(chain: Chain) -> None:
     chain.ended()
     chain.turns()
     assert len(chain.made()) == 1
+
+
+def _turn(chain: Chain) -> None:
+    chain.follow()
+    chain.world.client.delete(chain.ledger.keys.kind("job_notices"))
+    chain.turns()
+
+
+def _follow(chain: Chain) -> None:
+    """A notification rule has a position in the stream that is begun for a schedule."""
+    rule = NotificationRule("r", "u", "1", ("job.failed",), Channel("webhook", "http://127.0.0.1:1"), ADMIN_OWNER)
+    chain.ledger.notifications.put(rule, "")
+    chain.world.client.delete(chain.ledger.keys.kind("job_notices"))
+    chain.follow()
+
+
+@pytest.mark.parametrize("begin", [_turn, _follow])
+def test_a_stream_that_was_deleted_begins_after_every_position(chain: Chain, begin: Callable[[Chain], None]) -> None:
+    """Otherwise an entry with the id of a position would hide that events are missing."""
+    seconds, micros = chain.world.client.time()
+    begin(chain)
+    ((entry_id, _), *_) = chain.world.client.xrange(chain.ledger.keys.kind("job_notices"))
+    milliseconds, number = map(int, str(entry_id).split("-"))
+    assert milliseconds > seconds * 1000 + micros // 1000
+    assert number >= 1_000_000  # that of a microsecond: a stream may be begun twice in a millisecond
+
+
+def test_ends_in_a_stream_that_was_replaced_during_a_turn_are_not_removed(chain: Chain) -> None:
+    chain.follow()
+    key = chain.ledger.keys.kind("job_notices")
+    chain.world.client.xadd(key, {"v": "x"}, id="99999999999999-1")
+    read = chain.ledger.schedules.endings(10)
+    assert isinstance(read, Endings)
+    assert Watch(chain.ledger, LEASE).shared_keys() == 1
+    ended = chain.ended()
+    assert chain.ledger.schedules.pass_endings(read.before, read.behind)
+    chain.turns()
+    assert [job.tags["after"] for job in chain.made()] == [ended]
+    assert chain.world.client.delete(f"jobqueue:spoiled:{key}") == 1
 
 
 def test_a_forged_event_starts_nothing(chain: Chain) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from jobqueue.errors import JobNotFound, RecordAltered, RecordChanged
 from jobqueue.ledger.audit import together
+from jobqueue.ledger.scripts import Argument
 from jobqueue.model.audit import AuditEntry
 from jobqueue.model.parent import Parent, Part, PartState
 from tests.ledger.clock import FakeClock
@@ -84,6 +87,33 @@ def test_a_parent_is_stored_together_with_its_audit_entry(world: World) -> None:
     assert pending.is_written
     (record,) = world.ledger.audit.newest(10)
     assert record.content.details == {"job": "p1"}
+
+
+@pytest.mark.parametrize("key", ["ann once", ""])
+def test_a_change_whose_answer_is_lost_is_made_once(world: World, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    """The connection sends the script again."""
+    parents, call = world.ledger.parents, world.ledger.scripts.call
+
+    def sent_twice(name: str, *arguments: Argument) -> Any:
+        call(name, *arguments)
+        return call(name, *arguments)
+
+    def change(make: Callable[[], object]) -> None:
+        with monkeypatch.context() as patch, together(lambda: entry) as pending:
+            patch.setattr(world.ledger.scripts, "call", sent_twice)
+            make()
+        assert pending.is_written
+
+    entry = AuditEntry("ann", "token", "", "POST", "/job", 201, "done", "r1")
+    change(lambda: parents.add(replace(PARENT, key=key), 0.0))
+    _, before = parents.find("p1")
+    changed = replace(PARENT, key=key, cancelled_by="bob")
+    change(lambda: parents.store(changed, before, 0.0))
+    stored, before_removal = parents.find("p1")
+    assert stored == changed
+    change(lambda: parents.remove(changed, before_removal))
+    assert parents.find("p1") == (None, "")
+    assert len(world.ledger.audit.newest(10)) == 3
 
 
 def test_altered_records_are_not_used(world: World) -> None:

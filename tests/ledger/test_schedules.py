@@ -663,13 +663,13 @@ def test_a_process_with_an_old_schedule_makes_no_job(clockwork: Clockwork, forge
     clockwork.create()
     (view,) = clockwork.ledger.schedules.some(["s"], 0)
     assert isinstance(view, ScheduleView)
-    decision = DueSchedule(view, clockwork.clock.now).decide(clockwork.scheduler._cancel_last)
+    decision = DueSchedule(view, clockwork.clock.now).decide(clockwork.scheduler._firer.cancel_last)
     assert isinstance(decision, Firing)
     clockwork.schedules.pause("s", "now", ADMIN)
-    assert clockwork.scheduler._fire([decision], clockwork.clock.now) == ([], [])
+    assert clockwork.scheduler._firer.fire([decision], clockwork.clock.now) == ([], [], False)
     assert clockwork.jobs() == 0
     clockwork.schedules.remove("s")
-    assert clockwork.scheduler._fire([decision], clockwork.clock.now) == ([], [])
+    assert clockwork.scheduler._firer.fire([decision], clockwork.clock.now) == ([], [], False)
     assert clockwork.jobs() == 0
 
 

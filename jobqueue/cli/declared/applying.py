@@ -102,18 +102,15 @@ def apply_steps(client: Client, steps: Sequence[Step]) -> None:
         elif step.change != "unchanged":
             step.kind.store(client, step.name, step.record.body, step.comparison)
 
-    for (_, has_order), together in groupby(steps, key=lambda step: (step.kind.name, step.kind.has_order)):
-        for _ in map(applied, together) if has_order else _in_parallel(applied, together):
+    for kind, together in groupby(steps, key=lambda step: step.kind):
+        for _ in map(applied, together) if kind.has_order else _in_parallel(applied, together):
             pass
 
 
 def _in_parallel(do: Callable[[_Item], _Answer], items: Iterable[_Item]) -> Iterator[_Answer]:
     """The answers in the order of the items. Where one raises, those not yet begun are cancelled."""
     with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="apply") as pool:
-        try:
-            yield from pool.map(do, items)
-        finally:
-            pool.shutdown(cancel_futures=True)
+        yield from pool.map(do, items)
 
 
 def _where(record: Record, error: ApiError) -> str:

@@ -168,7 +168,7 @@ class TestSchedules:
         services.ledger.credentials.change(Kind.KEY, record.name, permissions=(granted, "shell:execute"))
         view = services.schedules.get("s")
         due = (view.progress.next or 0) + 1_000_000
-        step = DueSchedule(view, due).decide(scheduler._cancel_last)
+        step = DueSchedule(view, due).decide(scheduler._firer.cancel_last)
         assert isinstance(step, Step)
         assert step.result is not None
         assert (str(step.result.outcome), reason in step.result.reason) == ("refused", True)

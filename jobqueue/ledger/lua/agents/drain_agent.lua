@@ -11,7 +11,6 @@ if state == 'Pending' or state == 'Revoked' then return 'pending' end
 if (ARGV[3] == 'undrain') == (state == 'Ready') then return 'already' end
 if ARGV[3] == 'undrain' then
   redis.call('SREM', K.away, host)
-  redis.call('HDEL', K.agent .. host, 'drain_reason')
   stand_by(host, redis.call('ZSCORE', K.agents, host) or '0')
   return set_agent_state(host, 'Ready', at)
 end

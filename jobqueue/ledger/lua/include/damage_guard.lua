@@ -27,10 +27,10 @@ local function is_sound(wanted, key)
   return found == wanted or found == 'none'
 end
 
--- Begins a stream of events for the notification rules that is missing or has no entries; returns the id of its first
--- entry. A missing one begins in the next millisecond, at a number that is this microsecond's: later than the position of
--- any rule, which would otherwise find an entry at its position and not see that events are missing. One without entries
--- continues after its last id.
+-- Begins a stream of events that is missing or has no entries; returns the id of its first entry. A missing one begins in the
+-- next millisecond, at a number that is this microsecond's: later than the position of any reader (a notification rule, or
+-- the schedules that follow jobs), which would otherwise find an entry at its position and not see that events are missing.
+-- One without entries continues after its last id.
 local function begin_stream(key, at)
   local id = '*'
   if type_of(key) == 'none' then

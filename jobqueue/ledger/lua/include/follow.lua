@@ -18,5 +18,5 @@ local function follow(name, list, at)
   redis.call('ZADD', K.following, 0, name)
   if redis.call('EXISTS', K.followed) == 1 then return end
   local newest = redis.call('XREVRANGE', K.job_notices, '+', '-', 'COUNT', 1)[1]
-  redis.call('SET', K.followed, newest and newest[1] or redis.call('XADD', K.job_notices, '*', 'v', 'begin|' .. int(at) .. '||'))
+  redis.call('SET', K.followed, newest and newest[1] or begin_stream(K.job_notices, int(at)))
 end

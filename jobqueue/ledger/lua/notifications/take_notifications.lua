@@ -1,6 +1,6 @@
 -- Lets the one API process that delivers notifications do so: it holds a short lease. Removes events that all rules have
--- passed, unless that position is no entry: it may be of a stream that was replaced, and later than entries that no rule has.
--- include: clock lease
+-- passed.
+-- include: clock lease remove_passed
 -- KEYS: none
 -- ARGV: 1 now, 2 the caller, 3 length of the lease in ms (0: release it), 4 id of an entry of job_notices or '', 5 of notices
 --   or '': what is before them is removed
@@ -17,7 +17,7 @@ local newest, passed = {}, {ARGV[4], ARGV[5]}
 local followed = redis.call('GET', K.followed)
 if followed and passed[1] ~= '' and is_before(followed, passed[1]) then passed[1] = followed end
 for i, stream in ipairs({K.job_notices, K.notices}) do
-  if passed[i] ~= '' and #redis.call('XRANGE', stream, passed[i], passed[i]) == 1 then redis.call('XTRIM', stream, 'MINID', passed[i]) end
+  if passed[i] ~= '' then remove_passed(stream, passed[i]) end
   local entry = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
   newest[i] = entry and entry[1] or ''
 end

@@ -1,6 +1,6 @@
 -- Stores, replaces or deletes the record of a parent (a job that spans cells), unless it changed since the caller read
 -- it, or its idempotency key belongs to an earlier parent.
--- include: clock audit_trail
+-- include: clock audit_trail made_before
 -- KEYS: none
 -- ARGV: 1 now, 2 id, 3 its sealed record as the caller has seen it or '' if there was none, 4 its new record or '' to
 --   delete it, 5 microseconds from now on until it is looked at again or '' if nothing is left to do, 6 milliseconds for
@@ -9,6 +9,8 @@
 --   trail keeps, 12 seal of the entry for it, 13 that entry or ''
 -- returns: {'done', number and link of the entry} | {'changed'} (by a concurrent caller) | {'replayed', id}
 --   | {'unrecorded', why} (the entry cannot be written, so nothing was done)
+local repeated = made_before('done', ARGV[12], ARGV[13])
+if repeated then return repeated end
 local at = clock(ARGV[1])
 local id, record = ARGV[2], K.parent .. ARGV[2]
 if ARGV[3] == '' and ARGV[7] ~= '' then

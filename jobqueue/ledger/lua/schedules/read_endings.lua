@@ -1,13 +1,13 @@
--- Reads the endings of jobs behind the cursor of the schedules that follow jobs, oldest first, with the names of these schedules.
+-- Reads the endings of jobs after the cursor of the schedules that follow jobs, oldest first, with the names of these schedules.
 -- include: clock
 -- KEYS: none
 -- ARGV: 1 now, 2 most events
--- returns: {} (no schedule follows jobs) | {the cursor, the cursor behind the events that were read, '1' if events behind the
+-- returns: {} (no schedule follows jobs) | {the cursor, the cursor after the events that were read, '1' if events after the
 --   cursor may have been removed or '0', {id of the event, job, its status, name...} of each that a schedule follows...}
 local cursor = redis.call('GET', K.followed)
 if not cursor then return {} end
 -- an agent's user may empty a stream that it may add to
-if redis.call('XLEN', K.job_notices) == 0 then redis.call('XADD', K.job_notices, '*', 'v', 'begin|' .. int(clock(ARGV[1])) .. '||') end
+if redis.call('XLEN', K.job_notices) == 0 then begin_stream(K.job_notices, int(clock(ARGV[1]))) end
 local is_held = #redis.call('XRANGE', K.job_notices, cursor, cursor) == 1
 local is_newer = is_held or #redis.call('XRANGE', K.job_notices, cursor, '+', 'COUNT', 1) == 1
 local found = {cursor, cursor, is_held and '0' or '1'}
