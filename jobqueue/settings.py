@@ -96,6 +96,7 @@ class Settings:
     ``max_output_bytes``     size limit of each output stream in a command's result
     ``max_log_bytes``        size of an execution's live output that is kept (the newest)
     ``max_fetched_bytes``    files that an agent's host sends for one job, all together
+    ``max_stored_fetched_bytes``  files in Redis that hosts sent, of all jobs; an agent that would exceed it sends none
     ``default_timeout_seconds``  timeout of jobs without one; unlimited by default
     ``cache_dir``, ``max_cache_bytes``  where an agent keeps packages and environments; <state_dir>/cache
     ``max_package_bytes``    largest package that can be uploaded
@@ -177,6 +178,7 @@ class Settings:
     max_output_bytes: int = 1024 * 1024
     max_log_bytes: int = 4 * 1024 * 1024
     max_fetched_bytes: int = 64 * 1024 * 1024
+    max_stored_fetched_bytes: int = 2 * 1024**3
     default_timeout_seconds: float | None = None
     cache_dir: Path = Path()
     max_cache_bytes: int = 10 * 1024**3
@@ -655,6 +657,7 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "max_output_bytes": _integer(1024, 1024**3),
     "max_log_bytes": _integer(1024, 1024**3),
     "max_fetched_bytes": _integer(1, 1024**3),
+    "max_stored_fetched_bytes": _integer(1, 1024**4),
     "default_timeout_seconds": _number(0.001, 366 * 86_400),
     "cache_dir": _folder,
     "max_cache_bytes": _integer(1024**2, 1024**5),

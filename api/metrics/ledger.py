@@ -95,6 +95,7 @@ def _metrics(measures: Measures) -> Iterator[Metric]:
     yield from _notifications(measures)
     yield _gauge("jobqueue_objects", "Objects.", measures.objects)
     yield _gauge("jobqueue_object_bytes", "Bytes of all versions of all objects.", measures.object_bytes)
+    yield _gauge("jobqueue_fetched_bytes", "Bytes of the files that hosts have sent.", measures.fetched_bytes)
     yield from _alerts(measures.alerts)
     yield _gauge("jobqueue_pauses", "Pauses in force.", measures.pauses)
     yield _gauge("jobqueue_executions_paused", "Executions that a pause has kept from starting.", measures.paused)

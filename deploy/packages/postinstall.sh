@@ -7,13 +7,15 @@ case "$1" in abort-*) exit 0 ;; esac
 python=python3
 for candidate in /usr/share/jobqueue/wheels/python-*; do
   version=${candidate##*/python-}
+  # rpm removes the previous package's wheels only later; on a downgrade they are newer, and must not be chosen
+  release=$(cat "$candidate")
   if command -v "python$version" >/dev/null; then python=python$version; fi
 done
 # an old environment stays usable until the new one is complete
 rm -rf /opt/jobqueue.new
 "$python" -m venv /opt/jobqueue.new
 /opt/jobqueue.new/bin/pip --disable-pip-version-check --quiet install --no-index \
-  --find-links /usr/share/jobqueue/wheels 'jobqueue[all]'
+  --find-links /usr/share/jobqueue/wheels "jobqueue[all]==$release"
 # the scripts in bin name the folder of their environment
 /opt/jobqueue.new/bin/python - <<'PY'
 from pathlib import Path

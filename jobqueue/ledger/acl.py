@@ -33,6 +33,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
                 "out",
                 "log",
                 "fetched",
+                "fetched_bytes",
                 "index",
                 "waiting",
                 "queues",
@@ -109,6 +110,7 @@ _AGENT: tuple[tuple[tuple[str, ...], str], ...] = (
     (("out/own",), "+set +del"),
     (("log/own",), "+xadd +xrevrange +xtrim"),
     (("fetched/host",), "+hset +del +type"),
+    (("fetched_bytes",), "+hget +hincrby +hdel +type"),
     # its queues, and the messages; kombu checks whether a queue exists
     (("waiting/own",), "+zrem +zscore"),
     (("queue/own",), "+brpop +rpop +llen +exists"),

@@ -24,6 +24,8 @@ from jobqueue.model.target import UNPLACED
 
 #: Keys that one SCAN step examines.
 _STEP = 500
+#: Field with the sum of the others.
+_ALL = "all"
 #: Microseconds by which the end of an agent's time may be ahead of the clock.
 _AHEAD = 86_400 * 1_000_000
 _TEXTS = {
@@ -74,6 +76,7 @@ class Doctor:
             self._jobs,
             self._members,
             self._removals,
+            self._reserved,
             self._queues,
             self._parked,
             self._paused_hosts,
@@ -96,6 +99,34 @@ class Doctor:
     def _jobs(self) -> Iterator[Damage]:
         for key in self._scan("job"):
             yield from self._job(key.removeprefix(self._keys.kind("job")))
+
+    def _reserved(self) -> Iterator[Damage]:
+        """The space that is reserved for fetched files: by jobs that do not exist, or another sum than of its parts."""
+        key = self._keys.kind("fetched_bytes")
+        with translated_errors():
+            total = self._client.hget(key, _ALL)
+        sizes = {name: value for name, value in self._pairs(key) if name != _ALL}
+        for name, size in list(sizes.items()):
+            job_id = name.rpartition(":")[2]
+            with translated_errors():
+                is_stored = self._client.exists(self._keys.job(job_id)) or self._is_being_removed(job_id)
+            if is_stored and size.isdecimal() and len(size) < 17:
+                continue
+            del sizes[name]
+            if self._repairs:
+                self._client.hdel(key, name)
+            yield self._damage("counter", key, f"{name[:300]!r} has reserved {size[:40]!r} bytes without a job")
+        right = str(sum(map(int, sizes.values())))
+        with translated_errors():
+            has_changed = self._client.hget(key, _ALL) != total  # files are being sent: the parts are of other times
+        if has_changed or (total or "0") == right:
+            return
+        if self._repairs:
+            self._client.hset(key, _ALL, right)
+        yield self._damage("counter", key, f"{str(total)[:40]!r} bytes are reserved, but its parts have {right}")
+
+    def _is_being_removed(self, job_id: str) -> bool:
+        return self._client.zscore(self._keys.kind("removals"), job_id) is not None
 
     def _queues(self) -> Iterator[Damage]:
         queues, start = self._keys.kind("queues"), self._keys.kind("waiting")

@@ -13,6 +13,8 @@ from jobqueue.ledger.keys import Keys
 from jobqueue.ledger.packages import PIECE_BYTES
 from jobqueue.ledger.scripts import Scripts
 
+_DIGITS = 17
+
 
 class FetchedFiles:
     """The sent files of all executions of one ledger. Thread-safe. Raises ``LedgerUnavailable`` when Redis is down."""
@@ -25,6 +27,20 @@ class FetchedFiles:
         """Remove what an earlier attempt sent; returns how many hosts the job has, None if the grant is stale."""
         hosts = int(self._scripts.call("open_fetched", grant.job_id, grant.hostname, grant.token))
         return hosts if hosts > 0 else None
+
+    def reserve(self, grant: Grant, size: int, most: int) -> bool | None:
+        """Reserve ``size`` bytes until the job is deleted; it may be repeated.
+
+        False if the files of all jobs would have more than ``most`` bytes: nothing is reserved then. None if the grant
+        is stale.
+        """
+        answer = self._scripts.call("reserve_fetched", grant.job_id, grant.hostname, grant.token, size, most)
+        return None if answer == "stale" else bool(answer == "reserved")
+
+    def total(self) -> int:
+        """How many bytes are reserved for the files of all jobs. Agents count them: 0 for anything but a number."""
+        text = self._scripts.command("HGET", self._keys.kind("fetched_bytes"), "all")
+        return int(text) if text and text.isdecimal() and len(text) < _DIGITS else 0
 
     def store(self, grant: Grant, number: int, piece: bytes) -> bool:
         """Store one piece of at most ``PIECE_BYTES``; it may be repeated. False if the grant is stale."""

@@ -21,6 +21,11 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "out": ("out:", "string", "{slot}:{job}: the result or progress report of the execution, JSON, if it is long"),
     "log": ("log:", "stream", "{slot}:{job}: output of the execution; entry ids are byte offsets"),
     "fetched": ("fetched:", "hash", "{hostname}:{job}: content of the files that an execution has sent, by number"),
+    "fetched_bytes": (
+        "fetched-bytes",
+        "hash",
+        "bytes reserved for files that hosts send: of all together, and by {hostname}:{job}",
+    ),
     "events": ("events", "stream", "recent events of jobs: one entry per step, newest last; bounded"),
     "index": (
         "index:",

@@ -58,6 +58,7 @@ REPAIRABLE = (
     *(
         "log",
         "fetched",
+        "fetched_bytes",
         "leader",
         "failures",
         "pace",

@@ -12,6 +12,10 @@ class FileSender(Protocol):
         """Begin, in place of what an earlier attempt sent; returns how many hosts the job has."""
         ...
 
+    def reserve(self, size: int) -> None:
+        """Reserve space for this many bytes, before the first piece."""
+        ...
+
     def send(self, piece: bytes) -> None:
         """Send the next piece; all but the last one have ``PIECE_BYTES``."""
         ...

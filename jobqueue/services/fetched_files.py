@@ -14,6 +14,7 @@ from jobqueue.model.job import Execution
 from jobqueue.model.states import ExecutionState
 from jobqueue.services.execution_pages import ExecutionReader
 from jobqueue.services.result_verifier import SIGNED
+from jobqueue.services.verified_content import verified
 
 _PAGE = 100
 
@@ -98,15 +99,8 @@ class _Pieces:
     file: FetchedFile
 
     def __call__(self) -> Iterator[bytes]:
-        digest, held = hashlib.sha256(), b""
-        for piece in self.content.read(self.file.start, self.file.size):
-            if held:
-                yield held
-            held = piece
-            digest.update(piece)
-        if digest.hexdigest() != self.file.sha256:
-            raise Conflict(f"The content of {self.file.path} was altered in Redis while it was read.")
-        yield held
+        altered = Conflict(f"The content of {self.file.path} was altered in Redis while it was read.")
+        return verified(self.content.read(self.file.start, self.file.size), self.file.size, self.file.sha256, altered)
 
 
 def _fault(content: SentContent, file: FetchedFile) -> str:

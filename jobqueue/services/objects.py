@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from collections.abc import Iterable, Iterator
@@ -33,6 +32,7 @@ from jobqueue.model.stored_object import (
     check_object_name,
     new_content_name,
 )
+from jobqueue.services.verified_content import verified
 
 logger = logging.getLogger(__name__)
 
@@ -143,7 +143,7 @@ class ObjectManager:
             raise ObjectNotFound(f"The content of {name!r} is no longer stored; upload it again.")
         if package.sha256 != version.sha256 or not self._packages.is_ours(package):
             raise _altered(name)
-        return version, _verified(name, version, self._packages.read(package))
+        return version, verified(self._packages.read(package), version.size, version.sha256, _altered(name))
 
     def remove(self, name: str, *, force: bool = False) -> None:
         """Remove an object with all versions, also one whose record was altered.
@@ -216,19 +216,6 @@ def _with_version(
     version = ObjectVersion(number, content.sha256, content.size, content_type, content.name, stored_at, principal.name)
     versions = (version, *earlier)
     return StoredObject(name, versions[:KEPT_VERSIONS]), versions[KEPT_VERSIONS:]
-
-
-def _verified(name: str, version: ObjectVersion, pieces: Iterable[bytes]) -> Iterator[bytes]:
-    digest, size, held = hashlib.sha256(), 0, b""
-    for piece in pieces:
-        if held:
-            yield held
-        held = piece
-        size += len(piece)
-        digest.update(piece)
-    if size != version.size or digest.hexdigest() != version.sha256:
-        raise _altered(name)
-    yield held
 
 
 def _altered(name: str) -> RecordAltered:

@@ -33,7 +33,7 @@ _GLOBAL = (
         "measured",
         "leader",
     ),
-    *("packages", "uploads", "package-bytes"),
+    *("packages", "uploads", "package-bytes", "fetched-bytes"),
     *("barred", "revoked"),
     *("object-names", "object-sizes", "object-uses", "deployed-hosts"),
     *("cancelling", "removals", "queues", "outage"),
@@ -120,6 +120,7 @@ class _Inspection:
         self.pauses()
         self.concurrency()
         self.packages()
+        self.fetched()
         self.configurations()
         self.saved_jobs()
         self.objects()
@@ -392,6 +393,13 @@ class _Inspection:
         # an incomplete one goes by itself, and is dealt with later
         self.expect(whole.keys() <= self.records.kind("upload:").keys(), "packages without their bytes")
         self.owned |= {f"package:{name}" for name in packages} | {f"upload:{upload}" for upload in whole | bulk}
+
+    def fetched(self) -> None:
+        reserved = {name: int(size) for name, size in self.records.one("fetched-bytes").items()}
+        self.equal(reserved.pop("all", 0), sum(reserved.values()), "bytes reserved for fetched files")
+        jobs = self.records.kind("job:").keys() | self.records.one("removals").keys()
+        for name in reserved:
+            self.expect(name.rpartition(":")[2] in jobs, f"{name} has reserved space for a job that does not exist")
 
     def configurations(self) -> None:
         ids = self.records.kind("config:").keys()

@@ -71,6 +71,7 @@ def _running(world: World, target: str = ANY) -> Any:
 def _sending(world: World) -> Any:
     grant = _running(world)
     world.ledger.fetched.open(grant)
+    world.ledger.fetched.reserve(grant, 1, 10)
     world.ledger.fetched.store(grant, 0, b"x")
     return grant
 
@@ -164,6 +165,7 @@ CASES = [
     Case("report_progress", _running, lambda w, grant: w.executions.report(grant, '{"info": {}}')),
     Case("append_output", _running, lambda w, grant: w.ledger.scripts.call("append_output", *_batch(grant))),
     Case("open_fetched", _sending, lambda w, grant: w.ledger.fetched.open(grant)),
+    Case("reserve_fetched", _sending, lambda w, grant: w.ledger.fetched.reserve(grant, 1, 10)),
     Case("store_fetched", _sending, lambda w, grant: w.ledger.fetched.store(grant, 1, b"x")),
     Case("cancel_job", _broadcast, lambda w, _: w.jobs.cancel(JOB, "me")),
     Case("cancel_job", _running, lambda w, _: w.jobs.cancel(JOB, "me")),

@@ -76,6 +76,8 @@ DAMAGES: dict[str, Callable[[redis.Redis], object]] = {
     ],
     "an-orphaned-execution": lambda r: r.hset(_key(f"exec:a:{'9' * 36}"), "state", "submitted"),
     "orphaned-files": lambda r: r.hset(_key(f"fetched:a:{'9' * 36}"), "0", "x"),
+    "space-reserved-by-no-job": lambda r: r.hset(_key("fetched-bytes"), f"a:{'9' * 36}", 5),
+    "space-reserved-that-is-not-the-sum": lambda r: r.hset(_key("fetched-bytes"), "all", 7),
     "an-orphaned-output": lambda r: r.set(_key(f"out:a:{'9' * 36}"), "{}"),
     "an-execution-that-is-not-the-jobs": lambda r: r.hset(_key(f"exec:b:{JOB}"), "state", "submitted"),
     "a-key-to-a-job-that-is-gone": lambda r: r.set(_key("idem:x"), f"ab|{'9' * 36}|1|ab"),

@@ -7,7 +7,9 @@ import dataclasses
 import pytest
 
 from jobqueue.errors import NotFound, RecordAltered
+from jobqueue.ledger import measures
 from jobqueue.ledger.packages import PIECE_BYTES
+from jobqueue.model.fleet import FleetSummary
 from jobqueue.model.target import ALL, ANY
 from tests.ledger.world import World
 
@@ -104,3 +106,49 @@ def test_files_of_all_attempts_are_deleted_with_the_job(world: World) -> None:
     assert len(world.client.keys(pattern)) == 2
     world.jobs.delete(job_id)
     assert world.client.keys(pattern) == []
+
+
+def test_space_is_reserved_once_and_released_with_the_job(world: World) -> None:
+    world.register("a", "b")
+    fetched = world.ledger.fetched
+    first, second = world.create("a"), world.create("b")
+    grant, other = world.claim(first, "a"), world.claim(second, "b")
+    for _ in range(2):  # an answer was lost
+        assert fetched.reserve(grant, 60, 100)
+    assert fetched.total() == 60
+    assert measures.read(world.ledger, [], lambda: FleetSummary(world.ledger.time())).fetched_bytes == 60
+    assert fetched.reserve(other, 41, 100) is False
+    assert fetched.total() == 60
+    assert fetched.reserve(other, 40, 100)
+    fetched.open(grant)  # another attempt begins
+    assert fetched.total() == 40
+    assert fetched.reserve(grant, 10, 100)
+    assert fetched.reserve(dataclasses.replace(grant, token="other"), 1, 100) is None
+    world.finish(grant)
+    world.finish(other)
+    world.jobs.delete(first)
+    assert fetched.total() == 40
+    world.jobs.delete(second)
+    assert fetched.total() == 0
+    assert world.client.hkeys(world.ledger.keys.kind("fetched_bytes")) == ["all"]
+
+
+def test_space_of_a_broadcast_is_released(world: World) -> None:
+    world.register("a", "b")
+    job_id = world.create(ALL)
+    for host in ("a", "b"):
+        grant = world.claim(job_id, host)
+        assert world.ledger.fetched.reserve(grant, 5, 100)
+        world.finish(grant)
+    assert world.ledger.fetched.total() == 10
+    world.jobs.delete(job_id)
+    assert world.ledger.scripts.call("remove_executions", job_id, 10) == "done"
+    assert world.ledger.fetched.total() == 0
+
+
+@pytest.mark.parametrize("text", ["x", "-5", "9" * 40])
+def test_a_total_that_an_agent_has_overwritten(world: World, text: str) -> None:
+    key = world.ledger.keys.kind("fetched_bytes")
+    world.client.hset(key, "all", text)
+    assert world.ledger.fetched.total() == 0
+    world.client.delete(key)

@@ -64,6 +64,7 @@ def test_an_agent_sends_files_as_its_own_host_only(server: EmbeddedRedis, users:
             api.scripts.command("HSET", key, "state", "started", "token", "t", "n.started", "2")
     grant = Grant("j", "web1", "t", 1, "")
     assert own.fetched.open(grant) == 2
+    assert own.fetched.reserve(grant, 1, 10)
     assert own.fetched.store(grant, 0, b"x")
     assert b"".join(api.fetched.content("j", "web1").read(0, 1)) == b"x"
     with client_of(server, login) as client:

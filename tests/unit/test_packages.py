@@ -60,6 +60,25 @@ def test_nothing_is_downloaded_when_it_is_installed() -> None:
     assert "--no-index" in installs[0]
 
 
+def test_the_version_of_the_package_is_installed_also_beside_wheels_of_a_newer_one(tmp_path: Path) -> None:
+    wheels, programs = tmp_path / "wheels", tmp_path / "bin"
+    for folder in (wheels, programs):
+        folder.mkdir()
+    (programs / "nfpm").write_text("#!/bin/sh\n")
+    (programs / "nfpm").chmod(0o755)
+    environ = {**os.environ, "WHEELS": str(wheels), "PATH": f"{programs}:{os.environ['PATH']}"}
+    subprocess.run([str(PACKAGES / "build"), sys.executable, str(tmp_path / "dist")], env=environ, check=True)
+    (marker,) = wheels.iterdir()
+    assert marker.name == "python-{}.{}".format(*sys.version_info)
+    assert marker.read_text() == f"{__version__}\n"
+    text = (PACKAGES / "postinstall.sh").read_text()
+    assert '"jobqueue[all]==$release"' in text
+    (loop,) = re.findall(r"^python=.*?^done\n", text, re.MULTILINE | re.DOTALL)
+    script = loop.replace("/usr/share/jobqueue/wheels", str(wheels)) + 'echo "$release"\n'
+    shown = subprocess.run(["sh", "-e", "-c", script], check=True, capture_output=True, text=True).stdout
+    assert shown == f"{__version__}\n"
+
+
 def test_an_upgrade_neither_stops_the_services_nor_removes_the_environment(tmp_path: Path) -> None:
     """Each script with the arguments of dpkg (``upgrade``) and of rpm (1): it must end before it does anything."""
     for name in ("preremove.sh", "postremove.sh"):

@@ -101,6 +101,7 @@ def fetch(data: dict[str, Any], context: Context) -> dict[str, Any]:
             f"Nothing was sent: the files have {found.size} bytes, and each host of this job may send {share}, an "
             f"equal share of max_total_bytes ({data['max_total_bytes']}). Fetch fewer files, or from fewer hosts."
         )
+    context.sender.reserve(found.size)
     outgoing = _Outgoing(search, found, context)
     for piece in in_pieces(outgoing.content()):
         context.sender.send(piece)

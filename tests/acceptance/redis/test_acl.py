@@ -243,6 +243,7 @@ def test_the_ledgers_scripts_give_an_agent_no_more(guarded: Guarded, api: Api, t
         "report_progress": (job_id, "web1-b", "x", "{}"),
         "append_output": (job_id, "web1-b", "x", 1000, 1, "stdout", 1, "t", "x"),
         "open_fetched": (job_id, "web1-b", "x"),
+        "reserve_fetched": (job_id, "web1-b", "x", 1, 1),
         "store_fetched": (job_id, "web1-b", "x", 0, "x"),
         "register_agent": ("", "web1-b", "boot", 1_000_000, "{}", "", ""),
         "heartbeat": ("", "web1-b", "boot", 1_000_000, "{}", "0", "", "Ready"),

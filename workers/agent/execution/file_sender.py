@@ -20,11 +20,12 @@ _STALE = "Nothing more is sent: this execution has been given to another agent, 
 class HostFileSender:
     """Stores the pieces of one execution under its grant; while the ledger is unavailable, it tries again."""
 
-    def __init__(self, fetched: FetchedFiles, grant: Grant, stop: threading.Event) -> None:
-        """``stop`` ends all waiting."""
+    def __init__(self, fetched: FetchedFiles, grant: Grant, stop: threading.Event, most_bytes: int) -> None:
+        """``stop`` ends all waiting. ``most_bytes``: of the files of all jobs together."""
         self._fetched = fetched
         self._grant = grant
         self._stop = stop
+        self._most_bytes = most_bytes
         self._number = 0
 
     def open(self) -> int:
@@ -34,6 +35,18 @@ class HostFileSender:
             raise OperationFailed(_STALE)
         self._number = 0
         return hosts
+
+    def reserve(self, size: int) -> None:
+        """See ``FileSender``."""
+        is_reserved = self._patiently(lambda: self._fetched.reserve(self._grant, size, self._most_bytes))
+        if is_reserved is None:
+            raise OperationFailed(_STALE)
+        if not is_reserved:
+            raise OperationFailed(
+                f"Nothing was sent: the files have {size} bytes, and with those of other jobs they would exceed "
+                f"{self._most_bytes} bytes in Redis (JOBQUEUE_MAX_STORED_FETCHED_BYTES of this host). Delete jobs of "
+                "file.fetch whose files are no longer needed, or raise the limit."
+            )
 
     def send(self, piece: bytes) -> None:
         """See ``FileSender``."""

@@ -111,7 +111,7 @@ class OperationRunner:
             report=lambda info: self._ledger.show(running, info),
             packages=self._means.packages,
             deployments=self._means.deployments,
-            sender=HostFileSender(self._means.fetched, running.grant, running.stop),
+            sender=HostFileSender(self._means.fetched, running.grant, running.stop, settings.max_stored_fetched_bytes),
             allows=permit.allows,
             settings=self._plain_settings,
             secrets=self._means.secrets,

@@ -1,5 +1,5 @@
 -- Prepares for the files that a running execution sends: what an earlier attempt on this host sent is removed.
--- include: clock
+-- include: clock fetched
 -- KEYS: none
 -- ARGV: 1 job id, 2 hostname, 3 token
 -- returns: how many hosts the job has, or -1 if the token is stale
@@ -9,7 +9,8 @@ if record[1] ~= 'started' or record[2] ~= ARGV[3] then return -1 end
 local known = redis.call('HMGET', K.job .. id, 'shared', 'logs', COUNT_FIELDS)
 local hosts = 0
 for i = 3, #STATES + 2 do hosts = hosts + math.max(0, num(known[i])) end
-redis.call('DEL', K.fetched .. host .. ':' .. id)
+need('hash', K.fetched_bytes)
+forget_fetched(host, id)
 if known[1] and not string.find(' ' .. (known[2] or '') .. ' ', ' ' .. host .. ' ', 1, true) then
   -- another host may run a later attempt: record whose files must be deleted with the job
   redis.call('HSET', K.job .. id, 'logs', known[2] and (known[2] .. ' ' .. host) or host)

@@ -1,6 +1,6 @@
 -- Deletes a final job with all of its records. Those of a broadcast's executions are left to `remove_executions`, which
 -- removes them in slices; the job is gone with the first call.
--- include: clock index concurrency
+-- include: clock index concurrency fetched
 -- KEYS: none
 -- ARGV: 1 job id, 2 '1' to delete it in any state and even if its record is damaged, or ''
 -- returns: 'deleted' | 'removing' (its executions are left) | 'running' | 'unknown'
@@ -43,11 +43,12 @@ elseif slot then
     local reason = is_sound('hash', K.exec .. slot .. ':' .. id) and redis.call('HGET', K.exec .. slot .. ':' .. id, 'parked')
     if reason then redis.call('ZREM', K.parked .. reason, id .. ':' .. slot) end
   end
-  redis.call('DEL', K.exec .. slot .. ':' .. id, K.out .. slot .. ':' .. id, K.log .. slot .. ':' .. id,
-    K.fetched .. slot .. ':' .. id)
+  redis.call('DEL', K.exec .. slot .. ':' .. id, K.out .. slot .. ':' .. id, K.log .. slot .. ':' .. id)
+  forget_fetched(slot, id)
 end
 for host in string.gmatch(record[6] or '', '%S+') do
-  redis.call('DEL', K.log .. host .. ':' .. id, K.fetched .. host .. ':' .. id)
+  redis.call('DEL', K.log .. host .. ':' .. id)
+  forget_fetched(host, id)
 end
 if record[5] then
   -- the key's window may have passed, and the key may belong to a newer job

@@ -1,5 +1,5 @@
 -- Removes a slice of what is left of a deleted broadcast: the records of its executions, and its entries in lists by host.
--- include: clock index
+-- include: clock index fetched
 -- KEYS: none
 -- ARGV: 1 job id, 2 how many executions
 -- returns: 'more' | 'done'
@@ -12,7 +12,8 @@ for _, slot in ipairs(slots) do
   local exec = K.exec .. slot .. ':' .. id
   local reason = found ~= '0' and is_sound('hash', exec) and redis.call('HGET', exec, 'parked')
   if reason then redis.call('ZREM', K.parked .. reason, id .. ':' .. slot) end
-  redis.call('DEL', exec, K.out .. slot .. ':' .. id, K.log .. slot .. ':' .. id, K.fetched .. slot .. ':' .. id)
+  redis.call('DEL', exec, K.out .. slot .. ':' .. id, K.log .. slot .. ':' .. id)
+  forget_fetched(slot, id)
   redis.call('ZREM', broadcasts_of(slot), id)
   if found ~= '0' then -- it waited or ran, or is in the indexes of versions before
     redis.call('ZREM', K.waiting .. slot, id)

@@ -32,11 +32,15 @@ class Sender:
         self.hosts = hosts
         self.pieces: list[bytes] = []
         self.is_open = False
+        self.reserved: list[int] = []
         self._before = before
 
     def open(self) -> int:
         self.is_open = True
         return self.hosts
+
+    def reserve(self, size: int) -> None:
+        self.reserved.append(size)
 
     def send(self, piece: bytes) -> None:
         self._before()
@@ -65,6 +69,7 @@ def test_files_are_sent_one_after_the_other_with_their_digests(tmp_path: Path) -
     sender = Sender()
     answer = run(tmp_path / "*.log", sender)
     assert b"".join(sender.pieces) == big + b"end"
+    assert sender.reserved == [len(big) + 3]
     assert [len(piece) for piece in sender.pieces] == [PIECE_BYTES, 13]
     assert [(Path(file["path"]).name, file["size"], file["sha256"]) for file in answer["files"]] == [
         (name, len(content), hashlib.sha256(content).hexdigest())
