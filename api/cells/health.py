@@ -107,7 +107,12 @@ class _CellMetrics(Collector):
 
 def _status(cell: Cell) -> Document:
     report = cell.get("/health/status", holding="status_counts")
-    if not all(isinstance(report.get(name, {}), dict) for name in ("status_counts", "agents", "counters")):
+    is_status = all(isinstance(report.get(name, {}), dict) for name in ("status_counts", "agents", "counters"))
+    if (
+        not is_status
+        or not isinstance(report.get("alerts") or [], list)
+        or not isinstance(report.get("agents", {}).get("conditions") or {}, dict)
+    ):
         raise cell.unavailable(f"the server at {cell.url} answered with what is not a status")
     return report
 

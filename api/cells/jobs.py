@@ -110,8 +110,7 @@ def retry_job(job_id: str) -> Response:
     """Submit the job of one cell again, there."""
     body = read_object(required=False)
     validation.load(_retry_request, body)
-    answer = front().jobs.pass_on("POST", requests.job_id(job_id), "/retry", {}, body)
-    return json_response(answer, _CREATED)
+    return json_response(front().jobs.retry(requests.job_id(job_id), body, principal()), _CREATED)
 
 
 @executions.get("/job/<job_id>/executions")
@@ -130,4 +129,4 @@ def get_logs(job_id: str) -> Response:
         raise NotServedByFront("A front does not follow output; ask the cell of the job, or read it without -f.")
     query = read_query()
     validation.load(_log_query, query)
-    return json_response(front().jobs.pass_on("GET", requests.job_id(job_id), "/logs", query))
+    return json_response(front().jobs.logs(requests.job_id(job_id), query))

@@ -90,7 +90,7 @@ class Cell:
         try:
             answer = self._connected().request(method, path, query=query, body=body, repeatable=False)
         except ApiError as error:
-            kind = _ANSWERS.get(error.status)
+            kind = _ANSWERS.get(error.status) if error.is_of_api else None
             if kind is None:
                 if isinstance(error, Unauthorized):
                     self._forget_token()

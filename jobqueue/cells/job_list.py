@@ -57,7 +57,7 @@ def merge(pages: Mapping[str, CellPage], before: Mapping[str, str], limit: int) 
     for negated, cell, index in heapq.merge(*(_keys(cell, page) for cell, page in pages.items())):
         if len(items) == limit or -negated < floor:
             break
-        items.append(_shown(cell, pages[cell].items[index]))
+        items.append(shown(cell, pages[cell].items[index]))
         positions[cell] = pages[cell].cursors[index]
         taken[cell] += 1
     for cell, page in pages.items():
@@ -79,7 +79,7 @@ def totals(pages: Mapping[str, Mapping[str, Any]]) -> Document:
     }
 
 
-def _shown(cell: str, job: Document) -> Document:
+def shown(cell: str, job: Document) -> Document:
     """A job of a cell; the job of which it is a part, if it is one."""
     tags = job.get("tags")
     return {**job, "cell": cell, "parent": tags.get(PARENT_TAG) if isinstance(tags, dict) else None}

@@ -9,25 +9,42 @@ from typing import Any
 from jobqueue.cells.cell import Cell
 from jobqueue.cells.job_list import CellPage
 from jobqueue.model.states import JobStatus
+from jobqueue.model.target import HOSTNAME_PATTERN
 
 Document = dict[str, Any]
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_HOSTNAME = re.compile(HOSTNAME_PATTERN)
 _STATUSES = frozenset(status.value for status in JobStatus)
+#: Lists of a job, and of what.
+_LISTS = (("timeline", dict), ("expected_agents", str), ("retried_as", str))
+#: The largest count: adding those of all cells, or choosing by them, must not overflow a float.
+_LARGEST = 2**53
 
 
-def job(cell: Cell, document: Any) -> Document:
-    """A job. Raises ``CellUnavailable`` for anything else."""
+def job(cell: Cell, document: Any, job_id: str = "") -> Document:
+    """A job, the one with ``job_id`` if that is given. Raises ``CellUnavailable`` for anything else."""
     is_job = (
         isinstance(document, dict)
         and is_job_id(document.get("id"))
-        and document.get("status") in _STATUSES
+        and job_id in ("", document["id"])
+        and isinstance(document.get("status"), str)
+        and document["status"] in _STATUSES
         and all(_is_objects(document.get(name, {})) for name in ("responses", "agent_states"))
-        and all(_is_list(document.get(name, []), kind) for name, kind in (("timeline", dict), ("expected_agents", str)))
+        and all(_is_list(document.get(name, []), kind) for name, kind in _LISTS)
+        and all(_is_count(document.get(name) or 0) for name in ("attempts", "executions_left_out"))
     )
     if not is_job:
         raise cell.unavailable(f"the server at {cell.url} answered with what is not a job")
     found: Document = document
     return found
+
+
+def operation(cell: Cell, job: Document) -> Document:
+    """The operation of a job: its type, and its data. Raises ``CellUnavailable`` for anything else."""
+    found = job.get("operation")
+    if isinstance(found, dict) and isinstance(found.get("type"), str) and isinstance(found.get("data"), dict):
+        return found
+    raise cell.unavailable(f"the server at {cell.url} answered with a job without an operation")
 
 
 def jobs(cell: Cell, document: Mapping[str, Any]) -> list[Document]:
@@ -43,9 +60,9 @@ def job_page(cell: Cell, document: Mapping[str, Any]) -> CellPage:
     jobs(cell, document)
     try:
         counts = document.get("status_counts", {})
-        if not isinstance(counts, dict) or not all(type(count) is int for count in counts.values()):
+        if not isinstance(counts, dict) or not all(map(_is_count, counts.values())):
             raise ValueError("counts that are not numbers")
-        if type(document.get("total_items", 0)) is not int:
+        if not _is_count(document.get("total_items", 0)):
             raise ValueError("a total that is not a number")
         return CellPage.of(document)
     except ValueError as error:
@@ -56,12 +73,11 @@ def agents(cell: Cell, document: Mapping[str, Any]) -> tuple[list[Document], int
     """The agents of a page, the number of all, and the cursor of the next page. Raises ``CellUnavailable``."""
     items, total, following = document.get("agents"), document.get("total"), document.get("next_cursor")
     is_page = isinstance(items, list) and all(
-        isinstance(item, dict) and isinstance(item.get("hostname"), str) for item in items
+        isinstance(item, dict) and _is_hostname(item.get("hostname")) for item in items
     )
-    if not is_page or type(total) is not int or not isinstance(following, str | None):
+    if not is_page or not _is_count(total) or not isinstance(following, str | None):
         raise cell.unavailable(f"the server at {cell.url} answered with what is not a list of agents")
-    found: list[Document] = items or []
-    return found, total, following
+    return items or [], total or 0, following
 
 
 def agent(cell: Cell, hostname: str) -> Document:
@@ -75,6 +91,14 @@ def agent(cell: Cell, hostname: str) -> Document:
 def is_job_id(value: Any) -> bool:
     """Whether this is the id of a job."""
     return isinstance(value, str) and _UUID.fullmatch(value) is not None
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= _LARGEST
+
+
+def _is_hostname(value: Any) -> bool:
+    return isinstance(value, str) and _HOSTNAME.fullmatch(value) is not None
 
 
 def _is_objects(value: Any) -> bool:

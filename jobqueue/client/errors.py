@@ -89,6 +89,7 @@ class ApiError(ClientError):
     ``message``     the API's error message
     ``details``     further details, for invalid input ``{field: [messages]}``; or None
     ``request_id``  identifies the request in the API's log; or None
+    ``is_of_api``   False for the answer of another server, such as a proxy, at the API's address
     """
 
     code = "api_error"
@@ -103,6 +104,7 @@ class ApiError(ClientError):
         super().__init__(message, details)
         self.status = status
         self.request_id = request_id
+        self.is_of_api = True
 
 
 class InvalidRequest(ApiError):

@@ -222,7 +222,9 @@ class Transport:
             return api_error(response.status, answer["error"], details, request_id)
         reason = f" {response.reason}" if response.reason else ""
         message = f"The server at {self.url} answered {response.status}{reason}, and not as the jobqueue API does."
-        return api_error(response.status, message, None, request_id)
+        error = api_error(response.status, message, None, request_id)
+        error.is_of_api = False
+        return error
 
 
 class _Again(Exception):

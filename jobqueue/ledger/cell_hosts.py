@@ -25,7 +25,8 @@ class CellHosts:
         for first in range(0, len(hostnames), STEP):
             names: Mapping[str, int] = dict.fromkeys(hostnames[first : first + STEP], at)
             with translated_errors():
-                self._client.zadd(self._keys.cell_hosts(cell), names)
+                # gt: a slower process must not make a host look older than another process has noted it
+                self._client.zadd(self._keys.cell_hosts(cell), names, gt=True)
 
     def drop_before(self, cell: str, at: int) -> None:
         """Forget agents that the cell has not named since a time, in steps."""

@@ -38,7 +38,7 @@ class Front:
             home=home,
             cells=cells,
             submit=ParentSubmitter(parents, home.registry, CellLocator(cells, hosts), runner),
-            jobs=CellJobs(parents, cells, runner, status),
+            jobs=CellJobs(parents, cells, home.registry, runner, status),
             agents=CellAgents(cells, status),
             status=status,
             runner=runner,

@@ -23,6 +23,8 @@ from jobqueue.errors import (
 from jobqueue.ledger.parents import Parents
 from jobqueue.model.parent import Parent, PartState
 from jobqueue.model.principal import Principal
+from jobqueue.operations.registry import Registry
+from jobqueue.services import submission_permissions
 from jobqueue.services.cells.parts import PartRunner
 from jobqueue.services.cells.status import CellStatus
 from jobqueue.services.jobs import DELETE
@@ -35,9 +37,12 @@ _CURSORS = "cursors"
 class CellJobs:
     """The jobs of all cells: parents, their parts, and the jobs that were submitted in a cell itself."""
 
-    def __init__(self, parents: Parents, cells: Cells, runner: PartRunner, status: CellStatus) -> None:
+    def __init__(
+        self, parents: Parents, cells: Cells, registry: Registry, runner: PartRunner, status: CellStatus
+    ) -> None:
         self._parents = parents
         self._cells = cells
+        self._registry = registry
         self._runner = runner
         self._status = status
 
@@ -49,7 +54,7 @@ class CellJobs:
         parent, _ = self._parents.find(job_id)
         if parent is None:
             cell, document = self.locate(job_id)
-            return {**document, "cell": cell, "parent": (document.get("tags") or {}).get(job_list.PARENT_TAG)}
+            return job_list.shown(cell, document)
         answers = self._documents(parent)
         document = job_merge.job_document(parent, answers.given)
         errors = {**answers.missing, **answers.refused}
@@ -165,19 +170,36 @@ class CellJobs:
             raise error
         self._parents.remove(parent, before)
 
-    def pass_on(self, method: str, job_id: str, path: str, query: Mapping[str, Any], body: Any = None) -> Any:
-        """The answer of the one cell that has the job, or the only part, to a request about it.
+    def logs(self, job_id: str, query: Mapping[str, Any]) -> Any:
+        """The output of a job with one part, as its cell answers. Raises as ``retry``, besides the permissions."""
+        cell, path = self._only_part(job_id, "/logs")
+        return cell.request("GET", path, query=query)
 
-        Raises ``NotServedByFront`` for a job of several cells, which names their addresses; else as ``get``.
+    def retry(self, job_id: str, body: Any, principal: Principal) -> Any:
+        """Submit a job with one part again, in its cell; its cell's answer.
+
+        Raises ``PermissionDenied`` unless the principal might submit the job: its cell knows the front only.
+        ``NotServedByFront`` for a rollout, and for a job of several cells, which names their addresses; else as
+        ``get``.
         """
+        cell, path = self._only_part(job_id, "/retry")
+        job = shapes.job(cell, cell.get(path.removesuffix("/retry"), holding="operation"))
+        if job.get("rollout") is not None:  # its verification has permissions of its own
+            raise NotServedByFront(f"A front does not retry rollouts; send the request to the cell: {cell.url}{path}")
+        operation = shapes.operation(cell, job)
+        for permission in submission_permissions.needed(self._registry.get(operation["type"]), operation["data"]):
+            principal.require(permission)
+        return cell.request("POST", path, body=body)
+
+    def _only_part(self, job_id: str, path: str) -> tuple[Cell, str]:
+        """The one cell that has a job, or its only part, and the path there. Raises as ``retry``."""
         parent, _ = self._parents.find(job_id)
         if parent is None:
             cell, _ = self.locate(job_id)
-            return self._cells.by_name[cell].request(method, f"/job/{job_id}{path}", query=query, body=body)
+            return self._cells.by_name[cell], f"/job/{job_id}{path}"
         parts = [part for part in parent.parts if part.job_id and part.cell in self._cells.by_name]
         if len(parent.parts) == 1 and parts:
-            cell_of_part = self._cells.by_name[parts[0].cell]
-            return cell_of_part.request(method, f"/job/{parts[0].job_id}{path}", query=query, body=body)
+            return self._cells.by_name[parts[0].cell], f"/job/{parts[0].job_id}{path}"
         if not parts:
             raise Conflict("No cell has a part of the job yet; see its cells in GET /job/{job_id}.")
         addresses = ", ".join(f"{self._cells.by_name[part.cell].url}/job/{part.job_id}{path}" for part in parts[:10])
@@ -207,7 +229,7 @@ class CellJobs:
 
 
 def _job(cell: Cell, job_id: str) -> Document:
-    return shapes.job(cell, cell.get(f"/job/{job_id}", holding="id"))
+    return shapes.job(cell, cell.get(f"/job/{job_id}", holding="id"), job_id)
 
 
 def _object(cell: Cell, path: str) -> Document:

@@ -20,6 +20,7 @@ from jobqueue.errors import (
     Conflict,
     InvalidInput,
     JobQueueError,
+    LedgerUnavailable,
     NotFound,
     RecordAltered,
     RecordChanged,
@@ -56,6 +57,11 @@ class PartRunner:
                 self.advance(parent_id)
             except RecordAltered:  # the alarm has been raised
                 self._parents.forget(parent_id)
+            except LedgerUnavailable:
+                raise
+            except Exception:  # it must not hold up the parents after it
+                logger.exception("The parts of the job %s cannot be examined; it is tried again", parent_id)
+                self._parents.postpone(parent_id, LONGEST)
         return len(ids)
 
     def advance(self, parent_id: str) -> Parent | None:
@@ -119,11 +125,12 @@ class PartRunner:
     def _step(self, cell: Cell, *, parent: Parent, parts: Mapping[str, Part], now: int) -> Part:
         part = parts[cell.name]
         if part.state is PartState.PENDING:
-            if not parent.cancelled_by and now <= parent.until:
-                return _created(cell, parent, part)
-            found = _tagged(cell, parent)
+            is_wanted = not parent.cancelled_by and now <= parent.until
+            # a cell knows an idempotency key of the same caller only, and the front's key may have been replaced
+            is_first = now - parent.created < FIRST_SECONDS * 1_000_000
+            found = None if is_wanted and is_first else _tagged(cell, parent)
             if found is None:
-                return _not_created(part, parent)
+                return _created(cell, parent, part) if is_wanted else _not_created(part, parent)
             part = replace(part, state=PartState.CREATED, job_id=found["id"], error="")
         if parent.cancelled_by and not part.cancelled:
             part = _cancelled(cell, part)
@@ -166,7 +173,7 @@ def _tagged(cell: Cell, parent: Parent, job_id: str = "") -> dict[str, Any] | No
     if not job_id:
         return None
     try:
-        return shapes.job(cell, cell.get(f"/job/{job_id}", holding="id"))
+        return shapes.job(cell, cell.get(f"/job/{job_id}", holding="id"), job_id)
     except NotFound:
         return None
 
@@ -202,8 +209,16 @@ def _unanswered(part: Part, error: str, parent: Parent, now: int) -> Part:
 
 
 def _may_replace(current: Part | None, begun: Part, moved: Part) -> bool:
-    """Whether a part that began as ``begun`` may be stored as ``moved``, or another process was faster."""
-    return current is not None and (current == begun or (current.is_open and moved.state is not PartState.PENDING))
+    """Whether a part that began as ``begun`` may be stored as ``moved``, or another process was faster.
+
+    A job that a cell has is never forgotten: another process may have asked the cell just before the job was created,
+    or have been refused before there was an agent.
+    """
+    if current is None or current == begun:
+        return current is not None
+    if bool(current.job_id) != bool(moved.job_id):
+        return bool(moved.job_id)
+    return current.is_open and moved.state is not PartState.PENDING
 
 
 def _pause(parent: Parent, now: int) -> float:

@@ -91,7 +91,9 @@ class ParentSubmitter:
         sent = self._runner.advance(parent.id) or parent
         if not sent.is_refused:
             return sent
-        _, before = self._parents.find(parent.id)
+        present, before = self._parents.find(parent.id)
+        if present is not None and not present.is_refused:  # another process has moved it
+            return present
         try:
             self._parents.remove(sent, before, frees_key=True)
         except RecordChanged:  # another process has moved it: it may have a part after all

@@ -38,7 +38,7 @@ def _hostnames(cell: Cell) -> list[str]:
     for _ in range(_MOST_PAGES):
         query: Mapping[str, Any] = {"view": "summary", "limit": STEP, **({"cursor": cursor} if cursor else {})}
         agents, _, cursor = shapes.agents(cell, cell.get("/agent", query, holding="agents"))
-        found += [agent["hostname"][:253] for agent in agents]
+        found += [agent["hostname"] for agent in agents]
         if cursor is None:
             break
     return found

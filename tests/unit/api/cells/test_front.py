@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from jobqueue.model.parent import PARENT_TAG
-from jobqueue.model.principal import system
+from api.auth import gate
+from jobqueue.model.parent import PARENT_TAG, Parent
+from jobqueue.model.principal import Principal, system
 from jobqueue.services.cells import parts
 from tests.unit.api.cells.conftest import CellSite, FrontSite, MakeSite
 
@@ -302,3 +303,67 @@ def test_a_part_that_was_deleted_in_its_cell(front: FrontSite, west: CellSite, e
     front.front.runner.advance(accepted["job_id"])
     job = front.get(f"/job/{accepted['job_id']}")
     assert (states(job)["west"], job["status"]) == ("deleted", "partial_failure")
+
+
+def test_a_part_whose_answer_was_lost_is_no_second_job_under_another_key_of_the_front(
+    front: FrontSite, west: CellSite, east: CellSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cell knows an idempotency key of the same caller only."""
+    monkeypatch.setattr(parts, "FIRST_SECONDS", 0.0)
+    for number in ("1", "2"):
+        key = Principal("front", frozenset({"*"}), kind="key", id=number)
+        for site in (west, east):
+            monkeypatch.setattr(gate.of(site.app), "authenticate", lambda _environ, key=key: key)
+        if number == "1":
+            parent = front.home.ledger.parents.get(front.submit("_all")["job_id"])
+            front.front.runner.change(parent.id, _unsent)
+    again = front.front.runner.advance(parent.id)
+    assert again is not None
+    assert [part.job_id for part in again.parts] == [part.job_id for part in parent.parts]
+    assert [len(site.jobs()) for site in (west, east)] == [1, 1]
+
+
+def test_a_part_that_was_created_while_the_job_was_cancelled_is_cancelled_too(
+    front: FrontSite, west: CellSite, east: CellSite
+) -> None:
+    """One process had asked the cell for the part just before another one's request created it."""
+    runner = front.front.runner
+    for is_created_first in (True, False):
+        parent = front.home.ledger.parents.get(front.submit("_all")["job_id"])
+        begun = {part.cell: parts.Part(part.cell) for part in parent.parts}
+        created = {part.cell: part for part in parent.parts}
+        cancelled = {cell: parts.replace(part, state=parts.PartState.CANCELLED) for cell, part in begun.items()}
+        runner.change(parent.id, lambda present: parts.replace(_unsent(present), cancelled_by="by ann"))
+        for moved in (created, cancelled) if is_created_first else (cancelled, created):
+            runner._stored(parent.id, begun, moved)
+        runner.advance(parent.id)
+        job = front.get(f"/job/{parent.id}")
+        assert states(job) == {"east": "created", "west": "created"}
+        assert job["status"] == "cancelled"
+        assert {entry["status"] for entry in (*west.jobs(), *east.jobs())} == {"cancelled"}
+
+
+def test_a_parent_that_cannot_be_examined_does_not_hold_up_others(
+    front: FrontSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner, real = front.front.runner, front.front.runner.advance
+    ids = [front.submit("_all")["job_id"] for _ in range(2)]
+    for seconds, parent_id in zip((-2.0, -1.0), ids, strict=True):
+        front.home.ledger.parents.postpone(parent_id, seconds)
+    examined: list[str] = []
+
+    def advance(parent_id: str) -> Any:
+        examined.append(parent_id)
+        if parent_id == ids[0]:
+            raise TypeError("unhashable type: 'list'")
+        return real(parent_id)
+
+    monkeypatch.setattr(runner, "advance", advance)
+    runner.turn()
+    assert examined == ids
+    assert ids[0] not in front.home.ledger.parents.due(10)  # it is examined later
+
+
+def _unsent(parent: Parent) -> Parent:
+    """The parent as it was before its cells answered."""
+    return parent.with_parts(parts.Part(part.cell) for part in parent.parts)

@@ -146,6 +146,14 @@ def test_hosts_that_a_cell_no_longer_has_are_forgotten(front: FrontSite, west: C
     assert front.home.ledger.cell_hosts.page("west", 0, 10) == (["web1", "web2"], 2)
 
 
+def test_a_slower_survey_does_not_make_hosts_look_older(front: FrontSite) -> None:
+    hosts = front.home.ledger.cell_hosts
+    hosts.note("west", ["web1"], 20)
+    hosts.note("west", ["web1", "web2"], 10)  # by a process that began earlier
+    hosts.drop_before("west", 20)
+    assert hosts.page("west", 0, 10) == (["web1"], 1)
+
+
 def test_status_and_metrics(front: FrontSite, east: CellSite) -> None:
     front.submit("_all")
     status = front.get("/health/status")

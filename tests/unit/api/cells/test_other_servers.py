@@ -18,6 +18,13 @@ HTML = b"<html><title>Welcome</title></html>"
 OTHER = b'{"items": [{"id": 7}], "status": "green", "hostname": 5, "agents": 5, "job_id": 3}'
 JOB_LIKE = b'{"id": "123e4567-e89b-12d3-a456-426614174000", "status": "completed", "responses": [1], "items": {}}'
 
+ALMOST_A_STATUS = b'{"status": "ok", "status_counts": {}, "agents": {"conditions": []}, "alerts": 5, "counters": {}}'
+STATUS_LIST = (
+    b'{"id": "123e4567-e89b-12d3-a456-426614174000", "status": [], "items": [{"id": '
+    b'"123e4567-e89b-12d3-a456-426614174000", "status": []}], "cursors": ["c1"], "status_counts": [], '
+    b'"agents": [{"hostname": "<b>\\ud800"}], "total": -1}'
+)
+
 
 def http(status: str, body: bytes, *headers: str) -> bytes:
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers]
@@ -27,6 +34,11 @@ def http(status: str, body: bytes, *headers: str) -> bytes:
 #: What the server sends, and a part of the error.
 ANSWERS: dict[str, tuple[bytes, str]] = {
     "html": (http("200 OK", HTML, "Content-Type: text/html"), "is not the jobqueue API (no JSON). Check the address."),
+    "status that is a list": (http("200 OK", STATUS_LIST), "answered"),
+    "almost a status": (http("200 OK", ALMOST_A_STATUS), "answered"),
+    "a proxy that refuses": (http("403 No", HTML), "answered 403 No, and not as the jobqueue API does"),
+    "a proxy that expects TLS": (http("400 Bad", HTML), "answered 400 Bad, and not as the jobqueue API does"),
+    "a path that a proxy lacks": (http("404 No", HTML), "answered 404 No, and not as the jobqueue API does"),
     "an HTML error": (http("500 Oh no", HTML), "answered 500 Oh no, and not as the jobqueue API does"),
     "another service": (http("200 OK", OTHER), "answered"),
     "almost a job": (http("200 OK", JOB_LIKE), "answered"),

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import jwt
+import pytest
 
 from api.auth import gate
 from api.auth.rules import KNOWN, PUBLIC, rule_name, rule_of
@@ -80,6 +81,25 @@ def test_the_permission_of_the_operation_is_needed(front: FrontSite, west: CellS
     answer = front.app.test_client().post("/job", json=body)
     assert answer.status_code == 403
     assert west.jobs() == []
+
+
+@pytest.mark.parametrize("submits_in", ["front", "cell"])
+def test_the_permission_of_the_operation_is_needed_to_retry(front: FrontSite, west: CellSite, submits_in: str) -> None:
+    operation = {"type": "command.shell.execute", "data": {"command": "id"}}
+    job_id = (
+        front.submit("web1", operation=operation)["job_id"]
+        if submits_in == "front"
+        else west.submit("web1", operation=operation)
+    )
+    west.finish("web1")
+    for granted, status, jobs in (
+        ({"job:write"}, 403, 1),
+        ({"job:write", "command:execute"}, 403, 1),
+        ({"job:write", "shell:execute"}, 201, 2),
+    ):
+        gate.of(front.app).authenticate = lambda _environ, granted=granted: Principal("ann", frozenset(granted))
+        answer = front.app.test_client().post(f"/job/{job_id}/retry")
+        assert (answer.status_code, len(west.jobs())) == (status, jobs), answer.get_json()
 
 
 def test_a_role_of_osapi_grants_no_more_than_at_a_cell(tmp_path: Path, west: CellSite) -> None:
