@@ -80,10 +80,10 @@ class Scheduler:
             return IDLE_SECONDS
         if due.ahead:
             self._plan_again(due.ahead, due.now)
-        if due.has_endings and self._follower.turn(due.now) and not due.due:
-            return _BUSY_SECONDS
         if due.due:
             self._process(due.due, due.now)
+        has_more_endings = due.has_endings and self._follower.turn(due.now)
+        if due.due or has_more_endings:
             return _BUSY_SECONDS
         if due.first is None:
             return IDLE_SECONDS

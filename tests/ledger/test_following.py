@@ -311,6 +311,22 @@ def test_ends_in_a_stream_that_was_replaced_during_a_turn_are_not_removed(chain:
     assert chain.world.client.delete(f"jobqueue:spoiled:{key}") == 1
 
 
+def test_a_failure_with_ends_keeps_no_schedule_with_times_from_firing(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain.follow()
+    chain.create("timed")
+    chain.ended()
+
+    def fail(*_: Any) -> Endings:
+        raise ValueError("broken")
+
+    monkeypatch.setattr(chain.ledger.schedules, "endings", fail)
+    with pytest.raises(ValueError, match="broken"):
+        chain.scheduler.turn()
+    assert chain.outcomes("timed") == [("fired", 1)]
+
+
 def test_a_forged_event_starts_nothing(chain: Chain) -> None:
     chain.follow()
     running = chain.start()

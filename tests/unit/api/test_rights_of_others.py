@@ -167,7 +167,7 @@ class TestSchedules:
         job_id = api.by("*", name="root").post("/schedule/s/trigger").get_json()["job_id"]
         services.ledger.credentials.change(Kind.KEY, record.name, permissions=(granted, "shell:execute"))
         view = services.schedules.get("s")
-        due = (view.progress.next or 0) + 1_000_000
+        due = (view.progress.next or 0) + 500_000  # before the following time, which would make this one a missed one
         step = DueSchedule(view, due).decide(scheduler._firer.cancel_last)
         assert isinstance(step, Step)
         assert step.result is not None
