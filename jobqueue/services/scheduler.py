@@ -117,7 +117,8 @@ class Scheduler:
         except LedgerUnavailable:
             raise
         except Exception as error:
-            sentence = f"The schedule {schedule.name} cannot fire: {result_reason(error)} It is tried again every hour."
+            reason = result_reason(error).removesuffix(".")
+            sentence = f"The schedule {schedule.name} cannot fire: {reason}. It is tried again every hour."
             logger.exception("ALERT: %s", sentence)
             if self._stuck.get(schedule.name) != sentence:
                 self._ledger.executions.alert(SCHEDULES_STOPPED, "", "", sentence)
