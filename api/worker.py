@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import uuid
@@ -19,7 +20,6 @@ from api.correlation import HEADER, chosen
 from api.fairness import FairSocket
 from api.live.closing import closing
 from jobqueue.errors import InvalidInput
-from jobqueue.stop_request import StopRequested
 
 #: What libev calls an event of a socket that can be read.
 _READABLE = 1
@@ -159,7 +159,9 @@ class Worker(GeventWorker):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGTERM."""
         if not self.booted:
-            raise StopRequested(0)  # no request has arrived yet
+            # No request has arrived yet. An exception would be lost if the signal interrupts a destructor, a weakref
+            # callback, or code that catches all; the worker would then stay until the time for requests is over.
+            os._exit(0)
         super().handle_exit(sig, frame)
         closing.set()
         for client in self._idle:

@@ -19,7 +19,6 @@ from jobqueue.operations.facts import has_reference
 from jobqueue.operations.info import OperationInfo
 from jobqueue.operations.text import brief, describe
 from jobqueue.settings import Settings
-from jobqueue.stop_request import StopRequested
 from jobqueue.trust.secrets.reference import faults, has_secret
 
 GROUP = "jobqueue.operations"
@@ -79,8 +78,6 @@ class Registry:
                 loaded = _operations_of(plugin.load())
                 if not loaded:
                     raise ValueError("it contains no operation")
-            except StopRequested:  # no fault of the plugin
-                raise
             except (Exception, SystemExit) as error:  # noqa: BLE001 (a plugin may do anything at import)
                 problems.append(f"Plugin {_origin(plugin)} could not be loaded: {describe(error)}")
                 _log.warning("%s", problems[-1], exc_info=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import NoReturn
 
 from jobqueue import tracing
 from jobqueue.settings import Settings
-from jobqueue.stop_request import StopRequested
 from workers.agent.agent import Agent
 from workers.agent.secrets.vault import Vault
 from workers.logs import configure_logging
@@ -33,4 +33,5 @@ def run(settings: Settings, *, events: bool = False) -> int:
 
 
 def _stop(*_: object) -> NoReturn:
-    raise StopRequested(0)
+    # an exception would be lost if the signal interrupts a destructor, a weakref callback, or code that catches all
+    os._exit(0)

@@ -15,7 +15,6 @@ from jobqueue.errors import InvalidOperationData, InvalidSettings, UnknownOperat
 from jobqueue.operations.base import Operation, operation
 from jobqueue.operations.context import Context
 from jobqueue.operations.registry import GROUP, Registry
-from jobqueue.stop_request import StopRequested
 
 BUILTIN = {
     "aggregation.run": ("spark:execute", True, True),
@@ -295,14 +294,6 @@ def test_a_plugin_that_exits_at_import_is_reported(tmp_path: Any, monkeypatch: p
     (tmp_path / "plugin_that_exits.py").write_text("raise SystemExit(1)")
     monkeypatch.syspath_prepend(tmp_path)
     assert "SystemExit: 1" in Registry.load([_entry("plugin_that_exits")]).problems[0]
-
-
-def test_a_signal_while_a_plugin_is_imported_ends_the_process(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    stop = "from jobqueue.stop_request import StopRequested\nraise StopRequested(0)"
-    (tmp_path / "plugin_during_which_a_signal_comes.py").write_text(stop)
-    monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(StopRequested):
-        Registry.load([_entry("plugin_during_which_a_signal_comes")])
 
 
 def test_one_type_twice_names_both(plugin_module: types.ModuleType) -> None:
