@@ -239,7 +239,7 @@ class JobListQuery(JobQuery):
 
     cursors = QueryFlag(
         load_default=False,
-        metadata=about("true adds cursors: for each item, the cursor that continues behind it. For merging lists."),
+        metadata=about("true adds cursors: for each item, the cursor that continues after it, for merging lists."),
     )
 
 
@@ -521,7 +521,7 @@ class JobListAnswer(ma.Schema):
         keys=fields.String(), values=fields.Integer(), required=True, metadata=about("All jobs, by status.")
     )
     items = fields.List(fields.Nested(ListedJob), required=True)
-    cursors = fields.List(fields.String(), metadata=about("With cursors=true: the cursor behind each item."))
+    cursors = fields.List(fields.String(), metadata=about("With cursors=true: the cursor after each item."))
     next_cursor = fields.String(required=True, allow_none=True, metadata=about("null on the last page."))
 
 
