@@ -43,7 +43,6 @@ AGENTS = [
 class RayServices(FakeServices):
     """Every page of output belongs to the hostname in it."""
 
-    fetched: int = 0
     stopped: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -89,7 +88,6 @@ class RayServices(FakeServices):
             if (wanted.status in (None, job.status)) and (wanted.cursor is None or job.created < wanted.cursor)
         ]
         items = tuple(matching[wanted.offset : wanted.offset + wanted.limit])
-        self.fetched += len(items)
         full = len(items) == wanted.limit
         return JobPage(items, len(matching), {}, items[-1].created if full else None)
 
