@@ -228,7 +228,7 @@ def test_a_key_that_signs_cannot_be_retired(settings: Settings) -> None:
     assert TrustedKeys.open(settings.trusted_keys).ids() == [id_of(Signer.open(settings))]
     result = run(settings, "retire", before)
     assert result.exit_code == 2
-    assert f"holds no key {before}" in result.output
+    assert f"does not contain the key {before}" in result.output
 
 
 def test_no_command_prints_a_private_key(settings: Settings) -> None:
