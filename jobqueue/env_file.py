@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 
 from jobqueue.errors import InvalidSettings
+from jobqueue.file_rights import others_may_write
 from jobqueue.plain_text import decoded, reason_of
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_OTHERS_WRITE = 0o022
 _LARGEST = 1024 * 1024
 
 
@@ -24,7 +22,7 @@ def read_env_file(path: Path) -> dict[str, str]:
     """
     try:
         with path.open("rb") as file:
-            if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & _OTHERS_WRITE:
+            if others_may_write(file):
                 raise InvalidSettings(
                     f"Other users may write to {path}, which decides what runs on this host: chmod go-w {path}"
                 )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +12,8 @@ from typing import Any
 from jobqueue.client.address import Address, check_url
 from jobqueue.client.contexts import Context, check_command
 from jobqueue.errors import InvalidInput, InvalidSettings
+from jobqueue.file_rights import others_control
+from jobqueue.plain_text import reason_of
 
 #: Every request of a list asks every cell.
 MOST_CELLS = 32
@@ -22,7 +22,6 @@ _TEXTS = ("url", "token_file", "token_command", "ca")
 _TIMEOUT = "timeout_seconds"
 _FIELDS = (*_TEXTS, _TIMEOUT)
 _SHORTEST, _LONGEST = 0.1, 60.0
-_OTHERS_WRITE = 0o022
 
 
 @dataclass(frozen=True)
@@ -49,16 +48,14 @@ def load(path: Path) -> tuple[CellAddress, ...]:
     """The cells of a file, by name. Raises ``InvalidSettings``, which names the file, the cell and the field."""
     try:
         with path.open("rb") as file:
-            status = os.fstat(file.fileno())
-            if stat.S_IMODE(status.st_mode) & _OTHERS_WRITE or status.st_uid not in (os.geteuid(), 0):
+            if others_control(file):
                 raise InvalidSettings(
                     f"JOBQUEUE_CELLS: other users may write to {path}, and so choose where tokens are sent: "
                     f"chmod 600 {path}"
                 )
             document = tomllib.load(file)
     except (OSError, ValueError) as error:  # ValueError: not TOML, or not UTF-8
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise InvalidSettings(f"JOBQUEUE_CELLS: {path} cannot be read: {reason}.") from error
+        raise InvalidSettings(f"JOBQUEUE_CELLS: {path} cannot be read: {reason_of(error)}.") from error
     cells, unknown = document.get("cells"), document.keys() - {"cells"}
     if unknown or not isinstance(cells, dict) or not 1 <= len(cells) <= MOST_CELLS:
         wrong = f"holds {', '.join(sorted(unknown))}" if unknown else "holds none, or too many"

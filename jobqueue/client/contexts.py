@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shlex
-import stat
 import subprocess
 import tomllib
 from collections.abc import Mapping
@@ -17,12 +16,12 @@ from typing import Any
 
 from jobqueue.atomic_file import replace_file
 from jobqueue.errors import InvalidInput, NotFound
+from jobqueue.file_rights import others_control
 from jobqueue.plain_text import decoded, reason_of
 
 FILE_NAME = "contexts.toml"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _FIELDS = ("url", "token_file", "token_command", "ca", "issuer", "client_id")
-_OTHERS_WRITE = 0o022
 _TOKEN_LIMIT = 65_536
 #: A command that gives a token may ask a person for a password.
 COMMAND_SECONDS = 60.0
@@ -105,8 +104,7 @@ class Contexts:
         path = contexts_file(os.environ if environ is None else environ)
         try:
             with path.open("rb") as file:
-                status = os.fstat(file.fileno())
-                if stat.S_IMODE(status.st_mode) & _OTHERS_WRITE or status.st_uid not in (os.geteuid(), 0):
+                if others_control(file):
                     raise InvalidInput(
                         f"Other users may write to {path}, and so choose a program to run: chmod 600 {path}"
                     )

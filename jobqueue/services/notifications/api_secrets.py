@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+from jobqueue.file_rights import others_may_write
 from jobqueue.plain_text import decoded
 from jobqueue.services.notifications.failure import DeliveryFailed
 from jobqueue.settings import Settings
@@ -14,7 +14,6 @@ from jobqueue.trust.secrets.reference import variable
 
 #: Bytes of the longest secret.
 _LONGEST = 16 * 1024
-_OTHERS_WRITE = 0o022
 
 
 class ApiSecrets:
@@ -43,7 +42,7 @@ class ApiSecrets:
             return ""
         try:
             with (self._directory / name).open("rb") as file:
-                if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & _OTHERS_WRITE:
+                if others_may_write(file):
                     raise DeliveryFailed(f"Other users may write to the secret {name!r} of the API: chmod go-w.")
                 return decoded(file.read(_LONGEST)).removesuffix("\n").removesuffix("\r")
         except FileNotFoundError:

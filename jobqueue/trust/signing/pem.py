@@ -14,12 +14,12 @@ from nacl.signing import SigningKey, VerifyKey
 
 from jobqueue.atomic_file import create_file, replace_file
 from jobqueue.errors import InvalidSettings
+from jobqueue.file_rights import others_may_write
 
 PublicKeys: TypeAlias = dict[str, VerifyKey]
 #: Characters of a key's id.
 ID_LENGTH = 16
 _OTHERS_READ = 0o077
-_OTHERS_WRITE = 0o022
 _BLOCK = re.compile(rb"-----BEGIN PUBLIC KEY-----([^-]*)-----END PUBLIC KEY-----")
 _PRIVATE_BLOCK = re.compile(rb"-----BEGIN PRIVATE KEY-----([^-]*)-----END PRIVATE KEY-----")
 # A key of this algorithm in DER is a constant prefix and the key's 32 bytes (RFC 8410, sections 4 and 7).
@@ -51,7 +51,7 @@ def read_public(path: Path) -> PublicKeys:
     but Ed25519 public keys.
     """
     with path.open("rb") as file:
-        if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & _OTHERS_WRITE:
+        if others_may_write(file):
             raise InvalidSettings(
                 f"Other users may write to {path}, which decides whose work is run: chmod go-w {path}"
             )

@@ -7,13 +7,13 @@ import os
 import posixpath
 import pwd
 import re
-import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from jobqueue.errors import InvalidSettings
+from jobqueue.file_rights import others_may_write
 from jobqueue.operations.base import Operation
 from jobqueue.operations.process.confinement import ResourceLimits
 from jobqueue.plain_text import decoded, reason_of
@@ -23,7 +23,6 @@ from jobqueue.wildcard import matches
 READ_ONLY = "read-only"
 #: Permissions of operations that look into files or containers, which may hold secrets.
 _FILES = ("file:", "log:", "cron:", "docker:")
-_OTHERS_WRITE = 0o022
 _LARGEST_FILE = 1024 * 1024
 #: A pattern never allows longer arguments, and always denies them.
 LONGEST_ARGUMENT = 64 * 1024
@@ -75,7 +74,7 @@ class Policy:
             return cls(allow)
         try:
             with path.open("rb") as file:
-                if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & _OTHERS_WRITE:
+                if others_may_write(file):
                     raise InvalidSettings(f"Other users may write to the policy {path}: chmod go-w {path}")
                 document = json.loads(decoded(file.read(_LARGEST_FILE)))
         except OSError as error:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
-import stat
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from jobqueue.errors import InvalidSettings, OperationFailed
+from jobqueue.file_rights import others_may_write
 from jobqueue.operations.context import Context
 from jobqueue.operations.process.run import Bounds, ProcessSpec, run_process
 from jobqueue.plain_text import decoded
@@ -24,7 +24,6 @@ LONGEST = 16 * 1024
 MOST = 200
 #: Seconds for the command, and maximum bytes read of its output.
 _COMMAND_SECONDS = 30.0
-_OTHERS_WRITE = 0o022
 
 
 class Provider(Protocol):
@@ -127,7 +126,7 @@ class Directory:
     def _text(self, path: Path) -> str | None:
         try:
             with path.open("rb") as file:
-                if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & _OTHERS_WRITE:
+                if others_may_write(file):
                     raise OperationFailed(
                         f"Other users may write to the secret {path.name!r} of this host: chmod go-w."
                     )
