@@ -85,7 +85,7 @@ def cell_metrics() -> tuple[GaugeMetricFamily, GaugeMetricFamily]:
 
 
 class _CellMetrics(Collector):
-    """The cells, by what the front's last requests to them met, and by its own Redis."""
+    """Whether each cell and the front's own Redis answer, and the parts that wait for each cell."""
 
     def collect(self) -> Iterable[Metric]:
         up, pending = cell_metrics()

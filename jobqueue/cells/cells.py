@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from jobqueue.cells.cell import Cell
 from jobqueue.cells.config import CellAddress
-from jobqueue.errors import CellUnavailable, JobQueueError
+from jobqueue.errors import CellUnavailable, JobQueueError, NotFound
 
 T = TypeVar("T")
 
@@ -25,6 +25,31 @@ class Answers(Generic[T]):
     given: Mapping[str, T]
     refused: Mapping[str, JobQueueError]
     missing: Mapping[str, CellUnavailable]
+
+    @property
+    def errors(self) -> Mapping[str, JobQueueError]:
+        """Why cells gave no answer: those that refused the request, and those that did not answer."""
+        return {**self.refused, **self.missing}
+
+    def found(self, sentence: str) -> Mapping[str, T]:
+        """``given``, of a request for something that a cell may not have.
+
+        Raises what a cell refused for another reason; ``CellUnavailable``, which begins with ``sentence``, if no cell
+        has it and not all answer.
+        """
+        if self.given:
+            return self.given
+        for error in self.refused.values():
+            if not isinstance(error, NotFound):
+                raise error
+        if self.missing:
+            raise self.not_all(sentence)
+        return {}
+
+    def not_all(self, sentence: str) -> CellUnavailable:
+        """The error of a request that only a cell that did not answer might have fulfilled."""
+        reasons = " ".join(error.message for error in self.missing.values())
+        return CellUnavailable(f"{sentence}, and not all answer. {reasons}", {"cells": list(self.missing)})
 
     def of_some(self) -> Answers[T]:
         """With the cells that refused the request as ones that did not answer: one cell must not fail a list of all.

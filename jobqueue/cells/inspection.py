@@ -19,7 +19,7 @@ def troubles(path: Path) -> dict[str, str]:
         answers = cells.ask(_list)
     finally:
         cells.close()
-    errors = {**answers.missing, **answers.refused}
+    errors = answers.errors
     return {name: errors[name].message if name in errors else "" for name in cells.names}
 
 

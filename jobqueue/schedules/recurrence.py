@@ -20,7 +20,7 @@ _PARTS = frozenset(
     {"FREQ", "INTERVAL", "COUNT", "BYHOUR", "BYMINUTE", "BYDAY", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYMONTH"}
     | {"BYSETPOS", "WKST"}
 )
-#: Bounds of the numbers in a list, and whether they may count from the end, in which case 0 is none of them (RFC 5545).
+#: The largest number of each list, and whether negative numbers count from the end; 0 is then not allowed (RFC 5545).
 _NUMBERS = {
     "BYHOUR": (23, False),
     "BYMINUTE": (59, False),

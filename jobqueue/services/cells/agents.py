@@ -8,7 +8,7 @@ from typing import Any
 from jobqueue.cells import list_position, shapes
 from jobqueue.cells.cell import Cell
 from jobqueue.cells.cells import Cells
-from jobqueue.errors import AgentNotFound, CellUnavailable, NotFound
+from jobqueue.errors import AgentNotFound
 from jobqueue.services.cells.status import CellStatus
 
 Document = dict[str, Any]
@@ -62,16 +62,8 @@ class CellAgents:
         Raises ``AgentNotFound``; ``CellUnavailable`` if only a cell that does not answer may know.
         """
         answers = self._cells.ask(lambda cell: shapes.agent(cell, hostname))
-        found = sorted(answers.given.items(), key=lambda item: item[1].get("status") != "live")
+        given = answers.found(f"No cell that answers knows the agent {hostname!r}")
+        found = sorted(given.items(), key=lambda item: item[1].get("status") != "live")
         if found:
             return {**found[0][1], "cell": found[0][0]}
-        for error in answers.refused.values():
-            if not isinstance(error, NotFound):
-                raise error
-        if answers.missing:
-            reasons = " ".join(error.message for error in answers.missing.values())
-            raise CellUnavailable(
-                f"No cell that answers knows the agent {hostname!r}, and not all answer. {reasons}",
-                {"cells": list(answers.missing)},
-            )
         raise AgentNotFound(f"No cell has an agent {hostname!r}; `jobqueue agent list` shows all.")

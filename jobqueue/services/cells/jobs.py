@@ -11,7 +11,6 @@ from jobqueue.cells.cell import Cell
 from jobqueue.cells.cells import Answers, Cells
 from jobqueue.cells.job_list import CellPage
 from jobqueue.errors import (
-    CellUnavailable,
     Conflict,
     InvalidInput,
     JobFinal,
@@ -57,7 +56,7 @@ class CellJobs:
             return job_list.shown(cell, document)
         answers = self._documents(parent)
         document = job_merge.job_document(parent, answers.given)
-        errors = {**answers.missing, **answers.refused}
+        errors = answers.errors
         for section in document["cells"]:
             if section["cell"] in errors:
                 section["error"] = errors[section["cell"]].message
@@ -206,17 +205,8 @@ class CellJobs:
     def locate(self, job_id: str) -> tuple[str, Document]:
         """The cell that has a job, and the job. Raises as ``get``."""
         answers = self._cells.ask(lambda cell: _job(cell, job_id))
-        for name, document in answers.given.items():
+        for name, document in answers.found(f"No cell that answers has the job {job_id}").items():
             return name, document
-        for error in answers.refused.values():
-            if not isinstance(error, NotFound):
-                raise error
-        if answers.missing:
-            reasons = " ".join(error.message for error in answers.missing.values())
-            raise CellUnavailable(
-                f"No cell that answers has the job {job_id}, and not all answer. {reasons}",
-                {"cells": list(answers.missing)},
-            )
         raise JobNotFound.of(job_id)
 
     def _documents(self, parent: Parent) -> Answers[Document]:

@@ -8,8 +8,8 @@ from typing import Any
 
 from jobqueue.cells import shapes
 from jobqueue.cells.cell import Cell
-from jobqueue.cells.cells import Answers, Cells
-from jobqueue.errors import CellUnavailable, InvalidInput, NoLiveAgent, NotFound, UnknownTarget
+from jobqueue.cells.cells import Cells
+from jobqueue.errors import InvalidInput, NoLiveAgent, NotFound, UnknownTarget
 from jobqueue.ledger.cell_hosts import CellHosts
 from jobqueue.model.target import Target, TargetKind
 from jobqueue.targets.nodes import JobHosts, Sample, Stored, walk
@@ -59,7 +59,7 @@ class CellLocator:
             sentence = f"The cells {', '.join(known)} each have an agent {hostname!r}; submit the job in one of them."
             raise InvalidInput.of(_FIELD, sentence)
         if answers.missing:
-            raise _unknown_yet(f"No cell that answers knows the host {hostname!r}", answers)
+            raise answers.not_all(f"No cell that answers knows the host {hostname!r}")
         sentence = f"Unknown host {hostname!r}: no cell has such an agent. `jobqueue agent list` shows all agents."
         raise UnknownTarget(sentence, {_FIELD: [sentence]})
 
@@ -70,7 +70,7 @@ class CellLocator:
         if live:
             return random.choices(list(live), list(live.values()))[0]  # noqa: S311 - no secret
         if answers.missing:
-            raise _unknown_yet("No cell that answers has a live agent", answers)
+            raise answers.not_all("No cell that answers has a live agent")
         raise NoLiveAgent("No cell has a live agent: start or undrain one.")
 
 
@@ -87,8 +87,3 @@ def _check(target: Target) -> None:
         if reason is not None:
             sentence = f"Cannot be used over several cells: {reason}. Submit the job in one of them."
             raise InvalidInput.of(_FIELD, sentence)
-
-
-def _unknown_yet(sentence: str, answers: Answers[Any]) -> CellUnavailable:
-    reasons = " ".join(error.message for error in answers.missing.values())
-    return CellUnavailable(f"{sentence}, and not all answer. {reasons}", {"cells": list(answers.missing)})

@@ -79,7 +79,7 @@ class PartRunner:
         step = partial(self._step, parent=parent, parts=parts, now=now)
         answers = self._cells.ask(step, known)
         moved = dict(answers.given)
-        for cell, error in {**answers.missing, **answers.refused}.items():
+        for cell, error in answers.errors.items():
             moved[cell] = _unanswered(parts[cell], error.message, parent, now)
         for cell in parts.keys() - set(known):
             moved[cell] = _unanswered(parts[cell], f"JOBQUEUE_CELLS no longer has the cell {cell}.", parent, now)

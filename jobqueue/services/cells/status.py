@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from jobqueue.cells.cells import Answers, Cells
@@ -26,7 +26,7 @@ class CellStatus:
 
     def sections(self, answers: Answers[Any], names: Iterable[str] | None = None) -> list[Document]:
         """For each cell whether it answered; of those that did not, why, and the hosts that it had."""
-        errors: Mapping[str, JobQueueError] = {**answers.refused, **answers.missing}
+        errors = answers.errors
         return [self._section(name, errors.get(name)) for name in (self._cells.names if names is None else names)]
 
     def all(self) -> list[Document]:
@@ -44,7 +44,7 @@ class CellStatus:
         answers = self._cells.ask(lambda cell: cell.get("/health", holding="status"), [name])
         hostnames, total = self._hosts.page(name, first, limit)
         following = first + len(hostnames)
-        section = self._section(name, {**answers.refused, **answers.missing}.get(name))
+        section = self._section(name, answers.errors.get(name))
         return {
             **section,
             "url": self._cells.by_name[name].url,

@@ -12,7 +12,7 @@ from jobqueue.model.principal import Principal, system
 from jobqueue.services.cells import parts
 from tests.unit.api.cells.conftest import CellSite, FrontSite, MakeSite
 
-NOBODY = "123e4567-e89b-12d3-a456-426614174000"
+UNKNOWN = "123e4567-e89b-12d3-a456-426614174000"
 
 
 def states(document: dict[str, Any]) -> dict[str, str]:
@@ -95,7 +95,7 @@ def test_targets_of_one_cell(front: FrontSite) -> None:
     for target, reason in (
         ("1 of _all", "a sample would be taken in each cell"),
         ("_all and not @web", "each cell stores targets of its own"),
-        (f"job:{NOBODY}.failed", "the hosts of a job are known to its own cell only"),
+        (f"job:{UNKNOWN}.failed", "the hosts of a job are known to its own cell only"),
     ):
         assert reason in front.submit(target, status=400)["error"]
 
@@ -105,7 +105,7 @@ def test_fields_that_a_front_refuses(front: FrontSite, west: CellSite) -> None:
         ("rollout", {"canary": 1}),
         ("concurrency", {"key": "deploy"}),
         ("plan_hash", "0" * 48),
-        ("tags", {PARENT_TAG: NOBODY}),
+        ("tags", {PARENT_TAG: UNKNOWN}),
         ("tags", {f"t{number}": "" for number in range(64)}),
         ("priority", 10),
         ("no_such_field", 1),
@@ -268,9 +268,9 @@ def test_jobs_of_a_cell_itself(front: FrontSite, west: CellSite, east: CellSite)
 
 
 def test_an_id_that_no_cell_knows(front: FrontSite, west: CellSite) -> None:
-    assert front.get(f"/job/{NOBODY}", 404)["error"] == f"No job has the id {NOBODY}."
+    assert front.get(f"/job/{UNKNOWN}", 404)["error"] == f"No job has the id {UNKNOWN}."
     west.stop()
-    answer = front.get(f"/job/{NOBODY}", 503)
+    answer = front.get(f"/job/{UNKNOWN}", 503)
     assert answer["details"] == {"cells": ["west"]}
     front.get("/job/not-a-uuid", 400)
 
