@@ -24,7 +24,7 @@ from jobqueue.model.parent import Parent, PartState
 from jobqueue.model.principal import Principal
 from jobqueue.operations.registry import Registry
 from jobqueue.services import submission_permissions
-from jobqueue.services.cells.parts import PartRunner
+from jobqueue.services.cells.parts import PartRunner, listed
 from jobqueue.services.cells.status import CellStatus
 from jobqueue.services.jobs import DELETE
 
@@ -104,7 +104,7 @@ class CellJobs:
             raise NotServedByFront("A front does not group the executions of several cells; leave out group.")
         of = [job_id, *(f"{name}={query[name]}" for name in sorted(query))]
         positions = list_position.read(cursor, of, parts)
-        documents = self._documents(parent).given
+        documents = self._summaries(parent)
         left = [cell for cell in sorted(parts) if positions.get(cell) != list_position.END]
         page: Document = {"items": [], "next_cursor": None}
         if left:
@@ -160,9 +160,8 @@ class CellJobs:
             raise JobNotFound.of(job_id)
         if parent.is_open:
             raise JobNotFinal
-        jobs = {part.cell: part.job_id for part in parent.parts if part.state is PartState.CREATED}
-        known = [cell for cell in jobs if cell in self._cells.by_name]
-        answers = self._cells.ask(lambda cell: _delete(cell, jobs[cell.name]), known)
+        jobs = self._created(parent)
+        answers = self._cells.ask(lambda cell: _delete(cell, jobs[cell.name]), jobs)
         for error in [*answers.refused.values(), *answers.missing.values()]:
             raise error
         self._parents.remove(parent, before)
@@ -211,9 +210,22 @@ class CellJobs:
 
     def _documents(self, parent: Parent) -> Answers[Document]:
         """The jobs of the parts, of the cells that answer."""
-        jobs = {part.cell: part.job_id for part in parent.parts if part.job_id and part.state is PartState.CREATED}
-        known = [cell for cell in jobs if cell in self._cells.by_name]
-        return self._cells.ask(lambda cell: _job(cell, jobs[cell.name]), known)
+        jobs = self._created(parent)
+        return self._cells.ask(lambda cell: _job(cell, jobs[cell.name]), jobs)
+
+    def _summaries(self, parent: Parent) -> dict[str, Document]:
+        """The jobs of the parts without their executions, of the cells that answer."""
+        jobs = self._created(parent)
+        answers = self._cells.ask(lambda cell: listed(cell, parent, jobs[cell.name]), jobs)
+        return {name: document for name, document in answers.given.items() if document is not None}
+
+    def _created(self, parent: Parent) -> dict[str, str]:
+        """The ids of the jobs of created parts, by cell."""
+        return {
+            part.cell: part.job_id
+            for part in parent.parts
+            if part.job_id and part.state is PartState.CREATED and part.cell in self._cells.by_name
+        }
 
 
 def _job(cell: Cell, job_id: str) -> Document:

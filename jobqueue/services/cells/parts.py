@@ -128,7 +128,7 @@ class PartRunner:
             is_wanted = not parent.cancelled_by and now <= parent.until
             # a cell knows an idempotency key of the same caller only, and the front's key may have been replaced
             is_first = now - parent.created < FIRST_SECONDS * 1_000_000
-            found = None if is_wanted and is_first else _tagged(cell, parent)
+            found = None if is_wanted and is_first else listed(cell, parent)
             if found is None:
                 return _created(cell, parent, part) if is_wanted else _not_created(part, parent)
             part = replace(part, state=PartState.CREATED, job_id=found["id"], error="")
@@ -163,8 +163,8 @@ def _created(cell: Cell, parent: Parent, part: Part) -> Part:
     return replace(part, state=PartState.CREATED, job_id=answer["job_id"], error="")
 
 
-def _tagged(cell: Cell, parent: Parent, job_id: str = "") -> dict[str, Any] | None:
-    """The job of the part, as the cell lists it; None if the cell has none."""
+def listed(cell: Cell, parent: Parent, job_id: str = "") -> dict[str, Any] | None:
+    """The job of the part, as the cell lists it, without its executions; None if the cell has none."""
     query = {"tag": f"{PARENT_TAG}:{parent.id}", "view": "summary", "limit": _TAGGED}
     jobs = shapes.jobs(cell, cell.get("/job", query, holding="items"))
     found = [job for job in jobs if not job_id or job["id"] == job_id]
@@ -189,7 +189,7 @@ def _cancelled(cell: Cell, part: Part) -> Part:
 
 
 def _seen(cell: Cell, parent: Parent, part: Part) -> Part:
-    job = _tagged(cell, parent, part.job_id)
+    job = listed(cell, parent, part.job_id)
     if job is None:
         return replace(part, state=PartState.DELETED, error=f"Cell {cell.name} no longer has the job {part.job_id}.")
     return replace(part, status=job["status"], counts=counts_of(job), error="")
