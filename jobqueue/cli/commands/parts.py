@@ -6,6 +6,7 @@ import importlib
 import os
 import secrets
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,16 +38,25 @@ def _labels(context: click.Context, parameter: click.Parameter, values: tuple[st
     return labels
 
 
+def _server_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of a command that serves HTTP."""
+    for option in (
+        click.option(
+            "--behind-proxy",
+            is_flag=True,
+            default=None,
+            help="Trust X-Forwarded-* headers; a TLS proxy is the only client.  [JOBQUEUE_BEHIND_PROXY]",
+        ),
+        click.option("--workers", type=int, help="Number of processes.  [JOBQUEUE_API_WORKERS]"),
+        click.option("--port", type=int, help="Port to listen on.  [JOBQUEUE_API_PORT, default 8080]"),
+        click.option("--host", help="Address to listen on.  [JOBQUEUE_API_HOST, default 127.0.0.1]"),
+    ):
+        command = option(command)
+    return command
+
+
 @click.command()
-@click.option("--host", help="Address to listen on.  [JOBQUEUE_API_HOST, default 127.0.0.1]")
-@click.option("--port", type=int, help="Port to listen on.  [JOBQUEUE_API_PORT, default 8080]")
-@click.option("--workers", type=int, help="Number of processes.  [JOBQUEUE_API_WORKERS]")
-@click.option(
-    "--behind-proxy",
-    is_flag=True,
-    default=None,
-    help="Trust X-Forwarded-* headers; a TLS proxy is the only client.  [JOBQUEUE_BEHIND_PROXY]",
-)
+@_server_options
 def api(host: str | None, port: int | None, workers: int | None, behind_proxy: bool | None) -> None:
     """Serve the HTTP API until SIGTERM.
 
@@ -63,15 +73,7 @@ def api(host: str | None, port: int | None, workers: int | None, behind_proxy: b
     type=click.Path(dir_okay=False, path_type=Path),
     help="File with the addresses of the cells (docs/cells.md).  [JOBQUEUE_CELLS]",
 )
-@click.option("--host", help="Address to listen on.  [JOBQUEUE_API_HOST, default 127.0.0.1]")
-@click.option("--port", type=int, help="Port to listen on.  [JOBQUEUE_API_PORT, default 8080]")
-@click.option("--workers", type=int, help="Number of processes.  [JOBQUEUE_API_WORKERS]")
-@click.option(
-    "--behind-proxy",
-    is_flag=True,
-    default=None,
-    help="Trust X-Forwarded-* headers; a TLS proxy is the only client.  [JOBQUEUE_BEHIND_PROXY]",
-)
+@_server_options
 def front(
     cells: Path | None, host: str | None, port: int | None, workers: int | None, behind_proxy: bool | None
 ) -> None:
