@@ -33,7 +33,7 @@ class HostFile:
 
 @dataclass(frozen=True)
 class Missing:
-    """What a host, or one of its files, is not there for. ``path`` is empty for all of a host."""
+    """A file that cannot be given, or all files of a host (``path`` is then empty), with the reason."""
 
     hostname: str
     path: str
