@@ -42,13 +42,13 @@ def make_bundle(loaded: dict[str, Any]) -> Response:
     )
     services().bundles.check(bundle_request)
     audit.write_first(201)
-    made = services().bundles.make(bundle_request)
+    bundle = services().bundles.make(bundle_request)
     answer = {
-        "bundle": made.text,
-        "hostname": made.hostname,
-        "expires_at": to_iso(made.expires_at),
-        "sha256": made.sha256,
-        "redis_user": made.redis_user or None,
-        "redis_user_kept": made.is_kept,
+        "bundle": bundle.text,
+        "hostname": bundle.hostname,
+        "expires_at": to_iso(bundle.expires_at),
+        "sha256": bundle.sha256,
+        "redis_user": bundle.redis_user or None,
+        "redis_user_kept": bundle.is_kept,
     }
     return json_response(answer, 201)

@@ -30,11 +30,11 @@ def create_key(loaded: dict[str, Any]) -> Response:
     Its text is in this answer and nowhere else.
     """
     audit.note(name=loaded["name"])
-    made, text = services().credentials.create_key(
+    key, text = services().credentials.create_key(
         principal(), loaded["name"], loaded["roles"], loaded["permissions"], loaded.get("expires_at")
     )
-    audit.note(key=made.name, roles=list(made.roles), permissions=list(made.permissions))
-    return json_response({**mapping.key(made), "key": text}, 201)
+    audit.note(key=key.name, roles=list(key.roles), permissions=list(key.permissions))
+    return json_response({**mapping.key(key), "key": text}, 201)
 
 
 @blueprint.route("/key", methods=["GET"])

@@ -57,8 +57,8 @@ _changed = blueprint.alt_response(409, schema=ErrorAnswer, description="The sche
 @blueprint.doc(operationId="listSchedules")
 def list_schedules(loaded: dict[str, Any]) -> Response:
     """List schedules by name, each with its last result"""
-    behind = list_cursor.read(loaded["cursor"], _LIST) if "cursor" in loaded else ""
-    views, total, following = services().schedules.page(behind, loaded["limit"], 1)
+    after = list_cursor.read(loaded["cursor"], _LIST) if "cursor" in loaded else ""
+    views, total, following = services().schedules.page(after, loaded["limit"], 1)
     cursor = None if following is None else list_cursor.show(following, _LIST)
     return json_response({"schedules": list(map(schedule_document, views)), "total": total, "next_cursor": cursor})
 

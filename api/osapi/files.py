@@ -56,8 +56,8 @@ def upload_file() -> Response:
 def list_stale() -> Response:
     """List deployments that are older than their objects"""
     validation.load(_no_query, read_query())
-    found, _ = services().objects.stale("", MOST_STALE)
-    stale = list(map(_stale, found[:MOST_STALE]))
+    deployments, _ = services().objects.stale("", MOST_STALE)
+    stale = list(map(_stale, deployments[:MOST_STALE]))
     return json_response({"stale": stale, "total": len(stale)})
 
 
@@ -76,10 +76,10 @@ def delete_file(name: str) -> Response:
     return json_response({"name": name, "deleted": True})
 
 
-def _info(found: StoredObject) -> dict[str, Any]:
-    current = found.current
+def _info(stored: StoredObject) -> dict[str, Any]:
+    current = stored.current
     return {
-        "name": found.name,
+        "name": stored.name,
         "sha256": current.sha256,
         "size": current.size,
         "content_type": current.content_type,

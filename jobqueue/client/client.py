@@ -180,9 +180,9 @@ class Client(ObjectMethods):
 
         Raises ``InvalidInput`` if ``plan`` is not the hash of its plan.
         """
-        found = self.fleet_plan(job_id)
-        found.require(plan)
-        return self.submit(found.operation, found.applying, found.target, **terms)
+        fleet_plan = self.fleet_plan(job_id)
+        fleet_plan.require(plan)
+        return self.submit(fleet_plan.operation, fleet_plan.applying, fleet_plan.target, **terms)
 
     def submit_batch(self, jobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """``{"accepted": n, "items": [{"job_id", ...} or {"error", ...}]}``, in the order of ``jobs`` (at most 1000).

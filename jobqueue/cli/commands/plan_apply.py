@@ -37,10 +37,10 @@ def apply(job_id: str, plan: str | None, as_json: bool, **options: Any) -> None:
     """
     rollout = take_rollout(options)
     with connect() as client:
-        found = client.fleet_plan(job_id_of(client, job_id))
+        fleet_plan = client.fleet_plan(job_id_of(client, job_id))
         if plan is None:
-            confirm(found)
+            confirm(fleet_plan)
         else:
-            found.require(plan)
-        accepted = client.submit(found.operation, found.applying, found.target, rollout=rollout)
+            fleet_plan.require(plan)
+        accepted = client.submit(fleet_plan.operation, fleet_plan.applying, fleet_plan.target, rollout=rollout)
     show_line(accepted, one_line(accepted["job_id"]), as_json=as_json)
