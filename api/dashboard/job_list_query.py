@@ -8,7 +8,7 @@ from api import validation
 from api.dashboard import pages, query
 from api.dashboard.sorting import Column, Order, order_of
 from api.native import requests
-from api.native.schemas import JobQuery
+from api.native.job_query_schemas import JobQuery
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.job_search import JobSearch
 from jobqueue.model.job_summary import JobSummary

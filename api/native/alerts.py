@@ -10,7 +10,7 @@ from api import audit
 from api.blueprint import Blueprint
 from api.context import principal, services
 from api.native.alert_schemas import MOST_HOSTS, AcknowledgeRequest, AlertGroupAnswer, AlertListAnswer
-from api.native.schemas import ErrorAnswer
+from api.native.error_schemas import ErrorAnswer
 from api.responses import json_response
 from jobqueue.model.alert import AlertGroup
 from jobqueue.model.timestamps import to_iso

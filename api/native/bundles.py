@@ -10,7 +10,7 @@ from api import audit
 from api.blueprint import Blueprint
 from api.context import services
 from api.native import bundle_schemas
-from api.native.schemas import ErrorAnswer
+from api.native.error_schemas import ErrorAnswer
 from api.responses import json_response
 from jobqueue.model.timestamps import to_iso
 from jobqueue.services.bundles import BundleRequest

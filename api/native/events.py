@@ -14,7 +14,7 @@ from api.blueprint import Blueprint
 from api.context import services
 from api.live import sse
 from api.native import mapping, requests
-from api.native.schemas import ErrorAnswer
+from api.native.error_schemas import ErrorAnswer
 from jobqueue.errors import LedgerUnavailable
 from jobqueue.model.job import Job
 from jobqueue.model.job_event import JobEvent, event_position

@@ -12,7 +12,7 @@ from api import audit
 from api.blueprint import Blueprint
 from api.context import principal, services
 from api.native import requests
-from api.native.schemas import ErrorAnswer
+from api.native.error_schemas import ErrorAnswer
 from api.zip_stream import Sink
 from jobqueue.model.archive_name import ArchiveNames
 from jobqueue.model.fetched_file import FETCH_PERMISSION

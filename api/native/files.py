@@ -10,6 +10,7 @@ from api import audit, uploading
 from api.blueprint import Blueprint
 from api.context import principal, services
 from api.native import list_cursor
+from api.native.error_schemas import ErrorAnswer
 from api.native.file_schemas import (
     FileAnswer,
     FileContentQuery,
@@ -22,7 +23,6 @@ from api.native.file_schemas import (
     StaleListAnswer,
     StaleQuery,
 )
-from api.native.schemas import ErrorAnswer
 from api.responses import json_response
 from jobqueue.errors import InvalidInput
 from jobqueue.model.deployment import StaleDeployment

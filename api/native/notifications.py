@@ -11,6 +11,7 @@ from api.blueprint import Blueprint
 from api.context import principal, services
 from api.native import list_cursor
 from api.native.comparison import comparison
+from api.native.error_schemas import ErrorAnswer
 from api.native.notification_mapping import declared_document, letter_document, rule_document, rule_of
 from api.native.notification_schemas import (
     DeadLetterListAnswer,
@@ -23,7 +24,6 @@ from api.native.notification_schemas import (
     ResendRequest,
     SentAnswer,
 )
-from api.native.schemas import ErrorAnswer
 from api.responses import json_response
 from jobqueue.model.notification import Cursor, NotificationRule, Progress, RuleView
 from jobqueue.services.notifications.manager import Sent

@@ -11,7 +11,7 @@ from api.blueprint import Blueprint
 from api.context import principal, services
 from api.native import access_mapping as mapping
 from api.native.access_schemas import RoleAnswer, RoleListAnswer, RoleRequest
-from api.native.schemas import ErrorAnswer
+from api.native.error_schemas import ErrorAnswer
 from api.responses import json_response
 
 blueprint = Blueprint("role", __name__, description="Roles: names for sets of permissions.")

@@ -12,6 +12,7 @@ from api.blueprint import Blueprint
 from api.context import principal, services
 from api.native import links, list_cursor, mapping
 from api.native.comparison import comparison
+from api.native.error_schemas import ErrorAnswer
 from api.native.schedule_mapping import (
     backfill_document,
     declared_document,
@@ -34,7 +35,7 @@ from api.native.schedule_schemas import (
     ScheduleRequest,
     TimingRequest,
 )
-from api.native.schemas import AcceptedAnswer, ErrorAnswer
+from api.native.submission_schemas import AcceptedAnswer
 from api.responses import json_response
 from jobqueue.errors import InvalidInput
 from jobqueue.model.schedule import Outcome, Progress, Schedule, ScheduleView

@@ -18,7 +18,7 @@ from api.native.access_schemas import (
     UserListAnswer,
     UserRequest,
 )
-from api.native.schemas import ErrorAnswer
+from api.native.error_schemas import ErrorAnswer
 from api.responses import json_response
 
 blueprint = Blueprint("user", __name__, description="Users: credentials for people.")

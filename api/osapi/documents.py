@@ -5,24 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from api.native.agent_query import AgentQuery
-from api.native.schemas import JobQuery
+from api.native.job_query_schemas import JobQuery
 from api.openapi import JSON, Document, FacadeDocument, Route
 from api.osapi import answers, parameters, results
 from api.osapi.audit_trail import DEFAULT_LISTED, MAX_LISTED, MAX_OFFSET
 from api.osapi.call import Call
 from api.osapi.calls import CALLS
-from api.osapi.shapes import (
-    BOOLEAN,
-    INTEGER,
-    STRING,
-    TIME,
-    UUID,
-    array,
-    fields,
-    mapping_of,
-    one_of,
-    reference,
-)
+from api.osapi.shapes import BOOLEAN, INTEGER, STRING, TIME, UUID, array, fields, mapping_of, one_of, reference
 from jobqueue.model.stored_object import CONTENT_TYPES
 
 _HOSTNAME: Mapping[str, Document] = {"hostname": {"type": "string", "minLength": 1, "maxLength": 253}}
