@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from jobqueue.cli.candidates import targets_like
-from jobqueue.cli.commands.job import EXIT_JOB_FAILED, GOOD_STATUSES
 from jobqueue.cli.commands.run import run
 from jobqueue.cli.connection import EXIT_INTERRUPTED, ClientGroup, connect
+from jobqueue.cli.finishing import EXIT_JOB_FAILED, GOOD_STATUSES
 from jobqueue.cli.interrupt import settle_interrupted
 from jobqueue.cli.job_ids import job_id_of
 from jobqueue.cli.local_file import write_whole
