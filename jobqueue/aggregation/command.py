@@ -41,10 +41,10 @@ def collection() -> None:
 def load(
     name: str, files: Sequence[Path], replace: bool, delimiter: str | None, decimal: str | None, as_json: bool
 ) -> None:
-    """Add the rows of files to a collection, which is made if it is not there.
+    """Add the rows of files to a collection, which is created if it does not exist.
 
-    A file ends in .csv, .tsv, .json, .jsonl, .ndjson or .parquet; text may be compressed (.gz, .zst). All files are
-    taken, or none. A row that does not fit is named, and nothing is loaded.
+    A file ends in .csv, .tsv, .json, .jsonl, .ndjson or .parquet; text may be compressed (.gz, .zst). Either all
+    files are loaded, or none: the error names a row that does not fit.
     """
     from jobqueue.aggregation.collections.loading import load as load_files
 

@@ -48,7 +48,9 @@ agent.add_command(joining.join)
 
 
 @agent.command("list")
-@click.option("--label", "labels", metavar="KEY:VALUE", multiple=True, help="Agents with this label; all, if several.")
+@click.option(
+    "--label", "labels", metavar="KEY:VALUE", multiple=True, help="Agents with this label; repeated: with all of them."
+)
 @click.option("--state", metavar="STATE[,STATE...]", help=f"Agents in one of these states: {', '.join(_STATES)}.")
 @click.option("--hostname", metavar="PATTERN", help="Agents with this hostname; * stands for any characters.")
 @click.option("--limit", type=click.IntRange(1, MAX_LIMIT), help=f"Maximum number of agents; default {DEFAULT_LIMIT}.")

@@ -59,7 +59,7 @@ def context() -> None:
 @click.option("--url", required=True, help="Address of the API.")
 @click.option("--token-file", type=_file, help="File with the token. It is read for each command, and not copied.")
 @click.option("--token-command", metavar="COMMAND", help="Program, with arguments, that prints the token. No shell.")
-@click.option("--ca", type=_file, help="PEM file of the authority that the API's certificate is from.")
+@click.option("--ca", type=_file, help="PEM file of the authority that issued the API's certificate.")
 @click.option("--use", is_flag=True, help="Make it the current one.")
 @click.option("--replace", is_flag=True, help="Replace a context of this name.")
 def add(

@@ -97,13 +97,13 @@ def front(
     metavar="K=V",
     multiple=True,
     callback=_labels,
-    help="A label; may be repeated; wins over JOBQUEUE_LABELS (k=v,k2=v2).",
+    help="A label; may be repeated; overrides JOBQUEUE_LABELS (k=v,k2=v2).",
 )
 @click.option("--concurrency", type=int, help="Executions at a time.  [JOBQUEUE_CONCURRENCY, default 8]")
 @click.option(
     "--env-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Read settings, as NAME=value lines, from this file; the environment wins.",
+    help="Read settings, as NAME=value lines, from this file; the environment takes precedence.",
 )
 @click.option(
     "--events/--no-events", default=False, show_default=True, help="Send Celery's task events, which Flower shows."

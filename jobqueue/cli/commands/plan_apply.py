@@ -25,14 +25,14 @@ from jobqueue.cli.views.text import one_line
 @rollout_options
 @json_option
 def apply(job_id: str, plan: str | None, as_json: bool, **options: Any) -> None:
-    """Apply the plan of a job that checked, and print the new job's id.
+    """Apply the plan of a job that ran with --check, and print the new job's id.
 
     \b
     jobqueue run node.user.create --on group:web -d name=deploy --check --diff
     jobqueue job apply 6f1c2f8e --plan 3f2a9c0d41b7 --batch 25%
 
-    The new job has the operation, data and target of the check. A host that no longer needs the change that was
-    checked on it refuses: it has failed, and nothing was changed on it.
+    The new job has the operation, data and target of the check. A host on which the check would
+    show something else by now changes nothing, and its execution fails.
     """
     rollout = take_rollout(options)
     with connect() as client:
