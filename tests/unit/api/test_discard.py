@@ -1,4 +1,4 @@
-"""The rest of a body that nobody wants is read, up to a limit, and others have their turn meanwhile."""
+"""The rest of an unread body is drained, up to a limit, while other requests get their turn."""
 
 from __future__ import annotations
 
