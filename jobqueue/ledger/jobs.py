@@ -41,7 +41,7 @@ from jobqueue.model.agent import AgentState
 from jobqueue.model.audit import AuditEntry
 from jobqueue.model.filter import JobFilter, JobPage
 from jobqueue.model.job import Execution, Job
-from jobqueue.model.job_fields import ARGUMENTS
+from jobqueue.model.job_fields import arguments_of
 from jobqueue.model.job_summary import JobSummary, JobSummaryPage
 from jobqueue.model.rollout_batches import misfit, needs_several_hosts
 from jobqueue.model.states import ExecutionState, JobStatus
@@ -257,7 +257,7 @@ class Jobs:
             entry,
             entry_mark,
             job.fire,
-            *(field.argument_value(getattr(request, field.name)) for field in ARGUMENTS),
+            *arguments_of(request),
         )
 
     def _outcome(self, job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
