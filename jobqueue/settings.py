@@ -53,6 +53,9 @@ _SECRET = re.compile(r"[\x21-\x7e]{32,4096}")
 _CONTEXT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _CLAIM = re.compile(r"[\x21-\x7e]{1,256}")
 _SCOPE = re.compile(r"[!#-+\--\[\]-~]{1,100}")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_REGION = re.compile(r"[a-z0-9-]{1,40}")
+_S3_PREFIX = re.compile(r"([A-Za-z0-9_-][A-Za-z0-9._-]*/){1,10}")
 _LISTEN = re.compile(r"[A-Za-z0-9:._%-]{1,253}")
 _HOST = re.compile(r"\*|(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[?[0-9A-Fa-f:.]{2,45}\]?")
 
@@ -102,6 +105,14 @@ class Settings:
     ``max_package_bytes``    largest package that can be uploaded
     ``max_packages_bytes``   total size of all uploaded packages in Redis
     ``package_ttl_seconds``  how long a package is kept after it was last used
+    ``s3_bucket``            the API keeps the content of large objects in this bucket of an S3 service, not in Redis
+    ``s3_endpoint``          address of the service, at which agents reach it, too; else that of AWS in ``s3_region``
+    ``s3_region``            region of the bucket
+    ``s3_prefix``            how the names of all keys in the bucket begin
+    ``s3_credentials``       file with the credentials, as AWS's command line has it; else AWS_* of the environment
+    ``s3_min_bytes``         smaller content stays in Redis
+    ``s3_address_seconds``   how long an address of content is valid that the API signs for agents
+    ``max_object_bytes``     largest object in the bucket
     ``max_unpacked_bytes``   size limit of one unpacked package
     ``data_dir``             where the collections of aggregations are; <state_dir>/data
     ``api_secret``           secret that seals the API's records and sessions, at least 32 characters, the same for all
@@ -185,6 +196,14 @@ class Settings:
     max_package_bytes: int = 100 * 1024**2
     max_packages_bytes: int = 2 * 1024**3
     package_ttl_seconds: int = 604_800
+    s3_bucket: str = ""
+    s3_endpoint: str = ""
+    s3_region: str = "us-east-1"
+    s3_prefix: str = "jobqueue/"
+    s3_credentials: Path | None = None
+    s3_min_bytes: int = 1024**2
+    s3_address_seconds: int = 900
+    max_object_bytes: int = 5 * 1024**3
     max_unpacked_bytes: int = 1024**3
     data_dir: Path = Path()
     api_secret: str | None = field(default=None, repr=False)
@@ -607,6 +626,7 @@ def _log_level(value: Any) -> str:
 _CLAIMS = "a web token must name its iss and aud; otherwise a token issued for another service would be accepted."
 _PROVIDER = "people who sign in at a provider are known by the tokens of jwt_issuer, verified by its published keys."
 _CLIENT = "without a client that is registered with the provider, there is no signing in by it."
+_BUCKET_NEEDED = "it is of no use without the name of the bucket."
 _PAIR = "TLS needs a certificate and its key."
 #: A setting, another one that it requires, and why.
 _TOGETHER = (
@@ -620,6 +640,8 @@ _TOGETHER = (
     ("oidc_client_id", "jwt_jwks", _PROVIDER),
     ("oidc_client_secret", "oidc_client_id", _CLIENT),
     ("oidc_device_client_id", "oidc_client_id", _CLIENT),
+    ("s3_endpoint", "s3_bucket", _BUCKET_NEEDED),
+    ("s3_credentials", "s3_bucket", _BUCKET_NEEDED),
     ("tls_cert", "tls_key", _PAIR),
     ("tls_key", "tls_cert", _PAIR),
 )
@@ -664,6 +686,14 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "max_package_bytes": _integer(1024, 512 * 1024**2),
     "max_packages_bytes": _integer(1024, 1024**4),
     "package_ttl_seconds": _integer(60, 10 * 366 * 86_400),
+    "s3_bucket": _matching(_BUCKET, "the name of a bucket: 3 to 63 lower-case letters, digits, dots and hyphens"),
+    "s3_endpoint": _http_url,
+    "s3_region": _matching(_REGION, "the name of a region, as us-east-1"),
+    "s3_prefix": _matching(_S3_PREFIX, "names that end with a slash, as jobqueue/"),
+    "s3_credentials": _folder,
+    "s3_min_bytes": _integer(0, 512 * 1024**2),
+    "s3_address_seconds": _integer(60, 604_800),
+    "max_object_bytes": _integer(1024, 64 * 1024**3),
     "max_unpacked_bytes": _integer(1024, 1024**4),
     "data_dir": _folder,
     "api_secret": _matching(_SECRET, "32 to 4096 visible ASCII characters without blanks"),
