@@ -172,8 +172,10 @@ def deploy(context: click.Context, /, name: str, path: str, options: Sequence[st
 @click.option("--on", "targets", metavar="TARGET", multiple=True, required=True, shell_complete=targets_like)
 @click.option("--output", "-o", type=click.Path(), metavar="FILE", required=True, help="The archive to write (.zip).")
 @click.option("--max-files", type=click.IntRange(1), help="A host with more files sends none. Default: 100.")
-@click.option("--max-bytes", type=click.IntRange(1), help="A host whose files have more bytes sends none: 16 MiB.")
-@click.option("--max-total-bytes", type=click.IntRange(1), help="Of all hosts, each an equal share: 256 MiB.")
+@click.option("--max-bytes", type=click.IntRange(1), help="A host with more bytes sends none. Default: 16 MiB.")
+@click.option(
+    "--max-total-bytes", type=click.IntRange(1), help="For all hosts together, in equal shares. Default: 256 MiB."
+)
 @click.option("--timeout", type=duration, metavar="DURATION", help="Maximum run time on a host, such as 30s.")
 @click.option("--wait-timeout", type=duration, metavar="DURATION", help="Stop waiting after this time.")
 @json_option
