@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from jobqueue.errors import NotFound
 from jobqueue.ledger.executions import Claim
 from jobqueue.ledger.keys import Keys
-from jobqueue.ledger.packages import PIECE_BYTES
 from jobqueue.ledger.scripts import Scripts
+from jobqueue.model.pieces import PIECE_BYTES
 
 _DIGITS = 17
 
