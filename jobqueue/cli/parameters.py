@@ -20,7 +20,9 @@ from jobqueue.plain_text import decoded, reason_of
 _PAIR = re.compile(r"([^=:]+)(:=|=|:)(.*)", re.DOTALL)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the API's JSON.")
-oneline_option = click.option("--oneline", is_flag=True, help="One line a host: host | exit code | first line.")
+#: For commands that do not call the API.
+local_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+oneline_option = click.option("--oneline", is_flag=True, help="One line per host: host | exit code | first line.")
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 full_option = click.option("--full", is_flag=True, help="Do not shorten the output, even for many agents.")
 

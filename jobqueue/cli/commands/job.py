@@ -233,13 +233,13 @@ def list_jobs(  # noqa: PLR0913 - one for each option
 
 @job.command()
 @_id
-@click.option("--executions", is_flag=True, help="All of its executions instead, by hostname.")
-@click.option("--group", is_flag=True, help="All of its executions instead, equal answers together.")
+@click.option("--executions", is_flag=True, help="Show all executions instead, by hostname.")
+@click.option("--group", is_flag=True, help="Show all executions instead, equal answers together.")
 @click.option(
     "--state",
     type=states,
     metavar="STATE[,STATE...]",
-    help=f"Executions in this state, one of {', '.join(ExecutionState)}, or in one of several.",
+    help=f"Only executions in one of these states: {', '.join(ExecutionState)}.",
 )
 @oneline_option
 @full_option
@@ -249,7 +249,7 @@ def get(
 ) -> None:
     """Show a job: its agents (failures first), its timeline, the answers.
 
-    Of a job for more than 1,000 agents, the first 1,000; --executions and --group cover all.
+    Of a job on more than 1,000 agents, it shows the first 1,000; --executions and --group show all.
     """
     if executions and group:
         raise click.UsageError("--executions and --group cannot be combined; give one of them.")
@@ -396,7 +396,7 @@ def abort(job_ids: Sequence[str], as_json: bool) -> None:
 def retry(job_ids: Sequence[str], target: str | None, only: Sequence[str], yes: bool, as_json: bool) -> None:
     """Submit jobs again and print the new ids.
 
-    Asks before a job runs again on several hosts, or where it has completed; --yes answers.
+    Asks before a job runs again on several hosts, or where it has completed; --yes skips the question.
     """
 
     def again(client: Client, job_id: str) -> dict[str, Any]:
@@ -410,7 +410,9 @@ def retry(job_ids: Sequence[str], target: str | None, only: Sequence[str], yes: 
 
 @job.command()
 @_id
-@click.option("--on", "target", metavar="TARGET", shell_complete=targets_like, help="A different target for the retry.")
+@click.option(
+    "--on", "target", metavar="TARGET", shell_complete=targets_like, help="A different target for the new job."
+)
 @click.option(
     "-d",
     "pairs",
@@ -444,7 +446,7 @@ def rerun(  # noqa: PLR0913 - one for each option
     jobqueue job rerun 6f1c2f8e --on web1 --edit
 
     The new job has the same operation, data, target, title, tags, timeout, priority and retries. A retry, in contrast,
-    is the same work again, and both jobs name each other. Asks as a retry does; --yes answers.
+    is the same work again, and both jobs name each other. Asks as a retry does; --yes skips the question.
     """
     with connect() as client:
         first = client.job(job_id_of(client, job_id))
