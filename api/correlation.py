@@ -10,6 +10,6 @@ HEADER = "X-Request-Id"
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}")
 
 
-def chosen(theirs: str) -> str:
+def chosen(request_id: str) -> str:
     """The caller's own id if it is safe to repeat, else a new one."""
-    return theirs if theirs and _SAFE.fullmatch(theirs) else str(uuid.uuid4())
+    return request_id if request_id and _SAFE.fullmatch(request_id) else str(uuid.uuid4())

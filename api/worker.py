@@ -74,8 +74,8 @@ class Worker(GeventWorker):
         """Serve one request."""
         sock.give_turn()  # requests may have arrived in advance, any number of them
         if req.version >= (1, 1) and not any(name == "HOST" for name, _ in req.headers):
-            theirs = next((value for name, value in req.headers if name == _ID_HEADER), "")
-            self._refuse(sock, server_refusal.NO_HOST, chosen(theirs))
+            request_id = next((value for name, value in req.headers if name == _ID_HEADER), "")
+            self._refuse(sock, server_refusal.NO_HOST, chosen(request_id))
             raise StopIteration
         req.body = CheckedBody(req)
         joined = _Joined(sock)

@@ -15,7 +15,7 @@ from benchmarks.scale import Scale
 from benchmarks.site import Site
 from benchmarks.submit import AUTHORIZATION
 from jobqueue.ledger.executions import Claim
-from jobqueue.ledger.jobs import NewJob
+from jobqueue.ledger.new_jobs import NewJob
 from jobqueue.model.agent import Heartbeat
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.submission import Submission
@@ -79,7 +79,7 @@ def _broadcasts(site: Site) -> str:
     job_id = ""
     for _ in range(_BROADCASTS):
         job_id = str(uuid.uuid4())
-        site.ledger.jobs.create(
+        site.ledger.new_jobs.create(
             NewJob(job_id, document, Submission(operation, target="_all"), Target.parse("_all"), is_idempotent=False),
             "",
         )

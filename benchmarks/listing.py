@@ -15,7 +15,7 @@ from benchmarks.scale import Scale
 from benchmarks.site import Site
 from benchmarks.submit import AUTHORIZATION
 from jobqueue.ledger.executions import Claim
-from jobqueue.ledger.jobs import NewJob, Stored
+from jobqueue.ledger.new_jobs import NewJob, Stored
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.submission import Submission
 from jobqueue.model.target import Target
@@ -162,7 +162,7 @@ def _create(site: Site, target: Target, count: int) -> Iterator[str]:
             )
             for _ in range(min(_CHUNK, count - first))
         ]
-        for answer in site.ledger.jobs.create_many(jobs, ""):
+        for answer in site.ledger.new_jobs.create_many(jobs, ""):
             if not isinstance(answer, Stored):
                 raise answer
             yield answer.accepted.job_id

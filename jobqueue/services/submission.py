@@ -23,7 +23,7 @@ from jobqueue.errors import (
     UnknownTarget,
 )
 from jobqueue.ledger.due import Due
-from jobqueue.ledger.jobs import Jobs, NewJob, Stored
+from jobqueue.ledger.new_jobs import NewJob, NewJobs, Stored
 from jobqueue.ledger.rate_limits import Charge
 from jobqueue.model.audit import AuditEntry
 from jobqueue.model.job_fields import document_of
@@ -65,7 +65,7 @@ class JobSubmitter:
 
     def __init__(
         self,
-        jobs: Jobs,
+        new_jobs: NewJobs,
         sender: Sender,
         operations: Registry,
         signer: WorkSigner,
@@ -73,7 +73,7 @@ class JobSubmitter:
         resolver: TargetResolver,
         planner: Planner,
     ) -> None:
-        self._jobs = jobs
+        self._new_jobs = new_jobs
         self._sender = sender
         self._operations = operations
         self._signer = signer
@@ -100,7 +100,7 @@ class JobSubmitter:
         """
         new = self._prepare(submission, only, job_id, audit_entry)
         try:
-            stored = self._jobs.create(new, self._sender.template)
+            stored = self._new_jobs.create(new, self._sender.template)
         except LedgerUncertain as error:
             return _unconfirmed(new, error)
         except UnknownTarget as error:
@@ -165,7 +165,7 @@ class JobSubmitter:
 
     def _create_many(self, new: list[NewJob]) -> list[Stored | JobQueueError]:
         """Store jobs and send the messages of those that were stored; returns the ledger's answer for each."""
-        outcomes = self._jobs.create_many(new, self._sender.template)
+        outcomes = self._new_jobs.create_many(new, self._sender.template)
         self._settle(zip(new, outcomes, strict=True))
         self._send([(job, stored) for job, stored in zip(new, outcomes, strict=True) if isinstance(stored, Stored)])
         return outcomes

@@ -21,8 +21,8 @@ from nacl.signing import SigningKey
 
 from benchmarks.site import TOKEN, Site
 from jobqueue.ledger.executions import Claim
-from jobqueue.ledger.jobs import NewJob
 from jobqueue.ledger.ledger import Ledger
+from jobqueue.ledger.new_jobs import NewJob
 from jobqueue.model.agent import Heartbeat, Registration
 from jobqueue.model.alert import AGENTS_LOST, CONNECTIONS_SCARCE
 from jobqueue.model.states import ExecutionState
@@ -118,7 +118,7 @@ class Fleet:
             Target.parse(target),
             is_idempotent=False,
         )
-        self.ledger.jobs.create(new, "")
+        self.ledger.new_jobs.create(new, "")
         return job_id
 
     def run(self, job_id: str, host: str, outcome: tuple[ExecutionState, Any, str] | None, slot: str = "") -> None:

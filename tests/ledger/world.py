@@ -14,8 +14,8 @@ import redis
 
 from jobqueue.dispatch.sender import Sender
 from jobqueue.ledger.executions import Claim, Finished, Refusal
-from jobqueue.ledger.jobs import NewJob, Stored
 from jobqueue.ledger.ledger import Ledger
+from jobqueue.ledger.new_jobs import NewJob, Stored
 from jobqueue.model.agent import Registration
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.job_fields import document_of
@@ -60,7 +60,7 @@ class World:
         self.client = client
         self.clock = clock
         self.ledger = Ledger(client, settings(), now=clock)
-        self.jobs = self.ledger.jobs
+        self.jobs, self.new_jobs = self.ledger.jobs, self.ledger.new_jobs
         self.executions = self.ledger.executions
         self.agents = self.ledger.agents
         self.template = message_template()
@@ -100,7 +100,7 @@ class World:
         return self.store(target, **options).accepted.job_id
 
     def store(self, target: str = ANY, **options: Any) -> Stored:
-        return self.jobs.create(self.new_job(target, **options), self.template)
+        return self.new_jobs.create(self.new_job(target, **options), self.template)
 
     def job(self, job_id: str) -> Job:
         return self.jobs.get(job_id)

@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from jobqueue.cli.candidates import targets_like
-from jobqueue.cli.commands.job import EXIT_JOB_FAILED, GOOD_STATUSES
 from jobqueue.cli.commands.run import run
 from jobqueue.cli.connection import EXIT_INTERRUPTED, ClientGroup, connect
+from jobqueue.cli.finishing import EXIT_JOB_FAILED, GOOD_STATUSES
 from jobqueue.cli.interrupt import settle_interrupted
 from jobqueue.cli.job_ids import job_id_of
 from jobqueue.cli.local_file import write_whole
@@ -82,13 +82,13 @@ def list_files(*, full: bool, as_json: bool) -> None:
 def show(name: str, *, as_json: bool) -> None:
     """Show an object with the versions that are kept, newest first."""
     with connect() as client:
-        found = client.files.get(name)
+        stored = client.files.get(name)
     out = screen()
     if as_json:
-        out.json(found)
+        out.json(stored)
         return
-    out.line(f"{one_line(found.get('name'))}  deployed at {found.get('deployments')} paths of hosts")
-    out.table(VERSIONS, [version_row(out, one) for one in found.get("versions", ())])
+    out.line(f"{one_line(stored.get('name'))}  deployed at {stored.get('deployments')} paths of hosts")
+    out.table(VERSIONS, [version_row(out, one) for one in stored.get("versions", ())])
 
 
 @file.command()
@@ -123,12 +123,12 @@ def delete(name: str, *, force: bool, yes: bool) -> None:
 def stale(*, full: bool, as_json: bool) -> None:
     """List deployments that are older than their objects, by host and path."""
     with connect() as client:
-        found = list(client.files.stale())
+        deployments = list(client.files.stale())
     out = screen(full=full)
     if as_json:
-        out.json({"stale": found, "total": len(found)})
+        out.json({"stale": deployments, "total": len(deployments)})
         return
-    out.table(STALE, [stale_row(out, one) for one in found])
+    out.table(STALE, [stale_row(out, deployment) for deployment in deployments])
 
 
 @file.command(context_settings={"ignore_unknown_options": True})

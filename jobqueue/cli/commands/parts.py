@@ -17,7 +17,8 @@ from jobqueue.env_file import read_env_file
 from jobqueue.errors import InvalidSettings, InvalidTarget
 from jobqueue.extras import require
 from jobqueue.plain_text import decoded, reason_of
-from jobqueue.settings import Settings, parse_labels
+from jobqueue.setting_checks import parse_labels
+from jobqueue.settings import Settings
 from jobqueue.standalone.ports import LOOPBACK
 
 FLOWER_PORT = 5555

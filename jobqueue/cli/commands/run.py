@@ -12,9 +12,9 @@ import click
 
 from jobqueue.cli.candidates import operations_like
 from jobqueue.cli.check import check_options, take_check, with_check
-from jobqueue.cli.commands.job import EXIT_JOB_FAILED, GOOD_STATUSES
 from jobqueue.cli.concurrency import concurrency_options, take_concurrency
 from jobqueue.cli.connection import EXIT_INTERRUPTED, ClientCommand, connect
+from jobqueue.cli.finishing import EXIT_JOB_FAILED, GOOD_STATUSES
 from jobqueue.cli.fleet_plan import announce
 from jobqueue.cli.interrupt import settle_interrupted
 from jobqueue.cli.job_options import JobOptions, job_options
