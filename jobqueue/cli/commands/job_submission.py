@@ -147,7 +147,7 @@ def submit(  # noqa: PLR0913 - one for each option
 def retry(job_ids: Sequence[str], target: str | None, only: Sequence[str], yes: bool, as_json: bool) -> None:
     """Submit jobs again and print the new ids.
 
-    Asks before a job runs again on several hosts, or where it has completed; --yes answers.
+    Asks before a job runs again on several hosts, or where it has completed; --yes skips the question.
     """
 
     def again(client: Client, job_id: str) -> dict[str, Any]:
@@ -161,7 +161,9 @@ def retry(job_ids: Sequence[str], target: str | None, only: Sequence[str], yes: 
 
 @click.command()
 @job_id_argument
-@click.option("--on", "target", metavar="TARGET", shell_complete=targets_like, help="A different target for the retry.")
+@click.option(
+    "--on", "target", metavar="TARGET", shell_complete=targets_like, help="A different target for the new job."
+)
 @click.option(
     "-d",
     "pairs",
@@ -195,7 +197,7 @@ def rerun(  # noqa: PLR0913 - one for each option
     jobqueue job rerun 6f1c2f8e --on web1 --edit
 
     The new job has the same operation, data, target, title, tags, timeout, priority and retries. A retry, in contrast,
-    is the same work again, and both jobs name each other. Asks as a retry does; --yes answers.
+    is the same work again, and both jobs name each other. Asks as a retry does; --yes skips the question.
     """
     with connect() as client:
         first = client.job(job_id_of(client, job_id))

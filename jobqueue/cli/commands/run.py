@@ -108,9 +108,9 @@ def run(  # noqa: PLR0913 - one for each option
     jobqueue run @deploy -p version=1.4
 
     One word such as node.uptime.get is an operation; all else is a line for /bin/sh. Work that may change hosts needs
-    --on. The output of a single host is printed as it arrives; of several hosts, progress, and then each line behind
-    the name of its host. The last line (on standard error) counts the hosts. Ctrl-C asks whether to cancel the job; in
-    a pipe it continues.
+    --on. The output of a single host is printed as it arrives. For several hosts, progress is shown first, and then
+    each line after the name of its host. The last line (on standard error) counts the hosts. Ctrl-C asks whether to
+    cancel the job; in a pipe, the job continues.
 
     Exit code: 0 completed or skipped on every host, 1 any other end (also --wait-timeout), 2 usage or connection.
     """

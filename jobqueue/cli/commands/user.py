@@ -101,7 +101,7 @@ def enable(names: Sequence[str], as_json: bool) -> None:
 @user.command()
 @_names
 def delete(names: Sequence[str]) -> None:
-    """Remove users."""
+    """Delete users."""
     name_each(names, Client.delete_user, "deleted")
 
 
