@@ -27,6 +27,7 @@ class Parents:
         self._keys = storage.keys
         self._scripts = storage.scripts
         self._audit = storage.audit
+        self._seal = storage.seal
         self._keep_ms = keep_seconds * 1000
         self._now = now
         remedy = "It is not used; the parts that its cells have run are listed there."
@@ -96,6 +97,10 @@ class Parents:
         if parent is None:
             raise JobNotFound.of(parent_id)
         return parent
+
+    def mark(self, parent_id: str, cell: str) -> str:
+        """What distinguishes the part of a cell from other jobs there: no caller of the cell can know it beforehand."""
+        return self._seal.mark("part", f"{cell}|{parent_id}")
 
     def time(self) -> int:
         """The ledger's clock, in microseconds."""
