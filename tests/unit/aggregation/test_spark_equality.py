@@ -171,6 +171,8 @@ def test_values_that_are_refused_while_the_query_runs(tmp_path: Path, expression
         "to_date(y, 5)",
         "to_timestamp(z, 5)",
         "unix_timestamp(y, i)",
+        # DuckDB takes a constant only
+        "substring_index(s, t, 2)",
         # Spark gives another type
         "nullifzero(n)",
         "nullifzero(t)",
