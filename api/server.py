@@ -181,7 +181,10 @@ class Server(BaseApplication):
         make = partial(submission_of, services=services)
         scheduler = Scheduler(services.ledger, services.submit, services.cancel_for, owners, make)
         notifier = Notifier(services.ledger, Deliverer(services.ledger, services.channels, owners))
-        for name, run in (("scheduler", scheduler.run), ("notifier", notifier.run), ("doorkeeper", doorkeeper.run)):
+        background = [("scheduler", scheduler.run), ("notifier", notifier.run), ("doorkeeper", doorkeeper.run)]
+        if services.bucket_keeper is not None:
+            background.append(("bucket", services.bucket_keeper.run))
+        for name, run in background:
             self.start_thread(name, run)
         return create_app(self.settings, services)
 

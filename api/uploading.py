@@ -77,6 +77,10 @@ class Form:
     fields: dict[str, str]
     file: IO[bytes]
 
+    def size(self) -> int:
+        """How many bytes the file has."""
+        return self.file.seek(0, io.SEEK_END) - self.file.seek(0)
+
     def pieces(self) -> Iterator[bytes]:
         """The bytes of the file."""
         while piece := self.file.read(_READ_BYTES):

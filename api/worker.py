@@ -86,7 +86,7 @@ class Worker(GeventWorker):
             is_last = True
         finally:
             joined.flush()
-        if not joined.is_ended and (req.body.failed or not self._discard(req.body)):
+        if not joined.is_ended and (req.body.failed or not (req.body.is_read or self._discard(req.body))):
             self._linger(sock)
             raise StopIteration
         if is_last or joined.is_ended:

@@ -30,6 +30,9 @@ _SECRET = re.compile(r"[\x21-\x7e]{32,4096}")
 _CONTEXT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _CLAIM = re.compile(r"[\x21-\x7e]{1,256}")
 _SCOPE = re.compile(r"[!#-+\--\[\]-~]{1,100}")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_REGION = re.compile(r"[a-z0-9-]{1,40}")
+_S3_PREFIX = re.compile(r"([A-Za-z0-9_-][A-Za-z0-9._-]*/){1,10}")
 _LISTEN = re.compile(r"[A-Za-z0-9:._%-]{1,253}")
 _HOST = re.compile(r"\*|(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[?[0-9A-Fa-f:.]{2,45}\]?")
 
@@ -247,6 +250,7 @@ def _log_level(value: Any) -> str:
 _CLAIMS = "a web token must name its iss and aud; otherwise a token issued for another service would be accepted."
 _PROVIDER = "people who sign in at a provider are known by the tokens of jwt_issuer, verified by its published keys."
 _CLIENT = "without a client that is registered with the provider, there is no signing in by it."
+_BUCKET_NEEDED = "it is of no use without the name of the bucket."
 _PAIR = "TLS needs a certificate and its key."
 #: A setting, another one that it requires, and why.
 TOGETHER = (
@@ -260,6 +264,8 @@ TOGETHER = (
     ("oidc_client_id", "jwt_jwks", _PROVIDER),
     ("oidc_client_secret", "oidc_client_id", _CLIENT),
     ("oidc_device_client_id", "oidc_client_id", _CLIENT),
+    ("s3_endpoint", "s3_bucket", _BUCKET_NEEDED),
+    ("s3_credentials", "s3_bucket", _BUCKET_NEEDED),
     ("tls_cert", "tls_key", _PAIR),
     ("tls_key", "tls_cert", _PAIR),
 )
@@ -303,6 +309,14 @@ CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "max_package_bytes": _integer(1024, 512 * 1024**2),
     "max_packages_bytes": _integer(1024, 1024**4),
     "package_ttl_seconds": _integer(60, 10 * 366 * 86_400),
+    "s3_bucket": _matching(_BUCKET, "the name of a bucket: 3 to 63 lower-case letters, digits, dots and hyphens"),
+    "s3_endpoint": _http_url,
+    "s3_region": _matching(_REGION, "the name of a region, as us-east-1"),
+    "s3_prefix": _matching(_S3_PREFIX, "names that end with a slash, as jobqueue/"),
+    "s3_credentials": _folder,
+    "s3_min_bytes": _integer(0, 512 * 1024**2),
+    "s3_address_seconds": _integer(60, 604_800),
+    "max_object_bytes": _integer(1024, 64 * 1024**3),
     "max_unpacked_bytes": _integer(1024, 1024**4),
     "data_dir": _folder,
     "api_secret": _matching(_SECRET, "32 to 4096 visible ASCII characters without blanks"),

@@ -79,6 +79,14 @@ class Settings:
     ``max_package_bytes``    largest package that can be uploaded
     ``max_packages_bytes``   total size of all uploaded packages in Redis
     ``package_ttl_seconds``  how long a package is kept after it was last used
+    ``s3_bucket``            the API keeps the content of large objects in this bucket of an S3 service, not in Redis
+    ``s3_endpoint``          address of the service, at which agents reach it, too; else that of AWS in ``s3_region``
+    ``s3_region``            region of the bucket
+    ``s3_prefix``            how the names of all keys in the bucket begin
+    ``s3_credentials``       file with the credentials, as AWS's command line has it; else AWS_* of the environment
+    ``s3_min_bytes``         smaller content stays in Redis
+    ``s3_address_seconds``   how long an address of content is valid that the API signs for agents
+    ``max_object_bytes``     largest object in the bucket
     ``max_unpacked_bytes``   size limit of one unpacked package
     ``data_dir``             where the collections of aggregations are; <state_dir>/data
     ``api_secret``           secret that seals the API's records and sessions, at least 32 characters, the same for all
@@ -162,6 +170,14 @@ class Settings:
     max_package_bytes: int = 100 * 1024**2
     max_packages_bytes: int = 2 * 1024**3
     package_ttl_seconds: int = 604_800
+    s3_bucket: str = ""
+    s3_endpoint: str = ""
+    s3_region: str = "us-east-1"
+    s3_prefix: str = "jobqueue/"
+    s3_credentials: Path | None = None
+    s3_min_bytes: int = 1024**2
+    s3_address_seconds: int = 900
+    max_object_bytes: int = 5 * 1024**3
     max_unpacked_bytes: int = 1024**3
     data_dir: Path = Path()
     api_secret: str | None = field(default=None, repr=False)

@@ -122,8 +122,8 @@ def get_file(name: str) -> Response:
 def put_file(loaded: dict[str, Any], name: str) -> Response:
     """Upload an object, or a new version of it, as the raw bytes of the body
 
-    Content that the newest version has already makes no new version. JOBQUEUE_MAX_PACKAGE_BYTES bounds it, not the
-    limit on other bodies.
+    Content that the newest version has already makes no new version. JOBQUEUE_MAX_PACKAGE_BYTES bounds it, or with
+    a bucket JOBQUEUE_MAX_OBJECT_BYTES, not the limit on other bodies.
     """
     uploading.check_plain("file")
     upload = Upload(
@@ -180,7 +180,7 @@ def get_content(loaded: dict[str, Any], name: str) -> Response:
 
 def from_form(*, force: bool) -> Uploaded:
     """The object that the request uploads as a form: ``name``, ``content_type`` and ``file``."""
-    with uploading.form("file", "file", services().packages.max_bytes) as form:
+    with uploading.form("file", "file", services().objects.max_bytes) as form:
         unknown = sorted(form.fields.keys() - {"name", "content_type"})
         if unknown:
             raise InvalidInput.of(unknown[0][:80], "Unknown field; the known ones are name, content_type, file.")
@@ -188,7 +188,7 @@ def from_form(*, force: bool) -> Uploaded:
         audit.note(object=name)
         if content_type not in CONTENT_TYPES:
             raise InvalidInput.of("content_type", f"Must be one of {', '.join(CONTENT_TYPES)}.")
-        upload = Upload(name, content_type, only_new=not force, force=force)
+        upload = Upload(name, content_type, form.size(), only_new=not force, force=force)
         return services().objects.put(upload, form.pieces(), principal())
 
 

@@ -42,6 +42,7 @@ from jobqueue.settings import Settings
 
 if TYPE_CHECKING:
     from jobqueue.ledger.acknowledgements import Acknowledgements
+    from jobqueue.ledger.bucket_contents import BucketContents
     from jobqueue.ledger.cell_hosts import CellHosts
     from jobqueue.ledger.configurations import Configurations
     from jobqueue.ledger.credentials import Credentials
@@ -139,6 +140,12 @@ class Ledger:
             ttl_seconds=settings.package_ttl_seconds,
             now=now,
         )
+
+    @built_once
+    def bucket_contents(self) -> BucketContents:
+        from jobqueue.ledger.bucket_contents import BucketContents
+
+        return BucketContents(self.keys, self.scripts, self.packages, self._now)
 
     @built_once
     def rollouts(self) -> Rollouts:

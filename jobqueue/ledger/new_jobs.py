@@ -32,7 +32,7 @@ from jobqueue.ledger.staging import Staging
 from jobqueue.ledger.tamper_alarm import TamperAlarm
 from jobqueue.model.agent import AgentState
 from jobqueue.model.audit import AuditEntry
-from jobqueue.model.job_fields import ARGUMENTS
+from jobqueue.model.job_fields import arguments_of
 from jobqueue.model.rollout_batches import misfit, needs_several_hosts
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.target import Target, TargetKind
@@ -217,7 +217,7 @@ class NewJobs:
             entry,
             entry_mark,
             job.fire,
-            *(field.argument_value(getattr(request, field.name)) for field in ARGUMENTS),
+            *arguments_of(request),
         )
 
     def _outcome(self, job: NewJob, answer: list[Any]) -> Stored | JobQueueError:

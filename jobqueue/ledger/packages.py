@@ -126,6 +126,12 @@ class Packages:
             yield piece
             number, have = number + 1, have + len(piece)
 
+    def commit_in_bucket(self, name: str, size: int, sha256: str) -> PackageInfo | None:
+        """The package whose bytes are in the bucket, from now on; None if the upload is unknown or took too long."""
+        mark = self._seal.mark(_location(name), _sealed(size, sha256))
+        record = self._scripts.call("commit_content", self._now(), name, size, sha256, self._keep, mark)
+        return _info(name, record) if record else None
+
     def sweep(self, limit: int) -> int:
         """Remove expired packages and uploads, at most ``limit`` of each; returns how many were removed."""
         return int(self._scripts.call("sweep_uploads", self._now(), limit, self._keep))

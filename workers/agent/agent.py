@@ -29,6 +29,7 @@ from workers.agent.consumer.rejected_messages import RejectedMessages
 from workers.agent.consumer.steps import presence_step
 from workers.agent.consumer.worker import AgentWorker
 from workers.agent.execution.agent_ledger import AgentLedger
+from workers.agent.execution.bucket_download import BucketDownload
 from workers.agent.execution.deployments import HostDeploymentLog
 from workers.agent.execution.executor import Executor
 from workers.agent.execution.leases import LeaseKeeper
@@ -76,7 +77,11 @@ class Agent:
 
         # execution
         packages = PackageCache(
-            ledger.packages, settings.cache_dir / "packages", settings.max_cached_packages_bytes, self._closing
+            ledger.packages,
+            settings.cache_dir / "packages",
+            settings.max_cached_packages_bytes,
+            self._closing,
+            BucketDownload(ledger.bucket_contents, keys, self._closing),
         )
         self._pump = OutputPump(ledger.output, settings.max_log_bytes)
         agent_ledger = AgentLedger(ledger.executions, identity, settings.hostname, self._closing)
