@@ -80,7 +80,7 @@ def test_a_client_that_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with closing(client), closing(server):
         asking = gevent.spawn(ask)
-        fair = FairSocket(server)
+        fair = FairSocket(server, 60.0)
         for _ in range(STEPS):
             assert fair.recv(1) == b"x"
             fair.give_turn()
