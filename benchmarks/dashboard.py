@@ -14,7 +14,7 @@ from benchmarks.report import Report, Row, milliseconds
 from benchmarks.scale import Scale
 from benchmarks.site import Site
 from benchmarks.submit import AUTHORIZATION
-from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.executions import Claim
 from jobqueue.ledger.new_jobs import NewJob
 from jobqueue.model.agent import Heartbeat
 from jobqueue.model.states import ExecutionState
@@ -85,7 +85,7 @@ def _broadcasts(site: Site) -> str:
         )
     for host in hosts:
         grant = site.ledger.executions.claim(job_id, host, host, "token")
-        assert isinstance(grant, Grant), grant
+        assert isinstance(grant, Claim), grant
         chance = rng.random()
         if chance < 0.05:
             site.ledger.executions.finish(grant, ExecutionState.FAILED, note=f"timed out on {host}")

@@ -14,7 +14,7 @@ from benchmarks.report import Report, Row, milliseconds
 from benchmarks.scale import Scale
 from benchmarks.site import Site
 from benchmarks.submit import AUTHORIZATION
-from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.executions import Claim
 from jobqueue.ledger.new_jobs import NewJob, Stored
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.submission import Submission
@@ -144,7 +144,7 @@ def fill(site: Site, count: int) -> float:
             del recent[:_FINISHED]
     for job_id in recent[-_FINISHED::2]:
         grant = site.ledger.executions.claim(job_id, target.text, target.text, "token")
-        assert isinstance(grant, Grant), grant
+        assert isinstance(grant, Claim), grant
         site.ledger.executions.finish(grant, ExecutionState.COMPLETED, out='{"data":{"hostname":"a"},"changed":false}')
     return time.perf_counter() - started
 

@@ -15,7 +15,7 @@ from benchmarks.report import Report, Row, median_ratio
 from benchmarks.scale import Scale
 from benchmarks.site import TOKEN, Site
 from jobqueue.dispatch.sender import Sender
-from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.executions import Claim
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.new_jobs import NewJob
 from jobqueue.ledger.scripts import Script
@@ -98,7 +98,7 @@ def _jobs(ledger: Ledger, template: str) -> None:
         job_id = str(uuid.uuid4())
         ledger.new_jobs.create(NewJob(job_id, document, Submission(_OPERATION), Target.parse(ANY), True), template)
         grant = ledger.executions.claim(job_id, ANY, _HOST, f"t{number}")
-        if not isinstance(grant, Grant):
+        if not isinstance(grant, Claim):
             raise BenchmarkError(f"a claim was refused: {grant.state}")
         ledger.executions.finish(grant, ExecutionState.COMPLETED, out='{"data":{}}')
 

@@ -20,14 +20,25 @@ class NativeThreads:
         """The function's answer, or its exception."""
         if not _is_gevent():
             return function(*args)
-        result: T = self._pool.apply(function, args)
-        return result
+        result, error = self._pool.apply(_outcome, (function, args))
+        if error is not None:
+            raise error
+        returned: T = result
+        return returned
 
     @cached_property
     def _pool(self) -> Any:
         from gevent.threadpool import ThreadPool
 
         return ThreadPool(self._most)
+
+
+def _outcome(function: Callable[..., T], args: tuple[Any, ...]) -> tuple[T | None, BaseException | None]:
+    """Its answer or its exception: gevent would print an exception with all its text."""
+    try:
+        return function(*args), None
+    except BaseException as error:  # noqa: BLE001 - raised again where the call is
+        return None, error
 
 
 def _is_gevent() -> bool:

@@ -330,7 +330,7 @@ class Jobs:
         return dict(zip(JobStatus, sizes, strict=True))
 
     def page(self, job_filter: JobFilter) -> JobPage:
-        """One page, newest first; of each job the first executions, or with ``wanted.summary`` none of a broadcast.
+        """One page, newest first; of each job the first executions, or with ``job_filter.summary`` none of a broadcast.
 
         By status and at most one other dimension, the cost does not depend on the number of stored jobs. By several
         dimensions, it is bounded (``JobIndex.find``). Raises ``InvalidInput`` for an offset beyond that bound.

@@ -46,5 +46,5 @@ def misfit(field: str, hosts: int) -> InvalidInput:
 
 def needs_several_hosts(target: str) -> InvalidInput:
     """The refusal of a rollout with a target of one host."""
-    sentence = f"Needs a target of several hosts: _all or a label; {target[:80]!r} is one host."
+    sentence = f"Needs a target of several hosts: _all, a label or an expression; {target[:80]!r} is one host."
     return InvalidInput.of("rollout", sentence)

@@ -20,7 +20,7 @@ from typing import Any
 from nacl.signing import SigningKey
 
 from benchmarks.site import TOKEN, Site
-from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.executions import Claim
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.new_jobs import NewJob
 from jobqueue.model.agent import Heartbeat, Registration
@@ -125,7 +125,7 @@ class Fleet:
         """Claim and finish; no outcome: it still runs."""
         self.clock.now += self.rng.randrange(5_000, 60_000)
         grant = self.ledger.executions.claim(job_id, slot or host, host, "token")
-        if not isinstance(grant, Grant) or outcome is None:
+        if not isinstance(grant, Claim) or outcome is None:
             return
         self.clock.now += self.rng.randrange(20_000, 900_000)
         state, data, note = outcome

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobqueue.ledger import measures
-from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.executions import Claim
 from jobqueue.model.measures import OTHER, Measures
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import ExecutionState, JobStatus
@@ -17,9 +17,9 @@ def read(world: World) -> Measures:
     return measures.read(world.ledger, [OPERATION], FleetReader(world.ledger.fleet, world.ledger.agents))
 
 
-def granted(world: World, job_id: str, slot: str, host: str, token: str = "t") -> Grant:  # noqa: S107 - no secret
+def granted(world: World, job_id: str, slot: str, host: str, token: str = "t") -> Claim:  # noqa: S107 - no secret
     grant = world.executions.claim(job_id, slot, host, token)
-    assert isinstance(grant, Grant)
+    assert isinstance(grant, Claim)
     return grant
 
 

@@ -29,9 +29,9 @@ _BOTH = 2
 def diff(job_id: str, hosts: Sequence[str], as_json: bool) -> None:
     """Compare the answers of two hosts to a job, line by line.
 
-    Without hosts, compares two groups of equal answers: the first (a failed one, if there is any) and the largest
-    of the others. Lines of the first answer alone begin with -, those of the second alone with +. Fields that differ in
-    every run, such as duration_ms, are not compared.
+    Without hosts, it compares the first group of equal answers (a failed one, if any host failed) with the largest
+    other group. Lines that only the first answer has begin with -, those that only the second has with +. Fields that
+    differ in every run, such as duration_ms, are not compared.
     """
     if len(hosts) not in (0, _BOTH):
         raise click.UsageError("Give two hosts, or none to compare the answers of two groups.")

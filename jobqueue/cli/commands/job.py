@@ -119,13 +119,13 @@ def list_jobs(  # noqa: PLR0913 - one for each option
 
 @job.command()
 @job_id_argument
-@click.option("--executions", is_flag=True, help="All of its executions instead, by hostname.")
-@click.option("--group", is_flag=True, help="All of its executions instead, equal answers together.")
+@click.option("--executions", is_flag=True, help="Show all executions instead, by hostname.")
+@click.option("--group", is_flag=True, help="Show all executions instead, equal answers together.")
 @click.option(
     "--state",
     type=states,
     metavar="STATE[,STATE...]",
-    help=f"Executions in this state, one of {', '.join(ExecutionState)}, or in one of several.",
+    help=f"Only executions in one of these states: {', '.join(ExecutionState)}.",
 )
 @oneline_option
 @full_option
@@ -135,7 +135,7 @@ def get(
 ) -> None:
     """Show a job: its agents (failures first), its timeline, the answers.
 
-    Of a job for more than 1,000 agents, the first 1,000; --executions and --group cover all.
+    Of a job on more than 1,000 agents, it shows the first 1,000; --executions and --group show all.
     """
     if executions and group:
         raise click.UsageError("--executions and --group cannot be combined; give one of them.")

@@ -161,7 +161,9 @@ def retry(job_ids: Sequence[str], target: str | None, only: Sequence[str], yes: 
 
 @click.command()
 @job_id_argument
-@click.option("--on", "target", metavar="TARGET", shell_complete=targets_like, help="A different target for the retry.")
+@click.option(
+    "--on", "target", metavar="TARGET", shell_complete=targets_like, help="A different target for the new job."
+)
 @click.option(
     "-d",
     "pairs",

@@ -76,7 +76,7 @@ def login(ctx: click.Context, may_replace: bool) -> None:
 @click.command(cls=_Command)
 @click.pass_context
 def logout(ctx: click.Context) -> None:
-    """Delete the tokens of `jobqueue login`, and revoke them at the provider where it allows this."""
+    """Delete the tokens of `jobqueue login`, and revoke them at the provider if it supports that."""
     contexts, context = _chosen(ctx)
     stored = Logins(contexts.path).take(context.name)
     if stored is None:

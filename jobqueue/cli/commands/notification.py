@@ -31,7 +31,9 @@ def notification() -> None:
 
 @notification.command("set")
 @_name
-@click.option("--event", "events", multiple=True, metavar="EVENT", help="Such as job.failed or job.*; may be repeated.")
+@click.option(
+    "--event", "events", multiple=True, metavar="EVENT", help="An event, such as job.failed or job.*; may be repeated."
+)
 @click.option("--webhook", metavar="URL", help="Send to this address; $NAME: to the one that the secret NAME holds.")
 @click.option("--secret", metavar="NAME", help="The secret of the API that signs messages to the webhook.")
 @click.option("--apprise", metavar="NAME", help="Send to the service whose Apprise URL is the secret NAME of the API.")

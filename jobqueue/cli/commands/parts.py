@@ -97,7 +97,7 @@ def front(
     metavar="K=V",
     multiple=True,
     callback=_labels,
-    help="A label; may be repeated; overrides JOBQUEUE_LABELS (k=v,k2=v2).",
+    help="A label; may be repeated; takes precedence over JOBQUEUE_LABELS (k=v,k2=v2).",
 )
 @click.option("--concurrency", type=int, help="Executions at a time.  [JOBQUEUE_CONCURRENCY, default 8]")
 @click.option(

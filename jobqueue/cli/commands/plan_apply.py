@@ -31,8 +31,8 @@ def apply(job_id: str, plan: str | None, as_json: bool, **options: Any) -> None:
     jobqueue run node.user.create --on group:web -d name=deploy --check --diff
     jobqueue job apply 6f1c2f8e --plan 3f2a9c0d41b7 --batch 25%
 
-    The new job has the operation, data and target of the check. A host on which the check would
-    show something else by now changes nothing, and its execution fails.
+    The new job has the operation, data and target of the check. A host that no longer needs exactly the change that
+    was checked on it refuses: its execution fails, and nothing is changed on it.
     """
     rollout = take_rollout(options)
     with connect() as client:

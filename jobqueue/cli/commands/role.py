@@ -52,7 +52,7 @@ def list_roles(as_json: bool) -> None:
 @role.command()
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 def delete(names: Sequence[str]) -> None:
-    """Remove unused roles."""
+    """Delete unused roles."""
     name_each(names, Client.delete_role, "deleted")
 
 

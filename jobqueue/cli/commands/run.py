@@ -107,10 +107,10 @@ def run(  # noqa: PLR0913 - one for each option
     jobqueue run node.package.install --on group:web -d name=nginx --check --diff
     jobqueue run @deploy -p version=1.4
 
-    One word such as node.uptime.get is an operation; anything else is a command line for /bin/sh. Work that may change
-    hosts needs --on. The output of a single host is printed as it arrives; for several hosts, progress is shown, then
+    One word such as node.uptime.get is an operation; all else is a line for /bin/sh. Work that may change hosts needs
+    --on. The output of a single host is printed as it arrives. For several hosts, progress is shown first, and then
     each line after the name of its host. The last line (on standard error) counts the hosts. Ctrl-C asks whether to
-    cancel the job; in a pipe the job continues.
+    cancel the job; in a pipe, the job continues.
 
     Exit code: 0 completed or skipped on every host, 1 otherwise (also after --wait-timeout), 2 wrong usage or no
     connection.
