@@ -15,7 +15,7 @@ from jobqueue.model.target import UNPLACED
 class ListedQueues:
     """Compares what waits with the lists that maintenance goes through; with ``repairs`` the lists are repaired.
 
-    ``scan`` yields the keys of a kind. Methods raise ``LedgerUnavailable``, ``RecordAltered`` for a list of another type.
+    ``scan`` yields the keys of a kind. Raises ``LedgerUnavailable``, and ``RecordAltered`` for a list of another type.
     """
 
     def __init__(
