@@ -108,11 +108,11 @@ def test_a_client_that_receives_slowly_gets_all() -> None:
     def receive() -> None:
         while data := client.recv(400_000):
             received.extend(data)
-            gevent.sleep(0.02)
+            gevent.sleep(0.1)
 
     reading = gevent.spawn(receive)
     with closing(client):
-        FairSocket(server, 0.2).sendall(sent)
+        FairSocket(server, 2.0).sendall(sent)
         server.close()
         reading.join()
     assert received == sent
