@@ -1,4 +1,4 @@
-"""What somebody else writes into the ledger's indexes and records: the verbs go on with all the others."""
+"""Foreign data in the ledger's indexes and records: the verbs continue with all other records."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def test_what_had_begun_nothing_is_not_lost(world: World) -> None:
     world.promote()
     second = world.claim(job_id, ANY, "b")
     world.executions.report(second, json.dumps({"info": {"phase": "setting_up"}}), is_idle=True)
-    assert report(world, second, phase="starting")  # from here on nobody knows how far it came
+    assert report(world, second, phase="starting")  # from here on it is unknown how far it came
     world.clock.advance(LEASE + 1)
     assert world.executions.reap(10) == (0, 1)
     assert world.state(job_id) is ExecutionState.LOST

@@ -67,7 +67,7 @@ def test_a_secret_is_made_once(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert ensure_secret(settings(tmp_path)) == made
     assert ensure_secret(settings(tmp_path, api_secret="g" * 32)) == "g" * 32
-    # whoever reads the settings to talk to the API does not read this
+    # a client that reads the settings to talk to the API does not read this
     assert Settings.from_env({"JOBQUEUE_STATE_DIR": str(path.parent)}).api_secret is None
 
 
@@ -154,7 +154,7 @@ def test_every_option_is_one_of_gunicorns(tmp_path: Path, monkeypatch: pytest.Mo
         assert (cfg.keepalive, cfg.graceful_timeout) == (server.KEEPALIVE_SECONDS, server.GRACEFUL_SECONDS)
         assert cfg.control_socket_disable is True
         assert cfg.accesslog is None
-        assert cfg.forwarded_allow_ips == cfg.forwarder_headers == [], "headers of whoever connects are believed"
+        assert cfg.forwarded_allow_ips == cfg.forwarder_headers == [], "headers of any client are trusted"
         assert cfg.preload_app is False, "the application must be imported after gevent has patched the worker"
     finally:
         os.close(descriptor)
