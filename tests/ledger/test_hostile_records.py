@@ -8,6 +8,8 @@ import pytest
 import redis
 
 from jobqueue.errors import RecordAltered
+from jobqueue.ledger.agents import UNREADABLE
+from jobqueue.model.agent import Agent
 from jobqueue.model.audit import AuditEntry
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.states import ExecutionState, JobStatus
@@ -170,6 +172,16 @@ def test_endless_deployments_of_a_host_are_not_read(real_world: World, records: 
     sent = _sent_by(world, lambda: page.append([one.hostname for one in world.ledger.deployments.page("", 10)[0]]))
     assert (page, sent < 100_000) == ([["b"]], True)
     assert world.client.hget("jobqueue:stats", "records_altered") == "1"
+
+
+@pytest.mark.realredis
+def test_an_agent_with_an_endless_value_is_not_read(real_world: World) -> None:
+    world = real_world
+    world.register("a", "b")
+    world.client.hset("jobqueue:agent:a", "x", "x" * 9_000_000)
+    agents: list[Agent] = []
+    assert _sent_by(world, lambda: agents.extend(world.ledger.agents.all())) < 100_000
+    assert [(agent.hostname, UNREADABLE in agent.conditions) for agent in agents] == [("a", True), ("b", False)]
 
 
 def _sent_by(world: World, read: Callable[[], object]) -> int:
