@@ -63,7 +63,7 @@ class Worker(GeventWorker):
         self._clients[current] = client
         try:
             if self._greet(client):
-                super().handle(listener, FairSocket(client), addr)
+                super().handle(listener, FairSocket(client, self.app.body_seconds), addr)
         finally:
             del self._clients[current]
 
@@ -84,8 +84,8 @@ class Worker(GeventWorker):
         """Serve one request."""
         sock.give_turn()  # requests may have arrived in advance, any number of them
         if req.version >= (1, 1) and not any(name == "HOST" for name, _ in req.headers):
-            theirs = next((value for name, value in req.headers if name == _ID_HEADER), "")
-            self._refuse(sock, server_refusal.NO_HOST, chosen(theirs))
+            request_id = next((value for name, value in req.headers if name == _ID_HEADER), "")
+            self._refuse(sock, server_refusal.NO_HOST, chosen(request_id))
             raise StopIteration
         req.body = CheckedBody(req)
         joined = _Joined(sock)
@@ -96,7 +96,7 @@ class Worker(GeventWorker):
             is_last = True
         finally:
             joined.flush()
-        if not joined.is_ended and (req.body.failed or not self._discard(req.body)):
+        if not joined.is_ended and (req.body.failed or not (req.body.is_read or self._discard(req.body))):
             self._linger(sock)
             raise StopIteration
         if is_last or joined.is_ended:
