@@ -6,7 +6,6 @@ import os
 import socket
 import ssl
 import uuid
-import warnings
 from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any
@@ -22,8 +21,6 @@ from api.fairness import FairSocket
 from api.live.closing import closing
 from jobqueue.errors import InvalidInput
 
-#: gevent's warning for one module that took names from ssl before they were patched; for any other it still warns.
-_HARMLESS = r"Monkey-patching ssl .*\(NOT patched\): \['jwt\.jwks_client \([^']*\)'\]"
 #: What libev calls an event of a socket that can be read.
 _READABLE = 1
 
@@ -49,13 +46,6 @@ class Worker(GeventWorker):
         super().__init__(*args, **kwargs)
         self._clients: dict[object, socket.socket] = {}
         self._idle: set[socket.socket] = set()
-
-    def patch(self) -> None:
-        """Let the standard library yield to gevent."""
-        with warnings.catch_warnings():
-            # imported with the keys of web tokens before the fork; its download of keys is not used here
-            warnings.filterwarnings("ignore", _HARMLESS)
-            super().patch()
 
     def handle(self, listener: Any, client: socket.socket, addr: Any) -> None:
         """Serve one connection."""

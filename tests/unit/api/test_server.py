@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import gevent
@@ -212,20 +210,3 @@ def test_a_stopping_worker_still_reads_what_has_arrived() -> None:
             assert ours.recv(100) == b"", "and then nothing more"
         ours.sendall(b"answer")
         assert theirs.recv(100) == b"answer"
-
-
-def test_a_worker_patches_the_standard_library_without_a_warning() -> None:
-    """In a process of its own, which has imported what the server imports before it forks."""
-    code = """
-import warnings
-warnings.simplefilter("error")
-import api.server
-from api.worker import Worker
-worker = object.__new__(Worker)
-worker.sockets = []
-worker.patch()
-import socket
-from gevent.socket import socket as patched
-assert socket.socket is patched
-"""
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
