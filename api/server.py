@@ -14,11 +14,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gevent import monkey
 from gunicorn.app.base import BaseApplication
 from gunicorn.errors import AppImportError
 
 from api import tls
-from api.auth.web_token_keys import issuer_of, keys_of, source_of
 from api.log import ServerLog
 from api.master import Master, mortal
 from api.metrics.shared import SharedMetrics
@@ -64,10 +64,7 @@ def serve(settings: Settings, server: type[Server] | None = None) -> None:
     try:
         tls.check_address(settings, listener)
         tls.files_of(settings)
-        keys_of(settings)
-        if "://" not in settings.jwt_jwks:
-            source_of(settings)
-        issuer_of(settings)
+        _check_token_keys(settings)
     except InvalidSettings:
         listener.close()
         raise
@@ -222,6 +219,18 @@ class Server(BaseApplication):
         self._closing.set()
         if self._close:
             self._close()
+
+
+def _check_token_keys(settings: Settings) -> None:
+    """Raises ``InvalidSettings`` if the keys of web tokens or their issuer do not work."""
+    # PyJWT imports a class of `ssl`: loaded before gevent's patch, it would be the blocking one in every worker
+    monkey.patch_ssl()
+    from api.auth.web_token_keys import issuer_of, keys_of, source_of
+
+    keys_of(settings)
+    if "://" not in settings.jwt_jwks:
+        source_of(settings)
+    issuer_of(settings)
 
 
 def _context(config: Any, _default: object) -> ssl.SSLContext:

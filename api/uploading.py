@@ -141,5 +141,5 @@ class _Bounded(io.RawIOBase):
             self._held = piece
         if size < 0:
             size = len(self._held)
-        taken, self._held = self._held[:size], self._held[size:]
-        return taken
+        piece, self._held = self._held[:size], self._held[size:]
+        return piece

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from flask import Response
+from werkzeug.sansio.http import parse_cookie
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,18 @@ class BrowserCookie:
         if not is_secure:
             return self.plain
         return self.prefixed if environ.get("SCRIPT_NAME") else self.secure
+
+
+def value_of(environ: Mapping[str, Any], name: str) -> str | None:
+    """The value of a request's cookie; of several, the first, which browsers send for the longest path.
+
+    Not by ``http.cookies``: up to Python 3.11.9 it takes seconds for a quoted value of 16 KB (CVE-2024-7592), and it
+    reads no cookie of a header that has one of another application in a form of its own.
+    """
+    header = environ.get("HTTP_COOKIE", "")
+    if name not in header:
+        return None
+    return parse_cookie(header.encode("latin-1").decode(errors="replace")).get(name)
 
 
 def is_secure(environ: Mapping[str, Any]) -> bool:

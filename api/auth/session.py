@@ -15,12 +15,11 @@ import json
 import secrets
 import time
 from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Any
 
 from flask import Response
 
-from api.auth.browser_cookie import BrowserCookie, own_origin
+from api.auth.browser_cookie import BrowserCookie, own_origin, value_of
 from api.auth.web_token import WebIdentity
 from jobqueue.errors import PermissionDenied
 from jobqueue.ledger.seal import Seal
@@ -196,12 +195,4 @@ class Sessions:
 
 def cookie_of(environ: Mapping[str, Any]) -> str | None:
     """The value of a request's session cookie. Over TLS only the one that was set over TLS counts."""
-    header = environ.get("HTTP_COOKIE")
-    if not header:
-        return None
-    try:
-        cookies = SimpleCookie(header)
-    except CookieError:
-        return None
-    cookie = cookies.get(COOKIE.name(environ))
-    return cookie.value if cookie is not None else None
+    return value_of(environ, COOKIE.name(environ)) if environ.get("HTTP_COOKIE") else None

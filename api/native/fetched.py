@@ -12,7 +12,7 @@ from api import audit
 from api.blueprint import Blueprint
 from api.context import principal, services
 from api.native import requests
-from api.native.schemas import ErrorAnswer
+from api.native.error_schemas import ErrorAnswer
 from api.zip_stream import Sink
 from jobqueue.model.archive_name import ArchiveNames
 from jobqueue.model.fetched_file import FETCH_PERMISSION
@@ -42,10 +42,10 @@ def get_files(job_id: str) -> Response:
     archive is streamed, host by host; that of a running job ends where it is now.
     """
     job_id = requests.job_id(job_id)
-    found = services().fetched.of_job(services().jobs.executions, job_id, _allowed_hosts())
+    files = services().fetched.of_job(services().jobs.executions, job_id, _allowed_hosts())
     audit.changes_something()  # who took files of hosts belongs into the trail
     return Response(
-        stream_with_context(_archive(found)),
+        stream_with_context(_archive(files)),
         content_type=_MIME,
         headers={"Content-Disposition": f'attachment; filename="job-{job_id[:_SHORT_ID]}-files.zip"'},
     )
@@ -56,18 +56,18 @@ def _allowed_hosts() -> Container[str] | None:
     return None if principal().may(FETCH_PERMISSION) else services().scopes.of(principal(), FETCH_PERMISSION)
 
 
-def _archive(found: Iterator[HostFile | Missing]) -> Iterator[bytes]:
+def _archive(files: Iterator[HostFile | Missing]) -> Iterator[bytes]:
     sink, names = Sink(), ArchiveNames()
     missing: list[str] = []
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
-        for one in found:
-            if isinstance(one, Missing):
-                missing.append(_line(one))
+        for file in files:
+            if isinstance(file, Missing):
+                missing.append(_line(file))
                 continue
-            info = zipfile.ZipInfo(names.name(one.hostname, one.file.path), _date(one.file.modified))
-            info.compress_type, info.external_attr, info.file_size = zipfile.ZIP_DEFLATED, _ATTRIBUTES, one.file.size
+            info = zipfile.ZipInfo(names.name(file.hostname, file.file.path), _date(file.file.modified))
+            info.compress_type, info.external_attr, info.file_size = zipfile.ZIP_DEFLATED, _ATTRIBUTES, file.file.size
             with archive.open(info, "w") as entry:
-                for piece in one.pieces():
+                for piece in file.pieces():
                     entry.write(piece)
                     yield sink.take()
         if missing:

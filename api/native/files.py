@@ -10,6 +10,7 @@ from api import audit, uploading
 from api.blueprint import Blueprint
 from api.context import principal, services
 from api.native import list_cursor
+from api.native.error_schemas import ErrorAnswer
 from api.native.file_schemas import (
     FileAnswer,
     FileContentQuery,
@@ -22,7 +23,6 @@ from api.native.file_schemas import (
     StaleListAnswer,
     StaleQuery,
 )
-from api.native.schemas import ErrorAnswer
 from api.responses import json_response
 from jobqueue.errors import InvalidInput
 from jobqueue.model.deployment import StaleDeployment
@@ -57,8 +57,8 @@ _full = blueprint.alt_response(507, schema=ErrorAnswer, description="The storage
 @blueprint.doc(operationId="listFiles")
 def list_files(loaded: dict[str, Any]) -> Response:
     """List objects by name"""
-    behind = list_cursor.read(loaded["cursor"], _LIST) if "cursor" in loaded else ""
-    page, total, following = services().objects.page(behind, loaded["limit"])
+    after = list_cursor.read(loaded["cursor"], _LIST) if "cursor" in loaded else ""
+    page, total, following = services().objects.page(after, loaded["limit"])
     cursor = None if following is None else list_cursor.show(following, _LIST)
     return json_response({"files": list(map(summary, page)), "total": total, "next_cursor": cursor})
 
@@ -91,8 +91,8 @@ def list_stale(loaded: dict[str, Any]) -> Response:
 
     By hostname and path, as the hosts have recorded them. A page may be empty although others follow.
     """
-    behind = list_cursor.read(loaded["cursor"], _STALE) if "cursor" in loaded else ""
-    page, following = services().objects.stale(behind, loaded["limit"])
+    after = list_cursor.read(loaded["cursor"], _STALE) if "cursor" in loaded else ""
+    page, following = services().objects.stale(after, loaded["limit"])
     cursor = None if following is None else list_cursor.show(following, _STALE)
     return json_response({"stale": list(map(_stale, page)), "next_cursor": cursor})
 
@@ -104,9 +104,9 @@ def list_stale(loaded: dict[str, Any]) -> Response:
 @blueprint.doc(operationId="getFile")
 def get_file(name: str) -> Response:
     """Get an object with the versions that are kept"""
-    found = services().objects.get(name)
-    versions = list(map(_version, found.versions))
-    return json_response({**summary(found), "deployments": services().objects.uses(name), "versions": versions})
+    stored = services().objects.get(name)
+    versions = list(map(_version, stored.versions))
+    return json_response({**summary(stored), "deployments": services().objects.uses(name), "versions": versions})
 
 
 @blueprint.route("/file/<name>", methods=["PUT"], parameters=[_NAME])
@@ -192,9 +192,9 @@ def from_form(*, force: bool) -> Uploaded:
         return services().objects.put(upload, form.pieces(), principal())
 
 
-def summary(found: StoredObject) -> dict[str, Any]:
+def summary(stored: StoredObject) -> dict[str, Any]:
     """An object with its newest version."""
-    return {"name": found.name, **_version(found.current)}
+    return {"name": stored.name, **_version(stored.current)}
 
 
 def _uploaded(uploaded: Uploaded) -> dict[str, Any]:

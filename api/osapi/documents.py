@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from api.native.agent_query import AgentQuery
-from api.native.schemas import JobQuery
+from api.native.job_query_schemas import JobQuery
 from api.openapi import JSON, Document, FacadeDocument, Route
 from api.osapi import answers, parameters, results
 from api.osapi.audit_trail import DEFAULT_LISTED, MAX_LISTED, MAX_OFFSET

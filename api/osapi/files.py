@@ -96,10 +96,10 @@ def delete_file(name: str) -> Response:
     return json_response({"name": name, "deleted": True})
 
 
-def _info(found: StoredObject) -> dict[str, Any]:
-    current = found.current
+def _info(stored: StoredObject) -> dict[str, Any]:
+    current = stored.current
     return {
-        "name": found.name,
+        "name": stored.name,
         "sha256": current.sha256,
         "size": current.size,
         "content_type": current.content_type,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
+from api.auth.browser_cookie import value_of
 from api.auth.request_credentials import RequestCredentials
 from api.ray import errors
 from jobqueue.errors import PermissionDenied
@@ -29,23 +29,12 @@ def of(environ: Mapping[str, str]) -> RequestCredentials | None:
     if header:
         # without a scheme it is invalid rather than absent: the cookie is not checked
         return RequestCredentials.of_header(header, _HEADER_NAME) or RequestCredentials(header.strip(), _HEADER_NAME)
-    token = _cookie(environ)
+    token = value_of(environ, _COOKIE)
     if not token:
         return None
     if environ["REQUEST_METHOD"] not in _SAFE or environ.get("HTTP_UPGRADE"):
         _require_own_page(environ)
     return RequestCredentials(token, f"the cookie {_COOKIE}")
-
-
-def _cookie(environ: Mapping[str, str]) -> str | None:
-    header = environ.get("HTTP_COOKIE")
-    if not header:
-        return None
-    try:
-        cookie = SimpleCookie(header).get(_COOKIE)
-    except CookieError:
-        return None
-    return cookie.value if cookie is not None else None
 
 
 def _require_own_page(environ: Mapping[str, str]) -> None:

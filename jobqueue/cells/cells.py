@@ -115,7 +115,7 @@ def _collected(outcomes: queue.SimpleQueue[tuple[str, T | Exception]], cells: li
 
 
 def _sorted(outcomes: Mapping[str, T | Exception]) -> Answers[T]:
-    given: dict[str, T] = {}
+    answers: dict[str, T] = {}
     refused: dict[str, JobQueueError] = {}
     missing: dict[str, CellUnavailable] = {}
     for name in sorted(outcomes):
@@ -127,5 +127,5 @@ def _sorted(outcomes: Mapping[str, T | Exception]) -> Answers[T]:
         elif isinstance(outcome, Exception):
             raise outcome
         else:
-            given[name] = outcome
-    return Answers(given, refused, missing)
+            answers[name] = outcome
+    return Answers(answers, refused, missing)

@@ -56,22 +56,22 @@ def load(path: Path) -> tuple[CellAddress, ...]:
             document = tomllib.load(file)
     except (OSError, ValueError) as error:  # ValueError: not TOML, or not UTF-8
         raise InvalidSettings(f"JOBQUEUE_CELLS: {path} cannot be read: {reason_of(error)}.") from error
-    cells, unknown = document.get("cells"), document.keys() - {"cells"}
-    if unknown or not isinstance(cells, dict) or not 1 <= len(cells) <= MOST_CELLS:
+    tables, unknown = document.get("cells"), document.keys() - {"cells"}
+    if unknown or not isinstance(tables, dict) or not 1 <= len(tables) <= MOST_CELLS:
         wrong = f"holds {', '.join(sorted(unknown))}" if unknown else "holds none, or too many"
         raise InvalidSettings(
             f"JOBQUEUE_CELLS: {path} {wrong}; give 1 to {MOST_CELLS} tables [cells.NAME], each with a url and a "
             "token_file or token_command."
         )
-    found = tuple(_cell(name, cells[name], path) for name in sorted(cells))
+    cells = tuple(_cell(name, tables[name], path) for name in sorted(tables))
     by_url: dict[str, str] = {}
-    for cell in found:
+    for cell in cells:
         if (other := by_url.setdefault(cell.url, cell.name)) != cell.name:
             raise InvalidSettings(
                 f"JOBQUEUE_CELLS: in {path} the cells {other} and {cell.name} have the same address, {cell.url}; a job "
                 "would be shown twice."
             )
-    return found
+    return cells
 
 
 def _cell(name: str, values: Any, path: Path) -> CellAddress:

@@ -35,15 +35,15 @@ def job(cell: Cell, document: Any, job_id: str = "") -> Document:
     )
     if not is_job:
         raise cell.unavailable(f"the server at {cell.url} answered with what is not a job")
-    found: Document = document
-    return found
+    checked: Document = document
+    return checked
 
 
 def operation(cell: Cell, job: Document) -> Document:
     """The operation of a job: its type, and its data. Raises ``CellUnavailable`` for anything else."""
-    found = job.get("operation")
-    if isinstance(found, dict) and isinstance(found.get("type"), str) and isinstance(found.get("data"), dict):
-        return found
+    run = job.get("operation")
+    if isinstance(run, dict) and isinstance(run.get("type"), str) and isinstance(run.get("data"), dict):
+        return run
     raise cell.unavailable(f"the server at {cell.url} answered with a job without an operation")
 
 

@@ -60,8 +60,8 @@ def sort_option(columns: Mapping[str, Any], default: str) -> Callable[[Any], Any
     )
 
 
-def ordered(rows: Iterable[Row], columns: Mapping[str, Callable[[Row], Any]], wanted: str | None) -> list[Row]:
-    """The rows by the column ``wanted``; rows without a value come last, equal ones stay in order."""
-    if wanted is None:
+def ordered(rows: Iterable[Row], columns: Mapping[str, Callable[[Row], Any]], column: str | None) -> list[Row]:
+    """The rows by ``column``, descending after ``-``; rows without a value come last, equal ones stay in order."""
+    if column is None:
         return list(rows)
-    return sorted_by(rows, columns[wanted.removeprefix("-")], is_down=wanted.startswith("-"))
+    return sorted_by(rows, columns[column.removeprefix("-")], is_down=column.startswith("-"))

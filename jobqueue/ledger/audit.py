@@ -32,9 +32,11 @@ from jobqueue.ledger.tamper_alarm import TamperAlarm
 from jobqueue.model.audit import AuditEntry, AuditRecord, AuditVerdict
 from jobqueue.redis_refusal import refusal_of
 
-#: Maximum number of entries that one read returns, and that it searches for those of one principal.
+#: Maximum number of entries that one read returns, and that it searches for those of one principal; so many at a time,
+#: as Redis serves no other client meanwhile (2 ms).
 MOST_ENTRIES = 1000
 _MOST_SCANNED = 20_000
+_SCANNED_STEP = 250
 _MOST_PROBLEMS = 20
 _PLACE = "audit"
 #: ``result`` of the entry that marks where the trail was broken.
@@ -241,18 +243,27 @@ class Audit:
 
     def newest(self, limit: int, before: int | None = None, who: str | None = None) -> list[AuditRecord]:
         """The newest entries, newest first: optionally only numbers below ``before``, and only one principal's."""
-        records: list[AuditRecord] = []
         top = "+" if before is None else f"0-{max(before - 1, 0)}"
-        scanned = 0
-        while len(records) < limit and scanned < _MOST_SCANNED:
-            with translated_errors():
-                rows: Any = self._client.xrevrange(self._keys.kind("audit"), top, "-", count=MOST_ENTRIES)
-            entries = [_entry(name, fields) for name, fields in rows]
-            records += [entry for entry in entries if who is None or entry.content.who == who]
-            if len(entries) < MOST_ENTRIES:
+        if who is not None:
+            return self._newest_of(who, limit, top)
+        with translated_errors():
+            rows: Any = self._client.xrevrange(self._keys.kind("audit"), top, "-", count=limit)
+        return [_entry(name, fields) for name, fields in rows]
+
+    def _newest_of(self, who: str, limit: int, top: str) -> list[AuditRecord]:
+        """The newest entries of a principal from ``top`` on, among ``_MOST_SCANNED`` entries.
+
+        Redis searches for its name, in small steps: to read and decode all of them would hold up other requests.
+        """
+        records: list[AuditRecord] = []
+        needle = f'"who": {json.dumps(who)}'
+        for _ in range(_MOST_SCANNED // _SCANNED_STEP):
+            last, *rows = self._scripts.call("search_audit", top, _SCANNED_STEP, needle)
+            entries = (_entry(name, dict(zip(fields[::2], fields[1::2], strict=True))) for name, fields in rows)
+            records += [entry for entry in entries if entry.content.who == who]
+            if not last or len(records) >= limit:
                 break
-            scanned += len(entries)
-            top = f"0-{entries[-1].number - 1}"
+            top = f"0-{int(last.partition('-')[2]) - 1}"
         return records[:limit]
 
     def after(self, number: int, limit: int) -> list[AuditRecord]:

@@ -136,9 +136,9 @@ class Parents:
         return parent
 
     def _micros(self) -> int:
-        given = self._now()
-        if given:
-            return int(given)
+        fixed = self._now()
+        if fixed:
+            return int(fixed)
         seconds, micros = self._scripts.command("TIME")
         return int(seconds) * 1_000_000 + int(micros)
 

@@ -1,4 +1,7 @@
-"""Raw records of the ledger -> the model. The only module that knows the fields of the hashes."""
+"""From the ledger's records of jobs and executions to the model.
+
+``opening.py`` decodes the fields of jobs that are opened in steps; no other module knows the fields of these hashes.
+"""
 
 from __future__ import annotations
 

@@ -174,25 +174,26 @@ class ObjectManager:
         At least ``limit`` of them, if there are as many and a bounded number of calls finds them: all of one host are
         on the same page. Also returns the hostname to continue after. Deployments of deleted objects are left out.
         """
-        found: list[StaleDeployment] = []
+        older: list[StaleDeployment] = []
         cursor: str | None = after
         for _ in range(_MOST_CALLS):
             page, following = self._deployments.page(cursor or "", min(limit, _HOSTS_PER_CALL))
-            names = {one.object for host in page for one in host.paths.values()}
+            names = {deployed.object for host in page for deployed in host.paths.values()}
             objects = self._objects.some(sorted(names))
             for host in page:
-                found += [
-                    StaleDeployment(host.hostname, path, one, current.number, current.sha256)
-                    for path, one in host.paths.items()
-                    if one.object in objects and (current := objects[one.object].current).sha256 != one.object_sha256
+                older += [
+                    StaleDeployment(host.hostname, path, deployed, current.number, current.sha256)
+                    for path, deployed in host.paths.items()
+                    if deployed.object in objects
+                    and (current := objects[deployed.object].current).sha256 != deployed.object_sha256
                 ]
-                if len(found) >= limit:
+                if len(older) >= limit:
                     is_last = following is None and host is page[-1]
-                    return found, None if is_last else host.hostname
+                    return older, None if is_last else host.hostname
             cursor = following
             if cursor is None:
-                return found, None
-        return found, cursor
+                return older, None
+        return older, cursor
 
     def totals(self) -> tuple[int, int]:
         """The number of objects, and the bytes of all their versions."""

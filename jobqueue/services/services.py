@@ -151,7 +151,7 @@ class Services:
         radius = BlastRadius(scopes, ledger.limits)
         scope = SubmissionScope(scopes, partial(sees_job, ledger, scopes), radius, settings.approval_seconds)
         planner = Planner(targets, registry, ledger.plans, scope, ledger.staging.spread)
-        submit = JobSubmitter(ledger.jobs, Sender(settings), registry, work, resolver, targets, planner)
+        submit = JobSubmitter(ledger.new_jobs, Sender(settings), registry, work, resolver, targets, planner)
         cancel_for = JobCanceller(ledger, jobs, scopes)
         webhook = WebhookSender(Receivers(settings.notification_hosts), time.time)
         channels = Channels(ApiSecrets.of(settings), webhook)

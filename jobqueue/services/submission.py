@@ -23,7 +23,7 @@ from jobqueue.errors import (
     UnknownTarget,
 )
 from jobqueue.ledger.due import Due
-from jobqueue.ledger.jobs import Jobs, NewJob, Stored
+from jobqueue.ledger.new_jobs import NewJob, NewJobs, Stored
 from jobqueue.ledger.rate_limits import Charge
 from jobqueue.model.audit import AuditEntry
 from jobqueue.model.job_fields import document_of
@@ -35,7 +35,7 @@ from jobqueue.services import concurrency_scope, rollout_verification, submissio
 from jobqueue.services.batch_budget import BatchBudget
 from jobqueue.services.packages import PackageResolver
 from jobqueue.services.planner import Planner
-from jobqueue.services.submission_scope import Limits
+from jobqueue.services.submission_scope import Restriction
 from jobqueue.services.targets import TargetResolver
 from jobqueue.trust.signing.work import WorkSigner
 
@@ -65,7 +65,7 @@ class JobSubmitter:
 
     def __init__(
         self,
-        jobs: Jobs,
+        new_jobs: NewJobs,
         sender: Sender,
         operations: Registry,
         signer: WorkSigner,
@@ -73,7 +73,7 @@ class JobSubmitter:
         resolver: TargetResolver,
         planner: Planner,
     ) -> None:
-        self._jobs = jobs
+        self._new_jobs = new_jobs
         self._sender = sender
         self._operations = operations
         self._signer = signer
@@ -100,7 +100,7 @@ class JobSubmitter:
         """
         new = self._prepare(submission, only, job_id, audit_entry)
         try:
-            stored = self._jobs.create(new, self._sender.template)
+            stored = self._new_jobs.create(new, self._sender.template)
         except LedgerUncertain as error:
             return _unconfirmed(new, error)
         except UnknownTarget as error:
@@ -165,7 +165,7 @@ class JobSubmitter:
 
     def _create_many(self, new: list[NewJob]) -> list[Stored | JobQueueError]:
         """Store jobs and send the messages of those that were stored; returns the ledger's answer for each."""
-        outcomes = self._jobs.create_many(new, self._sender.template)
+        outcomes = self._new_jobs.create_many(new, self._sender.template)
         self._settle(zip(new, outcomes, strict=True))
         self._send([(job, stored) for job, stored in zip(new, outcomes, strict=True) if isinstance(stored, Stored)])
         return outcomes
@@ -198,9 +198,9 @@ class JobSubmitter:
             permissions = tuple(dict.fromkeys((*permissions, *verification.permissions)))
         for permission in permissions:
             submission.principal.require_somewhere(permission)
-        limits = self._scope.of(submission.principal, permissions)
+        restriction = self._scope.of(submission.principal, permissions)
         self._scope.check_jobs(submission.principal, target)
-        planned = self._planned(submission, target, limits) if submission.plan_hash else None
+        planned = self._planned(submission, target, restriction) if submission.plan_hash else None
         if operation.prepare is not None:
             data = operation.prepare(data, self._pinning)
         submission = replace(submission, data=data, target=target.text)
@@ -208,11 +208,11 @@ class JobSubmitter:
             submission = verification.prepared(submission, self._pinning)
         digest = _digest(submission, document_of(submission)) if submission.idempotency_key else ""
         job_id = job_id or str(uuid.uuid4())
-        submission, target, unmatched = self._located(submission, target, job_id, planned, limits, only)
+        submission, target, unmatched = self._located(submission, target, job_id, planned, restriction, only)
         charges: tuple[Charge, ...] = ()
-        if limits is not None and unmatched is None:
+        if restriction is not None and unmatched is None:
             _within(only, submission.among)  # raises before the hosts are counted
-            submission, target, charges = self._scope.within_radius(limits, submission, target, only)
+            submission, target, charges = self._scope.within_radius(restriction, submission, target, only)
         document = document_of(submission)
         is_patient = submission.expires_at is not None
         if submission.rollout is not None and submission.rollout.deadline_seconds is not None:
@@ -245,7 +245,7 @@ class JobSubmitter:
             identity,
             unmatched,
             waits_for_offline=is_patient,
-            key_scope=concurrency_scope.of(submission.concurrency, limits),
+            key_scope=concurrency_scope.of(submission.concurrency, restriction),
             charges=charges,
         )
 
@@ -255,7 +255,7 @@ class JobSubmitter:
         target: Target,
         job_id: str,
         planned: tuple[tuple[str, ...], JobQueueError | None] | None,
-        limits: Limits | None,
+        restriction: Restriction | None,
         only: tuple[str, ...],
     ) -> tuple[Submission, Target, JobQueueError | None]:
         """The submission with the hosts that the API lists, all of them within the principal's scopes; and the error
@@ -264,40 +264,40 @@ class JobSubmitter:
         Raises ``PermissionDenied`` for hosts outside of the scopes.
         """
         if planned is not None:
-            if limits is not None:
-                limits.require(target, planned[0])
+            if restriction is not None:
+                restriction.require(target, planned[0])
             return replace(submission, among=planned[0]), replace(target, kind=TargetKind.PLANNED), planned[1]
         if target.kind is TargetKind.HOSTS and not submission.among:
             try:
                 submission, unmatched = self._resolved(submission, target, job_id)
             except UnknownTarget as error:
-                if limits is None or not limits.scopes:
+                if restriction is None or not restriction.scopes:
                     raise
                 # the message suggests names of the whole fleet
-                raise limits.unknown(target) from error
-            if limits is not None:
-                if unmatched is not None and limits.scopes:
-                    raise limits.unknown(target)
-                limits.require(target, submission.among)
+                raise restriction.unknown(target) from error
+            if restriction is not None:
+                if unmatched is not None and restriction.scopes:
+                    raise restriction.unknown(target)
+                restriction.require(target, submission.among)
             return submission, target, unmatched
-        if limits is not None:
-            submission, target = self._scope.listed(limits, submission, target, only)
+        if restriction is not None:
+            submission, target = self._scope.listed(restriction, submission, target, only)
         return submission, target, None
 
     def _planned(
-        self, submission: Submission, target: Target, limits: Limits | None
+        self, submission: Submission, target: Target, restriction: Restriction | None
     ) -> tuple[tuple[str, ...], JobQueueError | None] | None:
         """The hosts of the plan that the submission refers to, for a job on several hosts; None for others.
 
         Raises ``PlanChanged``; under an idempotency key the error is returned, for the ledger looks at the key first.
         """
         try:
-            hosts = self._planner.check(submission, target, limits)
+            hosts = self._planner.check(submission, target, restriction)
         except PlanChanged as error:
             # the difference may name hosts that the principal may not see
             refusal = (
                 error
-                if limits is None or not limits.scopes
+                if restriction is None or not restriction.scopes
                 else PlanChanged("The set of agents has changed since the plan. Plan again.")
             )
             if submission.idempotency_key:

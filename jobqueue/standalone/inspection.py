@@ -82,12 +82,12 @@ def inspect_cells(settings: Settings) -> list[Finding]:
     from jobqueue.cells.inspection import troubles  # the client's libraries, which only a front needs
 
     try:
-        found = troubles(settings.cells)
+        by_cell = troubles(settings.cells)
     except InvalidSettings as error:
         return [Finding(CheckResult.ERROR, error.message)]
     return [
         Finding(CheckResult.ERROR if trouble else CheckResult.OK, trouble or f"The cell {name} answers.")
-        for name, trouble in found.items()
+        for name, trouble in by_cell.items()
     ]
 
 

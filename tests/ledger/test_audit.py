@@ -311,3 +311,28 @@ def test_a_break_that_the_api_did_not_write_is_no_break(client: redis.Redis) -> 
         [replace(ENTRY, result="broken", details={"after": 2, "reason": "made up"})]
     )
     assert any("was not written by this API" in problem for problem in audit.verify().problems)
+
+
+@pytest.mark.parametrize("who", ["carol", 'c"a', "Zoë", "c\\d"])
+def test_the_entries_of_one_principal(audit: Audit, monkeypatch: pytest.MonkeyPatch, who: str) -> None:
+    """Whatever its name, over several steps, and nobody else's, whatever their entries mention."""
+    monkeypatch.setattr(module, "_SCANNED_STEP", 4)
+    write(audit, 3, who)
+    write(audit, 5, "bob")
+    audit.append([replace(ENTRY, who="mallory", details={"who": who})])
+    write(audit, 2, who)
+    entries = audit.newest(10, who=who)
+    assert [entry.number for entry in entries] == [11, 10, 3, 2, 1]
+    assert {entry.content.who for entry in entries} == {who}
+    assert [entry.number for entry in audit.newest(2, who=who)] == [11, 10]
+    assert [entry.number for entry in audit.newest(10, 3, who)] == [2, 1]
+    assert audit.newest(10, who="nobody") == []
+
+
+def test_a_search_leaves_the_entries_of_others_in_redis(audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To decode all of them would take half a second."""
+    write(audit, 50)
+    decoded: list[Any] = []
+    monkeypatch.setattr(module, "_entry", lambda name, fields: decoded.append(name))
+    assert audit.newest(10, who="nobody") == []
+    assert decoded == []

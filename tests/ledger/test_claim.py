@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from jobqueue.ledger.executions import Finished, Grant
+from jobqueue.ledger.executions import Claim, Finished
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ALL, ANY
 from tests.ledger.world import LEASE, World
@@ -154,7 +154,7 @@ class TestDraining:
         assert world.refused(found, slot, "a") == "away"
         world.agents.undrain("a")
         world.promote()
-        assert isinstance(world.try_claim(found, slot, "a"), Grant)
+        assert isinstance(world.try_claim(found, slot, "a"), Claim)
 
 
 class TestDeadline:

@@ -22,9 +22,10 @@ from jobqueue.errors import (
     PackageTooLarge,
 )
 from jobqueue.ledger.ledger import Ledger
-from jobqueue.ledger.packages import PIECE_BYTES, UPLOAD_SECONDS, Packages
+from jobqueue.ledger.packages import UPLOAD_SECONDS, Packages
 from jobqueue.model.alert import RECORDS_ALTERED
 from jobqueue.model.package import PackageInfo
+from jobqueue.model.pieces import PIECE_BYTES
 from tests.ledger import invariants
 from tests.ledger.clock import FakeClock
 from tests.ledger.redis_server import RedisServer

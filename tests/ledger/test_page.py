@@ -45,7 +45,7 @@ def populate(world: World, rng: random.Random, count: int) -> list[Known]:
         world.clock.now += rng.choice((0, 0, 1, 1000, 20_000))
         target = rng.choice((ANY, ALL, "group:web", *HOSTS))
         job = world.new_job(target, operation=rng.choice(OPERATIONS), tags=rng.choice(TAGS))
-        created = world.jobs.create(job, world.template).accepted.created
+        created = world.new_jobs.create(job, world.template).accepted.created
         hosts = HOSTS if job.target.is_broadcast else () if target == ANY else (target,)
         for slot in (ANY,) if target == ANY else hosts:
             step = rng.randrange(8)

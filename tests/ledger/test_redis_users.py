@@ -11,7 +11,7 @@ import redis
 from redis.exceptions import AuthenticationError, NoPermissionError
 
 from jobqueue.errors import Conflict, LedgerUnavailable, RecordAltered
-from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.executions import Claim
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.redis_users import RedisLogin, RedisUsers
 from jobqueue.model.deployment import Deployment
@@ -62,7 +62,7 @@ def test_an_agent_sends_files_as_its_own_host_only(server: EmbeddedRedis, users:
     for host in ("web1", "web2"):
         for key in (f"jobqueue:exec:{host}:j", "jobqueue:job:j"):
             api.scripts.command("HSET", key, "state", "started", "token", "t", "n.started", "2")
-    grant = Grant("j", "web1", "t", 1, "")
+    grant = Claim("j", "web1", "t", 1, "")
     assert own.fetched.open(grant) == 2
     assert own.fetched.reserve(grant, 1, 10)
     assert own.fetched.store(grant, 0, b"x")
@@ -75,7 +75,7 @@ def test_an_agent_sends_files_as_its_own_host_only(server: EmbeddedRedis, users:
             with pytest.raises(NoPermissionError):
                 client.execute_command(*words)
     with pytest.raises(LedgerUnavailable):
-        own.fetched.open(Grant("j", "web2", "t", 1, ""))
+        own.fetched.open(Claim("j", "web2", "t", 1, ""))
 
 
 def test_the_user_may_do_what_an_agent_needs_and_no_more(server: EmbeddedRedis, users: RedisUsers) -> None:

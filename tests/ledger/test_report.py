@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 
-from jobqueue.ledger.executions import Finished, Grant
+from jobqueue.ledger.executions import Claim, Finished
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.target import ANY
 from tests.ledger.world import LEASE, World
 
 
-def report(world: World, grant: Grant, **info: object) -> bool:
+def report(world: World, grant: Claim, **info: object) -> bool:
     return world.executions.report(grant, json.dumps({"info": info}))
 
 
@@ -40,8 +40,8 @@ def test_only_the_claiming_agent_can_report(world: World) -> None:
     world.register("a")
     job_id = world.create("a")
     grant = world.claim(job_id, "a")
-    assert not report(world, Grant(job_id, "a", "other", 1, ""), pid=1)
-    assert not report(world, Grant(job_id, "b", grant.token, 1, ""), pid=1)
+    assert not report(world, Claim(job_id, "a", "other", 1, ""), pid=1)
+    assert not report(world, Claim(job_id, "b", grant.token, 1, ""), pid=1)
     assert report(world, grant, pid=2)
     world.finish(grant, ExecutionState.CANCELLED)
     assert not report(world, grant, pid=3)

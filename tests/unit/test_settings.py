@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from jobqueue.errors import InvalidSettings
-from jobqueue.settings import Settings, env_name, local_hostname, parse_labels
+from jobqueue.setting_checks import parse_labels
+from jobqueue.settings import Settings, env_name, local_hostname
 
 
 def settings(tmp_path: Path, **environ: str) -> Settings:

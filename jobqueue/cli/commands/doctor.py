@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from jobqueue.cli.parameters import json_option
+from jobqueue.cli.parameters import local_json_option
 from jobqueue.errors import BucketUnavailable, InvalidSettings, LedgerUnavailable
 from jobqueue.settings import Settings
 
@@ -18,7 +18,7 @@ _CANNOT = 2
 
 @click.command()
 @click.option("--repair", "repairs", is_flag=True, help="Repair the damage found; running work continues.")
-@json_option
+@local_json_option
 @click.pass_context
 def doctor(context: click.Context, repairs: bool, as_json: bool) -> None:
     """Check the whole ledger in Redis, and repair it.

@@ -28,7 +28,7 @@ def _labels(_context: click.Context, _option: click.Parameter, values: tuple[str
     "--allow",
     multiple=True,
     metavar="OPERATION",
-    help="An operation that the host is to allow, a pattern ('command.*'), or read-only (the default); repeatable.",
+    help="An operation that the host allows, a pattern ('command.*'), or read-only (the default); may be repeated.",
 )
 @click.option("--label", "labels", multiple=True, metavar="K=V", callback=_labels, help="A label; may be repeated.")
 @click.option(

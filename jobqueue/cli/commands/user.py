@@ -48,13 +48,13 @@ def create(
 ) -> None:
     """Create a user."""
     with connect() as client:
-        made = client.create_user(
+        user = client.create_user(
             name, _read(password_file), roles=roles, permissions=permissions, expires_at=expires_at
         )
     if as_json:
-        screen().json(made)
-    elif made["password"] is not None:
-        show_secret(made["password"], f"the password of {one_line(name)}")
+        screen().json(user)
+    elif user["password"] is not None:
+        show_secret(user["password"], f"the password of {one_line(name)}")
     else:
         screen().line(f"{one_line(name)}  created")
 
@@ -75,9 +75,9 @@ def list_users(as_json: bool) -> None:
 def password(name: str, password_file: TextIO | None) -> None:
     """Set a new password for a user. The old one stops working."""
     with connect() as client:
-        made = client.set_password(name, _read(password_file))["password"]
-    if made is not None:
-        show_secret(made, f"the new password of {one_line(name)}")
+        new_password = client.set_password(name, _read(password_file))["password"]
+    if new_password is not None:
+        show_secret(new_password, f"the new password of {one_line(name)}")
     else:
         screen().line(f"{one_line(name)}  has the new password")
 
@@ -101,7 +101,7 @@ def enable(names: Sequence[str], as_json: bool) -> None:
 @user.command()
 @_names
 def delete(names: Sequence[str]) -> None:
-    """Remove users."""
+    """Delete users."""
     name_each(names, Client.delete_user, "deleted")
 
 

@@ -128,10 +128,10 @@ class PartRunner:
             is_wanted = not parent.cancelled_by and now <= parent.until
             # a cell knows an idempotency key of the same caller only, and the front's key may have been replaced
             is_first = now - parent.created < FIRST_SECONDS * 1_000_000
-            found = None if is_wanted and is_first else listed(cell, parent)
-            if found is None:
+            job = None if is_wanted and is_first else listed(cell, parent)
+            if job is None:
                 return _created(cell, parent, part) if is_wanted else _not_created(part, parent)
-            part = replace(part, state=PartState.CREATED, job_id=found["id"], error="")
+            part = replace(part, state=PartState.CREATED, job_id=job["id"], error="")
         if parent.cancelled_by and not part.cancelled:
             part = _cancelled(cell, part)
         return part if part.state is PartState.DELETED else _seen(cell, parent, part)
@@ -167,9 +167,9 @@ def listed(cell: Cell, parent: Parent, job_id: str = "") -> dict[str, Any] | Non
     """The job of the part, as the cell lists it, without its executions; None if the cell has none."""
     query = {"tag": f"{PARENT_TAG}:{parent.id}", "view": "summary", "limit": _TAGGED}
     jobs = shapes.jobs(cell, cell.get("/job", query, holding="items"))
-    found = [job for job in jobs if not job_id or job["id"] == job_id]
-    if found:
-        return found[-1]  # the oldest
+    matches = [job for job in jobs if not job_id or job["id"] == job_id]
+    if matches:
+        return matches[-1]  # the oldest
     if not job_id:
         return None
     try:

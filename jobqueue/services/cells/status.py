@@ -55,12 +55,12 @@ class CellStatus:
 
     def pending(self) -> list[Document]:
         """The cells that have not confirmed parts: how many, and the newest-known parents of some."""
-        found = []
+        waiting = []
         for name in self._cells.names:
             parents, count = self._parents.pending(name, NAMED)
             if count:
-                found.append({"cell": name, "parts": count, "job_ids": parents})
-        return found
+                waiting.append({"cell": name, "parts": count, "job_ids": parents})
+        return waiting
 
     def _counts(self, name: str) -> Document:
         return {"agents": self._hosts.page(name, 0, 1)[1], "parts_pending": self._parents.pending(name, 0)[1]}

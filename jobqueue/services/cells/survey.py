@@ -33,12 +33,12 @@ class HostSurvey:
 
 
 def _hostnames(cell: Cell) -> list[str]:
-    found: list[str] = []
+    hostnames: list[str] = []
     cursor: str | None = None
     for _ in range(_MOST_PAGES):
         query: Mapping[str, Any] = {"view": "summary", "limit": STEP, **({"cursor": cursor} if cursor else {})}
         agents, _, cursor = shapes.agents(cell, cell.get("/agent", query, holding="agents"))
-        found += [agent["hostname"] for agent in agents]
+        hostnames += [agent["hostname"] for agent in agents]
         if cursor is None:
             break
-    return found
+    return hostnames

@@ -8,6 +8,7 @@ from contextlib import closing
 from types import SimpleNamespace
 
 import gevent
+import gevent.socket
 import pytest
 
 from api import fairness
@@ -64,6 +65,28 @@ def test_requests_that_arrived_in_advance(turns: list[int]) -> None:
 def test_items_of_a_large_request(turns: list[int]) -> None:
     assert len(list(in_turns(range(STEPS)))) == STEPS
     assert len(turns) >= TURNS
+
+
+def test_a_client_that_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wait itself lets others run."""
+    yields: list[float] = []
+    monkeypatch.setattr(fairness, "gevent", SimpleNamespace(sleep=yields.append, get_hub=gevent.get_hub))
+    client, server = gevent.socket.socketpair()
+
+    def ask() -> None:
+        for _ in range(STEPS):
+            client.send(b"x")
+            assert client.recv(1) == b"y"
+
+    with closing(client), closing(server):
+        asking = gevent.spawn(ask)
+        fair = FairSocket(server)
+        for _ in range(STEPS):
+            assert fair.recv(1) == b"x"
+            fair.give_turn()
+            server.send(b"y")
+        asking.get()
+    assert not yields
 
 
 def test_no_turn_within_a_slice(turns: list[int]) -> None:

@@ -15,7 +15,7 @@ from api.app import create_app
 from api.auth import gate
 from api.auth.rules import KNOWN, PUBLIC, rule_name, rule_of
 from api.auth.scoped_routes import SCOPED, is_scoped
-from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.executions import Claim
 from jobqueue.model.agent import Registration
 from jobqueue.model.principal import Principal
 from jobqueue.model.states import ExecutionState
@@ -70,7 +70,7 @@ class Api:
 
     def end(self, job_id: str, host: str, state: ExecutionState = ExecutionState.COMPLETED, note: str = "") -> None:
         grant = self.services.ledger.executions.claim(job_id, host, host, f"token-{host}")
-        assert isinstance(grant, Grant)
+        assert isinstance(grant, Claim)
         self.services.ledger.executions.finish(grant, state, note=note)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from jobqueue import logs, tracing
 from jobqueue.errors import InvalidSettings, OperationFailed
-from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.executions import Claim
 from jobqueue.model.agent import Agent
 from jobqueue.settings import Settings
 from tests.unit.api.conftest import Ask
@@ -56,7 +56,7 @@ def trace_of(span: ReadableSpan) -> str:
 
 def running(carried: dict[str, str] | None) -> RunningExecution:
     document = {"operation": "node.load.get", "data": {}} | ({tracing.MEMBER: carried} if carried else {})
-    return RunningExecution(Grant("j1", "web1", "t", 1, json.dumps(document)), document, None, None)
+    return RunningExecution(Claim("j1", "web1", "t", 1, json.dumps(document)), document, None, None)
 
 
 class Seeing(FakeServices):

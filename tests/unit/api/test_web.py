@@ -353,6 +353,7 @@ def test_forged_sessions(session_app: Flask, services: FakeServices, begin: Begi
         f"{unmarked}.{seal.mark('session', unmarked)}",  # of another token
         "x" * 100_000,
         "\xff\xfe",
+        f"{text}.\xc3\xa9",
     ):
         assert send(session_app, "GET", "/job", forged).status_code == 401, forged[:80]
     assert send(session_app, "GET", "/job", value).status_code == 200

@@ -158,13 +158,13 @@ class PackageCache:
         lock = FileLock.try_(folder.with_name(f"{folder.name}{_LOCK}"))
         if lock is None:
             return False
-        gone = False
+        is_removed = False
         try:
-            gone = remove_tree(folder)
+            is_removed = remove_tree(folder)
             logger.info("Removed %s from the cache of packages", folder.name)
         finally:
-            lock.release(remove=gone)
-        return gone
+            lock.release(remove=is_removed)
+        return is_removed
 
     def _pause(self) -> None:
         if self._closing.wait(_LOOK_SECONDS):

@@ -19,8 +19,9 @@ import pytest
 from jobqueue.entrypoints.file_lock import FileLock
 from jobqueue.errors import LedgerUnavailable, OperationFailed
 from jobqueue.ledger.ledger import Ledger
-from jobqueue.ledger.packages import PIECE_BYTES, Packages
+from jobqueue.ledger.packages import Packages
 from jobqueue.model.package import PackageInfo
+from jobqueue.model.pieces import PIECE_BYTES
 from jobqueue.settings import Settings
 from workers.agent.execution.packages import PackageCache
 

@@ -12,7 +12,7 @@ import pytest
 from nacl.signing import SigningKey
 
 from jobqueue.errors import AgentNotFound, Conflict, InvalidInput, InvalidSettings
-from jobqueue.ledger.executions import Finished, Grant, Renewal
+from jobqueue.ledger.executions import Claim, Finished, Renewal
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import AgentState, Registration
 from jobqueue.model.alert import RESULTS_FORGED, RESULTS_UNVERIFIED
@@ -338,7 +338,7 @@ def test_what_a_revoked_agent_runs_is_given_up(
     assert accepted.identity.accepted
     job_id = submit("test.echo.get", target="db1")
     grant = ledger.executions.claim(job_id, "db1", "db1", "token")
-    assert isinstance(grant, Grant)
+    assert isinstance(grant, Claim)
     assert ledger.executions.renew("db1", [grant]) == [Renewal.OK]
     leases = ledger.client.zrange(ledger.keys.kind("leases"), 0, -1, withscores=True)
     enrolment.revoke("db1", "admin")

@@ -14,7 +14,7 @@ import pytest
 import redis
 from nacl.signing import SigningKey
 
-from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.executions import Claim
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.alert import WORK_REFUSED
 from jobqueue.model.job import Execution
@@ -480,7 +480,7 @@ def test_the_gate_takes_a_grant_of_the_right_form_only(
     gate: WorkAdmission, submit: Submitter, attacker: Attacker
 ) -> None:
     job_id = submit("test.echo.get", {"text": "hi"})
-    grant = Grant(job_id, HOST, "token", 1, attacker.document(job_id))
+    grant = Claim(job_id, HOST, "token", 1, attacker.document(job_id))
     assert gate.admit(grant).document["data"] == {"text": "hi"}
     with pytest.raises(Exception, match="signed for another purpose"):
         gate.admit(replace(grant, job_id=str(uuid.uuid4())))
