@@ -6,6 +6,7 @@ is served is read without a wait.
 
 from __future__ import annotations
 
+import errno
 import socket
 import time
 from collections.abc import Iterable, Iterator
@@ -15,6 +16,8 @@ import gevent
 
 #: Seconds that one greenlet may work between two turns of others.
 SLICE_SECONDS = 0.002
+#: Bytes of a response that a client must receive within the time limit.
+_SENT_BYTES = 64 * 1024
 
 _T = TypeVar("_T")
 
@@ -51,16 +54,30 @@ def in_turns(items: Iterable[_T]) -> Iterator[_T]:
 
 
 class FairSocket:
-    """A client's socket whose reads yield to other greenlets when the connection has used its time slice."""
+    """A client's socket whose reads yield to other greenlets when the connection has used its time slice.
 
-    def __init__(self, sock: socket.socket) -> None:
+    A client that receives less than 64 KiB in ``seconds`` is given up: the rest of the response is held in memory.
+    """
+
+    def __init__(self, sock: socket.socket, seconds: float) -> None:
         self._sock = sock
+        self._seconds = seconds
         self.give_turn = TimeSlice().give_turn
 
     def recv(self, size: int, *flags: int) -> bytes:
         """As the socket's."""
         self.give_turn()
         return self._sock.recv(size, *flags)
+
+    def sendall(self, data: bytes, *flags: int) -> None:
+        """As the socket's. Raises ``BrokenPipeError`` for a client that does not receive the data in time."""
+        rest = memoryview(data)
+        while rest:
+            with gevent.Timeout(
+                self._seconds, BrokenPipeError(errno.EPIPE, "the client does not receive the response")
+            ):
+                self._sock.sendall(rest[:_SENT_BYTES], *flags)
+            rest = rest[_SENT_BYTES:]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)

@@ -53,7 +53,7 @@ class Worker(GeventWorker):
         self._clients[current] = client
         try:
             if self._greet(client):
-                super().handle(listener, FairSocket(client), addr)
+                super().handle(listener, FairSocket(client, self.app.body_seconds), addr)
         finally:
             del self._clients[current]
 

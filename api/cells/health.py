@@ -95,8 +95,8 @@ class _CellMetrics(Collector):
             up.add_metric([name], float(name in answers.given))
         yield up
         try:
-            for name in front().cells.names:
-                pending.add_metric([name], front().home.ledger.parents.pending(name, 0)[1])
+            for name, (_, count) in front().home.ledger.parents.pending(front().cells.names, 0).items():
+                pending.add_metric([name], count)
         except LedgerUnavailable:
             home.add_metric([], 0.0)
         else:

@@ -23,7 +23,7 @@ blueprint = Blueprint("osapi_audit", __name__, url_prefix="/api/audit")
 
 MAX_LISTED, DEFAULT_LISTED, MAX_OFFSET = 100, 20, 1_000_000_000
 #: Entries that an export reads at a time.
-_READ_AT_ONCE = 500
+_READ_AT_ONCE = 200
 #: Ids are UUIDs there. Those of entries hold the entry's number after this prefix.
 _ID_PREFIX = "00000000-0000-4000-8000-"
 

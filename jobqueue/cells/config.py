@@ -13,7 +13,7 @@ from jobqueue.client.address import Address, check_url
 from jobqueue.client.contexts import Context, check_command
 from jobqueue.errors import InvalidInput, InvalidSettings
 from jobqueue.file_rights import others_control
-from jobqueue.plain_text import reason_of
+from jobqueue.plain_text import decoded, reason_of
 
 #: Every request of a list asks every cell.
 MOST_CELLS = 32
@@ -53,7 +53,7 @@ def load(path: Path) -> tuple[CellAddress, ...]:
                     f"JOBQUEUE_CELLS: other users may write to {path}, and so choose where tokens are sent: "
                     f"chmod 600 {path}"
                 )
-            document = tomllib.load(file)
+            document = tomllib.loads(decoded(file.read()))
     except (OSError, ValueError) as error:  # ValueError: not TOML, or not UTF-8
         raise InvalidSettings(f"JOBQUEUE_CELLS: {path} cannot be read: {reason_of(error)}.") from error
     tables, unknown = document.get("cells"), document.keys() - {"cells"}

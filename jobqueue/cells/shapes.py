@@ -55,6 +55,14 @@ def jobs(cell: Cell, document: Mapping[str, Any]) -> list[Document]:
     return [job(cell, item) for item in items]
 
 
+def total(cell: Cell, document: Mapping[str, Any]) -> int:
+    """The number of all jobs of a list. Raises ``CellUnavailable`` for anything else."""
+    count = document.get("total_items")
+    if not isinstance(count, int) or not _is_count(count):
+        raise cell.unavailable(f"the server at {cell.url} answered with a total that is not a number")
+    return count
+
+
 def job_page(cell: Cell, document: Mapping[str, Any]) -> CellPage:
     """A page of jobs with their cursors. Raises ``CellUnavailable`` for anything else."""
     jobs(cell, document)

@@ -122,6 +122,17 @@ def local_text(name: str) -> str:
         raise click.BadParameter(f"{name!r} cannot be read: {reason_of(error)}.") from error
 
 
+class TextFile(click.Path):
+    """A parameter whose value is the text of a local file, or of standard input for ``-``."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, allow_dash=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text; fails with the reason why it cannot be read."""
+        return local_text(str(super().convert(value, param, ctx)))
+
+
 #: Defined after the type that it needs.
 data_option = click.option(
     "-d",

@@ -91,7 +91,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
             *("object", "object_names", "object_sizes", "object_uses", "deployed", "deployed_hosts"),
             *("addresses_asked", "address"),
             *("audit", "audit_head", "audit_spoiled", "ended", "probe"),
-            *("parent", "parent_key", "parents_due", "parts_pending", "cell_hosts"),
+            *("parent", "parent_key", "parents_due", "parts_pending", "cell_hosts", "surveyor"),
             *("schedule", "schedules", "schedules_due", "schedules_planned", "schedule_log", "scheduler"),
             *("following", "followers", "followed"),
             *("notification", "notifications", "notification_log", "dead_letters", "notifier"),

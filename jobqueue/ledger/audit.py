@@ -32,10 +32,10 @@ from jobqueue.ledger.tamper_alarm import TamperAlarm
 from jobqueue.model.audit import AuditEntry, AuditRecord, AuditVerdict
 from jobqueue.redis_refusal import refusal_of
 
-#: Maximum number of entries that one read returns, and that it searches for those of one principal; so many at a time,
-#: as Redis serves no other client meanwhile (2 ms).
+#: Maximum number of entries that one read returns, and that it searches for those of one principal.
 MOST_ENTRIES = 1000
 _MOST_SCANNED = 20_000
+#: Entries at a time where many are searched or verified: Redis, or this process, serves no other client meanwhile.
 _SCANNED_STEP = 250
 _MOST_PROBLEMS = 20
 _PLACE = "audit"
@@ -316,10 +316,10 @@ class Audit:
         number = 0
         while True:
             with translated_errors():
-                rows: Any = self._client.xrange(self._keys.kind("audit"), f"0-{number + 1}", "+", count=MOST_ENTRIES)
+                rows: Any = self._client.xrange(self._keys.kind("audit"), f"0-{number + 1}", "+", count=_SCANNED_STEP)
             for name, fields in rows:
                 yield _entry(name, fields)
-            if len(rows) < MOST_ENTRIES:
+            if len(rows) < _SCANNED_STEP:
                 return
             number = int(str(rows[-1][0]).partition("-")[2])
 

@@ -133,6 +133,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "parents_due": ("parents-due", "zset", "ids of parents with unfinished parts, by the time to examine them next"),
     "parts_pending": ("parts-pending", "zset", "{cell}|{parent} of parts that their cells have not confirmed"),
     "cell_hosts": ("cell-hosts:", "zset", "{cell}: hostnames of its agents, by the time when it last named them"),
+    "surveyor": ("surveyor", "string", "which process of a front asks the cells for their hosts; expires"),
     "schedule": (
         "schedule:",
         "hash",

@@ -283,7 +283,7 @@ class Ledger:
     def cell_hosts(self) -> CellHosts:
         from jobqueue.ledger.cell_hosts import CellHosts
 
-        return CellHosts(self.client, self.keys)
+        return CellHosts(self.client, self.keys, self.scripts)
 
     @built_once
     def counting(self) -> Counting:

@@ -15,8 +15,12 @@ from jobqueue.ledger.keys import Keys
 from jobqueue.ledger.scripts import Argument, Scripts
 from jobqueue.model.output import Chunk
 
-#: Maximum number of entries of one read.
+#: Maximum number of entries of one read, and of the bytes in them if there are several: a reader holds them in memory
+#: for as long as its client takes to receive them.
 _MOST_ENTRIES = 500
+_MOST_BYTES = 256 * 1024
+#: Entries of one read that waits, each of at most 64 KiB.
+_MOST_AWAITED = 16
 
 
 @dataclass(frozen=True)
@@ -60,18 +64,19 @@ class Output:
         return bool(self._scripts.call("append_output", *attempt_key, self._cap, number, *arguments) >= 0)
 
     def read(self, job_id: str, hostname: str, offset: int) -> Batch:
-        """The output after the byte ``offset``, up to a few hundred pieces."""
-        with translated_errors():
-            entries: Any = self._client.xrange(
-                self._keys.log(job_id, hostname), f"({offset}-0", "+", count=_MOST_ENTRIES
-            )
-        return _batch(entries, offset)
+        """The output after the byte ``offset``: some hundred pieces, or a quarter of a MiB."""
+        key, begin = self._keys.log(job_id, hostname), f"({offset}-0"
+        with translated_errors(), self._client.pipeline(transaction=False) as pipe:
+            pipe.xrange(key, begin, str(offset + _MOST_BYTES), count=_MOST_ENTRIES)
+            pipe.xrange(key, begin, "+", count=1)  # output that is no longer stored lies before it, or it is larger
+            entries, following = pipe.execute()
+        return _batch(entries or following, offset)
 
     def wait(self, job_id: str, hostname: str, offset: int, seconds: float) -> Batch:
         """The same as ``read``, waiting up to ``seconds`` for output. Holds a connection meanwhile."""
         key = self._keys.log(job_id, hostname)
         with translated_errors():
-            answer: Any = self._client.xread({key: f"{offset}-0"}, count=_MOST_ENTRIES, block=int(seconds * 1000))
+            answer: Any = self._client.xread({key: f"{offset}-0"}, count=_MOST_AWAITED, block=int(seconds * 1000))
         if not answer:
             return Batch((), False)
         streams = answer.values() if isinstance(answer, dict) else [entries for _, entries in answer]

@@ -70,7 +70,7 @@ REPAIRABLE = (
         "config_log",
         "configs",
     ),
-    *("saved_names", "saved_versions", "parents_due", "parts_pending"),
+    *("saved_names", "saved_versions", "parents_due", "parts_pending", "surveyor"),
     *("schedules", "schedules_due", "schedules_planned", "schedule_log", "scheduler"),
     *("following", "followers", "followed"),
     *("notifications", "notification_log", "notifier", "notices", "job_notices"),

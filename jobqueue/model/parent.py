@@ -12,6 +12,8 @@ from jobqueue.model.states import ExecutionState, JobStatus, derive_status
 
 #: Key of the tag by which a cell knows the parent of a part; its value is the parent's id.
 PARENT_TAG = "cells.parent"
+#: Key of the tag by which the front finds the part in its cell. Its value cannot be known before the cell has the part.
+PART_TAG = "cells.part"
 #: Errors of parts that a parent's own error spells out.
 _MOST_ERRORS = 10
 

@@ -17,7 +17,8 @@ from jobqueue.model.rollout_batches import bounds_of, needs_several_hosts
 from jobqueue.model.submission import Submission
 from jobqueue.model.target import Target, TargetKind
 from jobqueue.operations.registry import Registry
-from jobqueue.services import batch_budget, rollout_verification, submission_permissions, targets
+from jobqueue.services import batch_budget, targets
+from jobqueue.services.checked_work import checked_work
 from jobqueue.services.scopes import outside, unknown
 from jobqueue.services.submission_scope import Restriction, SubmissionScope
 from jobqueue.services.target_preview import Candidate, TargetPreview, reach
@@ -83,12 +84,8 @@ class Planner:
         """
         principal = submission.principal
         principal.require_somewhere(SEE_AGENTS)
-        operation = self._operations.get(submission.operation)
-        data = self._operations.validate(submission.operation, dict(submission.data))
-        needed = submission_permissions.needed(operation, data)
-        verification = rollout_verification.checked(submission, self._operations)
-        if verification is not None:
-            needed = tuple(dict.fromkeys((*needed, *verification.permissions)))
+        work = checked_work(submission, self._operations.get(submission.operation), self._operations)
+        needed = work.permissions
         target = targets.parsed(submission.target)
         restriction = self.scope.of(principal, needed)
         seed = secrets.token_hex(_SEED_LENGTH // 2)

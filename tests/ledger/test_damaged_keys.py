@@ -238,6 +238,7 @@ CASES = [
     Case("login_attempt", lambda w: None, _script("login_attempt", "take", 1000, "x", 5, "y", 5)),
     Case("rate_limit", lambda w: None, _script("rate_limit", "", "x", 10, 10)),
     Case("acquire_leadership", lambda w: None, _script("acquire_leadership", "me", 1000)),
+    Case("lead_survey", lambda w: None, _script("lead_survey", "me", 1000)),
     Case("align_hostnames", _job, _script("align_hostnames", "add", "0", 10)),
     Case("align_hostnames", _job, _script("align_hostnames", "remove", "0", 10)),
     Case("survey_agents", _job, _script("survey_agents", "", "", 10)),

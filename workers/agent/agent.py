@@ -97,7 +97,7 @@ class Agent:
         # message consumption
         queues = agent_queues(ledger.keys, settings.hostname)
         self._intake = Intake([queue.name for queue in queues])
-        self._watchdog = ConsumerWatchdog(self._running, ledger.agents.beat_seconds, self._on_deaf)
+        self._watchdog = ConsumerWatchdog(self._running, ledger.agents.beat_seconds, self._on_stalled)
         self._rejected = RejectedMessages(ledger.executions, settings.hostname)
         app = make_agent_app(settings, queues, executor, self._closing)
         message_filter = make_message_filter(app, settings, queues, self._rejected)
@@ -146,7 +146,7 @@ class Agent:
         self._intake.set_state(state)
         self._watchdog.look(state)
 
-    def _on_deaf(self) -> None:
+    def _on_stalled(self) -> None:
         """End the process: the consumer's event loop may hang. No execution is in progress, so no work is lost."""
         self._presence.not_reading()
         logging.shutdown()

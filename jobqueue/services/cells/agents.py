@@ -35,9 +35,9 @@ class CellAgents:
             return shapes.agents(cell, cell.get("/agent", {**query, **page_query}, holding="agents"))
 
         answers = self._cells.ask(ask).of_some()
-        pages = {name: answers.given.get(name, ([], 0, None)) for name in self._cells.names}
         shown: list[Document] = []
-        for name, (agents, _, following) in pages.items():
+        # a cell that does not answer keeps its position: its agents follow if it answers a later page
+        for name, (agents, _, following) in answers.given.items():
             if positions.get(name) == list_position.END:
                 continue
             if shown and len(shown) + len(agents) > limit:
@@ -46,7 +46,7 @@ class CellAgents:
             positions[name] = list_position.END if following is None else following
             if following is not None:
                 break
-        is_end = all(positions.get(name) == list_position.END for name in self._cells.names)
+        is_end = all(positions.get(name) == list_position.END for name in answers.given)
         return {
             "agents": shown,
             "total": sum(total for _, total, _ in answers.given.values()),

@@ -26,7 +26,7 @@ from jobqueue.errors import (
     RecordChanged,
 )
 from jobqueue.ledger.parents import Parents
-from jobqueue.model.parent import PARENT_TAG, Parent, Part, PartState
+from jobqueue.model.parent import PARENT_TAG, PART_TAG, Parent, Part, PartState
 
 logger = logging.getLogger(__name__)
 
@@ -128,18 +128,19 @@ class PartRunner:
             is_wanted = not parent.cancelled_by and now <= parent.until
             # a cell knows an idempotency key of the same caller only, and the front's key may have been replaced
             is_first = now - parent.created < FIRST_SECONDS * 1_000_000
-            job = None if is_wanted and is_first else listed(cell, parent)
+            mark = self._parents.mark(parent.id, cell.name)
+            job = None if is_wanted and is_first else _oldest(cell, f"{PART_TAG}:{mark}")
             if job is None:
-                return _created(cell, parent, part) if is_wanted else _not_created(part, parent)
+                return _created(cell, parent, part, mark) if is_wanted else _not_created(part, parent)
             part = replace(part, state=PartState.CREATED, job_id=job["id"], error="")
         if parent.cancelled_by and not part.cancelled:
             part = _cancelled(cell, part)
         return part if part.state is PartState.DELETED else _seen(cell, parent, part)
 
 
-def _created(cell: Cell, parent: Parent, part: Part) -> Part:
+def _created(cell: Cell, parent: Parent, part: Part, mark: str) -> Part:
     """The part after its cell was asked to create it. Raises ``CellUnavailable``: it may, or may not, have it."""
-    tags = {**(parent.request.get("tags") or {}), PARENT_TAG: parent.id}
+    tags = {**(parent.request.get("tags") or {}), PARENT_TAG: parent.id, PART_TAG: mark}
     # the same key in each cell: two addresses of one cell must not run the job twice
     body = {**parent.request, "tags": tags, "idempotency_key": f"front-{parent.id}"}
     try:
@@ -163,19 +164,29 @@ def _created(cell: Cell, parent: Parent, part: Part) -> Part:
     return replace(part, state=PartState.CREATED, job_id=answer["job_id"], error="")
 
 
-def listed(cell: Cell, parent: Parent, job_id: str = "") -> dict[str, Any] | None:
-    """The job of the part, as the cell lists it, without its executions; None if the cell has none."""
+def listed(cell: Cell, parent: Parent, job_id: str) -> dict[str, Any] | None:
+    """A job of the parent, as the cell lists it, without its executions; None if the cell does not have it."""
     query = {"tag": f"{PARENT_TAG}:{parent.id}", "view": "summary", "limit": _TAGGED}
-    jobs = shapes.jobs(cell, cell.get("/job", query, holding="items"))
-    matches = [job for job in jobs if not job_id or job["id"] == job_id]
-    if matches:
-        return matches[-1]  # the oldest
-    if not job_id:
-        return None
+    for job in shapes.jobs(cell, cell.get("/job", query, holding="items")):
+        if job["id"] == job_id:
+            return job
     try:
         return shapes.job(cell, cell.get(f"/job/{job_id}", holding="id"), job_id)
     except NotFound:
         return None
+
+
+def _oldest(cell: Cell, tag: str) -> dict[str, Any] | None:
+    """The oldest job with a tag; None without any. Others may have given later ones the tag that they saw on it."""
+    offset = 0
+    for _ in range(_TRIES):
+        query = {"tag": tag, "view": "summary", "limit": _TAGGED, "offset": offset}
+        document = cell.get("/job", query, holding="items")
+        jobs, total = shapes.jobs(cell, document), shapes.total(cell, document)
+        if offset + len(jobs) >= total:
+            return jobs[-1] if jobs else None
+        offset = total - 1  # there may be more by the next request
+    raise cell.unavailable(f"the cell gets ever more jobs with the tag {tag}")
 
 
 def _cancelled(cell: Cell, part: Part) -> Part:

@@ -32,8 +32,14 @@ class CellStatus:
     def all(self) -> list[Document]:
         """All cells: address, state, number of agents as last known, pending parts."""
         answers = self._cells.ask(lambda cell: cell.get("/health", holding="status"))
+        agents, pending = self._hosts.counts(self._cells.names), self._parents.pending(self._cells.names, 0)
         return [
-            {**section, "url": self._cells.by_name[section["cell"]].url, **self._counts(section["cell"])}
+            {
+                **section,
+                "url": self._cells.by_name[section["cell"]].url,
+                "agents": agents[section["cell"]],
+                "parts_pending": pending[section["cell"]][1],
+            }
             for section in self.sections(answers)
         ]
 
@@ -48,22 +54,18 @@ class CellStatus:
         return {
             **section,
             "url": self._cells.by_name[name].url,
-            **self._counts(name),
+            "agents": total,
+            "parts_pending": self._parents.pending([name], 0)[name][1],
             "hostnames": hostnames,
             "next_cursor": str(following) if hostnames and following < total else None,
         }
 
     def pending(self) -> list[Document]:
         """The cells that have not confirmed parts: how many, and the newest-known parents of some."""
-        waiting = []
-        for name in self._cells.names:
-            parents, count = self._parents.pending(name, NAMED)
-            if count:
-                waiting.append({"cell": name, "parts": count, "job_ids": parents})
-        return waiting
-
-    def _counts(self, name: str) -> Document:
-        return {"agents": self._hosts.page(name, 0, 1)[1], "parts_pending": self._parents.pending(name, 0)[1]}
+        pending = self._parents.pending(self._cells.names, NAMED)
+        return [
+            {"cell": name, "parts": count, "job_ids": parents} for name, (parents, count) in pending.items() if count
+        ]
 
     def _section(self, name: str, error: JobQueueError | None) -> Document:
         if error is None:

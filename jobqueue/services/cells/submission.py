@@ -16,7 +16,7 @@ from jobqueue.errors import (
     RecordChanged,
 )
 from jobqueue.ledger.parents import Parents
-from jobqueue.model.parent import PARENT_TAG, Parent, Part, PartState
+from jobqueue.model.parent import PARENT_TAG, PART_TAG, Parent, Part, PartState
 from jobqueue.model.submission import Submission
 from jobqueue.operations.registry import Registry
 from jobqueue.services import submission_permissions
@@ -27,7 +27,7 @@ from jobqueue.services.submission import parse_target
 #: Seconds for which a part waits for a cell that does not answer, if the job does not expire earlier. Half of the time
 #: for which a cell remembers an idempotency key: a part must not be sent after that, or it could run twice.
 PENDING_SECONDS = 43_200
-_MOST_TAGS = 63
+_MOST_TAGS = 62
 _COUNTED = "counts over one cell only"
 #: Fields of a request that a front refuses, and why.
 _REFUSED: Mapping[str, str] = {
@@ -105,8 +105,8 @@ class ParentSubmitter:
         for name, sentence in _REFUSED.items():
             if body.get(name) is not None:
                 raise InvalidInput.of(name, sentence)
-        if PARENT_TAG in submission.tags or len(submission.tags) > _MOST_TAGS:
-            sentence = f"A front adds the tag {PARENT_TAG}: give at most {_MOST_TAGS} others."
+        if not submission.tags.keys().isdisjoint((PARENT_TAG, PART_TAG)) or len(submission.tags) > _MOST_TAGS:
+            sentence = f"A front adds the tags {PARENT_TAG} and {PART_TAG}: give at most {_MOST_TAGS} others."
             raise InvalidInput.of("tags", sentence)
         operation = self._registry.get(submission.operation)
         submission.principal.require(operation.permission)

@@ -1,4 +1,4 @@
-"""Reads the rows that xxd, hexdump and od print: an offset, the bytes, and often the same as text."""
+"""Reads the rows of xxd, hexdump, od, curl, openssl and tcpdump: an offset, the bytes, and often the same as text."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import re
 from collections.abc import Callable, Iterator
 
 #: Whether a text may hold a row. Most hold none, and this is cheaper than searching for each kind.
-_HINT = re.compile(rb"\n[0-9A-Fa-f]{6,8}:? ")
-_FIRST = re.compile(rb"[0-9A-Fa-f]{6,8}:? ")
+_BEGIN = rb"(?:[0-9A-Fa-f]{6,8}:? |[ \t]{0,8}(?:0x)?[0-9A-Fa-f]{4}(?::| -) {1,2}[0-9A-Fa-f]{2})"
+_HINT = re.compile(rb"\n" + _BEGIN)
+_FIRST = re.compile(_BEGIN)
 _ROWS = re.compile(
     rb"^(?:"
     rb"(?:[0-9A-Fa-f]{8}: (?P<xxd>[0-9A-Fa-f]{2,8}(?: [0-9A-Fa-f]{2,8}){0,255}) {1,44}.{0,16})"
+    # curl --trace, openssl (BIO_dump), tcpdump -X
+    rb"|[ \t]{0,8}(?:0x)?[0-9A-Fa-f]{4}(?::| -) {1,2}"
+    rb"(?P<short>[0-9A-Fa-f]{2,4}(?:[ -][0-9A-Fa-f]{2,4}){0,15})(?:[ -] {0,48}.{0,16})?"
     rb"|[0-9A-Fa-f]{6,8}(?:"
     rb"(?P<cells>(?: {3}[ -~]| {2}\\[0abfnrtv]| [0-7]{3}){1,16}) *(?:>.{0,17})?"
     rb"|(?P<words>(?: {1,4}[0-9A-Fa-f]{4}){1,8}) *(?:>.{0,17})?"
@@ -19,7 +23,10 @@ _ROWS = re.compile(
     re.MULTILINE,
 )
 #: The last row of a text, which may be incomplete: up to the length of a row.
-_OPEN = re.compile(rb"(?:\A|\n)([0-9A-Fa-f]{1,8}|[0-9A-Fa-f]{6,8}:(?: [^\n]{0,120})?|[0-9A-Fa-f]{6,8} [^\n]{0,120})\Z")
+_OPEN = re.compile(
+    rb"(?:\A|\n)([0-9A-Fa-f]{1,8}|[0-9A-Fa-f]{6,8}:(?: [^\n]{0,120})?|[0-9A-Fa-f]{6,8} [^\n]{0,120}"
+    rb"|[ \t]{0,8}(?:0x?|(?:0x)?[0-9A-Fa-f]{1,4}(?:(?<=[0-9A-Fa-f]{4})(?::| -?)(?: [^\n]{0,112})?)?))\Z"
+)
 #: Bytes of the longest row.
 LONGEST_ROW = 130
 _LETTERS = {b"\\0": b"\0", b"\\a": b"\a", b"\\b": b"\b", b"\\f": b"\f", b"\\n": b"\n", b"\\r": b"\r"}
@@ -50,7 +57,7 @@ def open_row(text: bytes) -> int:
 
 
 def _digits(cells: bytes) -> bytes:
-    digits = cells.replace(b" ", b"")
+    digits = cells.translate(None, b" -")
     return bytes.fromhex(digits[: len(digits) // 2 * 2].decode("ascii"))
 
 
@@ -72,6 +79,7 @@ def _characters(cells: bytes) -> bytes:
 
 _READERS: dict[str, Callable[[bytes], bytes]] = {
     "xxd": _digits,
+    "short": _digits,
     "cells": _characters,
     "words": _swapped,
     "bytes": _digits,

@@ -46,7 +46,7 @@ def test_a_socket_with_data_that_arrived_in_advance(turns: list[int]) -> None:
     """Many reads, each of which takes less than a slice."""
     client, server = socket.socketpair()
     with closing(client), closing(server):
-        fair = FairSocket(server)
+        fair = FairSocket(server, 60.0)
         for _ in range(STEPS):
             client.send(b"x")
             assert fair.recv(1) == b"x"
@@ -56,7 +56,7 @@ def test_a_socket_with_data_that_arrived_in_advance(turns: list[int]) -> None:
 def test_requests_that_arrived_in_advance(turns: list[int]) -> None:
     client, server = socket.socketpair()
     with closing(client), closing(server):
-        fair = FairSocket(server)
+        fair = FairSocket(server, 60.0)
         for _ in range(STEPS):
             fair.give_turn()
     assert len(turns) >= TURNS
@@ -80,7 +80,7 @@ def test_a_client_that_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with closing(client), closing(server):
         asking = gevent.spawn(ask)
-        fair = FairSocket(server)
+        fair = FairSocket(server, 60.0)
         for _ in range(STEPS):
             assert fair.recv(1) == b"x"
             fair.give_turn()
@@ -92,3 +92,27 @@ def test_a_client_that_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_turn_within_a_slice(turns: list[int]) -> None:
     assert list(in_turns(range(3))) == [0, 1, 2]
     assert turns == []
+
+
+def test_a_client_that_does_not_receive_the_response_is_given_up() -> None:
+    client, server = gevent.socket.socketpair()
+    with closing(client), closing(server), pytest.raises(BrokenPipeError, match="does not receive"):
+        FairSocket(server, 0.05).sendall(b"x" * 50_000_000)
+
+
+def test_a_client_that_receives_slowly_gets_all() -> None:
+    """Each part in its time, but not all of them."""
+    client, server = gevent.socket.socketpair()
+    sent, received = bytes(range(256)) * 40_000, bytearray()
+
+    def receive() -> None:
+        while data := client.recv(400_000):
+            received.extend(data)
+            gevent.sleep(0.1)
+
+    reading = gevent.spawn(receive)
+    with closing(client):
+        FairSocket(server, 2.0).sendall(sent)
+        server.close()
+        reading.join()
+    assert received == sent

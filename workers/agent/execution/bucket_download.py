@@ -6,10 +6,9 @@ import hashlib
 import threading
 import time
 from collections.abc import Iterator
-from typing import BinaryIO
+from functools import cached_property
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit
-
-import urllib3
 
 from jobqueue.errors import OperationFailed, SealBroken
 from jobqueue.jitter import shortened
@@ -19,8 +18,12 @@ from jobqueue.trust.signing.content_address import opened_address
 from jobqueue.trust.signing.sealed import KeyRing
 from workers.agent.execution.ledger_retry import retry_until_available
 
+if TYPE_CHECKING:
+    from urllib3 import PoolManager
+
 _READ_BYTES = 1024 * 1024
-_TIMEOUT = urllib3.Timeout(connect=10, read=60)
+#: Seconds to connect, and between two pieces.
+_CONNECT_SECONDS, _READ_SECONDS = 10, 60
 #: Attempts without a single new byte, and the first pause between two of them, in seconds.
 _ATTEMPTS, _FIRST_PAUSE = 6, 0.5
 #: Seconds to wait for an address, between two looks for it, and after which it is asked for again.
@@ -39,13 +42,20 @@ class BucketDownload:
         self._contents = contents
         self._keys = keys
         self._closing = closing
-        self._pool = urllib3.PoolManager(retries=False)
+
+    @cached_property
+    def _pool(self) -> PoolManager:
+        from urllib3 import PoolManager, Timeout  # most agents never download from a bucket, and it takes memory
+
+        return PoolManager(retries=False, timeout=Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS))
 
     def copy(self, package: PackageInfo, file: BinaryIO) -> str:
         """Write the content's bytes to the file; returns their sha256. A download that stops is resumed.
 
         Raises ``OperationFailed``.
         """
+        from urllib3.exceptions import HTTPError
+
         digest, have, failures = hashlib.sha256(), 0, 0
         while have < package.size:
             try:
@@ -58,7 +68,7 @@ class BucketDownload:
                     failures = 0
                 if have < package.size:
                     raise _Interrupted("the connection ended early")
-            except (_Interrupted, urllib3.exceptions.HTTPError) as error:
+            except (_Interrupted, HTTPError) as error:
                 failures += 1
                 if failures == _ATTEMPTS:
                     raise OperationFailed(
@@ -71,9 +81,7 @@ class BucketDownload:
     def _pieces(self, package: PackageInfo, start: int) -> Iterator[bytes]:
         url = self._address(package.name)
         headers = {"Range": f"bytes={start}-"} if start else {}
-        response = self._pool.request(
-            "GET", url, headers=headers, timeout=_TIMEOUT, preload_content=False, redirect=False
-        )
+        response = self._pool.request("GET", url, headers=headers, preload_content=False, redirect=False)
         try:
             if response.status == _NOT_FOUND:
                 raise OperationFailed(f"The content {package.name} is no longer in the bucket; upload it again.")
@@ -120,6 +128,8 @@ def _reason(error: Exception) -> str:
     """Why a download stopped, without the address, which is valid for anyone."""
     if isinstance(error, _Interrupted):
         return str(error)
-    if isinstance(error, urllib3.exceptions.NewConnectionError):
+    from urllib3.exceptions import NewConnectionError
+
+    if isinstance(error, NewConnectionError):
         return f"{error.conn.host} cannot be reached"
     return type(error).__name__

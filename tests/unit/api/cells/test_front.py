@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from api.auth import gate
-from jobqueue.model.parent import PARENT_TAG, Parent
+from jobqueue.model.parent import PARENT_TAG, PART_TAG, Parent
 from jobqueue.model.principal import Principal, system
 from jobqueue.services.cells import parts
 from tests.unit.api.cells.conftest import CellSite, FrontSite, MakeSite
@@ -23,7 +23,8 @@ def test_a_broadcast_over_two_cells(front: FrontSite, west: CellSite, east: Cell
     accepted = front.submit("_all", title="who is there", tags={"team": "ops"})
     assert (accepted["status"], states(accepted)) == ("submitted", {"east": "created", "west": "created"})
     assert [len(site.jobs()) for site in (west, east)] == [1, 1]
-    assert west.jobs()[0]["tags"] == {"team": "ops", PARENT_TAG: accepted["job_id"]}
+    mark = front.home.ledger.parents.mark(accepted["job_id"], "west")
+    assert west.jobs()[0]["tags"] == {"team": "ops", PARENT_TAG: accepted["job_id"], PART_TAG: mark}
     west.finish("web1", "web1")
     job = front.get(f"/job/{accepted['job_id']}")
     assert (job["status"], job["title"], job["tags"]) == ("processing", "who is there", {"team": "ops"})
@@ -106,6 +107,7 @@ def test_fields_that_a_front_refuses(front: FrontSite, west: CellSite) -> None:
         ("concurrency", {"key": "deploy"}),
         ("plan_hash", "0" * 48),
         ("tags", {PARENT_TAG: UNKNOWN}),
+        ("tags", {PART_TAG: "x"}),
         ("tags", {f"t{number}": "" for number in range(64)}),
         ("priority", 10),
         ("no_such_field", 1),
@@ -175,7 +177,10 @@ def test_a_front_that_is_killed_before_it_has_sent_the_parts(
     front.restart([west.address, east.address])
     (parent_id,) = front.home.ledger.parents.due(10)
     assert front.front.runner.turn() == 1
-    assert [job["tags"] for job in (*west.jobs(), *east.jobs())] == [{PARENT_TAG: parent_id}] * 2
+    mark = front.home.ledger.parents.mark
+    assert [job["tags"] for site in (west, east) for job in site.jobs()] == [
+        {PARENT_TAG: parent_id, PART_TAG: mark(parent_id, site.name)} for site in (west, east)
+    ]
     west.finish("web1")
     assert front.get(f"/job/{parent_id}")["execution_counts"] == {"submitted": 2, "completed": 1}
 
@@ -321,6 +326,41 @@ def test_a_part_whose_answer_was_lost_is_no_second_job_under_another_key_of_the_
     assert again is not None
     assert [part.job_id for part in again.parts] == [part.job_id for part in parent.parts]
     assert [len(site.jobs()) for site in (west, east)] == [1, 1]
+
+
+def test_a_job_of_another_caller_is_not_taken_for_the_part_of_its_cell(
+    front: FrontSite, west: CellSite, east: CellSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the tags of the part of another cell, which its callers can read."""
+    monkeypatch.setattr("jobqueue.cells.breaker.OPEN_SECONDS", 0.0)
+    monkeypatch.setattr(parts, "FIRST_SECONDS", 0.0)
+    east.stop()
+    parent_id = front.submit("_all")["job_id"]
+    east.start()
+    decoy = east.submit("_all", tags=west.jobs()[0]["tags"])
+    again = front.front.runner.advance(parent_id)
+    assert again is not None
+    part = again.part("east")
+    assert part is not None
+    assert (part.state, len(east.jobs())) == (parts.PartState.CREATED, 2)
+    assert part.job_id != decoy
+    front.ask("POST", f"/job/{parent_id}/cancel")
+    assert {job["id"]: job["status"] for job in east.jobs()} == {decoy: "submitted", part.job_id: "cancelled"}
+
+
+def test_later_jobs_with_the_tags_of_a_part_are_not_taken_for_it(
+    front: FrontSite, west: CellSite, east: CellSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A caller of the cell has seen the part there before the front learnt of it, and floods the list."""
+    monkeypatch.setattr(parts, "FIRST_SECONDS", 0.0)
+    parent = front.home.ledger.parents.get(front.submit("_all")["job_id"])
+    tags = east.jobs()[0]["tags"]
+    decoys = {east.submit("_all", tags=tags) for _ in range(25)}
+    front.front.runner.change(parent.id, _unsent)
+    again = front.front.runner.advance(parent.id)
+    assert again is not None
+    assert [part.job_id for part in again.parts] == [part.job_id for part in parent.parts]
+    assert not decoys & {part.job_id for part in again.parts}
 
 
 def test_a_part_that_was_created_while_the_job_was_cancelled_is_cancelled_too(

@@ -66,6 +66,15 @@ def doubled(secret: str) -> bytes:
     return table.getvalue().encode()
 
 
+def rows_of(secret: str) -> list[tuple[int, bytes]]:
+    raw = b"pw=" + secret.encode()
+    return [(at, raw[at : at + 16]) for at in range(0, len(raw), 16)]
+
+
+def as_text(row: bytes) -> str:
+    return "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
+
+
 #: Each gives the output of a tool for a secret.
 TOOLS: dict[str, Callable[[str], bytes]] = {
     "grep colours": lambda s: run("grep", "--color=always", "-e", part(s), stdin=s.encode()),
@@ -143,6 +152,23 @@ TOOLS: dict[str, Callable[[str], bytes]] = {
     "od -c": lambda s: run("od", "-c", stdin=b"pw=" + s.encode() + b"\n"),
     "od -b": lambda s: run("od", "-b", stdin=s.encode()),
     "od -x": lambda s: run("od", "-x", stdin=s.encode()),
+    "openssl -dump": lambda s: run(
+        "openssl",
+        "asn1parse",
+        "-inform",
+        "DER",
+        "-dump",
+        stdin=b"\x04\x82" + len(s.encode()).to_bytes(2, "big") + s.encode(),
+    ),
+    "as by curl --trace": lambda s: "".join(
+        f"{at:04x}: {row.hex(' '):47} {as_text(row)}\n" for at, row in rows_of(s)
+    ).encode(),
+    "as by openssl s_client -msg": lambda s: "".join(
+        f"{at:04x} - {row.hex(' ')[:23]}-{row.hex(' ')[24:]:23}   {as_text(row)}\n" for at, row in rows_of(s)
+    ).encode(),
+    "as by tcpdump -X": lambda s: "".join(
+        f"\t0x{at:04x}:  {row.hex(' ', -2):39}  {as_text(row)}\n" for at, row in rows_of(s)
+    ).encode(),
     "hexadecimal with colons": lambda s: s.encode().hex(":").encode(),
     "hexadecimal with colons in upper case": lambda s: s.encode().hex(":").upper().encode(),
     "hexadecimal with blanks": lambda s: s.encode().hex(" ", 2).encode(),

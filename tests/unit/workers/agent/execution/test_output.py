@@ -84,6 +84,21 @@ def test_only_the_newest_bytes_are_kept_and_the_cut_is_marked(ledger: Ledger, gr
     assert page.chunks[-1].data == b"line 049\n"
 
 
+@pytest.mark.parametrize("size", [1000, 60_000, 400_000])
+def test_a_page_is_bounded_and_the_next_one_goes_on(
+    ledger: Ledger, grant: Claim, reader: OutputReader, size: int
+) -> None:
+    """A reader whose client does not receive it holds it in memory."""
+    printed = [bytes([65 + number % 26]) * size for number in range(max(4, 1_000_000 // size))]
+    for piece in printed:
+        append(ledger, grant, Piece("stdout", piece))
+    end(ledger, grant)
+    pages = list(reader.everything(grant.job_id))
+    assert b"".join(data for page in pages for _, data in pieces(page)) == b"".join(printed)
+    assert [page.cut for page in pages] == [0] * len(pages)
+    assert max(sum(len(data) for _, data in pieces(page)) for page in pages) <= max(256 * 1024, size)
+
+
 def test_a_stale_holder_cannot_add(ledger: Ledger, grant: Claim, reader: OutputReader) -> None:
     stale = Claim(grant.job_id, HOST, "another token", 1, "")
     assert not append(ledger, stale, Piece("stdout", b"forged\n"))
