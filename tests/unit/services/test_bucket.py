@@ -112,6 +112,14 @@ def test_large_content_is_in_the_bucket_and_small_content_in_redis(services: Ser
     assert services.ledger.bucket_contents.count_removals() == 0
 
 
+def test_an_upload_to_the_bucket_gives_turns_to_others(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under gevent, only a wait lets others run, and a form's file is read without one."""
+    turns: list[float] = []
+    monkeypatch.setattr("jobqueue.services.content_store.time.sleep", turns.append)
+    services.objects.put(UPLOAD, [LARGE[:1000], LARGE[1000:2000], LARGE[2000:]], ALICE)
+    assert turns == [0, 0, 0]
+
+
 def test_limits_and_wrong_uploads(services: Services, bucket: MemoryBucket) -> None:
     for upload in (UPLOAD, replace(UPLOAD, expected_size=400_001)):
         with pytest.raises(PackageTooLarge, match=r"larger than 400000 bytes .JOBQUEUE_MAX_OBJECT_BYTES"):
