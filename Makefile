@@ -118,13 +118,17 @@ audit: $(VENV)/.installed-dev ## look the dependencies up among known vulnerabil
 # In this order, the quick ones first and one at a time, so that pytest's summary is the last thing to read.
 .PHONY: check
 check: ## everything: format, lint, types, imports, vulnerabilities, tests
+	@$(MAKE) static
+	@$(MAKE) test
+
+.PHONY: static
+static: ## every check but the tests: format, lint, types, imports, vulnerabilities
 	@$(MAKE) $(VENV)/.installed-dev
 	@$(MAKE) format-check
 	@$(MAKE) lint
 	@$(MAKE) types
 	@$(MAKE) imports
 	@$(MAKE) audit
-	@$(MAKE) test
 
 .PHONY: reference
 reference: $(VENV)/.installed-test ## write those parts of docs/ anew that are made from the code

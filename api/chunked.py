@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from gunicorn.http.body import ChunkedReader
+from gunicorn.http.body import ChunkedReader, LengthReader
 from gunicorn.http.errors import ParseException
 
 from jobqueue.errors import InvalidInput
@@ -34,6 +34,17 @@ class CheckedBody:
     def failed(self) -> bool:
         """Whether reading raised an error."""
         return bool(self._body.failed)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether nothing is left to read; False for a chunked body, whose end only a read finds."""
+        body = self._body
+        return isinstance(body.reader, LengthReader) and body.reader.length <= 0 and not body.buf.tell()
+
+    def has_arrived(self, size: int) -> bool:
+        """Whether reading ``size`` bytes waits for nothing: small bodies arrive together with the head."""
+        reader = self._body.reader
+        return isinstance(reader, LengthReader) and bool(reader.unreader.buf.tell() >= size)
 
     def read(self, size: int | None = None) -> bytes:
         """Up to ``size`` bytes, all without it; empty at the end."""

@@ -14,7 +14,8 @@ import flask_smorest
 from apispec import APISpec
 from flask import Flask, Response
 
-from api.native.schemas import BatchRequest, ErrorAnswer
+from api.native.error_schemas import ErrorAnswer
+from api.native.job_request_schemas import BatchRequest
 from api.openapi import JSON, FacadeDocument, Route, complete
 from jobqueue import __version__
 

@@ -64,6 +64,7 @@ STATUS: Mapping[type[BaseException], int] = {
     errors.LedgerUnavailable: 503,
     IssuerUnavailable: 503,
     errors.ProviderUnavailable: 503,
+    errors.BucketUnavailable: 503,
     errors.AuditUnavailable: 503,
     Closing: 503,
     errors.PackagesFull: 507,  # nothing is wrong with the request: it would be taken when there is room again
@@ -73,6 +74,7 @@ _HEADERS: Mapping[type[BaseException], Mapping[str, str]] = {
     Unauthenticated: {"WWW-Authenticate": 'Bearer realm="jobqueue"'},
     IssuerUnavailable: {"Retry-After": "10"},
     errors.ProviderUnavailable: {"Retry-After": "10"},
+    errors.BucketUnavailable: {"Retry-After": "10"},
     errors.CellUnavailable: {"Retry-After": "5"},
     errors.LedgerUnavailable: {"Retry-After": str(RETRY_AFTER_SECONDS)},
     errors.AuditUnavailable: {"Retry-After": str(RETRY_AFTER_SECONDS)},

@@ -26,13 +26,23 @@ class TimeSlice:
     """The time that one greenlet may work before others get a turn."""
 
     def __init__(self) -> None:
+        self._loop = gevent.get_hub().loop
+        self._begin()
+
+    def _begin(self) -> None:
         self._began = time.monotonic()
+        self._iteration = self._loop.iteration
 
     def give_turn(self) -> None:
-        """Let others run, if the last turn of others is long enough ago."""
-        if time.monotonic() - self._began >= SLICE_SECONDS:
+        """Let others run, if the last turn of others is long enough ago.
+
+        While this greenlet waited for anything, such as its client or Redis, the event loop has served the others.
+        """
+        if self._loop.iteration != self._iteration:
+            self._begin()
+        elif time.monotonic() - self._began >= SLICE_SECONDS:
             gevent.sleep(0)
-            self._began = time.monotonic()
+            self._begin()
 
 
 def in_turns(items: Iterable[_T]) -> Iterator[_T]:

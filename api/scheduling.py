@@ -8,8 +8,8 @@ from typing import Any
 
 from api import validation
 from api.native import requests
+from api.native.job_request_schemas import JobRequest
 from api.native.saved_schemas import ScheduledSavedRequest
-from api.native.schemas import JobRequest
 from jobqueue.errors import InvalidInput, SavedJobNotFound
 from jobqueue.model.principal import Principal
 from jobqueue.model.saved_job import RUN

@@ -14,11 +14,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gevent import monkey
 from gunicorn.app.base import BaseApplication
 from gunicorn.errors import AppImportError
 
 from api import tls
-from api.auth.web_token_keys import issuer_of, keys_of, source_of
 from api.log import ServerLog
 from api.master import Master, mortal
 from api.metrics.shared import SharedMetrics
@@ -26,6 +26,7 @@ from api.token import ensure_secret, ensure_token
 from api.worker import Worker
 from jobqueue import logs, tracing
 from jobqueue.errors import InvalidSettings, LedgerUnavailable
+from jobqueue.services.bucket import checked_options
 from jobqueue.settings import Settings
 from jobqueue.trust.signing.signer import Signer
 
@@ -53,7 +54,8 @@ def serve(settings: Settings, server: type[Server] | None = None) -> None:
     """Serve the API until SIGTERM or SIGINT; ends the process (status 0 after a clean stop).
 
     ``server``: another one than that of the whole API. Raises ``InvalidSettings`` before anything starts: the address
-    is taken or not local, the token cannot be stored, the keys of web tokens or TLS do not work.
+    is taken or not local, the token cannot be stored, the keys of web tokens, TLS or the credentials
+    of a bucket do not work.
     """
     logs.configure(settings)
     Signer.open(settings)  # reports an invalid key before anything is started
@@ -64,10 +66,8 @@ def serve(settings: Settings, server: type[Server] | None = None) -> None:
     try:
         tls.check_address(settings, listener)
         tls.files_of(settings)
-        keys_of(settings)
-        if "://" not in settings.jwt_jwks:
-            source_of(settings)
-        issuer_of(settings)
+        _check_token_keys(settings)
+        checked_options(settings)
     except InvalidSettings:
         listener.close()
         raise
@@ -184,7 +184,10 @@ class Server(BaseApplication):
         make = partial(submission_of, services=services)
         scheduler = Scheduler(services.ledger, services.submit, services.cancel_for, owners, make)
         notifier = Notifier(services.ledger, Deliverer(services.ledger, services.channels, owners))
-        for name, run in (("scheduler", scheduler.run), ("notifier", notifier.run), ("doorkeeper", doorkeeper.run)):
+        background = [("scheduler", scheduler.run), ("notifier", notifier.run), ("doorkeeper", doorkeeper.run)]
+        if services.bucket_keeper is not None:
+            background.append(("bucket", services.bucket_keeper.run))
+        for name, run in background:
             self.start_thread(name, run)
         return create_app(self.settings, services)
 
@@ -219,6 +222,18 @@ class Server(BaseApplication):
         self._closing.set()
         if self._close:
             self._close()
+
+
+def _check_token_keys(settings: Settings) -> None:
+    """Raises ``InvalidSettings`` if the keys of web tokens or their issuer do not work."""
+    # PyJWT imports a class of `ssl`: loaded before gevent's patch, it would be the blocking one in every worker
+    monkey.patch_ssl()
+    from api.auth.web_token_keys import issuer_of, keys_of, source_of
+
+    keys_of(settings)
+    if "://" not in settings.jwt_jwks:
+        source_of(settings)
+    issuer_of(settings)
 
 
 def _context(config: Any, _default: object) -> ssl.SSLContext:

@@ -77,6 +77,10 @@ class Form:
     fields: dict[str, str]
     file: IO[bytes]
 
+    def size(self) -> int:
+        """How many bytes the file has."""
+        return self.file.seek(0, io.SEEK_END) - self.file.seek(0)
+
     def pieces(self) -> Iterator[bytes]:
         """The bytes of the file."""
         while piece := self.file.read(_READ_BYTES):
@@ -137,5 +141,5 @@ class _Bounded(io.RawIOBase):
             self._held = piece
         if size < 0:
             size = len(self._held)
-        taken, self._held = self._held[:size], self._held[size:]
-        return taken
+        piece, self._held = self._held[:size], self._held[size:]
+        return piece

@@ -74,8 +74,8 @@ class Worker(GeventWorker):
         """Serve one request."""
         sock.give_turn()  # requests may have arrived in advance, any number of them
         if req.version >= (1, 1) and not any(name == "HOST" for name, _ in req.headers):
-            theirs = next((value for name, value in req.headers if name == _ID_HEADER), "")
-            self._refuse(sock, server_refusal.NO_HOST, chosen(theirs))
+            request_id = next((value for name, value in req.headers if name == _ID_HEADER), "")
+            self._refuse(sock, server_refusal.NO_HOST, chosen(request_id))
             raise StopIteration
         req.body = CheckedBody(req)
         joined = _Joined(sock)
@@ -86,7 +86,7 @@ class Worker(GeventWorker):
             is_last = True
         finally:
             joined.flush()
-        if not joined.is_ended and (req.body.failed or not self._discard(req.body)):
+        if not joined.is_ended and (req.body.failed or not (req.body.is_read or self._discard(req.body))):
             self._linger(sock)
             raise StopIteration
         if is_last or joined.is_ended:

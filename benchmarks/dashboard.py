@@ -14,8 +14,8 @@ from benchmarks.report import Report, Row, milliseconds
 from benchmarks.scale import Scale
 from benchmarks.site import Site
 from benchmarks.submit import AUTHORIZATION
-from jobqueue.ledger.executions import Grant
-from jobqueue.ledger.jobs import NewJob
+from jobqueue.ledger.executions import Claim
+from jobqueue.ledger.new_jobs import NewJob
 from jobqueue.model.agent import Heartbeat
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.submission import Submission
@@ -79,13 +79,13 @@ def _broadcasts(site: Site) -> str:
     job_id = ""
     for _ in range(_BROADCASTS):
         job_id = str(uuid.uuid4())
-        site.ledger.jobs.create(
+        site.ledger.new_jobs.create(
             NewJob(job_id, document, Submission(operation, target="_all"), Target.parse("_all"), is_idempotent=False),
             "",
         )
     for host in hosts:
         grant = site.ledger.executions.claim(job_id, host, host, "token")
-        assert isinstance(grant, Grant), grant
+        assert isinstance(grant, Claim), grant
         chance = rng.random()
         if chance < 0.05:
             site.ledger.executions.finish(grant, ExecutionState.FAILED, note=f"timed out on {host}")

@@ -14,8 +14,8 @@ from benchmarks.report import Report, Row, milliseconds
 from benchmarks.scale import Scale
 from benchmarks.site import Site
 from benchmarks.submit import AUTHORIZATION
-from jobqueue.ledger.executions import Grant
-from jobqueue.ledger.jobs import NewJob, Stored
+from jobqueue.ledger.executions import Claim
+from jobqueue.ledger.new_jobs import NewJob, Stored
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.submission import Submission
 from jobqueue.model.target import Target
@@ -144,7 +144,7 @@ def fill(site: Site, count: int) -> float:
             del recent[:_FINISHED]
     for job_id in recent[-_FINISHED::2]:
         grant = site.ledger.executions.claim(job_id, target.text, target.text, "token")
-        assert isinstance(grant, Grant), grant
+        assert isinstance(grant, Claim), grant
         site.ledger.executions.finish(grant, ExecutionState.COMPLETED, out='{"data":{"hostname":"a"},"changed":false}')
     return time.perf_counter() - started
 
@@ -162,7 +162,7 @@ def _create(site: Site, target: Target, count: int) -> Iterator[str]:
             )
             for _ in range(min(_CHUNK, count - first))
         ]
-        for answer in site.ledger.jobs.create_many(jobs, ""):
+        for answer in site.ledger.new_jobs.create_many(jobs, ""):
             if not isinstance(answer, Stored):
                 raise answer
             yield answer.accepted.job_id

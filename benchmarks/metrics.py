@@ -15,9 +15,9 @@ from benchmarks.report import Report, Row, median_ratio
 from benchmarks.scale import Scale
 from benchmarks.site import TOKEN, Site
 from jobqueue.dispatch.sender import Sender
-from jobqueue.ledger.executions import Grant
-from jobqueue.ledger.jobs import NewJob
+from jobqueue.ledger.executions import Claim
 from jobqueue.ledger.ledger import Ledger
+from jobqueue.ledger.new_jobs import NewJob
 from jobqueue.ledger.scripts import Script
 from jobqueue.model.agent import Registration
 from jobqueue.model.states import ExecutionState
@@ -96,9 +96,9 @@ def _jobs(ledger: Ledger, template: str) -> None:
     document = json.dumps({"operation": _OPERATION, "data": {}, "target": ANY})
     for number in range(_PER_ROUND):
         job_id = str(uuid.uuid4())
-        ledger.jobs.create(NewJob(job_id, document, Submission(_OPERATION), Target.parse(ANY), True), template)
+        ledger.new_jobs.create(NewJob(job_id, document, Submission(_OPERATION), Target.parse(ANY), True), template)
         grant = ledger.executions.claim(job_id, ANY, _HOST, f"t{number}")
-        if not isinstance(grant, Grant):
+        if not isinstance(grant, Claim):
             raise BenchmarkError(f"a claim was refused: {grant.state}")
         ledger.executions.finish(grant, ExecutionState.COMPLETED, out='{"data":{}}')
 

@@ -29,7 +29,7 @@ from jobqueue.errors import LedgerUnavailable
 from jobqueue.jitter import shortened
 from jobqueue.ledger import connection
 from jobqueue.ledger.agents import Agents
-from jobqueue.ledger.executions import Executions, Grant
+from jobqueue.ledger.executions import Claim, Executions
 from jobqueue.ledger.keys import Keys
 from jobqueue.ledger.script_connection import ScriptConnection
 from jobqueue.ledger.scripts import Scripts
@@ -172,7 +172,7 @@ class SimulatedAgent:
                 started = time.monotonic()
                 grant = self._executions.claim(job_id, slot, self._hostname, token)
                 self._fleet.count_call("claims", time.monotonic() - started)
-                if isinstance(grant, Grant):
+                if isinstance(grant, Claim):
                     started = time.monotonic()
                     self._executions.finish(grant, ExecutionState.COMPLETED, out=_OUT, signature=_SIGNATURE)
                     self._fleet.count_call("results", time.monotonic() - started)

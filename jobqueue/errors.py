@@ -405,6 +405,12 @@ class ProviderUnavailable(JobQueueError):
     code = "provider_unavailable"
 
 
+class BucketUnavailable(JobQueueError):
+    """The bucket that holds the content of objects cannot be used at present."""
+
+    code = "bucket_unavailable"
+
+
 class SignInRefused(JobQueueError):
     """The sign-in at the identity provider did not succeed."""
 

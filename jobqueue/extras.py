@@ -17,6 +17,7 @@ MODULES = {
     "templates": ("jinja2",),
     "environments": ("uv",),
     "notifications": ("apprise",),
+    "s3": ("obstore",),
     "flower": ("flower",),
     "otel": ("opentelemetry.sdk", "opentelemetry.exporter"),
 }

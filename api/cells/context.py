@@ -16,5 +16,5 @@ def attach(app: Flask, front: Front) -> None:
 
 def front() -> Front:
     """The use cases."""
-    found: Front = current_app.extensions[_EXTENSION]
-    return found
+    extension: Front = current_app.extensions[_EXTENSION]
+    return extension

@@ -95,8 +95,8 @@ class _CellMetrics(Collector):
             up.add_metric([name], float(name in answers.given))
         yield up
         try:
-            for name in front().cells.names:
-                pending.add_metric([name], front().home.ledger.parents.pending(name, 0)[1])
+            for name, (_, count) in front().home.ledger.parents.pending(front().cells.names, 0).items():
+                pending.add_metric([name], count)
         except LedgerUnavailable:
             home.add_metric([], 0.0)
         else:
@@ -113,7 +113,7 @@ def _status(cell: Cell) -> Document:
         or not isinstance(report.get("alerts") or [], list)
         or not isinstance(report.get("agents", {}).get("conditions") or {}, dict)
     ):
-        raise cell.unavailable(f"the server at {cell.url} answered with what is not a status")
+        raise cell.unavailable(f"the server at {cell.url} answered with something other than a status")
     return report
 
 
@@ -134,13 +134,13 @@ def _added(reports: Iterable[Document], name: str) -> dict[str, int]:
 
 def _agents(reports: list[Document]) -> Document:
     """The numbers of agents, added; as old as those of the cell that counted first."""
-    found = [report.get("agents") or {} for report in reports]
+    counts = [report.get("agents") or {} for report in reports]
     conditions: Counter[str] = Counter()
-    for agents in found:
+    for agents in counts:
         conditions.update({key: value for key, value in (agents.get("conditions") or {}).items() if type(value) is int})
-    ages = [agents["age_seconds"] for agents in found if isinstance(agents.get("age_seconds"), int | float)]
+    ages = [agents["age_seconds"] for agents in counts if isinstance(agents.get("age_seconds"), int | float)]
     return {
-        **{name: sum(agents[name] for agents in found if type(agents.get(name)) is int) for name in _COUNTED},
+        **{name: sum(agents[name] for agents in counts if type(agents.get(name)) is int) for name in _COUNTED},
         "conditions": dict(conditions),
         "age_seconds": max(ages, default=0.0),
     }

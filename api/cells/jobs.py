@@ -14,7 +14,9 @@ from api.context import principal
 from api.native import links, requests
 from api.native.execution_schemas import ExecutionQuery
 from api.native.fields import Text, length
-from api.native.schemas import JobQuery, JobRequest, LogQuery, RetryRequest
+from api.native.job_query_schemas import JobQuery
+from api.native.job_request_schemas import JobRequest, RetryRequest
+from api.native.log_schemas import LogQuery
 from api.responses import json_response
 from jobqueue.errors import InvalidInput, NotServedByFront
 from jobqueue.ledger.audit import together

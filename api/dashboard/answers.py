@@ -97,12 +97,12 @@ def remarkable(data: Mapping[str, Any]) -> Mapping[str, Any]:
     """An answer's data without fields that say nothing; all of it if there are no others."""
     is_process = isinstance(data.get("stdout"), str) and "exit_code" in data
     usual = _USUAL if is_process else {}
-    kept = {
+    telling = {
         name: value
         for name, value in data.items()
         if value not in ("", None, [], {}) and (name not in usual or value is not usual[name])
     }
-    return kept or data
+    return telling or data
 
 
 def host_of(execution: Execution) -> str:

@@ -43,20 +43,20 @@ def files() -> Response:
 @blueprint.post(f"{PREFIX}/files")
 def store_file() -> Response:
     """Store the text of the form as the newest version of an object."""
-    given = dict(posted.form())
-    name, content_type = given.get("name", "").strip(), given.get("content_type", RAW)
+    form = dict(posted.form())
+    name, content_type = form.get("name", "").strip(), form.get("content_type", RAW)
     audit.note(object=name)
     try:
         if content_type not in CONTENT_TYPES:
             raise InvalidInput.of("content_type", f"Must be one of {', '.join(CONTENT_TYPES)}.")
         # browsers send every line break of a text field as two characters
-        text = given.get("text", "").replace("\r\n", "\n")
+        text = form.get("text", "").replace("\r\n", "\n")
         uploaded = services().objects.put(Upload(name, content_type), [text.encode()], principal())
     except JobQueueError as error:
         status = errors.status_of(error)
         if status in (500, 503) or not principal().may("file:read"):
             raise
-        return _list_page(given, error.message, status)
+        return _list_page(form, error.message, status)
     return _go(f"/{name}", "stored" if uploaded.changed else "unchanged")
 
 
@@ -80,49 +80,49 @@ def delete_file(name: str) -> Response:
     return _go("", "deleted")
 
 
-def _go(path: str, done: str) -> Response:
-    place = f"{PREFIX}/files{path}?done={done}" if principal().may("file:read") else "/"
-    return flask.make_response(flask.redirect(pages.link(place), _SEE_OTHER))
+def _go(name: str, done: str) -> Response:
+    path = f"{PREFIX}/files{name}?done={done}" if principal().may("file:read") else "/"
+    return flask.make_response(flask.redirect(pages.link(path), _SEE_OTHER))
 
 
-def _list_page(given: dict[str, str], problem: str = "", status: int = 200) -> Response:
-    wanted, behind = query.text("q", MAX_OBJECT_NAME), query.text("after", MAX_OBJECT_NAME)
-    if wanted:
-        every, total, following = services().objects.page("", MOST_OBJECTS)
-        found = [one for one in every if wanted.casefold() in one.name.casefold()]
+def _list_page(form: dict[str, str], problem: str = "", status: int = 200) -> Response:
+    search, after = query.text("q", MAX_OBJECT_NAME), query.text("after", MAX_OBJECT_NAME)
+    if search:
+        everything, total, following = services().objects.page("", MOST_OBJECTS)
+        shown = [item for item in everything if search.casefold() in item.name.casefold()]
     else:
-        found, total, following = services().objects.page(behind, _PAGE)
+        shown, total, following = services().objects.page(after, _PAGE)
     stale, more = services().objects.stale("", _STALE)
     return pages.render(
         "files.html",
         status,
-        files=found,
+        files=shown,
         total=total,
-        q=wanted,
+        q=search,
         stale=stale,
         has_more_stale=more is not None,
-        given={"name": "", "content_type": RAW, "text": "", **given},
+        given={"name": "", "content_type": RAW, "text": "", **form},
         content_types=CONTENT_TYPES,
         problem=problem,
         done=_DONE.get(query.text("done"), ""),
-        newer=query.with_changes(after=None, done=None) if behind else "",
-        older=query.with_changes(after=following, done=None) if following and not wanted else "",
+        newer=query.with_changes(after=None, done=None) if after else "",
+        older=query.with_changes(after=following, done=None) if following and not search else "",
     )
 
 
-def _page(found: StoredObject, problem: str = "", status: int = 200) -> Response:
+def _page(stored: StoredObject, problem: str = "", status: int = 200) -> Response:
     number = query.text("version", 10)
     is_number = number.isascii() and number.isdecimal() and int(number) < _LARGEST_VERSION
-    version = (found.version(int(number)) if is_number else None) or found.current
-    text, reason = _preview(found.name, version)
+    version = (stored.version(int(number)) if is_number else None) or stored.current
+    text, reason = _preview(stored.name, version)
     return pages.render(
         "file.html",
         status,
-        file=found,
+        file=stored,
         shown=version,
         text=text,
         reason=reason,
-        uses=services().objects.uses(check_object_name(found.name)),
+        uses=services().objects.uses(check_object_name(stored.name)),
         problem=problem,
         done=_DONE.get(query.text("done"), ""),
     )

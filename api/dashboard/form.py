@@ -76,8 +76,8 @@ def given_of(schema: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, st
     for field in fields_of(schema, {}):
         if field.name in data:
             values[field.input_name] = _written(field, data[field.name])
-    made, problems = data_of(schema, values)
-    if problems or made != data:
+    read_back, problems = data_of(schema, values)
+    if problems or read_back != data:
         return {RAW: json.dumps(data, indent=2, ensure_ascii=False)}
     return values
 

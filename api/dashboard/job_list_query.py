@@ -8,7 +8,7 @@ from api import validation
 from api.dashboard import pages, query
 from api.dashboard.sorting import Column, Order, order_of
 from api.native import requests
-from api.native.schemas import JobQuery
+from api.native.job_query_schemas import JobQuery
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.job_search import JobSearch
 from jobqueue.model.job_summary import JobSummary
@@ -66,12 +66,12 @@ class JobListQuery:
 
     def parsed(self) -> tuple[JobFilter, JobSearch]:
         """The filter and the search that the API would read from the same parameters; raises ``InvalidInput``."""
-        given = {name: value for name, value in self.filters.items() if value}
-        if self.within and not ({"created_after", "created_before"} & given.keys()):
-            given["created_after"] = to_iso(pages.now() - RANGES[self.within] * _MICROS)
+        filters = {name: value for name, value in self.filters.items() if value}
+        if self.within and not ({"created_after", "created_before"} & filters.keys()):
+            filters["created_after"] = to_iso(pages.now() - RANGES[self.within] * _MICROS)
         if self.cursor:
-            given["cursor"] = self.cursor
-        loaded = validation.load(_query, {**given, "limit": str(self.size)})
+            filters["cursor"] = self.cursor
+        loaded = validation.load(_query, {**filters, "limit": str(self.size)})
         # a search has no offset: its pages follow one another by cursor
         search = requests.job_search(loaded)
         return replace(requests.job_filter(loaded), offset=self.offset if search.is_empty else 0), search

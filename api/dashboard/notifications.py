@@ -25,15 +25,15 @@ _DELETED = "The notification rule was deleted."
 @blueprint.get(f"{PREFIX}/notifications")
 def notifications() -> Response:
     """The rules by name, with their last delivery."""
-    behind = query.text("after", MAX_NAME)
-    views, total, following = services().notifications.page(behind, _LIMIT)
+    after = query.text("after", MAX_NAME)
+    views, total, following = services().notifications.page(after, _LIMIT)
     return pages.render(
         "notifications.html",
         views=views,
         total=total,
         receiver_of=receiver_of,
         done=_DELETED if query.text("done") == "deleted" else "",
-        newer=query.with_changes(after=None, done=None) if behind else "",
+        newer=query.with_changes(after=None, done=None) if after else "",
         older=query.with_changes(after=following, done=None) if following else "",
     )
 
@@ -87,16 +87,19 @@ def _letters(name: str) -> tuple[list[DeadLetter], str]:
         return [], error.message
 
 
-def _filters(wanted: EventFilter) -> list[tuple[str, str]]:
+def _filters(event_filter: EventFilter) -> list[tuple[str, str]]:
     fields = (
         *(
-            ("Hosts", wanted.hosts),
-            ("Target", (wanted.target,) if wanted.target else ()),
-            ("Operations", wanted.operations),
-            ("Saved jobs", wanted.saved),
+            ("Hosts", event_filter.hosts),
+            ("Target", (event_filter.target,) if event_filter.target else ()),
+            ("Operations", event_filter.operations),
+            ("Saved jobs", event_filter.saved),
         ),
-        *(("Submitters", wanted.submitters), ("Tags", tuple(f"{key}={text}" for key, text in wanted.tags.items()))),
-        *(("Schedules", wanted.schedules), ("Alerts", wanted.alerts)),
+        *(
+            ("Submitters", event_filter.submitters),
+            ("Tags", tuple(f"{key}={text}" for key, text in event_filter.tags.items())),
+        ),
+        *(("Schedules", event_filter.schedules), ("Alerts", event_filter.alerts)),
     )
     return [(name, ", ".join(values)) for name, values in fields if values]
 

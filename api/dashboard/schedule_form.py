@@ -13,9 +13,9 @@ from api import audit, errors, following, scheduling, validation
 from api.context import principal, services
 from api.dashboard import pages, posted, query
 from api.dashboard.blueprint import PREFIX, blueprint
+from api.native.job_request_schemas import EXAMPLE_OPERATION
 from api.native.schedule_mapping import declared_document, schedule_of
 from api.native.schedule_schemas import NamedScheduleRequest, TimingRequest
-from api.native.schemas import EXAMPLE_OPERATION
 from jobqueue.errors import InvalidInput, JobQueueError, ScheduleNotFound
 from jobqueue.model.saved_job import READ
 from jobqueue.model.schedule import MAX_NAME, Overlap, Schedule, Timing

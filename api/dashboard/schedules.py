@@ -39,8 +39,8 @@ DONE = {
 @blueprint.get(f"{PREFIX}/schedules")
 def schedules() -> Response:
     """The schedules by name, with a strip of their last results."""
-    behind = query.text("after", MAX_NAME)
-    views, total, following = services().schedules.page(behind, _LIMIT, KEPT_RESULTS)
+    after = query.text("after", MAX_NAME)
+    views, total, following = services().schedules.page(after, _LIMIT, KEPT_RESULTS)
     return pages.render(
         "schedules.html",
         views=views,
@@ -48,7 +48,7 @@ def schedules() -> Response:
         when_of=when_of,
         result_text=result_text,
         done=DONE.get(query.text("done"), ""),
-        newer=query.with_changes(after=None, done=None) if behind else "",
+        newer=query.with_changes(after=None, done=None) if after else "",
         older=query.with_changes(after=following, done=None) if following else "",
     )
 
@@ -95,21 +95,21 @@ def backfill_schedule(name: str) -> Response:
     """List its past times, or submit their jobs; shows what became of each. A repeated request submits none twice."""
     form = {field: text.strip() for field, text in posted.form().items()}
     view = services().schedules.get(name)
-    given = {field: form.get(field, "") for field in ("from", "to")}
+    span = {field: form.get(field, "") for field in ("from", "to")}
     try:
         now = services().ledger.time()
-        begin, end = (_moment(given[field], now, field) for field in given)
+        begin, end = (_moment(span[field], now, field) for field in span)
         done = backfill(view, begin, end, is_dry_run=form.get("do") != "run")
     except JobQueueError as error:
         if not principal().may("schedule:read"):
             raise
-        return _detail_page(view, error.message, errors.status_of(error), given=given)
+        return _detail_page(view, error.message, errors.status_of(error), given=span)
     if done.next is not None:
-        given["from"] = to_iso(done.next)
+        span["from"] = to_iso(done.next)
     if not principal().may("schedule:read"):
         to = pages.link(f"{PREFIX}/")
         return flask.make_response(flask.redirect(to, _SEEN_OTHER))
-    return _detail_page(services().schedules.get(name), given=given, filled=done)
+    return _detail_page(services().schedules.get(name), given=span, filled=done)
 
 
 def _moment(text: str, now: int, field: str) -> int:

@@ -43,10 +43,10 @@ class Outcome:
 def choose_agents() -> Response:
     """Confirm which agents to drain or undrain"""
     verb, names = _posted()
-    found = services().agents.among(names, AgentFilter(limit=MOST)).items
-    changing = [agent for agent in found if agent.state in _FROM[verb]]
-    unchanged = [agent for agent in found if agent.state not in _FROM[verb]]
-    missing = sorted(set(names) - {agent.hostname for agent in found})
+    agents = services().agents.among(names, AgentFilter(limit=MOST)).items
+    changing = [agent for agent in agents if agent.state in _FROM[verb]]
+    unchanged = [agent for agent in agents if agent.state not in _FROM[verb]]
+    missing = sorted(set(names) - {agent.hostname for agent in agents})
     return _page(verb, changing=changing, unchanged=unchanged, missing=missing)
 
 

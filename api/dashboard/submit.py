@@ -16,7 +16,7 @@ from api.context import principal, services
 from api.dashboard import concurrency_form, form, pages, posted, query, rollout_form
 from api.dashboard.blueprint import PREFIX, blueprint
 from api.native import requests
-from api.native.schemas import JobRequest
+from api.native.job_request_schemas import JobRequest
 from jobqueue.errors import (
     InvalidInput,
     InvalidOperationData,

@@ -84,15 +84,15 @@ def put_schedule(name: str) -> Response:
     """Store the schedule in place of the one that there is; without triggers, remove it."""
     config_id = _configuration(name).id
     body = read_object()
-    wanted = triggers.read(name, config_id, body)
+    trigger = triggers.read(name, config_id, body)
     manager = services().schedules
-    if wanted is None:
+    if trigger is None:
         _remove_schedule(config_id)
     else:
-        audit.note(schedule=wanted.name)
-        following.check_source(wanted.after, principal(), services())
-        submission = scheduled.submission(wanted.content, principal(), services())
-        manager.replace(wanted, submission, resumes=True)
+        audit.note(schedule=trigger.name)
+        following.check_source(trigger.after, principal(), services())
+        submission = scheduled.submission(trigger.content, principal(), services())
+        manager.replace(trigger, submission, resumes=True)
     return _schedule(name, config_id)
 
 

@@ -15,7 +15,7 @@ from jobqueue.errors import JobQueueError, LedgerUnavailable
 
 logger = logging.getLogger("jobqueue.api")
 
-#: Seconds between two checks. A revocation takes effect within two seconds (``services/verify.py``).
+#: Seconds between two checks. A revocation takes effect within two seconds (``services/credential_verifier.py``).
 LOOK_SECONDS = 2.0
 #: The message to the reader of a stream.
 OVER = "The credentials of this stream are no longer valid, or no longer allow it; sign in again and reconnect."

@@ -95,6 +95,11 @@ def _metrics(measures: Measures) -> Iterator[Metric]:
     yield from _notifications(measures)
     yield _gauge("jobqueue_objects", "Objects.", measures.objects)
     yield _gauge("jobqueue_object_bytes", "Bytes of all versions of all objects.", measures.object_bytes)
+    yield _gauge(
+        "jobqueue_bucket_removals",
+        "Contents in the bucket that are uploaded, or wait for their deletion.",
+        measures.bucket_removals,
+    )
     yield _gauge("jobqueue_fetched_bytes", "Bytes of the files that hosts have sent.", measures.fetched_bytes)
     yield from _alerts(measures.alerts)
     yield _gauge("jobqueue_pauses", "Pauses in force.", measures.pauses)

@@ -11,17 +11,17 @@ from api.blueprint import Blueprint
 from api.context import principal, services
 from api.native import agent_query, list_cursor, mapping
 from api.native.agent_query import AgentQuery
-from api.native.schemas import (
+from api.native.agent_schemas import (
     AcceptRequest,
     AgentAnswer,
     AgentListAnswer,
     AgentMoved,
     AgentRevoked,
     DrainRequest,
-    ErrorAnswer,
     InvitationAnswer,
     InvitationRequest,
 )
+from api.native.error_schemas import ErrorAnswer
 from api.responses import json_response
 from jobqueue.model.target import check_hostname
 from jobqueue.model.timestamps import to_iso

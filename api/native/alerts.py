@@ -10,7 +10,7 @@ from api import audit
 from api.blueprint import Blueprint
 from api.context import principal, services
 from api.native.alert_schemas import MOST_HOSTS, AcknowledgeRequest, AlertGroupAnswer, AlertListAnswer
-from api.native.schemas import ErrorAnswer
+from api.native.error_schemas import ErrorAnswer
 from api.responses import json_response
 from jobqueue.model.alert import AlertGroup
 from jobqueue.model.timestamps import to_iso
@@ -58,7 +58,7 @@ def reopen_alert(kind: str) -> Response:
 
 
 def _document(group: AlertGroup) -> dict[str, Any]:
-    found = group.acknowledgement
+    acknowledgement = group.acknowledgement
     return {
         "kind": group.kind,
         "count": len(group.alerts),
@@ -70,5 +70,7 @@ def _document(group: AlertGroup) -> dict[str, Any]:
         "hosts": list(group.hosts[:MOST_HOSTS]),
         "version": group.version,
         "acknowledged": group.is_acknowledged,
-        "acknowledgement": None if found is None else {"by": found.by, "at": to_iso(found.at), "note": found.note},
+        "acknowledgement": None
+        if acknowledgement is None
+        else {"by": acknowledgement.by, "at": to_iso(acknowledgement.at), "note": acknowledgement.note},
     }

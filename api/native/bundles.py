@@ -10,7 +10,7 @@ from api import audit
 from api.blueprint import Blueprint
 from api.context import services
 from api.native import bundle_schemas
-from api.native.schemas import ErrorAnswer
+from api.native.error_schemas import ErrorAnswer
 from api.responses import json_response
 from jobqueue.model.timestamps import to_iso
 from jobqueue.services.bundles import BundleRequest
@@ -42,13 +42,13 @@ def make_bundle(loaded: dict[str, Any]) -> Response:
     )
     services().bundles.check(bundle_request)
     audit.write_first(201)
-    made = services().bundles.make(bundle_request)
+    bundle = services().bundles.make(bundle_request)
     answer = {
-        "bundle": made.text,
-        "hostname": made.hostname,
-        "expires_at": to_iso(made.expires_at),
-        "sha256": made.sha256,
-        "redis_user": made.redis_user or None,
-        "redis_user_kept": made.is_kept,
+        "bundle": bundle.text,
+        "hostname": bundle.hostname,
+        "expires_at": to_iso(bundle.expires_at),
+        "sha256": bundle.sha256,
+        "redis_user": bundle.redis_user or None,
+        "redis_user_kept": bundle.is_kept,
     }
     return json_response(answer, 201)

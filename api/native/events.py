@@ -14,7 +14,7 @@ from api.blueprint import Blueprint
 from api.context import services
 from api.live import sse
 from api.native import mapping, requests
-from api.native.schemas import ErrorAnswer
+from api.native.error_schemas import ErrorAnswer
 from jobqueue.errors import LedgerUnavailable
 from jobqueue.model.job import Job
 from jobqueue.model.job_event import JobEvent, event_position
@@ -71,8 +71,8 @@ def get_job_events(job_id: str) -> Response:
     job_id, after = requests.job_id(job_id), _last_event_id()
     bag = services()
 
-    def follow(behind: str | None) -> Iterator[list[JobEvent]]:
-        return bag.events.follow_job(job_id, behind)
+    def follow(after: str | None) -> Iterator[list[JobEvent]]:
+        return bag.events.follow_job(job_id, after)
 
     def to_the_end(turns: Iterator[list[sse.ServerEvent]]) -> Iterator[list[sse.ServerEvent]]:
         yield from turns

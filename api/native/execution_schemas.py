@@ -6,7 +6,7 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from api.native.fields import Names, QueryWhole, Text, about, between, length
-from api.native.schemas import AgentStateAnswer, ResponseAnswer
+from api.native.job_schemas import AgentStateAnswer, ResponseAnswer
 from api.validation import StrictSchema
 from jobqueue.model.execution_page import DEFAULT_GROUPS, DEFAULT_LIMIT, MAX_GROUPS, MAX_LIMIT
 from jobqueue.model.states import ExecutionState, JobStatus

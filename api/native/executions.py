@@ -9,8 +9,8 @@ from flask import Response
 from api.blueprint import Blueprint
 from api.context import services
 from api.native import execution_mapping, list_cursor, requests
+from api.native.error_schemas import ErrorAnswer
 from api.native.execution_schemas import ExecutionListAnswer, ExecutionQuery
-from api.native.schemas import ErrorAnswer
 from api.responses import json_response
 from jobqueue.errors import InvalidInput
 from jobqueue.model.execution_page import DEFAULT_GROUPS, DEFAULT_LIMIT, MAX_GROUPS, ExecutionFilter

@@ -9,7 +9,7 @@ from flask import Response
 from api.blueprint import Blueprint
 from api.context import services
 from api.native import mapping
-from api.native.schemas import FailureListAnswer, FailureQuery
+from api.native.failure_schemas import FailureListAnswer, FailureQuery
 from api.responses import json_response
 
 blueprint = Blueprint("failure", __name__, description="What failed lately.")

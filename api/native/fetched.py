@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Container, Iterator
-from datetime import datetime
 
 from flask import Response, stream_with_context
 
@@ -12,10 +11,11 @@ from api import audit
 from api.blueprint import Blueprint
 from api.context import principal, services
 from api.native import requests
-from api.native.schemas import ErrorAnswer
+from api.native.error_schemas import ErrorAnswer
 from api.zip_stream import Sink
 from jobqueue.model.archive_name import ArchiveNames
 from jobqueue.model.fetched_file import FETCH_PERMISSION
+from jobqueue.model.timestamps import parse_iso
 from jobqueue.services.fetched_files import HostFile, Missing
 
 blueprint = Blueprint("fetched", __name__, description="Files that hosts have sent.")
@@ -42,10 +42,10 @@ def get_files(job_id: str) -> Response:
     archive is streamed, host by host; that of a running job ends where it is now.
     """
     job_id = requests.job_id(job_id)
-    found = services().fetched.of_job(services().jobs.executions, job_id, _allowed_hosts())
+    files = services().fetched.of_job(services().jobs.executions, job_id, _allowed_hosts())
     audit.changes_something()  # who took files of hosts belongs into the trail
     return Response(
-        stream_with_context(_archive(found)),
+        stream_with_context(_archive(files)),
         content_type=_MIME,
         headers={"Content-Disposition": f'attachment; filename="job-{job_id[:_SHORT_ID]}-files.zip"'},
     )
@@ -56,18 +56,18 @@ def _allowed_hosts() -> Container[str] | None:
     return None if principal().may(FETCH_PERMISSION) else services().scopes.of(principal(), FETCH_PERMISSION)
 
 
-def _archive(found: Iterator[HostFile | Missing]) -> Iterator[bytes]:
+def _archive(files: Iterator[HostFile | Missing]) -> Iterator[bytes]:
     sink, names = Sink(), ArchiveNames()
     missing: list[str] = []
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
-        for one in found:
-            if isinstance(one, Missing):
-                missing.append(_line(one))
+        for file in files:
+            if isinstance(file, Missing):
+                missing.append(_line(file))
                 continue
-            info = zipfile.ZipInfo(names.name(one.hostname, one.file.path), _date(one.file.modified))
-            info.compress_type, info.external_attr, info.file_size = zipfile.ZIP_DEFLATED, _ATTRIBUTES, one.file.size
+            info = zipfile.ZipInfo(names.name(file.hostname, file.file.path), _date(file.file.modified))
+            info.compress_type, info.external_attr, info.file_size = zipfile.ZIP_DEFLATED, _ATTRIBUTES, file.file.size
             with archive.open(info, "w") as entry:
-                for piece in one.pieces():
+                for piece in file.pieces():
                     entry.write(piece)
                     yield sink.take()
         if missing:
@@ -84,7 +84,7 @@ def _line(missing: Missing) -> str:
 def _date(text: str) -> tuple[int, int, int, int, int, int]:
     """The time in the form of zip archives, which know 1980 to 2107; the earliest for any other text."""
     try:
-        time = datetime.fromisoformat(text)
+        time = parse_iso(text)
     except ValueError:
         return _EARLIEST
     date = (time.year, time.month, time.day, time.hour, time.minute, time.second)

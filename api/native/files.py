@@ -10,6 +10,7 @@ from api import audit, uploading
 from api.blueprint import Blueprint
 from api.context import principal, services
 from api.native import list_cursor
+from api.native.error_schemas import ErrorAnswer
 from api.native.file_schemas import (
     FileAnswer,
     FileContentQuery,
@@ -22,7 +23,6 @@ from api.native.file_schemas import (
     StaleListAnswer,
     StaleQuery,
 )
-from api.native.schemas import ErrorAnswer
 from api.responses import json_response
 from jobqueue.errors import InvalidInput
 from jobqueue.model.deployment import StaleDeployment
@@ -57,9 +57,9 @@ _full = blueprint.alt_response(507, schema=ErrorAnswer, description="The storage
 @blueprint.doc(operationId="listFiles")
 def list_files(loaded: dict[str, Any]) -> Response:
     """List objects by name"""
-    behind = list_cursor.read(loaded["cursor"], _LIST) if "cursor" in loaded else ""
-    page, total, following = services().objects.page(behind, loaded["limit"])
-    cursor = None if following is None else list_cursor.show(following, _LIST)
+    after = list_cursor.after(loaded, _LIST)
+    page, total, following = services().objects.page(after, loaded["limit"])
+    cursor = list_cursor.following(following, _LIST)
     return json_response({"files": list(map(summary, page)), "total": total, "next_cursor": cursor})
 
 
@@ -91,9 +91,9 @@ def list_stale(loaded: dict[str, Any]) -> Response:
 
     By hostname and path, as the hosts have recorded them. A page may be empty although others follow.
     """
-    behind = list_cursor.read(loaded["cursor"], _STALE) if "cursor" in loaded else ""
-    page, following = services().objects.stale(behind, loaded["limit"])
-    cursor = None if following is None else list_cursor.show(following, _STALE)
+    after = list_cursor.after(loaded, _STALE)
+    page, following = services().objects.stale(after, loaded["limit"])
+    cursor = list_cursor.following(following, _STALE)
     return json_response({"stale": list(map(_stale, page)), "next_cursor": cursor})
 
 
@@ -104,9 +104,9 @@ def list_stale(loaded: dict[str, Any]) -> Response:
 @blueprint.doc(operationId="getFile")
 def get_file(name: str) -> Response:
     """Get an object with the versions that are kept"""
-    found = services().objects.get(name)
-    versions = list(map(_version, found.versions))
-    return json_response({**summary(found), "deployments": services().objects.uses(name), "versions": versions})
+    stored = services().objects.get(name)
+    versions = list(map(_version, stored.versions))
+    return json_response({**summary(stored), "deployments": services().objects.uses(name), "versions": versions})
 
 
 @blueprint.route("/file/<name>", methods=["PUT"], parameters=[_NAME])
@@ -122,8 +122,8 @@ def get_file(name: str) -> Response:
 def put_file(loaded: dict[str, Any], name: str) -> Response:
     """Upload an object, or a new version of it, as the raw bytes of the body
 
-    Content that the newest version has already makes no new version. JOBQUEUE_MAX_PACKAGE_BYTES bounds it, not the
-    limit on other bodies.
+    Content that the newest version has already makes no new version. JOBQUEUE_MAX_PACKAGE_BYTES bounds it, or with
+    a bucket JOBQUEUE_MAX_OBJECT_BYTES, not the limit on other bodies.
     """
     uploading.check_plain("file")
     upload = Upload(
@@ -180,7 +180,7 @@ def get_content(loaded: dict[str, Any], name: str) -> Response:
 
 def from_form(*, force: bool) -> Uploaded:
     """The object that the request uploads as a form: ``name``, ``content_type`` and ``file``."""
-    with uploading.form("file", "file", services().packages.max_bytes) as form:
+    with uploading.form("file", "file", services().objects.max_bytes) as form:
         unknown = sorted(form.fields.keys() - {"name", "content_type"})
         if unknown:
             raise InvalidInput.of(unknown[0][:80], "Unknown field; the known ones are name, content_type, file.")
@@ -188,13 +188,13 @@ def from_form(*, force: bool) -> Uploaded:
         audit.note(object=name)
         if content_type not in CONTENT_TYPES:
             raise InvalidInput.of("content_type", f"Must be one of {', '.join(CONTENT_TYPES)}.")
-        upload = Upload(name, content_type, only_new=not force, force=force)
+        upload = Upload(name, content_type, form.size(), only_new=not force, force=force)
         return services().objects.put(upload, form.pieces(), principal())
 
 
-def summary(found: StoredObject) -> dict[str, Any]:
+def summary(stored: StoredObject) -> dict[str, Any]:
     """An object with its newest version."""
-    return {"name": found.name, **_version(found.current)}
+    return {"name": stored.name, **_version(stored.current)}
 
 
 def _uploaded(uploaded: Uploaded) -> dict[str, Any]:

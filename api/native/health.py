@@ -10,7 +10,8 @@ from flask import Response
 from api.blueprint import Blueprint
 from api.context import services
 from api.native import ledger_faults, mapping, pause_mapping
-from api.native.schemas import ErrorAnswer, HealthAnswer, StatusAnswer
+from api.native.error_schemas import ErrorAnswer
+from api.native.health_schemas import HealthAnswer, StatusAnswer
 from api.responses import json_response
 from jobqueue import __version__
 from jobqueue.errors import LedgerRefuses, LedgerUnavailable

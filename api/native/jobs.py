@@ -13,20 +13,11 @@ from api.context import principal, services
 from api.errors import error_document
 from api.fairness import in_turns
 from api.native import links, mapping, pause_mapping, requests
-from api.native.schemas import (
-    AcceptedAnswer,
-    BatchAnswer,
-    BatchRequest,
-    ErrorAnswer,
-    JobAnswer,
-    JobDetailsAnswer,
-    JobListAnswer,
-    JobListQuery,
-    JobRequest,
-    PlanAnswer,
-    RetryRequest,
-    UnconfirmedAnswer,
-)
+from api.native.error_schemas import ErrorAnswer
+from api.native.job_query_schemas import JobListQuery
+from api.native.job_request_schemas import BatchRequest, JobRequest, RetryRequest
+from api.native.job_schemas import JobAnswer, JobDetailsAnswer, JobListAnswer
+from api.native.submission_schemas import AcceptedAnswer, BatchAnswer, PlanAnswer, UnconfirmedAnswer
 from api.responses import json_response
 from jobqueue.errors import InvalidInput, JobQueueError
 from jobqueue.model.states import ExecutionState

@@ -11,7 +11,7 @@ from api.blueprint import Blueprint
 from api.context import principal, services
 from api.native import access_mapping as mapping
 from api.native.access_schemas import KeyListAnswer, KeyRequest, NewKeyAnswer
-from api.native.schemas import ErrorAnswer
+from api.native.error_schemas import ErrorAnswer
 from api.responses import json_response
 
 blueprint = Blueprint("key", __name__, description="API keys: credentials for programs.")
@@ -30,11 +30,11 @@ def create_key(loaded: dict[str, Any]) -> Response:
     Its text is in this answer and nowhere else.
     """
     audit.note(name=loaded["name"])
-    made, text = services().credentials.create_key(
+    key, text = services().credentials.create_key(
         principal(), loaded["name"], loaded["roles"], loaded["permissions"], loaded.get("expires_at")
     )
-    audit.note(key=made.name, roles=list(made.roles), permissions=list(made.permissions))
-    return json_response({**mapping.key(made), "key": text}, 201)
+    audit.note(key=key.name, roles=list(key.roles), permissions=list(key.permissions))
+    return json_response({**mapping.key(key), "key": text}, 201)
 
 
 @blueprint.route("/key", methods=["GET"])

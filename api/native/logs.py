@@ -11,7 +11,8 @@ from api.blueprint import Blueprint
 from api.context import services
 from api.live import sse
 from api.native import requests
-from api.native.schemas import ErrorAnswer, LogAnswer, LogQuery
+from api.native.error_schemas import ErrorAnswer
+from api.native.log_schemas import LogAnswer, LogQuery
 from api.responses import json_response
 from jobqueue.model.output import HostOutputs, OutputPage
 from jobqueue.model.target import check_hostname

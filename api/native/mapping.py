@@ -50,22 +50,22 @@ def accepted(answer: Accepted) -> Document:
     return document
 
 
-def plan(made: Plan) -> Document:
+def plan(job_plan: Plan) -> Document:
     """A plan."""
-    preview = made.preview
+    preview = job_plan.preview
     return {
-        "operation": made.operation,
+        "operation": job_plan.operation,
         "target_hostname": preview.target.text,
-        "executions": made.executions,
+        "executions": job_plan.executions,
         "hosts": [agent.hostname for agent in preview.takes],
         "skips": list(preview.unable),
         "left_out": [{"hostname": hostname, "reason": reason} for hostname, reason in preview.left_out.items()],
-        "notes": list(made.notes),
-        "permissions": [{"permission": name, "granted": granted} for name, granted in made.permissions],
-        "permitted": all(granted for _, granted in made.permissions),
-        "awaits_approval": made.awaits_approval or None,
-        "batches": planned_batches(made),
-        "plan_hash": made.hash,
+        "notes": list(job_plan.notes),
+        "permissions": [{"permission": name, "granted": granted} for name, granted in job_plan.permissions],
+        "permitted": all(granted for _, granted in job_plan.permissions),
+        "awaits_approval": job_plan.awaits_approval or None,
+        "batches": planned_batches(job_plan),
+        "plan_hash": job_plan.hash,
     }
 
 
@@ -102,14 +102,14 @@ def job(job: Job, *, summary: bool = False) -> Document:
 
 def page(page: JobPage, *, summary: bool, cursors: bool = False) -> Document:
     """One page of jobs; ``cursors`` adds for each job the cursor that continues behind it."""
-    behind = {"cursors": [show_cursor(item.created) for item in page.items]} if cursors else {}
+    cursors_of_items = {"cursors": [show_cursor(item.created) for item in page.items]} if cursors else {}
     return {
         "total_items": page.total,
         "is_least": page.is_least,
         "status_counts": status_counts(page.status_counts),
         "items": [job(item, summary=summary) for item in page.items],
         "next_cursor": show_cursor(page.next_cursor),
-        **behind,
+        **cursors_of_items,
     }
 
 

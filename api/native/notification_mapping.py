@@ -27,7 +27,7 @@ _LISTS = ("hosts", "operations", "saved", "submitters", "schedules", "alerts")
 
 def rule_of(name: str, loaded: Mapping[str, Any]) -> NotificationRule:
     """What ``NotificationRequest`` loaded, as a rule that is not stored yet."""
-    paused, wanted = loaded.get("paused"), loaded["filter"]
+    paused, event_filter = loaded.get("paused"), loaded["filter"]
     return NotificationRule(
         name=name,
         uid="",
@@ -36,9 +36,9 @@ def rule_of(name: str, loaded: Mapping[str, Any]) -> NotificationRule:
         channel=_channel_of(loaded["channel"]),
         owner=Owner("", "", ""),
         filter=EventFilter(
-            **{field: tuple(wanted[field]) for field in _LISTS if field in wanted},
-            tags=wanted.get("tags", {}),
-            target=wanted.get("target", ""),
+            **{field: tuple(event_filter[field]) for field in _LISTS if field in event_filter},
+            tags=event_filter.get("tags", {}),
+            target=event_filter.get("target", ""),
         ),
         description=loaded["description"],
         group=loaded["group"],
@@ -110,9 +110,9 @@ def _channel_document(channel: Channel) -> dict[str, Any]:
     return {"type": channel.type, "url": url, **secret}
 
 
-def _filter_document(wanted: EventFilter) -> dict[str, Any]:
-    fields: dict[str, Any] = {name: list(getattr(wanted, name)) for name in _LISTS}
-    fields |= {"tags": dict(wanted.tags), "target": wanted.target}
+def _filter_document(event_filter: EventFilter) -> dict[str, Any]:
+    fields: dict[str, Any] = {name: list(getattr(event_filter, name)) for name in _LISTS}
+    fields |= {"tags": dict(event_filter.tags), "target": event_filter.target}
     return {name: value for name, value in fields.items() if value}
 
 

@@ -11,6 +11,7 @@ from api.blueprint import Blueprint
 from api.context import principal, services
 from api.native import list_cursor
 from api.native.comparison import comparison
+from api.native.error_schemas import ErrorAnswer
 from api.native.notification_mapping import declared_document, letter_document, rule_document, rule_of
 from api.native.notification_schemas import (
     DeadLetterListAnswer,
@@ -23,7 +24,6 @@ from api.native.notification_schemas import (
     ResendRequest,
     SentAnswer,
 )
-from api.native.schemas import ErrorAnswer
 from api.responses import json_response
 from jobqueue.model.notification import Cursor, NotificationRule, Progress, RuleView
 from jobqueue.services.notifications.manager import Sent
@@ -43,9 +43,9 @@ _changed = blueprint.alt_response(409, schema=ErrorAnswer, description="The rule
 @blueprint.doc(operationId="listNotifications")
 def list_notifications(loaded: dict[str, Any]) -> Response:
     """List notification rules by name, each with its last delivery"""
-    behind = list_cursor.read(loaded["cursor"], _LIST) if "cursor" in loaded else ""
-    views, total, following = services().notifications.page(behind, loaded["limit"])
-    cursor = None if following is None else list_cursor.show(following, _LIST)
+    after = list_cursor.after(loaded, _LIST)
+    views, total, following = services().notifications.page(after, loaded["limit"])
+    cursor = list_cursor.following(following, _LIST)
     return json_response({"notifications": list(map(rule_document, views)), "total": total, "next_cursor": cursor})
 
 

@@ -7,7 +7,7 @@ from flask import Response
 from api.blueprint import Blueprint
 from api.context import services
 from api.native import mapping
-from api.native.schemas import OperationListAnswer
+from api.native.operation_schemas import OperationListAnswer
 from api.responses import json_response
 
 blueprint = Blueprint("operation", __name__, description="Operations: what agents can run.")

@@ -11,7 +11,8 @@ from flask import Response, stream_with_context
 from api.blueprint import Blueprint
 from api.context import services
 from api.native import requests
-from api.native.schemas import ErrorAnswer, OutputQuery
+from api.native.error_schemas import ErrorAnswer
+from api.native.log_schemas import OutputQuery
 from api.responses import dumps
 from api.zip_stream import Sink
 from jobqueue.model.output import OutputPage

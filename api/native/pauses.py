@@ -10,8 +10,8 @@ from api import audit
 from api.blueprint import Blueprint
 from api.context import principal, services
 from api.native import pause_mapping
+from api.native.error_schemas import ErrorAnswer
 from api.native.pause_schemas import PauseAnswer, PauseListAnswer, PauseRequest
-from api.native.schemas import ErrorAnswer
 from api.responses import json_response
 from jobqueue.model.pause import PauseKind
 from jobqueue.services.pauses import ActivePause

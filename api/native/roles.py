@@ -11,7 +11,7 @@ from api.blueprint import Blueprint
 from api.context import principal, services
 from api.native import access_mapping as mapping
 from api.native.access_schemas import RoleAnswer, RoleListAnswer, RoleRequest
-from api.native.schemas import ErrorAnswer
+from api.native.error_schemas import ErrorAnswer
 from api.responses import json_response
 
 blueprint = Blueprint("role", __name__, description="Roles: names for sets of permissions.")
@@ -27,9 +27,9 @@ _NAME = {"in": "path", "name": "name", "required": True, "schema": {"type": "str
 @blueprint.doc(operationId="createRole")
 def create_role(loaded: dict[str, Any]) -> Response:
     """Make a role"""
-    made = services().credentials.create_role(principal(), loaded["name"], loaded["permissions"])
-    audit.note(role=made.name, permissions=list(made.permissions))
-    return json_response(mapping.role(made), 201)
+    role = services().credentials.create_role(principal(), loaded["name"], loaded["permissions"])
+    audit.note(role=role.name, permissions=list(role.permissions))
+    return json_response(mapping.role(role), 201)
 
 
 @blueprint.route("/role", methods=["GET"])

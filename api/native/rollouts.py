@@ -9,9 +9,10 @@ from flask import Response
 from api import audit
 from api.context import principal, services
 from api.native import mapping, requests
+from api.native.error_schemas import ErrorAnswer
+from api.native.job_schemas import JobAnswer
 from api.native.jobs import blueprint
 from api.native.rollout_schemas import ApproveRequest
-from api.native.schemas import ErrorAnswer, JobAnswer
 from api.responses import json_response
 from jobqueue.ledger.rollouts import ABORT, PAUSE, RESUME
 

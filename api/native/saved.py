@@ -10,6 +10,7 @@ from api import audit, submitting
 from api.blueprint import Blueprint
 from api.context import principal, services
 from api.native import links, mapping, requests
+from api.native.error_schemas import ErrorAnswer
 from api.native.saved_mapping import changes, expected_version, parsed, saved_job
 from api.native.saved_schemas import (
     RestoreRequest,
@@ -26,7 +27,7 @@ from api.native.saved_schemas import (
     SavedPlanAnswer,
     SavedRunRequest,
 )
-from api.native.schemas import AcceptedAnswer, ErrorAnswer, UnconfirmedAnswer
+from api.native.submission_schemas import AcceptedAnswer, UnconfirmedAnswer
 from api.responses import json_response
 from jobqueue.model.changes import changes as changes_between
 from jobqueue.model.saved_job import SavedJob

@@ -6,13 +6,9 @@ import marshmallow as ma
 from marshmallow import fields
 
 from api.native.fields import Data, Flag, Moment, QueryFlag, QueryWhole, Text, Whole, about, between, length
-from api.native.schemas import (
-    MAX_IDEMPOTENCY_KEY,
-    JobRequest,
-    OperationAnswer,
-    PlanAnswer,
-    RetriesAnswer,
-)
+from api.native.job_request_schemas import MAX_IDEMPOTENCY_KEY, JobRequest
+from api.native.job_schemas import OperationAnswer, RetriesAnswer
+from api.native.submission_schemas import PlanAnswer
 from api.validation import StrictSchema
 from jobqueue.model.saved_job import MAX_GRANTEES, MAX_PAGE
 from jobqueue.operations.schema import Items

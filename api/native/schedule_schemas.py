@@ -9,7 +9,7 @@ from marshmallow import fields, validate
 
 from api.native.comparison import ComparisonAnswer
 from api.native.fields import Data, Flag, Line, Moment, QueryFlag, QueryWhole, Text, about, between, length
-from api.native.schemas import EXAMPLE_OPERATION
+from api.native.job_request_schemas import EXAMPLE_OPERATION
 from api.validation import StrictSchema
 from jobqueue.ledger.schedules import MAX_PAGE
 from jobqueue.model.durations import parse_duration, show_duration

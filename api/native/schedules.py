@@ -12,6 +12,7 @@ from api.blueprint import Blueprint
 from api.context import principal, services
 from api.native import links, list_cursor, mapping
 from api.native.comparison import comparison
+from api.native.error_schemas import ErrorAnswer
 from api.native.schedule_mapping import (
     backfill_document,
     declared_document,
@@ -34,7 +35,7 @@ from api.native.schedule_schemas import (
     ScheduleRequest,
     TimingRequest,
 )
-from api.native.schemas import AcceptedAnswer, ErrorAnswer
+from api.native.submission_schemas import AcceptedAnswer
 from api.responses import json_response
 from jobqueue.errors import InvalidInput
 from jobqueue.model.schedule import Outcome, Progress, Schedule, ScheduleView
@@ -57,9 +58,9 @@ _changed = blueprint.alt_response(409, schema=ErrorAnswer, description="The sche
 @blueprint.doc(operationId="listSchedules")
 def list_schedules(loaded: dict[str, Any]) -> Response:
     """List schedules by name, each with its last result"""
-    behind = list_cursor.read(loaded["cursor"], _LIST) if "cursor" in loaded else ""
-    views, total, following = services().schedules.page(behind, loaded["limit"], 1)
-    cursor = None if following is None else list_cursor.show(following, _LIST)
+    after = list_cursor.after(loaded, _LIST)
+    views, total, following = services().schedules.page(after, loaded["limit"], 1)
+    cursor = list_cursor.following(following, _LIST)
     return json_response({"schedules": list(map(schedule_document, views)), "total": total, "next_cursor": cursor})
 
 

@@ -10,7 +10,7 @@ from api import audit
 from api.blueprint import Blueprint
 from api.context import principal, services
 from api.native.comparison import comparison
-from api.native.schemas import ErrorAnswer
+from api.native.error_schemas import ErrorAnswer
 from api.native.target_schemas import (
     NamedTargetRequest,
     StoredTargetAnswer,

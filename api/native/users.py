@@ -18,7 +18,7 @@ from api.native.access_schemas import (
     UserListAnswer,
     UserRequest,
 )
-from api.native.schemas import ErrorAnswer
+from api.native.error_schemas import ErrorAnswer
 from api.responses import json_response
 
 blueprint = Blueprint("user", __name__, description="Users: credentials for people.")
@@ -36,7 +36,7 @@ _UNKNOWN = "No user has this name."
 def create_user(loaded: dict[str, Any]) -> Response:
     """Make a user"""
     audit.note(user=loaded["name"])
-    made, password = services().credentials.create_user(
+    user, password = services().credentials.create_user(
         principal(),
         loaded["name"],
         loaded.get("password"),
@@ -44,8 +44,8 @@ def create_user(loaded: dict[str, Any]) -> Response:
         loaded["permissions"],
         loaded.get("expires_at"),
     )
-    audit.note(user=made.name, roles=list(made.roles), permissions=list(made.permissions))
-    return json_response({**mapping.user(made), "password": password}, 201)
+    audit.note(user=user.name, roles=list(user.roles), permissions=list(user.permissions))
+    return json_response({**mapping.user(user), "password": password}, 201)
 
 
 @blueprint.route("/user", methods=["GET"])
@@ -65,8 +65,8 @@ def list_users() -> Response:
 @blueprint.doc(operationId="setPassword")
 def set_password(loaded: dict[str, Any], name: str) -> Response:
     """Give a user a new password"""
-    made = services().credentials.set_password(principal(), name, loaded.get("password"))
-    return json_response({"name": name, "password": made})
+    new_password = services().credentials.set_password(principal(), name, loaded.get("password"))
+    return json_response({"name": name, "password": new_password})
 
 
 @blueprint.route("/user/<name>/disable", methods=["POST"], parameters=[_NAME])

@@ -65,11 +65,11 @@ def accept_agent(hostname: str) -> Response:
 
     With the parameter `fingerprint`, only if this is that of its key; compare it with the one in the agent's log.
     """
-    wanted: str | None = validation.load(_accept_query, read_query()).get("fingerprint")
+    fingerprint: str | None = validation.load(_accept_query, read_query()).get("fingerprint")
     agent = services().agents.get(check_hostname(hostname))
     if agent.state not in (AgentState.PENDING, AgentState.REVOKED):
         raise NotFound(f"No pending agent has the hostname {hostname}: it is {agent.state.value}.")
-    fingerprint = wanted or fingerprint_of(agent.public_key)
+    fingerprint = fingerprint or fingerprint_of(agent.public_key)
     if not fingerprint:
         raise Conflict(f"Agent {hostname} has presented no valid key, so it cannot be accepted.")
     accepted = services().enrolment.accept(hostname, fingerprint, principal().name)

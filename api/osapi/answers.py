@@ -39,11 +39,11 @@ def read(parts: Parts, result: Any) -> Document:
     """The parts that a result has."""
     if not isinstance(result, Mapping):
         return {}
-    found = {
+    values = {
         name: part.read(result if part.source == ALL else result.get(part.source or name))
         for name, part in parts.items()
     }
-    return {name: value for name, value in found.items() if value is not MISSING}
+    return {name: value for name, value in values.items() if value is not MISSING}
 
 
 def schemas(parts: Parts) -> Mapping[str, Document]:
@@ -71,7 +71,7 @@ def items(part: Part) -> Part:
     def read_all(value: Any) -> Any:
         if not isinstance(value, list):
             return MISSING
-        return [found for found in map(part.read, value) if found is not MISSING]
+        return [item for item in map(part.read, value) if item is not MISSING]
 
     return Part(shapes.array(part.schema), read_all)
 

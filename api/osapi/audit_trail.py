@@ -64,10 +64,10 @@ def get_entry(entry_id: str) -> Response:
     except ValueError:
         raise InvalidInput.of("id", "Must be a UUID, as the list shows it.") from None
     number = int(text[len(_ID_PREFIX) :], 16) if text.startswith(_ID_PREFIX) else 0
-    found = services().audit.after(number - 1, 1) if 0 < number <= MAX_OFFSET else []
-    if not found or found[0].number != number:
+    entries = services().audit.after(number - 1, 1) if 0 < number <= MAX_OFFSET else []
+    if not entries or entries[0].number != number:
         raise NotFound(f"The audit trail has no entry {text}, or no longer has it.")
-    return json_response({"entry": entry(found[0])})
+    return json_response({"entry": entry(entries[0])})
 
 
 def entry(record: AuditRecord) -> dict[str, Any]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from api.native.agent_query import AgentQuery
-from api.native.schemas import JobQuery
+from api.native.job_query_schemas import JobQuery
 from api.openapi import JSON, Document, FacadeDocument, Route
 from api.osapi import answers, parameters, results
 from api.osapi.audit_trail import DEFAULT_LISTED, MAX_LISTED, MAX_OFFSET
 from api.osapi.call import Call
 from api.osapi.calls import CALLS
+from api.osapi.files import StalePageQuery
 from api.osapi.shapes import (
     BOOLEAN,
     INTEGER,
@@ -223,9 +224,11 @@ _ROUTES: Mapping[str, Route] = {
     ),
     "osapi_file.list_stale": Route(
         "List deployments that are older than their objects",
-        {200: (JSON, fields({"stale": array(fields(_STALE)), "total": INTEGER}))},
+        {200: (JSON, fields({"stale": array(fields(_STALE)), "total": INTEGER}, {"next_cursor": STRING}))},
+        query=_query(StalePageQuery().fields),
         errors=(409,),
-        description="At most 1,000; GET /file/stale has all, page by page.",
+        description="A page ends with the host that reaches `limit`, by default 1,000; `next_cursor` is there if more "
+        "may follow, and `total` counts those of the page.",
     ),
     "osapi_file.get_file": Route("Get an object", {200: (JSON, fields(_FILE))}, path=_OBJECT, errors=(404, 409)),
     "osapi_file.delete_file": Route(

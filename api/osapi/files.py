@@ -9,7 +9,9 @@ from flask import Blueprint, Response
 from api import validation
 from api.blueprint import read_query
 from api.context import services
-from api.native.fields import QueryFlag
+from api.native import list_cursor
+from api.native.fields import QueryFlag, QueryWhole, about, between
+from api.native.file_schemas import StaleQuery
 from api.native.files import from_form
 from api.responses import json_response
 from api.validation import StrictSchema
@@ -19,8 +21,10 @@ from jobqueue.model.timestamps import to_iso
 
 blueprint = Blueprint("osapi_file", __name__, url_prefix="/api/file")
 
-#: Stale deployments in one answer, which has no pages.
+#: Stale deployments on one page; OSAPI's own clients ask for no other.
 MOST_STALE = 1000
+#: What cursors of this list are made for.
+_STALE = "osapi-stale"
 
 
 class UploadQuery(StrictSchema):
@@ -29,11 +33,21 @@ class UploadQuery(StrictSchema):
     force = QueryFlag(load_default=False)
 
 
+class StalePageQuery(StaleQuery):
+    """Which stale deployments to list."""
+
+    limit = QueryWhole(
+        load_default=MOST_STALE,
+        validate=between(1, MOST_STALE),
+        metadata=about("A page ends with the host that reaches this number."),
+    )
+
+
 class NoQuery(StrictSchema):
     """Routes without parameters."""
 
 
-_upload_query, _no_query = UploadQuery(), NoQuery()
+_upload_query, _stale_query, _no_query = UploadQuery(), StalePageQuery(), NoQuery()
 
 
 @blueprint.get("")
@@ -54,11 +68,17 @@ def upload_file() -> Response:
 
 @blueprint.get("/stale")
 def list_stale() -> Response:
-    """List deployments that are older than their objects"""
-    validation.load(_no_query, read_query())
-    found, _ = services().objects.stale("", MOST_STALE)
-    stale = list(map(_stale, found[:MOST_STALE]))
-    return json_response({"stale": stale, "total": len(stale)})
+    """List deployments that are older than their objects
+
+    By hostname and path; `total` counts those of the page.
+    """
+    loaded = validation.load(_stale_query, read_query())
+    after = list_cursor.after(loaded, _STALE)
+    deployments, following = services().objects.stale(after, loaded["limit"])
+    document: dict[str, Any] = {"stale": list(map(_stale, deployments)), "total": len(deployments)}
+    if following is not None:
+        document["next_cursor"] = list_cursor.show(following, _STALE)
+    return json_response(document)
 
 
 @blueprint.get("/<name>")
@@ -76,10 +96,10 @@ def delete_file(name: str) -> Response:
     return json_response({"name": name, "deleted": True})
 
 
-def _info(found: StoredObject) -> dict[str, Any]:
-    current = found.current
+def _info(stored: StoredObject) -> dict[str, Any]:
+    current = stored.current
     return {
-        "name": found.name,
+        "name": stored.name,
         "sha256": current.sha256,
         "size": current.size,
         "content_type": current.content_type,

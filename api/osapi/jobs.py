@@ -10,7 +10,7 @@ from api import validation
 from api.blueprint import read_query
 from api.context import services
 from api.native import mapping, requests
-from api.native.schemas import JobQuery
+from api.native.job_query_schemas import JobQuery
 from api.responses import json_response
 
 blueprint = Blueprint("osapi_job", __name__, url_prefix="/api/job")

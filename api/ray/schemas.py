@@ -9,7 +9,7 @@ from typing import Any
 from marshmallow import ValidationError, validate
 
 from api.native.fields import Data, Number, QueryWhole, Text, Whole
-from api.native.schemas import JobQuery
+from api.native.job_query_schemas import JobQuery
 from api.ray.status import RayStatus
 from api.validation import MAX_PROBLEMS, StrictSchema
 from jobqueue.model.target import LABEL_KEY_PATTERN

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from jobqueue.aggregation.collections.collections import CollectionInfo, Collections
-from jobqueue.cli.parameters import json_option
+from jobqueue.cli.parameters import local_json_option
 from jobqueue.cli.views.output import Column, Screen, screen
 from jobqueue.cli.views.text import one_line
 from jobqueue.extras import require
@@ -37,14 +37,14 @@ def collection() -> None:
 @click.option("--replace", is_flag=True, help="Replace the existing rows.")
 @click.option("--delimiter", help="The field separator of CSV files, one character or 'tab' (default: a comma).")
 @click.option("--decimal", type=click.Choice([".", ","]), help="The decimal sign of CSV files (default: a point).")
-@json_option
+@local_json_option
 def load(
     name: str, files: Sequence[Path], replace: bool, delimiter: str | None, decimal: str | None, as_json: bool
 ) -> None:
-    """Add the rows of files to a collection, which is made if it is not there.
+    """Add the rows of files to a collection, which is created if it does not exist.
 
-    A file ends in .csv, .tsv, .json, .jsonl, .ndjson or .parquet; text may be compressed (.gz, .zst). All files are
-    taken, or none. A row that does not fit is named, and nothing is loaded.
+    A file ends in .csv, .tsv, .json, .jsonl, .ndjson or .parquet; text may be compressed (.gz, .zst). If a row is
+    invalid, the error names it, and nothing is loaded from any file.
     """
     from jobqueue.aggregation.collections.loading import load as load_files
 
@@ -65,7 +65,7 @@ def load(
 
 
 @collection.command("list")
-@json_option
+@local_json_option
 def list_collections(as_json: bool) -> None:
     """List all collections."""
     collections = _collections()
@@ -81,7 +81,7 @@ def list_collections(as_json: bool) -> None:
 @collection.command()
 @click.argument("name")
 @click.option("--limit", type=click.IntRange(0, 10_000), default=10, show_default=True, help="Number of rows to show.")
-@json_option
+@local_json_option
 def show(name: str, limit: int, as_json: bool) -> None:
     """Show a collection: its columns, and some of its rows."""
     collections = _collections()

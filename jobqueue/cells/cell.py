@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from typing import Any
 
 from jobqueue import errors
@@ -33,6 +34,29 @@ _ANSWERS: Mapping[int, type[errors.JobQueueError]] = {
     415: errors.InvalidInput,
     422: errors.InvalidInput,
 }
+
+
+class Call:
+    """One call of a cell, which counts as one failure at most: its thread may learn of it after the caller gave up."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        #: Whether it has failed.
+        self.has_failed = False
+
+    def fail(self) -> bool:
+        """Whether this is its first failure."""
+        with self._lock:
+            is_first = not self.has_failed
+            self.has_failed = True
+            return is_first
+
+    def begin(self) -> None:
+        """Make it the call to which the requests of this thread belong."""
+        _CALL.set(self)
+
+
+_CALL: ContextVar[Call | None] = ContextVar("call_of_a_cell", default=None)
 
 
 class Cell:
@@ -82,8 +106,11 @@ class Cell:
 
     def unavailable(self, reason: str) -> errors.CellUnavailable:
         """The error for an answer that is not one of a cell, which counts as a failure."""
-        self._breaker.failed(reason)
-        return self._error(reason)
+        return self._failed(_CALL.get(), reason)
+
+    def give_up(self, call: Call) -> errors.CellUnavailable:
+        """The error for a call that takes too long, which counts as a failure."""
+        return self._failed(call, f"no answer from {self.url} within {self.seconds:g} s")
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -101,7 +128,7 @@ class Cell:
                     self._forget_token()
                     raise self.unavailable(f"{self.url} does not accept the front's token (401)") from error
                 raise self.unavailable(f"{error.message} (status {error.status})") from error
-            self._breaker.succeeded()
+            self._answered()
             if kind is errors.PermissionDenied and method == "GET":  # the fault of the front's token, not of a caller
                 raise self._error(f"the front's token lacks a permission there: {error.message}") from error
             raise kind(f"Cell {self.name}: {error.message}", error.details) from error
@@ -109,8 +136,19 @@ class Cell:
             raise self.unavailable(error.message.replace(_HINT, "")) from error
         if is_deeper(answer, MOST_LEVELS):
             raise self.unavailable(f"the server at {self.url} answered with more than {MOST_LEVELS} levels of JSON")
-        self._breaker.succeeded()
+        self._answered()
         return answer
+
+    def _failed(self, call: Call | None, reason: str) -> errors.CellUnavailable:
+        if call is None or call.fail():
+            self._breaker.failed(reason)
+        return self._error(reason)
+
+    def _answered(self) -> None:
+        """The cell has answered: a success, unless the caller has given up before."""
+        call = _CALL.get()
+        if call is None or not call.has_failed:
+            self._breaker.succeeded()
 
     def _connected(self) -> Transport:
         """The connections with the token as it was first read; after a 401 it is read again."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from jobqueue.cells.cell import Cell
+from jobqueue.cells.cell import Call, Cell
 from jobqueue.cells.config import CellAddress
 from jobqueue.errors import CellUnavailable, JobQueueError, NotFound
 
@@ -83,7 +83,10 @@ class Cells:
         cells = [self.by_name[name] for name in (self.names if names is None else names)]
         outcomes: queue.SimpleQueue[tuple[str, T | Exception]] = queue.SimpleQueue()
 
+        calls = {cell.name: Call() for cell in cells}
+
         def run(cell: Cell) -> None:
+            calls[cell.name].begin()
             try:
                 outcomes.put((cell.name, call(cell)))
             except Exception as error:  # noqa: BLE001 - raised again by the thread that waits
@@ -91,7 +94,7 @@ class Cells:
 
         for cell in cells:
             threading.Thread(target=run, args=(cell,), name=f"cell {cell.name}", daemon=True).start()
-        return _sorted(_collected(outcomes, cells))
+        return _sorted(_collected(outcomes, cells, calls))
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -99,7 +102,9 @@ class Cells:
             cell.close()
 
 
-def _collected(outcomes: queue.SimpleQueue[tuple[str, T | Exception]], cells: list[Cell]) -> dict[str, T | Exception]:
+def _collected(
+    outcomes: queue.SimpleQueue[tuple[str, T | Exception]], cells: list[Cell], calls: Mapping[str, Call]
+) -> dict[str, T | Exception]:
     end = time.monotonic() + max((cell.seconds for cell in cells), default=0.0)
     collected: dict[str, T | Exception] = {}
     while len(collected) < len(cells):
@@ -110,12 +115,12 @@ def _collected(outcomes: queue.SimpleQueue[tuple[str, T | Exception]], cells: li
         collected[name] = outcome
     for cell in cells:
         if cell.name not in collected:
-            collected[cell.name] = cell.unavailable(f"no answer from {cell.url} within {cell.seconds:g} s")
+            collected[cell.name] = cell.give_up(calls[cell.name])
     return collected
 
 
 def _sorted(outcomes: Mapping[str, T | Exception]) -> Answers[T]:
-    given: dict[str, T] = {}
+    answers: dict[str, T] = {}
     refused: dict[str, JobQueueError] = {}
     missing: dict[str, CellUnavailable] = {}
     for name in sorted(outcomes):
@@ -127,5 +132,5 @@ def _sorted(outcomes: Mapping[str, T | Exception]) -> Answers[T]:
         elif isinstance(outcome, Exception):
             raise outcome
         else:
-            given[name] = outcome
-    return Answers(given, refused, missing)
+            answers[name] = outcome
+    return Answers(answers, refused, missing)

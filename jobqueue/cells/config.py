@@ -13,7 +13,7 @@ from jobqueue.client.address import Address, check_url
 from jobqueue.client.contexts import Context, check_command
 from jobqueue.errors import InvalidInput, InvalidSettings
 from jobqueue.file_rights import others_control
-from jobqueue.plain_text import reason_of
+from jobqueue.plain_text import decoded, reason_of
 
 #: Every request of a list asks every cell.
 MOST_CELLS = 32
@@ -53,25 +53,25 @@ def load(path: Path) -> tuple[CellAddress, ...]:
                     f"JOBQUEUE_CELLS: other users may write to {path}, and so choose where tokens are sent: "
                     f"chmod 600 {path}"
                 )
-            document = tomllib.load(file)
+            document = tomllib.loads(decoded(file.read()))
     except (OSError, ValueError) as error:  # ValueError: not TOML, or not UTF-8
         raise InvalidSettings(f"JOBQUEUE_CELLS: {path} cannot be read: {reason_of(error)}.") from error
-    cells, unknown = document.get("cells"), document.keys() - {"cells"}
-    if unknown or not isinstance(cells, dict) or not 1 <= len(cells) <= MOST_CELLS:
+    tables, unknown = document.get("cells"), document.keys() - {"cells"}
+    if unknown or not isinstance(tables, dict) or not 1 <= len(tables) <= MOST_CELLS:
         wrong = f"holds {', '.join(sorted(unknown))}" if unknown else "holds none, or too many"
         raise InvalidSettings(
             f"JOBQUEUE_CELLS: {path} {wrong}; give 1 to {MOST_CELLS} tables [cells.NAME], each with a url and a "
             "token_file or token_command."
         )
-    found = tuple(_cell(name, cells[name], path) for name in sorted(cells))
+    cells = tuple(_cell(name, tables[name], path) for name in sorted(tables))
     by_url: dict[str, str] = {}
-    for cell in found:
+    for cell in cells:
         if (other := by_url.setdefault(cell.url, cell.name)) != cell.name:
             raise InvalidSettings(
                 f"JOBQUEUE_CELLS: in {path} the cells {other} and {cell.name} have the same address, {cell.url}; a job "
                 "would be shown twice."
             )
-    return found
+    return cells
 
 
 def _cell(name: str, values: Any, path: Path) -> CellAddress:

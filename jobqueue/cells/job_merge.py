@@ -22,30 +22,30 @@ def job_document(parent: Parent, documents: Mapping[str, Document]) -> Document:
     A job without a document of a part has what the front knows of that part: its last status and counts.
     ``partial`` says so, and ``cells`` has the state of each part.
     """
-    found = [documents[cell] for cell in sorted(documents)]
-    document = {**_of_request(parent), **(_common(found[0]) if found else {})}
+    jobs = [documents[cell] for cell in sorted(documents)]
+    document = {**_of_request(parent), **(_common(jobs[0]) if jobs else {})}
     counts = execution_counts(parent, documents)
     document |= {
         "id": parent.id,
         "status": status(parent, documents),
         "created": to_iso(parent.created),
-        "updated_at": max([to_iso(parent.created), *(str(one.get("updated_at") or "") for one in found)]),
+        "updated_at": max([to_iso(parent.created), *(str(one.get("updated_at") or "") for one in jobs)]),
         "submitted_by": parent.submitted_by,
         "tags": parent.request.get("tags") or {},
-        "result": None if parent.is_broadcast or not found else found[0].get("result"),
-        "changed": _changed([one.get("changed") for one in found], is_whole=len(found) == len(parent.parts)),
+        "result": None if parent.is_broadcast or not jobs else jobs[0].get("result"),
+        "changed": _changed([one.get("changed") for one in jobs], is_whole=len(jobs) == len(parent.parts)),
         "error": _error(parent, documents),
-        "hostname": next((str(one["hostname"]) for one in found if one.get("hostname")), ""),
-        "attempts": max((int(one.get("attempts") or 0) for one in found), default=0),
-        "expected_agents": sorted({name for one in found for name in one.get("expected_agents") or ()}),
-        "retried_as": [name for one in found for name in one.get("retried_as") or ()],
-        "cancel_requested": bool(parent.cancelled_by) or any(one.get("cancel_requested") for one in found),
+        "hostname": next((str(one["hostname"]) for one in jobs if one.get("hostname")), ""),
+        "attempts": max((int(one.get("attempts") or 0) for one in jobs), default=0),
+        "expected_agents": sorted({name for one in jobs for name in one.get("expected_agents") or ()}),
+        "retried_as": [name for one in jobs for name in one.get("retried_as") or ()],
+        "cancel_requested": bool(parent.cancelled_by) or any(one.get("cancel_requested") for one in jobs),
         "execution_counts": counts,
-        "executions_left_out": sum(int(one.get("executions_left_out") or 0) for one in found),
+        "executions_left_out": sum(int(one.get("executions_left_out") or 0) for one in jobs),
         "executions_url": f"/job/{parent.id}/executions",
         "responses": _by_host(documents, "responses"),
         "agent_states": _by_host(documents, "agent_states"),
-        "timeline": _timeline(found),
+        "timeline": _timeline(jobs),
         "partial": is_partial(parent, documents),
         "cells": [part_document(part, documents) for part in parent.parts],
     }

@@ -31,9 +31,19 @@ def grants(command: Command) -> Command:
             metavar="WHEN",
             help="When it expires, as a time or a duration from now: 2026-12-31, 90d, 12h.",
         ),
-        click.option("--permission", "permissions", multiple=True, metavar="R:V", help="As job:read; may be repeated."),
         click.option(
-            "--role", "roles", multiple=True, metavar="ROLE", help="read, write, admin, ...; may be repeated."
+            "--permission",
+            "permissions",
+            multiple=True,
+            metavar="R:V",
+            help="A permission, such as job:read; may be repeated.",
+        ),
+        click.option(
+            "--role",
+            "roles",
+            multiple=True,
+            metavar="ROLE",
+            help="A role: read, write, admin or one of your own; may be repeated.",
         ),
     ):
         command = option(command)

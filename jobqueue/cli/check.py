@@ -28,8 +28,8 @@ def check_options(command: _F) -> _F:
 
 def take_check(options: dict[str, Any]) -> dict[str, bool]:
     """Take the options out of ``options``; the fields of an operation's data that they set."""
-    given = {name: options.pop(name) for name in _NAMES}
-    return {name: True for name, is_given in given.items() if is_given}
+    flags = {name: options.pop(name) for name in _NAMES}
+    return {name: True for name, is_given in flags.items() if is_given}
 
 
 def with_check(client: Client, work: Work, fields: Mapping[str, bool]) -> Work:
@@ -37,7 +37,9 @@ def with_check(client: Client, work: Work, fields: Mapping[str, bool]) -> Work:
     if not fields:
         return work
     catalogue = client.operations()["operations"]
-    schema: Mapping[str, Any] = next((found["schema"] for found in catalogue if found["type"] == work.operation), {})
+    schema: Mapping[str, Any] = next(
+        (operation["schema"] for operation in catalogue if operation["type"] == work.operation), {}
+    )
     properties = schema.get("properties", {})
     lacking = [name for name in fields if properties.get(name, {}).get("type") != "boolean"]
     if lacking:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
 from jobqueue.cli.context_option import CONTEXT, context_option
+from jobqueue.cli.parameters import TextFile
 from jobqueue.cli.views.output import complain, make_streams_safe
 from jobqueue.client import ApiError, Client, ConnectionFailed, InvalidAnswer, Unauthorized
 from jobqueue.errors import InvalidSettings, JobQueueError
@@ -22,7 +23,6 @@ EXIT_CLOSED_PIPE = 141
 _RETRIES = 3
 _URL = "jobqueue.url"
 _TOKEN = "jobqueue.token"  # noqa: S105 - the name of a place
-_TOKEN_LIMIT = 65_536
 _ADDRESS_HINT = " --url names another one; 'jobqueue up' starts an API on this machine."
 #: What a person at the command line can do about an error of the client.
 _HINTS: Mapping[type[Exception], str] = {
@@ -139,7 +139,7 @@ def _connection_options() -> list[click.Parameter]:
         ),
         click.Option(
             ["--token-file"],
-            type=click.File("r", encoding="utf-8", errors="replace"),
+            type=TextFile(),
             metavar="FILE",
             expose_value=False,
             callback=_keep_token,
@@ -153,6 +153,6 @@ def _keep_url(context: click.Context, _option: click.Parameter, value: str | Non
         context.meta[_URL] = value
 
 
-def _keep_token(context: click.Context, _option: click.Parameter, value: TextIO | None) -> None:
+def _keep_token(context: click.Context, _option: click.Parameter, value: str | None) -> None:
     if value is not None:
-        context.meta[_TOKEN] = value.read(_TOKEN_LIMIT)
+        context.meta[_TOKEN] = value

@@ -66,7 +66,7 @@ _COMMANDS = {
     ),
     "logout": (
         "jobqueue.cli.commands.login:logout",
-        "Delete the tokens of `jobqueue login`, and revoke them at the provider where it allows this.",
+        "Delete the tokens of `jobqueue login`, and revoke them at the provider if it supports that.",
     ),
     "user": ("jobqueue.cli.commands.user:user", "Manage users, the credentials of people."),
     "pause": ("jobqueue.cli.commands.pause:pause", "Pause operations, tags, hosts or everything, and resume them."),
@@ -152,10 +152,10 @@ class _Failed(click.ClickException):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="jobqueue")
 def main() -> None:
-    """Run operations on fleets of hosts, and see per host what happened.
+    """Run operations on fleets of hosts, and see the result of each host.
 
-    Start with `jobqueue demo`, or `jobqueue up`. Everything is configured by JOBQUEUE_* environment variables;
-    `jobqueue check` says whether they are right.
+    Start with `jobqueue demo`, or `jobqueue up`. Settings are environment variables, JOBQUEUE_*; `jobqueue check`
+    validates them.
     """
     make_streams_safe()
 

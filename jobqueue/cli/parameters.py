@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from jobqueue.cli.candidates import job_ids_like
 from jobqueue.cli.views.times import parse_moment
 from jobqueue.model.durations import parse_duration
 from jobqueue.model.states import ExecutionState, JobStatus
@@ -20,7 +21,11 @@ from jobqueue.plain_text import decoded, reason_of
 _PAIR = re.compile(r"([^=:]+)(:=|=|:)(.*)", re.DOTALL)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the API's JSON.")
-oneline_option = click.option("--oneline", is_flag=True, help="One line a host: host | exit code | first line.")
+#: For commands that do not call the API.
+local_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+oneline_option = click.option("--oneline", is_flag=True, help="One line per host: host | exit code | first line.")
+job_id_argument = click.argument("job_id", metavar="ID", shell_complete=job_ids_like)
+job_ids_argument = click.argument("job_ids", metavar="ID...", nargs=-1, required=True, shell_complete=job_ids_like)
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 full_option = click.option("--full", is_flag=True, help="Do not shorten the output, even for many agents.")
 
@@ -115,6 +120,17 @@ def local_text(name: str) -> str:
         raise click.BadParameter(f"{name!r} is a directory, not a file.") from error
     except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a name with a NUL byte
         raise click.BadParameter(f"{name!r} cannot be read: {reason_of(error)}.") from error
+
+
+class TextFile(click.Path):
+    """A parameter whose value is the text of a local file, or of standard input for ``-``."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, allow_dash=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text; fails with the reason why it cannot be read."""
+        return local_text(str(super().convert(value, param, ctx)))
 
 
 #: Defined after the type that it needs.

@@ -50,9 +50,11 @@ _TIMING = (
         "--time-zone", metavar="ZONE", help="Time zone of --cron and --rrule, such as Europe/Berlin; default UTC."
     ),
     click.option("--anchor", type=future, metavar="TIME", help="The time from which --every and --rrule count."),
-    click.option("--starts", type=future, metavar="TIME", help="No time before this one."),
-    click.option("--ends", type=future, metavar="TIME", help="No time after this one."),
-    click.option("--jitter", type=_span, metavar="DURATION", help="Delay each time by up to this."),
+    click.option("--starts", type=future, metavar="TIME", help="Fire no earlier than this time."),
+    click.option("--ends", type=future, metavar="TIME", help="Fire no later than this time."),
+    click.option(
+        "--jitter", type=_span, metavar="DURATION", help="Delay each time by a random share of this duration."
+    ),
     click.option(
         "--blackout",
         "blackouts",
@@ -85,7 +87,7 @@ _TERMS = (
         "--catch-up",
         type=_catch_up,
         metavar="DURATION|never",
-        help="How far back missed times are made up for; by default only the newest is.",
+        help="How far back missed times are made up for; default: only the newest one.",
     ),
     click.option("--expires-after", type=_span, metavar="DURATION", help="How long to wait for offline hosts."),
     click.option("--description", help="Description of the schedule."),

@@ -56,12 +56,12 @@ def sort_option(columns: Mapping[str, Any], default: str) -> Callable[[Any], Any
         "--sort",
         type=click.Choice([text for name in columns for text in (name, f"-{name}")]),
         metavar="[-]COLUMN",
-        help=f"Sort what is listed by {', '.join(columns)}; -COLUMN: the largest first. Default: {default}.",
+        help=f"Sort the list by {', '.join(columns)}; -COLUMN: the largest first. Default: {default}.",
     )
 
 
-def ordered(rows: Iterable[Row], columns: Mapping[str, Callable[[Row], Any]], wanted: str | None) -> list[Row]:
-    """The rows by the column ``wanted``; rows without a value come last, equal ones stay in order."""
-    if wanted is None:
+def ordered(rows: Iterable[Row], columns: Mapping[str, Callable[[Row], Any]], column: str | None) -> list[Row]:
+    """The rows by ``column``, descending after ``-``; rows without a value come last, equal ones stay in order."""
+    if column is None:
         return list(rows)
-    return sorted_by(rows, columns[wanted.removeprefix("-")], is_down=wanted.startswith("-"))
+    return sorted_by(rows, columns[column.removeprefix("-")], is_down=column.startswith("-"))

@@ -108,7 +108,7 @@ class Contexts:
                     raise InvalidInput(
                         f"Other users may write to {path}, and so choose a program to run: chmod 600 {path}"
                     )
-                document = tomllib.load(file)
+                document = tomllib.loads(decoded(file.read()))
         except (FileNotFoundError, NotADirectoryError):
             return cls(path, {})
         except (OSError, ValueError) as error:  # ValueError: not TOML, or not UTF-8

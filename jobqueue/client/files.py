@@ -6,22 +6,16 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
-from urllib.parse import quote
+from typing import IO
 
-from jobqueue.client.errors import InvalidAnswer
-from jobqueue.client.transport import Transport
+from jobqueue.client.routes import Document, Routes, pages_of, path_of
 from jobqueue.errors import InvalidInput
 
-Document = dict[str, Any]
 _MAX_PAGE = 100
 
 
-class Files:
+class Files(Routes):
     """The routes of ``/file``, and ``/job/{id}/files``. Every method raises as those of ``Client``."""
-
-    def __init__(self, http: Transport) -> None:
-        self._http = http
 
     def list(self) -> Iterator[Document]:
         """Every object with its newest version, by name."""
@@ -51,7 +45,7 @@ class Files:
                 size = file.tell()
                 file.seek(0)
                 answer = self._http.upload(_path(name), file, size, query=query)
-        return _document(answer, _path(name))
+        return self._checked(answer, _path(name))
 
     def download(self, name: str, to: IO[bytes], version: int | None = None) -> int:
         """Write a version (default: the newest) to a binary file; returns the number of bytes.
@@ -79,7 +73,7 @@ class Files:
         ``_not-included.txt`` in it lists what is missing. Raises ``ConnectionFailed`` if it ends early.
         """
         size = 0
-        with self._http.download(f"/job/{quote(job_id, safe='', errors='replace')}/files") as pieces:
+        with self._http.download(path_of("/job", job_id, "files")) as pieces:
             for piece in pieces:
                 size += len(piece)
                 to.write(piece)
@@ -90,27 +84,11 @@ class Files:
         self._http.request("DELETE", _path(name), query={"force": "true"} if force else {})
 
     def _all(self, path: str, field: str) -> Iterator[Document]:
-        cursor: str | None = None
-        while True:
-            query: dict[str, Any] = {"limit": _MAX_PAGE, **({} if cursor is None else {"cursor": cursor})}
-            page = self._object("GET", path, query=query)
+        for page in pages_of(lambda **query: self._object("GET", path, query=query), limit=_MAX_PAGE):
             yield from page[field]
-            cursor = page["next_cursor"]
-            if cursor is None:
-                return
-
-    def _object(self, method: str, path: str, **options: Any) -> Document:
-        return _document(self._http.request(method, path, **options), path)
-
-
-def _document(answer: Any, path: str) -> Document:
-    if not isinstance(answer, dict):
-        raise InvalidAnswer(f"The server is not the jobqueue API (no JSON object at {path}).")
-    return answer
 
 
 def _path(name: str, part: str = "") -> str:
-    if name in ("", ".", "..", "stale"):  # they would change the route
+    if name == "stale":  # it would change the route
         raise InvalidInput(f"{name!r} names no object.")
-    path = f"/file/{quote(name, safe='', errors='replace')}"
-    return f"{path}/{part}" if part else path
+    return path_of("/file", name, part)

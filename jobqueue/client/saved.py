@@ -5,45 +5,33 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import quote
 
-from jobqueue.client.errors import InvalidAnswer
-from jobqueue.client.transport import Transport
-from jobqueue.errors import InvalidInput
+from jobqueue.client.routes import Document, Routes, pages_of, path_of, without_none
 from jobqueue.model.saved_job import MAX_PAGE
 
-Document = dict[str, Any]
 #: Fields of an answer that a request does not take, besides options that are null.
 _COMPUTED = frozenset({"name", "version", "changed", "changed_by"})
 
 
-class SavedJobs:
+class SavedJobs(Routes):
     """The routes of ``/saved``. ``name`` is that of a saved job, without ``@``.
 
     Every method raises as those of ``Client``.
     """
 
-    def __init__(self, http: Transport) -> None:
-        self._http = http
-
     def page(self, cursor: str | None = None, limit: int | None = None) -> Document:
         """One page by name: ``{"saved": [...], "next_cursor"}``."""
         query = {"cursor": cursor, "limit": limit}
-        return self._object("GET", "/saved", query={name: value for name, value in query.items() if value is not None})
+        return self._object("GET", "/saved", query=without_none(query))
 
     def list(self) -> Iterator[Document]:
         """Every saved job, by name."""
-        cursor: str | None = None
-        while True:
-            page = self.page(cursor, MAX_PAGE)
+        for page in pages_of(self.page, limit=MAX_PAGE):
             yield from page["saved"]
-            cursor = page["next_cursor"]
-            if cursor is None:
-                return
 
     def get(self, name: str, version: int | None = None) -> Document:
         """One saved job, or one of its earlier versions. Raises ``NotFound``."""
-        return self._object("GET", _path(name), query={} if version is None else {"version": version})
+        return self._object("GET", path_of("/saved", name), query={} if version is None else {"version": version})
 
     def put(
         self, name: str, saved: Mapping[str, Any], *, version: int | None = None, dry_run: bool = False
@@ -56,27 +44,26 @@ class SavedJobs:
         body = {**saved, **({} if version is None else {"version": version})}
         query = {"dry_run": "true"} if dry_run else {}
         # a repeated request finds the version that the first one stored, which is no conflict without a version
-        return self._object("PUT", _path(name), body=body, query=query, repeatable=version is None)
+        return self._object("PUT", path_of("/saved", name), body=body, query=query, repeatable=version is None)
 
     def delete(self, name: str) -> None:
         """Delete a saved job and its versions. Raises ``NotFound``."""
-        self._http.request("DELETE", _path(name))
+        self._http.request("DELETE", path_of("/saved", name))
 
     def versions(self, name: str) -> Document:
         """The kept versions, newest first: ``{"name", "versions": [...]}``."""
-        return self._object("GET", _path(name, "versions"))
+        return self._object("GET", path_of("/saved", name, "versions"))
 
     def diff(self, name: str, before: int | None = None, after: int | None = None) -> Document:
         """What changed between two versions (default: the newest two): ``{"from", "to", "changes": [{"field",
         "before", "after"}]}``.
         """
         query = {"from": before, "to": after}
-        query = {key: value for key, value in query.items() if value is not None}
-        return self._object("GET", _path(name, "diff"), query=query)
+        return self._object("GET", path_of("/saved", name, "diff"), query=without_none(query))
 
     def restore(self, name: str, version: int) -> Document:
         """Make an earlier version the newest one; answers as ``put``."""
-        return self._object("POST", _path(name, "restore"), body={"version": version})
+        return self._object("POST", path_of("/saved", name, "restore"), body={"version": version})
 
     def run(self, name: str, parameters: Mapping[str, Any] | None = None, **options: Any) -> Document:
         """Run it: ``{"job_id", "status", "revision", "timestamp"}`` of the accepted job.
@@ -85,28 +72,15 @@ class SavedJobs:
         ``idempotency_key`` (by default, each call generates its own).
         """
         body = {"parameters": dict(parameters or {}), "idempotency_key": uuid.uuid4().hex, **options}
-        return self._object("POST", _path(name, "run"), body=body, repeatable=True)
+        return self._object("POST", path_of("/saved", name, "run"), body=body, repeatable=True)
 
     def plan(self, name: str, parameters: Mapping[str, Any] | None = None, **options: Any) -> Document:
         """What ``run`` with the same arguments would do; nothing is submitted."""
         body = {"parameters": dict(parameters or {}), **options}
-        return self._object("POST", _path(name, "plan"), body=body, repeatable=True)
-
-    def _object(self, method: str, path: str, **options: Any) -> Document:
-        answer = self._http.request(method, path, **options)
-        if not isinstance(answer, dict):
-            raise InvalidAnswer(f"The answer of {method} {path} is not a JSON object.")
-        return answer
+        return self._object("POST", path_of("/saved", name, "plan"), body=body, repeatable=True)
 
 
 def body_of(saved: Mapping[str, Any]) -> Document:
     """A saved job, as the API shows it, as the body that stores it."""
     body = {name: value for name, value in saved.items() if name not in _COMPUTED and value not in (None, [], {}, "")}
     return {name: value for name, value in body.items() if not (name == "target_override" and value is False)}
-
-
-def _path(name: str, verb: str = "") -> str:
-    if name in ("", ".", ".."):
-        raise InvalidInput(f"{name!r} names no saved job.")
-    path = f"/saved/{quote(name, safe='', errors='replace')}"
-    return f"{path}/{verb}" if verb else path

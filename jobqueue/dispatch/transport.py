@@ -69,11 +69,11 @@ def _sieved(channel: _Channel, client: Any) -> Any:
         answer = read(connection, command, **options)
         if command != "BRPOP" or not answer:
             return answer
-        place, raw = answer
-        queue = bytes(place).rpartition(separator)[0] or place
+        key, raw = answer
+        queue = bytes(key).rpartition(separator)[0] or key
         message = message_filter(str(queue, "utf-8", "replace"), raw)
         # kombu expects None for a BRPOP without a message
-        return None if message is None else (place, message)
+        return None if message is None else (key, message)
 
     client.parse_response = parse_response
     return client

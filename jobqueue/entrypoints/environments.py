@@ -170,14 +170,14 @@ class Environments:
         lock = FileLock.try_(self._folder / f"{key}{_LOCK}")
         if lock is None:
             return False
-        gone = False
+        is_removed = False
         try:
             (self._folder / key / _DONE).unlink(missing_ok=True)  # first, so that nothing partly removed is used
-            gone = remove_tree(self._folder / key)
+            is_removed = remove_tree(self._folder / key)
             logger.info("Removed the environment %s", key)
         finally:
-            lock.release(remove=gone)
-        return gone
+            lock.release(remove=is_removed)
+        return is_removed
 
     def _clean(self) -> None:
         """Remove incomplete environments of killed agents, locks without an environment, and old failures."""

@@ -202,18 +202,18 @@ def _variables(
     """Variables to add to the ``inherited`` ones. Requested variables may refer to others as ``${NAME}``."""
     seen = dict(inherited)
     python_path = os.pathsep.join(map(str, own_path))
-    made = {
+    added = {
         "PYTHONUNBUFFERED": "1",
         "PATH": os.pathsep.join((str(first), seen.get("PATH", os.defpath))),
         "PYTHONPATH": python_path,  # without the agent's own
     }
     if environment is not None:
-        made["VIRTUAL_ENV"] = str(environment.path)
-    seen.update(made)
-    made.update(_resolved(variables, seen))
-    if "PYTHONPATH" in variables and python_path and not made["PYTHONPATH"].startswith(python_path):
-        made["PYTHONPATH"] = os.pathsep.join((python_path, made["PYTHONPATH"]))
-    return made
+        added["VIRTUAL_ENV"] = str(environment.path)
+    seen.update(added)
+    added.update(_resolved(variables, seen))
+    if "PYTHONPATH" in variables and python_path and not added["PYTHONPATH"].startswith(python_path):
+        added["PYTHONPATH"] = os.pathsep.join((python_path, added["PYTHONPATH"]))
+    return added
 
 
 def _resolved(variables: Mapping[str, str], inherited: Mapping[str, str]) -> dict[str, str]:

@@ -56,8 +56,8 @@ def open_workspace(parent: Path) -> Iterator[Workspace]:
             raise OperationFailed(f"The folder {path} cannot be made: {error.strerror}.") from error
         yield Workspace(path, lock.fd)
     finally:
-        gone = remove_tree(parent / name)
-        lock.release(remove=gone)
+        is_removed = remove_tree(parent / name)
+        lock.release(remove=is_removed)
 
 
 def made(folder: Path) -> Path:
@@ -78,9 +78,9 @@ def sweep(parent: Path) -> int:
             continue
         leftover = path.with_suffix("")
         logger.info("Removing %s, which was left behind", leftover)
-        gone = remove_tree(leftover)
-        lock.release(remove=gone)
-        count += gone
+        is_removed = remove_tree(leftover)
+        lock.release(remove=is_removed)
+        count += is_removed
     return count
 
 

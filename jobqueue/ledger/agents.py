@@ -294,20 +294,20 @@ class Agents:
             hosts = self._names(agent_filter.after, agent_filter.limit + 1)
             return self._page(hosts, agent_filter.limit, total)
         is_counted = total <= MAX_LOOKED_AT
-        after = "" if is_counted else agent_filter.after
+        following = "" if is_counted else agent_filter.after
         matching: list[str] = []
         for _ in range(-(-MAX_LOOKED_AT // _NAMES)):
-            names = self._names(after, _NAMES)
+            names = self._names(following, _NAMES)
             matching += self._matching(names, agent_filter)
-            after = names[-1] if len(names) == _NAMES else ""
-            if not after:
+            following = names[-1] if len(names) == _NAMES else ""
+            if not following:
                 break
-        behind = [host for host in matching if host > agent_filter.after]
-        page = self._page(behind, agent_filter.limit, len(matching))
+        hosts_after = [host for host in matching if host > agent_filter.after]
+        page = self._page(hosts_after, agent_filter.limit, len(matching))
         if is_counted:
             return page
         # the search continues after the hostnames that were looked at
-        return replace(page, is_least=True, next_after=page.next_after or after or None)
+        return replace(page, is_least=True, next_after=page.next_after or following or None)
 
     def _page(self, hosts: list[str], limit: int, total: int) -> AgentPage:
         """The first ``limit`` of these hosts."""

@@ -8,6 +8,7 @@ import redis
 
 from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.keys import Keys
+from jobqueue.ledger.scripts import Scripts
 
 #: Hostnames that one call writes or removes.
 STEP = 1000
@@ -16,9 +17,18 @@ STEP = 1000
 class CellHosts:
     """Hostnames by cell. Not sealed: a job that is sent to the wrong cell finds no agent there."""
 
-    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+    def __init__(self, client: redis.Redis, keys: Keys, scripts: Scripts) -> None:
         self._client = client
         self._keys = keys
+        self._scripts = scripts
+
+    def leads_survey(self, process: str, seconds: float) -> bool:
+        """Whether this process surveys the cells, for as long as it asks again within ``seconds``: one does for all."""
+        return bool(self._scripts.call("lead_survey", process, int(seconds * 1000)) == 1)
+
+    def end_survey(self, process: str) -> None:
+        """Leave the surveys to another process, at once."""
+        self._scripts.call("lead_survey", process, 0)
 
     def note(self, cell: str, hostnames: Sequence[str], at: int) -> None:
         """Record that a cell has named these agents at a time; at most ``STEP`` in one call."""
@@ -46,6 +56,13 @@ class CellHosts:
             pipe.zcard(key)
             names, count = pipe.execute()
         return [str(name) for name in names], int(count)
+
+    def counts(self, cells: Sequence[str]) -> dict[str, int]:
+        """The number of hostnames of each of ``cells``."""
+        with translated_errors(), self._client.pipeline(transaction=False) as pipe:
+            for cell in cells:
+                pipe.zcard(self._keys.cell_hosts(cell))
+            return dict(zip(cells, map(int, pipe.execute()), strict=True))
 
     def cells_of(self, hostname: str, cells: Sequence[str]) -> list[str]:
         """Those of ``cells`` that have named this agent."""

@@ -16,7 +16,7 @@ from jobqueue.model.states import ExecutionState
 
 
 @dataclass(frozen=True)
-class Grant:
+class Claim:
     """A successful claim. ``token`` fences: without it no result is accepted; ``document`` is the job as JSON."""
 
     job_id: str
@@ -78,16 +78,16 @@ class Executions:
         """Whether the job has a record of an execution in this slot."""
         return bool(self._scripts.call("peek_execution", job_id, slot))
 
-    def claim(self, job_id: str, slot: str, hostname: str, token: str) -> Grant | Refusal:
+    def claim(self, job_id: str, slot: str, hostname: str, token: str) -> Claim | Refusal:
         """Claim an execution: at most one claim of an attempt succeeds. Repeating it with the same token is safe."""
         code, *rest = self._scripts.call("claim", self._now(), job_id, slot, hostname, token, self._lease)
         if code == "granted":
-            return Grant(job_id, hostname, token, int(rest[0]), rest[1] if len(rest) > 1 and rest[1] else "")
+            return Claim(job_id, hostname, token, int(rest[0]), rest[1] if len(rest) > 1 and rest[1] else "")
         return Refusal(rest[0] if rest else code)
 
     def finish(
         self,
-        grant: Grant,
+        claim: Claim,
         state: ExecutionState,
         *,
         out: str = "",
@@ -106,9 +106,9 @@ class Executions:
         answer = self._scripts.call(
             "finish",
             self._now(),
-            grant.job_id,
-            grant.hostname,
-            grant.token,
+            claim.job_id,
+            claim.hostname,
+            claim.token,
             str(state),
             out,
             note,
@@ -120,23 +120,23 @@ class Executions:
             raise IllegalTransition(f"An execution cannot end as {str(state)!r}.")
         return Finished(answer)
 
-    def report(self, grant: Grant, out: str, *, is_idle: bool = False) -> bool:
+    def report_progress(self, claim: Claim, out: str, *, is_idle: bool = False) -> bool:
         """Publish the progress of a running execution: ``out`` is a JSON object with ``info``.
 
         ``is_idle``: no work has started yet, so the execution may go to another agent if this one dies. Returns False
-        if the grant is stale.
+        if the claim is stale.
         """
-        attempt_key = (grant.job_id, grant.hostname, grant.token)
+        attempt_key = (claim.job_id, claim.hostname, claim.token)
         return bool(self._scripts.call("report_progress", *attempt_key, out, "1" if is_idle else "") == 1)
 
     def alert(self, kind: str, job_id: str, hostname: str, message: str, count: int = 1) -> None:
         """Count a safety event (``count`` times), and keep it among the newest alerts.
 
-        For the API and maintenance; agents call ``note``.
+        For the API and maintenance; agents call ``note_alert``.
         """
         self._scripts.call("alert", self._now(), kind, job_id, hostname, message[:_LONGEST_ALERT], count)
 
-    def note(self, kind: str, job_id: str, hostname: str, message: str, count: int = 1) -> None:
+    def note_alert(self, kind: str, job_id: str, hostname: str, message: str, count: int = 1) -> None:
         """Record an alert of the agent ``hostname``: maintenance moves it to the alerts, which no agent may write."""
         alert = {"kind": kind, "job_id": job_id, "message": message[:_LONGEST_ALERT], "count": count}
         self._scripts.call("note_alert", self._now(), hostname, json.dumps(alert))
@@ -145,9 +145,9 @@ class Executions:
         """The newest alerts, newest first."""
         return [_alert(line) for line in self._scripts.call("alert", self._now(), "", "", "", "")]
 
-    def renew(self, hostname: str, grants: list[Grant]) -> list[Renewal]:
+    def renew(self, hostname: str, claims: list[Claim]) -> list[Renewal]:
         """Renew the leases of all executions of an agent; returns for each whether to continue."""
-        pairs = [text for grant in grants for text in (grant.job_id, grant.token)]
+        pairs = [text for claim in claims for text in (claim.job_id, claim.token)]
         return [Renewal(answer) for answer in self._scripts.call("renew", self._now(), hostname, self._lease, *pairs)]
 
     def promote(self, limit: int, template: str) -> tuple[int, list[Due]]:

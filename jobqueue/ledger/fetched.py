@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from jobqueue.errors import NotFound
-from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.executions import Claim
 from jobqueue.ledger.keys import Keys
-from jobqueue.ledger.packages import PIECE_BYTES
 from jobqueue.ledger.scripts import Scripts
+from jobqueue.model.pieces import PIECE_BYTES
 
 _DIGITS = 17
 
@@ -23,18 +23,18 @@ class FetchedFiles:
         self._scripts = scripts
         self._keys = keys
 
-    def open(self, grant: Grant) -> int | None:
-        """Remove what an earlier attempt sent; returns how many hosts the job has, None if the grant is stale."""
-        hosts = int(self._scripts.call("open_fetched", grant.job_id, grant.hostname, grant.token))
+    def open(self, claim: Claim) -> int | None:
+        """Remove what an earlier attempt sent; returns how many hosts the job has, None if the claim is stale."""
+        hosts = int(self._scripts.call("open_fetched", claim.job_id, claim.hostname, claim.token))
         return hosts if hosts > 0 else None
 
-    def reserve(self, grant: Grant, size: int, most: int) -> bool | None:
+    def reserve(self, claim: Claim, size: int, most: int) -> bool | None:
         """Reserve ``size`` bytes until the job is deleted; it may be repeated.
 
-        False if the files of all jobs would have more than ``most`` bytes: nothing is reserved then. None if the grant
+        False if the files of all jobs would have more than ``most`` bytes: nothing is reserved then. None if the claim
         is stale.
         """
-        answer = self._scripts.call("reserve_fetched", grant.job_id, grant.hostname, grant.token, size, most)
+        answer = self._scripts.call("reserve_fetched", claim.job_id, claim.hostname, claim.token, size, most)
         return None if answer == "stale" else bool(answer == "reserved")
 
     def total(self) -> int:
@@ -42,9 +42,9 @@ class FetchedFiles:
         text = self._scripts.command("HGET", self._keys.kind("fetched_bytes"), "all")
         return int(text) if text and text.isdecimal() and len(text) < _DIGITS else 0
 
-    def store(self, grant: Grant, number: int, piece: bytes) -> bool:
-        """Store one piece of at most ``PIECE_BYTES``; it may be repeated. False if the grant is stale."""
-        return bool(self._scripts.call("store_fetched", grant.job_id, grant.hostname, grant.token, number, piece))
+    def store(self, claim: Claim, number: int, piece: bytes) -> bool:
+        """Store one piece of at most ``PIECE_BYTES``; it may be repeated. False if the claim is stale."""
+        return bool(self._scripts.call("store_fetched", claim.job_id, claim.hostname, claim.token, number, piece))
 
     def content(self, job_id: str, hostname: str) -> SentContent:
         """What one host has sent for a job."""

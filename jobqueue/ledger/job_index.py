@@ -133,27 +133,27 @@ class JobIndex:
         high = top if job_filter.cursor is None else min(top, job_filter.cursor - 1)
         plan = self._plan(job_filter, statuses)
         reach = job_filter.offset + job_filter.limit
-        behind = _Search([_Walk(index, others, high + 1) for index, others in plan])
-        budget = self._walk(behind, low, LOOKED_AT, None if counts_all else reach)
-        pairs = behind.known_matches()
-        if job_filter.offset and len(pairs) < reach and behind.frontier is not None:
+        search = _Search([_Walk(index, others, high + 1) for index, others in plan])
+        budget = self._walk(search, low, LOOKED_AT, None if counts_all else reach)
+        pairs = search.known_matches()
+        if job_filter.offset and len(pairs) < reach and search.frontier is not None:
             raise InvalidInput.of(
                 "offset",
                 f"{job_filter.offset} is too far for this filter: one request examines {LOOKED_AT} jobs. Leave it out, "
                 "and pass next_cursor of each page to get the next one.",
             )
         before = 0
-        is_counted = behind.frontier is None
+        is_counted = search.frontier is None
         if high < top and counts_all:  # the matches on the pages before
-            ahead = _Search([_Walk(index, others, top + 1) for index, others in plan])
-            self._walk(ahead, max(low, high + 1), budget, None)
-            before, is_counted = len(ahead.matches), is_counted and ahead.frontier is None
+            preceding = _Search([_Walk(index, others, top + 1) for index, others in plan])
+            self._walk(preceding, max(low, high + 1), budget, None)
+            before, is_counted = len(preceding.matches), is_counted and preceding.frontier is None
         page = pairs[job_filter.offset : reach]
-        cursor = page[-1][0] if len(page) == job_filter.limit else behind.frontier
+        cursor = page[-1][0] if len(page) == job_filter.limit else search.frontier
         return FoundJobs(
             [job_id for _, job_id in page],
-            before + len(behind.matches if counts_all else pairs),
-            not is_counted if counts_all else len(pairs) > job_filter.offset + len(page) or behind.frontier is not None,
+            before + len(search.matches if counts_all else pairs),
+            not is_counted if counts_all else len(pairs) > job_filter.offset + len(page) or search.frontier is not None,
             cursor,
         )
 
@@ -165,10 +165,10 @@ class JobIndex:
                 break
             walk = next(walk for walk in search.walks if not walk.is_done and walk.reached == frontier)
             start, step = f"({walk.reached}", min(SCAN_STEP, budget)
-            flat, behind, looked_at = self._scripts.call("intersect_indexes", low, start, step, *walk.arguments())
+            flat, next_start, looked_at = self._scripts.call("intersect_indexes", low, start, step, *walk.arguments())
             search.matches.update(zip(flat[::2], (int(float(time)) for time in flat[1::2]), strict=True))
-            walk.is_done = not behind
-            walk.reached = int(float(behind[1:])) if behind else walk.reached
+            walk.is_done = not next_start
+            walk.reached = int(float(next_start[1:])) if next_start else walk.reached
             budget -= max(1, looked_at)
         return budget
 

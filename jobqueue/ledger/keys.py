@@ -92,6 +92,13 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "packages": ("packages", "zset", "names of stored packages, by the time until which they are kept"),
     "upload": ("upload:", "hash", "{upload}: bytes of a package by number of the piece; expires unless it is complete"),
     "uploads": ("uploads", "zset", "uploads that are not complete, by the time at which they are given up"),
+    "bucket_removals": (
+        "bucket-removals",
+        "zset",
+        "names of content in the bucket that is to be deleted, by that time; of an upload, until it is complete",
+    ),
+    "addresses_asked": ("addresses-asked", "set", "names of content in the bucket that agents want to download"),
+    "address": ("address:", "string", "{name}: where agents can download this content for now, signed by the API"),
     "bulk": ("package-bytes", "hash", "bytes of all packages and uploads together, and of each incomplete upload"),
     "driver_report": (
         "told:",
@@ -126,6 +133,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "parents_due": ("parents-due", "zset", "ids of parents with unfinished parts, by the time to examine them next"),
     "parts_pending": ("parts-pending", "zset", "{cell}|{parent} of parts that their cells have not confirmed"),
     "cell_hosts": ("cell-hosts:", "zset", "{cell}: hostnames of its agents, by the time when it last named them"),
+    "surveyor": ("surveyor", "string", "which process of a front asks the cells for their hosts; expires"),
     "schedule": (
         "schedule:",
         "hash",

@@ -42,6 +42,7 @@ from jobqueue.settings import Settings
 
 if TYPE_CHECKING:
     from jobqueue.ledger.acknowledgements import Acknowledgements
+    from jobqueue.ledger.bucket_contents import BucketContents
     from jobqueue.ledger.cell_hosts import CellHosts
     from jobqueue.ledger.configurations import Configurations
     from jobqueue.ledger.credentials import Credentials
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from jobqueue.ledger.history import Counting
     from jobqueue.ledger.job_slots import JobSlots
     from jobqueue.ledger.jobs import Jobs
+    from jobqueue.ledger.new_jobs import NewJobs
     from jobqueue.ledger.notifications import Notifications
     from jobqueue.ledger.objects import Objects
     from jobqueue.ledger.outages import Outages
@@ -69,9 +71,6 @@ if TYPE_CHECKING:
     from jobqueue.ledger.stored_targets import StoredTargets
 
 logger = logging.getLogger(__name__)
-
-#: Seconds for which an idempotency key returns its first job.
-IDEMPOTENCY_WINDOW_SECONDS = 86_400.0
 
 #: The counters of ``stats``; the scripts use these names.
 COUNTERS = (
@@ -143,6 +142,12 @@ class Ledger:
         )
 
     @built_once
+    def bucket_contents(self) -> BucketContents:
+        from jobqueue.ledger.bucket_contents import BucketContents
+
+        return BucketContents(self.keys, self.scripts, self.packages, self._now)
+
+    @built_once
     def rollouts(self) -> Rollouts:
         from jobqueue.ledger.rollouts import Rollouts
 
@@ -158,15 +163,13 @@ class Ledger:
     def jobs(self) -> Jobs:
         from jobqueue.ledger.jobs import Jobs
 
-        return Jobs(
-            self.scripts,
-            self._seal,
-            self.alarm,
-            self.audit,
-            self.staging,
-            idempotency_window_seconds=IDEMPOTENCY_WINDOW_SECONDS,
-            now=self._now,
-        )
+        return Jobs(self.scripts, self.alarm, now=self._now)
+
+    @built_once
+    def new_jobs(self) -> NewJobs:
+        from jobqueue.ledger.new_jobs import NewJobs
+
+        return NewJobs(self.scripts, self._seal, self.alarm, self.audit, self.staging, self.rollouts, now=self._now)
 
     @built_once
     def job_slots(self) -> JobSlots:
@@ -280,7 +283,7 @@ class Ledger:
     def cell_hosts(self) -> CellHosts:
         from jobqueue.ledger.cell_hosts import CellHosts
 
-        return CellHosts(self.client, self.keys)
+        return CellHosts(self.client, self.keys, self.scripts)
 
     @built_once
     def counting(self) -> Counting:

@@ -44,32 +44,32 @@ class ListedNames:
         yield from self._unfollowed()
 
     def _unlisted(self, kind: str, names: str) -> Iterator[Fault]:
-        place = self._keys.kind(names)
+        index = self._keys.kind(names)
         for key in self._scan(kind):
             name = key.removeprefix(self._keys.kind(kind))
             with translated_errors():
-                if self._client.zscore(place, name) is not None or not self._client.exists(key):
+                if self._client.zscore(index, name) is not None or not self._client.exists(key):
                     continue
                 if self._repairs:
-                    self._client.zadd(place, {name: 0})
-            yield "name", place, f"{name[:200]!r} is missing"
+                    self._client.zadd(index, {name: 0})
+            yield "name", index, f"{name[:200]!r} is missing"
 
     def _without_a_time(self, names: str, field: str | None) -> Iterator[Fault]:
         """Schedules with a next time that would never fire."""
-        place = self._keys.kind(names)
+        index = self._keys.kind(names)
         for key in self._scan("schedule"):
             name = key.removeprefix(self._keys.kind("schedule"))
             with translated_errors():
                 due = self._client.hget(key, "due")
-                if not due or not str(due).isdecimal() or self._client.zscore(place, name) is not None:
+                if not due or not str(due).isdecimal() or self._client.zscore(index, name) is not None:
                     continue
                 if self._repairs:
-                    self._client.zadd(place, {name: 0 if field is None else int(due)})
-            yield "schedule", place, f"{name[:200]!r} has a next time, and would not fire"
+                    self._client.zadd(index, {name: 0 if field is None else int(due)})
+            yield "schedule", index, f"{name[:200]!r} has a next time, and would not fire"
 
     def _unfollowed(self) -> Iterator[Fault]:
         """Schedules that follow jobs, and would not fire at their ends."""
-        place = self._keys.kind("following")
+        index = self._keys.kind("following")
         for key in self._scan("schedule"):
             name = key.removeprefix(self._keys.kind("schedule"))
             with translated_errors():
@@ -77,7 +77,7 @@ class ListedNames:
                 if not group:
                     continue
                 followers = self._keys.kind("followers") + str(group)
-                missing = [each for each in (followers, place) if self._client.zscore(each, name) is None]
+                missing = [key for key in (followers, index) if self._client.zscore(key, name) is None]
                 if self._repairs:
                     for each in missing:
                         self._client.zadd(each, {name: 0})

@@ -84,6 +84,7 @@ def read(ledger: Ledger, operations: Iterable[str], fleet: Callable[[], FleetSum
         notifications_late_seconds=late / 1e6,
         objects=objects,
         object_bytes=object_bytes,
+        bucket_removals=intact(ledger.bucket_contents.count_removals) or 0,
         fetched_bytes=intact(ledger.fetched.total) or 0,
         pauses=len(pauses),
         alerts={group.kind: (len(group.alerts), group.is_acknowledged) for group in alerts},

@@ -72,12 +72,12 @@ class NumberedRecords(ABC, Generic[View]):
         _, *records = self._scripts.call(self._kind.read, results, "", *names)
         return [self._view(*record) for record in records]
 
-    def page(self, behind: str, limit: int, results: int) -> tuple[list[View], int, str | None]:
-        """Records by name, behind a name; how many there are in all, and the name after which the next page begins.
+    def page(self, after: str, limit: int, results: int) -> tuple[list[View], int, str | None]:
+        """Records by name, after a name; how many there are in all, and the name after which the next page begins.
 
         Altered ones are left out, with an alert.
         """
-        total, *records = self._scripts.call(self._kind.read, results, limit, behind)
+        total, *records = self._scripts.call(self._kind.read, results, limit, after)
         views = (self._view(*record) for record in records)
         intact = [view for view in views if not isinstance(view, RecordAltered)]
         return intact, int(total), str(records[-1][0]) if len(records) == limit else None

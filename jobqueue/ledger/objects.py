@@ -47,6 +47,11 @@ class Objects:
             shown[-1] if len(names) > limit else None,
         )
 
+    def names(self) -> list[str]:
+        """The names of all objects, of which there are at most ``MOST_OBJECTS``."""
+        with translated_errors():
+            return [str(name) for name in self._client.zrange(self._keys.kind("object_names"), 0, MOST_OBJECTS - 1)]
+
     def some(self, names: Sequence[str]) -> dict[str, StoredObject]:
         """The objects that exist among ``names``. Altered ones are left out, with an alert."""
         if not names:

@@ -10,7 +10,7 @@ from typing import Any
 import redis
 
 from jobqueue.ledger.connection import translated_errors
-from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.executions import Claim
 from jobqueue.ledger.keys import Keys
 from jobqueue.ledger.scripts import Argument, Scripts
 from jobqueue.model.output import Chunk
@@ -48,10 +48,10 @@ class Output:
         self._scripts = scripts
         self._cap = cap_bytes
 
-    def append(self, grant: Grant, number: int, pieces: Iterable[Piece]) -> bool:
-        """Add pieces in order; returns False if the grant is stale and nothing was added.
+    def append(self, claim: Claim, number: int, pieces: Iterable[Piece]) -> bool:
+        """Add pieces in order; returns False if the claim is stale and nothing was added.
 
-        ``number`` grows with every batch of one grant: a batch that is sent again is not added twice.
+        ``number`` grows with every batch of one claim: a batch that is sent again is not added twice.
         """
         arguments: list[Argument] = []
         for piece in pieces:
@@ -60,7 +60,7 @@ class Output:
             except UnicodeDecodeError:  # the connection is a text connection
                 kind, payload = "b", base64.b64encode(piece.data).decode()
             arguments += [piece.stream, len(piece.data), kind, payload]
-        attempt_key = (grant.job_id, grant.hostname, grant.token)
+        attempt_key = (claim.job_id, claim.hostname, claim.token)
         return bool(self._scripts.call("append_output", *attempt_key, self._cap, number, *arguments) >= 0)
 
     def read(self, job_id: str, hostname: str, offset: int) -> Batch:

@@ -22,11 +22,10 @@ from jobqueue.ledger.scripts import Clock, Scripts, redis_clock
 from jobqueue.ledger.seal import Seal
 from jobqueue.ledger.tamper_alarm import TamperAlarm
 from jobqueue.model.package import PackageInfo, check_package_name, check_stored_name
+from jobqueue.model.pieces import PIECE_BYTES, in_pieces
 
 logger = logging.getLogger(__name__)
 
-#: Bytes per Redis read or write. Redis needs 320 KiB to store a value of 256 KiB plus its header of a few bytes.
-PIECE_BYTES = 255 * 1024
 #: Seconds after which an upload without a next piece expires; allows for slow clients.
 UPLOAD_SECONDS = 900.0
 
@@ -127,6 +126,12 @@ class Packages:
             yield piece
             number, have = number + 1, have + len(piece)
 
+    def commit_in_bucket(self, name: str, size: int, sha256: str) -> PackageInfo | None:
+        """The package whose bytes are in the bucket, from now on; None if the upload is unknown or took too long."""
+        mark = self._seal.mark(_location(name), _sealed(size, sha256))
+        record = self._scripts.call("commit_content", self._now(), name, size, sha256, self._keep, mark)
+        return _info(name, record) if record else None
+
     def sweep(self, limit: int) -> int:
         """Remove expired packages and uploads, at most ``limit`` of each; returns how many were removed."""
         return int(self._scripts.call("sweep_uploads", self._now(), limit, self._keep))
@@ -185,18 +190,6 @@ class Packages:
             f"The package is larger than {self.max_bytes} bytes; leave out unneeded files ('excludes' in "
             "runtime_env), or raise JOBQUEUE_MAX_PACKAGE_BYTES."
         )
-
-
-def in_pieces(stream: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in pieces of ``PIECE_BYTES``, the last one shorter."""
-    buffer = bytearray()
-    for part in stream:
-        buffer += part
-        while len(buffer) >= PIECE_BYTES:
-            yield bytes(buffer[:PIECE_BYTES])
-            del buffer[:PIECE_BYTES]
-    if buffer:
-        yield bytes(buffer)
 
 
 def _check_size(size: int, expected: int | None) -> None:

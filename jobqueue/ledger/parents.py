@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from jobqueue.errors import JobNotFound, RecordAltered, RecordChanged
@@ -84,12 +85,19 @@ class Parents:
         key = self._keys.kind("parents_due")
         return [str(name) for name in self._scripts.command("ZRANGEBYSCORE", key, 0, self._micros(), "LIMIT", 0, limit)]
 
-    def pending(self, cell: str, limit: int) -> tuple[list[str], int]:
-        """Up to ``limit`` ids of parents whose part this cell has not confirmed, and the number of all."""
-        key, low, high = self._keys.kind("parts_pending"), f"[{cell}|", f"({cell}}}"  # the character behind |
-        names = self._scripts.command("ZRANGEBYLEX", key, low, high, "LIMIT", 0, limit)
-        count = self._scripts.command("ZLEXCOUNT", key, low, high)
-        return [str(name).partition("|")[2] for name in names], int(count)
+    def pending(self, cells: Sequence[str], limit: int) -> dict[str, tuple[list[str], int]]:
+        """For each of ``cells``, up to ``limit`` ids of parents whose part it has not confirmed, and their number."""
+        key = self._keys.kind("parts_pending")
+        with translated_errors(), self._client.pipeline(transaction=False) as pipe:
+            for cell in cells:
+                low, high = f"[{cell}|", f"({cell}}}"  # the character behind |
+                pipe.zrangebylex(key, low, high, 0, limit)
+                pipe.zlexcount(key, low, high)
+            answers: list[Any] = pipe.execute()
+        return {
+            cell: ([str(name).partition("|")[2] for name in names], int(count))
+            for cell, names, count in zip(cells, answers[::2], answers[1::2], strict=True)
+        }
 
     def get(self, parent_id: str) -> Parent:
         """One parent. Raises ``JobNotFound``, ``RecordAltered``."""
@@ -141,9 +149,9 @@ class Parents:
         return parent
 
     def _micros(self) -> int:
-        given = self._now()
-        if given:
-            return int(given)
+        fixed = self._now()
+        if fixed:
+            return int(fixed)
         seconds, micros = self._scripts.command("TIME")
         return int(seconds) * 1_000_000 + int(micros)
 

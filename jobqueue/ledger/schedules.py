@@ -74,12 +74,12 @@ class Ending:
 
 @dataclass(frozen=True)
 class Endings:
-    """Endings of jobs after the cursor ``before``. ``behind``: the cursor once they are processed; ``is_cut``: events
+    """Endings of jobs after the cursor ``before``. ``after``: the cursor once they are processed; ``is_cut``: events
     after ``before`` may have been removed before they were read.
     """
 
     before: str
-    behind: str
+    after: str
     is_cut: bool
     endings: tuple[Ending, ...]
 
@@ -132,13 +132,13 @@ class Schedules(NumberedRecords[ScheduleView]):
         answer = self._scripts.call("read_endings", self._now(), most)
         if not answer:
             return None
-        before, behind, is_cut, *endings = answer
+        before, after, is_cut, *endings = answer
         followed = (Ending(str(event), str(job), str(status), tuple(names)) for event, job, status, *names in endings)
-        return Endings(str(before), str(behind), is_cut == "1", tuple(followed))
+        return Endings(str(before), str(after), is_cut == "1", tuple(followed))
 
-    def pass_endings(self, before: str, behind: str) -> bool:
+    def pass_endings(self, before: str, after: str) -> bool:
         """Move the cursor of the schedules that follow jobs; False if another process did."""
-        return bool(self._scripts.call("settle_endings", before, behind))
+        return bool(self._scripts.call("settle_endings", before, after))
 
     def followers(self, group: str, most: int) -> tuple[str, ...]:
         """Names of the schedules that follow the jobs of a list, at most ``most``."""

@@ -70,7 +70,7 @@ REPAIRABLE = (
         "config_log",
         "configs",
     ),
-    *("saved_names", "saved_versions", "parents_due", "parts_pending"),
+    *("saved_names", "saved_versions", "parents_due", "parts_pending", "surveyor"),
     *("schedules", "schedules_due", "schedules_planned", "schedule_log", "scheduler"),
     *("following", "followers", "followed"),
     *("notifications", "notification_log", "notifier", "notices", "job_notices"),
@@ -336,7 +336,7 @@ class Scripts:
     def missing(self) -> bool:
         """Whether Redis lacks a script: it was restarted, or another server took over. Raises ``LedgerUnavailable``."""
         with translated_errors():
-            return not all(self._call("SCRIPT EXISTS", *(self._of(verb).sha for verb in VERBS)))
+            return not all(self._call("SCRIPT", "EXISTS", *(self._of(verb).sha for verb in VERBS)))
 
     def close(self) -> None:
         """Close the connections; the next call opens a new one."""

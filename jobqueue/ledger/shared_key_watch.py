@@ -32,7 +32,7 @@ class Watch:
             for kind in _SHARED:
                 pipe.type(keys.kind(kind))
             types = dict(zip(_SHARED, pipe.execute(), strict=True))
-        suspicious = {kind for kind, found in types.items() if found not in (KINDS[kind][1], "none")}
+        suspicious = {kind for kind, key_type in types.items() if key_type not in (KINDS[kind][1], "none")}
         with translated_errors():
             for kind in STREAMS:
                 if types[kind] == "stream" and id_too_far_ahead(client, keys.kind(kind), self._ledger.time()):

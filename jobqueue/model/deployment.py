@@ -36,11 +36,11 @@ class Deployment:
     def read(cls, text: str) -> Deployment | None:
         """The record, or None for a text that no agent stores: an agent may write anything about its own host."""
         try:
-            found: Any = json.loads(text)
-            deployment = cls(**found)
+            fields: Any = json.loads(text)
+            deployment = cls(**fields)
         except (ValueError, TypeError):
             return None
-        return deployment if all(_is_valid(name, value) for name, value in found.items()) else None
+        return deployment if all(_is_valid(name, value) for name, value in fields.items()) else None
 
 
 def _is_valid(name: str, value: Any) -> bool:

@@ -21,7 +21,7 @@ MAX_GROUPS = 100
 
 @dataclass(frozen=True)
 class ExecutionFilter:
-    """Which executions: those in one of ``states`` (none: all), behind the ``first`` ones of the job."""
+    """Which executions: those in one of ``states`` (none: all), after the ``first`` ones of the job."""
 
     states: tuple[ExecutionState, ...] = ()
     first: int = 0

@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field
 from enum import Enum
+from operator import attrgetter
 from typing import Any
 
 from jobqueue.model.concurrency import Concurrency
@@ -245,11 +246,24 @@ SHOWN = tuple(field for field in FIELDS if field.is_shown)
 RENEWED = tuple(field for field in FIELDS if field.is_renewed)
 
 
+_argument_values = attrgetter(*(field.name for field in ARGUMENTS))
+
+
+def arguments_of(job: JobFields) -> list[str | int]:
+    """The fields that ``create_jobs.lua`` takes, in its order; empty if unset, which most are."""
+    return [
+        "" if value is None else field.argument_value(value)
+        for field, value in zip(ARGUMENTS, _argument_values(job), strict=True)
+    ]
+
+
+_signed_values = attrgetter(*(field.name for field in SIGNED))
+
+
 def document_of(job: JobFields) -> dict[str, Any]:
     """The part of the job that is signed and stored. Fields with default values are omitted: most jobs are small."""
     return {
         one.name: one.document_value(value)
-        for one in SIGNED
-        for value in (getattr(job, one.name),)
+        for one, value in zip(SIGNED, _signed_values(job), strict=True)
         if one.is_required or value != one.default
     }

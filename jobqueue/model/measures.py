@@ -79,7 +79,8 @@ class Measures:
     microseconds by which all of them fired late; ``schedules_overdue_seconds``: of the schedule that waits longest.
     ``notification_results``: attempts to send notifications by result; ``notifications_late_seconds``: for how long the
     one that waits longest has been tried; ``dead_letters``: those that were given up and are kept.
-    ``object_bytes``: of all versions of all ``objects``. ``fetched_bytes``: of the files that hosts have sent for jobs.
+    ``object_bytes``: of all versions of all ``objects``. ``bucket_removals``: contents in the bucket
+    that are uploaded or deleted at present. ``fetched_bytes``: of the files that hosts have sent for jobs.
     ``audit_unwritable``: the audit trail cannot be written; ``audit_broken``: a break is
     among the retained entries. ``damaged``: names of keys that hold another type of value than the ledger keeps there.
     """
@@ -106,6 +107,7 @@ class Measures:
     notifications_late_seconds: float = 0.0
     objects: int = 0
     object_bytes: int = 0
+    bucket_removals: int = 0
     fetched_bytes: int = 0
     pauses: int = 0
     alerts: Mapping[str, tuple[int, bool]] = field(default_factory=dict)

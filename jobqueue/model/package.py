@@ -10,6 +10,8 @@ from jobqueue.model.stored_object import is_content_name
 
 #: The valid endings of a package name.
 FORMATS = (".zip", ".whl", ".tar.gz", ".tgz", ".tar.xz")
+#: In place of an upload's name: the bytes are in the bucket, under the package's name.
+IN_BUCKET = "bucket"
 _LONGEST_NAME = 255
 # a name with the hash of the content, or the file name of a wheel, in any spelling
 _HASHED = re.compile(r"[A-Za-z_]{1,40}_[0-9a-f]{8,128}\.(zip|whl|tar\.gz|tgz|tar\.xz)")
@@ -20,8 +22,8 @@ _WHEEL = re.compile(r"[^\W_][^/\\?#%:]*\.whl")
 class PackageInfo:
     """A stored package: ``size`` in bytes, ``sha256`` in hex, times in microseconds since the epoch.
 
-    It is kept until ``kept_until``, longer if it is used. ``upload`` names the location of its bytes in the ledger,
-    ``seal`` proves to the API that it wrote this record.
+    It is kept until ``kept_until``, longer if it is used. ``upload`` names the location of its bytes in the ledger, or
+    is ``IN_BUCKET``; ``seal`` proves to the API that it wrote this record.
     """
 
     name: str
@@ -31,6 +33,11 @@ class PackageInfo:
     kept_until: int
     upload: str
     seal: str = field(default="", repr=False, compare=False)
+
+    @property
+    def is_in_bucket(self) -> bool:
+        """Whether its bytes are in the bucket."""
+        return self.upload == IN_BUCKET
 
 
 def check_package_name(name: str) -> str:

@@ -20,7 +20,7 @@ def bounds(canary: int, batch: int, hosts: int) -> list[tuple[int, int]]:
     """The first and the last place (exclusive) of each batch; ``canary`` hosts are the first one, 0: there is none."""
     canaries = min(canary, hosts)
     first = [(0, canaries)] if canaries else []
-    return [*first, *((place, min(place + batch, hosts)) for place in range(canaries, hosts, batch))]
+    return [*first, *((begin, min(begin + batch, hosts)) for begin in range(canaries, hosts, batch))]
 
 
 def bounds_of(rollout: Rollout, hosts: int) -> list[tuple[int, int]]:
@@ -46,5 +46,5 @@ def misfit(field: str, hosts: int) -> InvalidInput:
 
 def needs_several_hosts(target: str) -> InvalidInput:
     """The refusal of a rollout with a target of one host."""
-    sentence = f"Needs a target of several hosts: _all or a label; {target[:80]!r} is one host."
+    sentence = f"Needs a target of several hosts: _all, a label or an expression; {target[:80]!r} is one host."
     return InvalidInput.of("rollout", sentence)

@@ -12,8 +12,8 @@ from jobqueue.model.principal import ANONYMOUS, Principal
 class Submission(JobFields):
     """One request for a job, parsed but not yet resolved against agents and operations.
 
-    ``principal`` is the caller, whose permissions apply; it is required.
-    ``submitted_by`` is its name. ``plan_hash`` is that of a plan; the job is refused if the set of agents has changed.
+    ``principal`` is the caller, whose permissions apply and whose name ``submitted_by`` is; the default has none.
+    ``plan_hash`` is that of a plan; the job is refused if the set of agents has changed.
     """
 
     idempotency_key: str | None = None

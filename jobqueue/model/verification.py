@@ -27,15 +27,15 @@ class Verification:
     within_seconds: float = DEFAULT_WITHIN_SECONDS
 
     @classmethod
-    def read(cls, given: Any) -> Verification:
+    def read(cls, terms: Any) -> Verification:
         """The terms as a caller gives them: ``{"operation": {"type", "data"}, "within_seconds"}``.
 
         Raises ``InvalidInput``, which names the field.
         """
-        if not isinstance(given, Mapping):
+        if not isinstance(terms, Mapping):
             raise invalid("Must be an object with operation and within_seconds.")
-        _refuse_others(given, ("operation", "within_seconds"))
-        operation = given.get("operation")
+        _refuse_others(terms, ("operation", "within_seconds"))
+        operation = terms.get("operation")
         if not isinstance(operation, Mapping):
             raise invalid('operation: Must be an object, such as {"type": "command.exec.execute", "data": {...}}.')
         _refuse_others(operation, ("type", "data"), "operation.")
@@ -44,7 +44,7 @@ class Verification:
             raise invalid("operation.type: Must be the type of an operation; `jobqueue operation list` shows all.")
         if not isinstance(data, Mapping):
             raise invalid("operation.data: Must be a JSON object.")
-        within = given.get("within_seconds", DEFAULT_WITHIN_SECONDS)
+        within = terms.get("within_seconds", DEFAULT_WITHIN_SECONDS)
         is_number = isinstance(within, (int, float)) and not isinstance(within, bool)
         if not (is_number and 1 <= within <= MAX_WITHIN_SECONDS):
             raise invalid(f"within_seconds: Must be a number of seconds from 1 to {MAX_WITHIN_SECONDS}.")
@@ -62,7 +62,7 @@ def invalid(sentence: str) -> InvalidInput:
     return InvalidInput.of(_FIELD, sentence)
 
 
-def _refuse_others(given: Mapping[str, Any], names: tuple[str, ...], place: str = "") -> None:
-    for name in given:
+def _refuse_others(terms: Mapping[str, Any], names: tuple[str, ...], prefix: str = "") -> None:
+    for name in terms:
         if name not in names:
-            raise invalid(f"{place}{str(name)[:80]}: Unknown field; the known ones are {' and '.join(names)}.")
+            raise invalid(f"{prefix}{str(name)[:80]}: Unknown field; the known ones are {' and '.join(names)}.")

@@ -71,11 +71,11 @@ class AuthorizedKeys:
             if creates:
                 with suppress(FileExistsError):
                     os.mkdir(_FOLDER, 0o700, dir_fd=home)
-                    made = os.open(_FOLDER, _DIRECTORY, dir_fd=home)
+                    new_folder = os.open(_FOLDER, _DIRECTORY, dir_fd=home)
                     try:
-                        self._own(made)
+                        self._own(new_folder)
                     finally:
-                        os.close(made)
+                        os.close(new_folder)
             folder = os.open(_FOLDER, _DIRECTORY, dir_fd=home)
         finally:
             os.close(home)

@@ -33,8 +33,8 @@ def read_bundle(text: str, source: str) -> list[str]:
     blocks = _BLOCK.findall(text)
     if len(blocks) != len(labels):
         raise OperationFailed(f"{source} contains a damaged certificate: a block is not base64, or has no end.")
-    found = (_certificate(block, f"Certificate {number} of {source}") for number, block in enumerate(blocks, 1))
-    return list(dict.fromkeys(found))
+    certificates = (_certificate(block, f"Certificate {number} of {source}") for number, block in enumerate(blocks, 1))
+    return list(dict.fromkeys(certificates))
 
 
 def _certificate(block: str, name: str) -> str:

@@ -43,9 +43,14 @@ def own_text(path: Path, head: str = MARK) -> str | None:
     Raises ``OperationFailed`` for a file with another head.
     """
     text = read_text(path)
-    if text is not None and not text.startswith(head):
+    if text is not None and not is_own(text, head):
         raise OperationFailed(f"jobqueue did not write {path}; it was left unchanged.")
     return text
+
+
+def is_own(text: str | None, head: str = MARK) -> bool:
+    """Whether jobqueue wrote this text of a file."""
+    return text is not None and text.startswith(head)
 
 
 def change_text(path: Path, after: str | None, data: Mapping[str, Any], context: Context, mode: str = "0644") -> Change:

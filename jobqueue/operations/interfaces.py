@@ -41,8 +41,8 @@ def network_addresses() -> dict[str, list[str]]:
 
 def routes() -> list[dict[str, Any]]:
     """Every route that is in use: destination (CIDR), gateway ("" without one), interface, metric, scope."""
-    found = [*_routes_4(), *_routes_6()]
-    return sorted(found, key=lambda route: (":" in route["destination"], route["interface"], route["metric"]))
+    entries = [*_routes_4(), *_routes_6()]
+    return sorted(entries, key=lambda route: (":" in route["destination"], route["interface"], route["metric"]))
 
 
 def _interface(name: str, entries: list[Any], state: Any) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def change(
     text = None if settings is None else _text(interface, settings)
     old = read_text(path)
     _test(path.name, text, context)
-    made = change_text(path, text, data, context, _MODE)
+    file_change = change_text(path, text, data, context, _MODE)
     if not data["check"]:
         try:
             run_tool(_APPLY, context)
@@ -85,7 +85,7 @@ def change(
             change_text(path, old, data, context, _MODE)
             apply_restored(_APPLY, context)
             raise
-    return made
+    return file_change
 
 
 def _path(purpose: str, interface: str) -> Path:

@@ -56,11 +56,11 @@ class PackageManager:
             raise OperationNotSupported(f"jobqueue cannot list the updates of {self.name}.")
         text = _printed(self.updates, context, success_codes=(0, _UPDATES_EXIST))
         if self.name == "apt":
-            found = ((name, old, new) for name, old, new in _APT_UPDATE.findall(text))
+            updates = ((name, old, new) for name, old, new in _APT_UPDATE.findall(text))
         else:
             current = {package["name"]: package["version"] for package in self.packages(context)}
-            found = ((name, current.get(name), new) for name, new in _DNF_UPDATE.findall(text))
-        return [{"name": name, "current_version": old, "new_version": new} for name, old, new in sorted(found)]
+            updates = ((name, current.get(name), new) for name, new in _DNF_UPDATE.findall(text))
+        return [{"name": name, "current_version": old, "new_version": new} for name, old, new in sorted(updates)]
 
 
 _REDHAT = frozenset({"fedora", "rhel", "centos", "rocky", "almalinux", "ol", "amzn"})

@@ -48,9 +48,9 @@ def run_planned(operation: Operation, data: dict[str, Any], context: Context, pe
     return perform(data)
 
 
-def _plan(given: Any) -> Mapping[str, Any]:
+def _plan(document: Any) -> Mapping[str, Any]:
     try:
-        loaded: dict[str, Any] = PlanSchema().load(given)
+        loaded: dict[str, Any] = PlanSchema().load(document)
     except ValidationError as error:
         raise OperationFailed("The plan is not valid.", flat_messages(error.messages, FIELD)) from None
     return loaded

@@ -6,6 +6,7 @@ import difflib
 import importlib
 import json
 import logging
+import pkgutil
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
@@ -14,6 +15,7 @@ from typing import Any
 
 from jobqueue.errors import InvalidOperationData, InvalidSettings, UnknownOperation
 from jobqueue.extras import lack
+from jobqueue.operations import builtin
 from jobqueue.operations.base import BUILTIN, Operation, invalid_data
 from jobqueue.operations.facts import has_reference
 from jobqueue.operations.info import OperationInfo
@@ -22,11 +24,6 @@ from jobqueue.settings import Settings
 from jobqueue.trust.secrets.reference import faults, has_secret
 
 GROUP = "jobqueue.operations"
-_FAMILIES = (
-    *("node", "network", "command", "file", "fetch", "python", "script", "entrypoint", "ansible"),
-    *("package", "service", "user", "group", "ssh_key", "sysctl", "timezone", "hostname", "cron", "process", "log"),
-    *("ntp", "power", "interface", "route", "name_servers", "docker", "unit", "certificate"),
-)
 _MAX_SHOWN_TYPE = 100
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
@@ -69,7 +66,7 @@ class Registry:
         A plugin that cannot be loaded is logged and listed in ``problems``. Raises ``InvalidSettings`` when two
         operations have the same type: which one runs must not be left to chance.
         """
-        operations = [operation for family in _FAMILIES for operation in _operations_of(_family(family))]
+        operations = [operation for family in _families() for operation in _operations_of(family)]
         identities = {id(operation) for operation in operations}
         own, problems = _own_plugins()
         others = entry_points(group=GROUP) if plugins is None else plugins
@@ -185,8 +182,10 @@ class Registry:
         return f"Unknown operation {shown!r}. {hint}"
 
 
-def _family(name: str) -> ModuleType:
-    return importlib.import_module(f"jobqueue.operations.builtin.{name}")
+def _families() -> Iterator[ModuleType]:
+    """The modules of ``builtin/``, by name."""
+    for module in pkgutil.iter_modules(builtin.__path__, f"{builtin.__name__}."):
+        yield importlib.import_module(module.name)
 
 
 def _own_plugins() -> tuple[tuple[EntryPoint, ...], list[str]]:

@@ -72,10 +72,10 @@ def _hypervisor(machine: dict[str, str], cpuinfo: str) -> str:
 
 def _timezone() -> str:
     try:
-        found = _ZONE.search(str((_ROOT / "etc/localtime").readlink()))
+        zone = _ZONE.search(str((_ROOT / "etc/localtime").readlink()))
     except OSError:  # no link: a copy, or nothing, which is UTC
         return _line(_read("etc/timezone")) or "UTC"
-    return _line(found[1]) if found else ""
+    return _line(zone[1]) if zone else ""
 
 
 def _read(path: str) -> str:

@@ -30,16 +30,16 @@ def services(context: Context, pattern: str = "*.service") -> list[dict[str, Any
     """Loaded services whose unit is ``pattern``: name, status, enabled, description, pid. Sorted by name."""
     argv = ["systemctl", "show", "--all", "--no-pager", f"--property={_PROPERTIES}", "--", pattern]
     units = _units(run_tool(argv, context))
-    found = [_service(unit) for unit in units if unit.get("LoadState") != "not-found"]
-    return sorted(found, key=lambda service: str(service["name"]))
+    loaded = [_service(unit) for unit in units if unit.get("LoadState") != "not-found"]
+    return sorted(loaded, key=lambda service: str(service["name"]))
 
 
 def service(context: Context, name: str) -> dict[str, Any]:
     """One service. Raises ``OperationFailed`` for one that this host does not have."""
-    found = services(context, unit_name(name))
-    if not found:
+    matches = services(context, unit_name(name))
+    if not matches:
         raise OperationFailed(f"This host has no service {name}.")
-    return found[0]
+    return matches[0]
 
 
 def _units(text: str) -> Iterator[Mapping[str, str]]:

@@ -10,20 +10,20 @@ import hashlib
 
 from jobqueue.model.concurrency import Concurrency
 from jobqueue.services.submission_permissions import SUBMIT
-from jobqueue.services.submission_scope import Limits
+from jobqueue.services.submission_scope import Restriction
 
 _HOST = "{host}"
 _LENGTH = 16
 
 
-def of(terms: Concurrency | None, limits: Limits | None) -> str:
+def of(terms: Concurrency | None, restriction: Restriction | None) -> str:
     """The scope in which a key counts, the same for principals with the same grants; empty: it is shared by all jobs.
 
     A key with ``{host}`` is always shared: its holders are executions on that host, all of which are permitted.
     """
-    if terms is None or limits is None or _HOST in terms.key:
+    if terms is None or restriction is None or _HOST in terms.key:
         return ""
-    for scope in limits.scopes:
+    for scope in restriction.scopes:
         if scope.permission == SUBMIT:
             grants = "\n".join(sorted({grant.target or "" for grant in scope.grants}))
             return hashlib.sha256(grants.encode()).hexdigest()[:_LENGTH]

@@ -60,7 +60,7 @@ class Follower:
             if not self._schedules.pass_endings(cursor, ending.event):
                 return False
             cursor = ending.event
-        return cursor != read.behind and self._schedules.pass_endings(cursor, read.behind)
+        return cursor != read.after and self._schedules.pass_endings(cursor, read.after)
 
     def _process(self, ending: Ending, now: int) -> bool:
         """Fire the schedules that follow a job; False if that is to be repeated."""

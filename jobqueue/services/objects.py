@@ -32,6 +32,7 @@ from jobqueue.model.stored_object import (
     check_object_name,
     new_content_name,
 )
+from jobqueue.services.content_store import ContentStore
 from jobqueue.services.verified_content import verified
 
 logger = logging.getLogger(__name__)
@@ -74,10 +75,16 @@ class Uploaded:
 class ObjectManager:
     """Stores, reads and removes objects."""
 
-    def __init__(self, objects: Objects, packages: Packages, deployments: Deployments) -> None:
+    def __init__(self, objects: Objects, packages: Packages, deployments: Deployments, contents: ContentStore) -> None:
         self._objects = objects
         self._packages = packages
+        self._contents = contents
         self._deployments = deployments
+
+    @property
+    def max_bytes(self) -> int:
+        """Bytes of the largest object that can be stored."""
+        return self._contents.max_bytes
 
     def page(self, after: str, limit: int) -> tuple[list[StoredObject], int, str | None]:
         """Objects by name, the number of all, and the name after which the next page begins."""
@@ -102,7 +109,8 @@ class ObjectManager:
         """Store the bytes of ``stream`` as the newest version of an object.
 
         Raises ``InvalidInput`` for a wrong name or digest or an empty stream, ``ObjectExists``, ``RecordChanged``,
-        ``Conflict`` if there are too many objects, ``PackageTooLarge`` and ``PackagesFull``; nothing is stored then.
+        ``Conflict`` if there are too many objects, ``PackageTooLarge``, ``PackagesFull`` and ``BucketUnavailable``;
+        nothing is stored then.
         """
         name = check_object_name(upload.name)
         content = self._content(name, stream, upload.expected_size)
@@ -135,7 +143,7 @@ class ObjectManager:
         """A version, and its content.
 
         The last piece is withheld unless the digest is right: the iterator raises ``RecordAltered`` then. Raises
-        ``ObjectNotFound``, ``RecordAltered``.
+        ``ObjectNotFound``, ``RecordAltered``, ``BucketUnavailable``.
         """
         version = self.version(name, number)
         package = self._packages.pin([version.package]).get(version.package)
@@ -143,7 +151,7 @@ class ObjectManager:
             raise ObjectNotFound(f"The content of {name!r} is no longer stored; upload it again.")
         if package.sha256 != version.sha256 or not self._packages.is_ours(package):
             raise _altered(name)
-        return version, verified(self._packages.read(package), version.size, version.sha256, _altered(name))
+        return version, verified(self._contents.read(package), version.size, version.sha256, _altered(name))
 
     def remove(self, name: str, *, force: bool = False) -> None:
         """Remove an object with all versions, also one whose record was altered.
@@ -166,25 +174,26 @@ class ObjectManager:
         At least ``limit`` of them, if there are as many and a bounded number of calls finds them: all of one host are
         on the same page. Also returns the hostname to continue after. Deployments of deleted objects are left out.
         """
-        found: list[StaleDeployment] = []
+        older: list[StaleDeployment] = []
         cursor: str | None = after
         for _ in range(_MOST_CALLS):
             page, following = self._deployments.page(cursor or "", min(limit, _HOSTS_PER_CALL))
-            names = {one.object for host in page for one in host.paths.values()}
+            names = {deployed.object for host in page for deployed in host.paths.values()}
             objects = self._objects.some(sorted(names))
             for host in page:
-                found += [
-                    StaleDeployment(host.hostname, path, one, current.number, current.sha256)
-                    for path, one in host.paths.items()
-                    if one.object in objects and (current := objects[one.object].current).sha256 != one.object_sha256
+                older += [
+                    StaleDeployment(host.hostname, path, deployed, current.number, current.sha256)
+                    for path, deployed in host.paths.items()
+                    if deployed.object in objects
+                    and (current := objects[deployed.object].current).sha256 != deployed.object_sha256
                 ]
-                if len(found) >= limit:
+                if len(older) >= limit:
                     is_last = following is None and host is page[-1]
-                    return found, None if is_last else host.hostname
+                    return older, None if is_last else host.hostname
             cursor = following
             if cursor is None:
-                return found, None
-        return found, cursor
+                return older, None
+        return older, cursor
 
     def totals(self) -> tuple[int, int]:
         """The number of objects, and the bytes of all their versions."""
@@ -192,11 +201,10 @@ class ObjectManager:
 
     def _content(self, name: str, stream: Iterable[bytes], expected_size: int | None) -> PackageInfo:
         try:
-            return self._packages.store(new_content_name(name), stream, expected_size)
+            return self._contents.store(new_content_name(name), stream, expected_size)
         except PackageTooLarge as error:
             raise PackageTooLarge(
-                f"The object is larger than {self._packages.max_bytes} bytes (JOBQUEUE_MAX_PACKAGE_BYTES); nothing was "
-                "stored."
+                f"The object is larger than {self.max_bytes} bytes ({self._contents.limit}); nothing was stored."
             ) from error
 
     def _give_up(self, content: PackageInfo) -> None:
@@ -220,7 +228,8 @@ def _with_version(
 
 def _altered(name: str) -> RecordAltered:
     return RecordAltered(
-        f"The content of the object {name!r} was altered in Redis. It is not used; upload it again.", {"name": name}
+        f"The content of the object {name!r} was altered in Redis or in the bucket. It is not used; upload it again.",
+        {"name": name},
     )
 
 

@@ -74,16 +74,16 @@ class OutputReader:
         if job.total == 1:
             return None
         hosts = self._printing(job, only_failed=only_failed)
-        behind = [host for host in hosts if host > after]
+        following = [host for host in hosts if host > after]
         pages: list[OutputPage] = []
         size = 0
-        for host in behind[:limit]:
+        for host in following[:limit]:
             page = self._page(job_id, host, 0)
             pages.append(page)
             size += sum(len(chunk.data) for chunk in page.chunks)
             if size >= _FULL_PAGE_BYTES:
                 break
-        has_more = len(behind) > len(pages)
+        has_more = len(following) > len(pages)
         return HostOutputs(tuple(pages), len(hosts), pages[-1].hostname if has_more and pages else None)
 
     def everything(self, job_id: str, *, only_failed: bool = False) -> Iterator[OutputPage]:

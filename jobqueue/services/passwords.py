@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable
 from functools import cache
@@ -12,6 +11,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from jobqueue.errors import TooManyRequests
+from jobqueue.native_threads import NativeThreads
 
 T = TypeVar("T")
 
@@ -21,6 +21,7 @@ _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _AT_ONCE = 2
 _WAITING = 64
 
+_threads = NativeThreads(_AT_ONCE)
 _count = threading.BoundedSemaphore(_AT_ONCE + _WAITING)
 
 
@@ -53,21 +54,6 @@ def _beside(function: Callable[..., T], *args: Any) -> T:
     if not _count.acquire(blocking=False):
         raise TooManyRequests("Too many logins at the same time; try again in a second.", retry_after=1)
     try:
-        if not _is_gevent():
-            return function(*args)
-        result: T = _pool().apply(function, args)
-        return result
+        return _threads.call(function, *args)
     finally:
         _count.release()
-
-
-def _is_gevent() -> bool:
-    monkey = sys.modules.get("gevent.monkey")
-    return monkey is not None and bool(monkey.is_module_patched("socket"))
-
-
-@cache
-def _pool() -> Any:
-    from gevent.threadpool import ThreadPool
-
-    return ThreadPool(_AT_ONCE)

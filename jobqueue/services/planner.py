@@ -17,9 +17,10 @@ from jobqueue.model.rollout_batches import bounds_of, needs_several_hosts
 from jobqueue.model.submission import Submission
 from jobqueue.model.target import Target, TargetKind
 from jobqueue.operations.registry import Registry
-from jobqueue.services import batch_budget, rollout_verification, submission_permissions, targets
+from jobqueue.services import batch_budget, targets
+from jobqueue.services.checked_work import checked_work
 from jobqueue.services.scopes import outside, unknown
-from jobqueue.services.submission_scope import Limits, SubmissionScope
+from jobqueue.services.submission_scope import Restriction, SubmissionScope
 from jobqueue.services.target_preview import Candidate, TargetPreview, reach
 from jobqueue.services.targets import TargetResolver
 
@@ -83,17 +84,18 @@ class Planner:
         """
         principal = submission.principal
         principal.require_somewhere(SEE_AGENTS)
-        operation = self._operations.get(submission.operation)
-        data = self._operations.validate(submission.operation, dict(submission.data))
-        needed = submission_permissions.needed(operation, data)
-        verification = rollout_verification.checked(submission, self._operations)
-        if verification is not None:
-            needed = tuple(dict.fromkeys((*needed, *verification.permissions)))
+        work = checked_work(submission, self._operations.get(submission.operation), self._operations)
+        needed = work.permissions
         target = targets.parsed(submission.target)
-        limits = self.scope.of(principal, needed)
+        restriction = self.scope.of(principal, needed)
         seed = secrets.token_hex(_SEED_LENGTH // 2)
         preview, notes = self.visible_preview(
-            principal, target, submission.operation, seed, _among(target, limits), is_patient=_is_patient(submission)
+            principal,
+            target,
+            submission.operation,
+            seed,
+            _among(target, restriction),
+            is_patient=_is_patient(submission),
         )
         if not preview.is_known:
             sentence = f"No agent matches the target {target.text[:200]!r}.{self._targets.explain(target)}"
@@ -102,12 +104,12 @@ class Planner:
         plan_hash = _hash(submission, target, seed, members, order)
         self._plans.keep(plan_hash, members)
         hosts = [*(agent.hostname for agent in preview.takes), *preview.left_out]
-        scopes = {scope.permission: scope for scope in limits.scopes} if limits is not None else {}
+        scopes = {scope.permission: scope for scope in restriction.scopes} if restriction is not None else {}
         permissions = tuple(
             (one, principal.may_somewhere(one) and (one not in scopes or scopes[one].hosts.issuperset(hosts)))
             for one in needed
         )
-        because = self.scope.excess(limits, target, hosts) if limits is not None else ""
+        because = self.scope.excess(restriction, target, hosts) if restriction is not None else ""
         return Plan(
             submission.operation,
             preview,
@@ -169,26 +171,26 @@ class Planner:
             return reach(resolved.fleet.hosts, operation, target, named, is_patient=is_patient), resolved.notes
         return reach(self._targets.fleet().hosts, operation, target, among, is_patient=is_patient), ()
 
-    def check(self, submission: Submission, target: Target, limits: Limits | None = None) -> tuple[str, ...]:
+    def check(self, submission: Submission, target: Target, restriction: Restriction | None = None) -> tuple[str, ...]:
         """The hosts of the plan that the submission refers to, if they are still those that the target names.
 
         The registry may have been read a moment ago, by another process than the one that planned. So it is read again
-        before a plan is refused. ``limits``: the scopes that the submission keeps to. Raises ``PlanChanged`` with the
+        before a plan is refused. ``restriction``: what the submission must keep to. Raises ``PlanChanged`` with the
         difference.
         """
-        takes, members, is_same = self._compared(submission, target, limits)
+        takes, members, is_same = self._compared(submission, target, restriction)
         if is_same:
             return takes
         planned = self._plans.get(submission.plan_hash or "")
         if planned is not None:
             self._targets.read_again()
-            takes, members, is_same = self._compared(submission, target, limits)
+            takes, members, is_same = self._compared(submission, target, restriction)
             if is_same:
                 return takes
         raise _changed(planned, members)
 
     def _compared(
-        self, submission: Submission, target: Target, limits: Limits | None
+        self, submission: Submission, target: Target, restriction: Restriction | None
     ) -> tuple[tuple[str, ...], list[str], bool]:
         """The hosts that take the job now, all members of its plan, and whether that is the one that was given."""
         if (batch := batch_budget.current()) is not None:
@@ -199,7 +201,7 @@ class Planner:
         members: list[str] = []
         order: list[str] = []
         with suppress(UnknownTarget):  # no agent any more
-            among = _among(target, limits)
+            among = _among(target, restriction)
             visible = self.scope.visible(submission.principal) if target.kind is TargetKind.ANY else None
             if visible is not None:
                 among = visible.hosts if among is None else among & visible.hosts
@@ -227,9 +229,9 @@ def _is_patient(submission: Submission) -> bool:
     return submission.expires_at is not None
 
 
-def _among(target: Target, limits: Limits | None) -> frozenset[str] | None:
+def _among(target: Target, restriction: Restriction | None) -> frozenset[str] | None:
     """The hosts that ``_any`` stands for."""
-    return limits.hosts if limits is not None and target.kind is TargetKind.ANY else None
+    return restriction.hosts if restriction is not None and target.kind is TargetKind.ANY else None
 
 
 def _members(preview: TargetPreview) -> list[str]:

@@ -25,11 +25,11 @@ class CheckedVerification:
         """The permissions that a submission needs for the verification."""
         return submission_permissions.needed(self.operation, self.terms.data)
 
-    def prepared(self, submission: Submission, pinning: PackageResolver) -> Submission:
+    def prepared(self, submission: Submission, package_digests: PackageResolver) -> Submission:
         """The submission with the data of the verification as it is stored."""
         if self.operation.prepare is None or submission.rollout is None:
             return submission
-        terms = replace(self.terms, data=self.operation.prepare(dict(self.terms.data), pinning))
+        terms = replace(self.terms, data=self.operation.prepare(dict(self.terms.data), package_digests))
         return replace(submission, rollout=replace(submission.rollout, verify=terms))
 
 

@@ -74,9 +74,9 @@ class ScheduleManager:
         """One schedule. Raises ``ScheduleNotFound``."""
         return self._schedules.get(name)
 
-    def page(self, behind: str, limit: int, results: int) -> tuple[list[ScheduleView], int, str | None]:
+    def page(self, after: str, limit: int, results: int) -> tuple[list[ScheduleView], int, str | None]:
         """Schedules by name; how many there are in all, and the name after which the next page begins."""
-        return self._schedules.page(behind, limit, results)
+        return self._schedules.page(after, limit, results)
 
     def preview(self, schedule: Schedule, number: int = PREVIEWED) -> list[int]:
         """The next times of a schedule, stored or not, without those in blackouts. Raises ``InvalidInput``."""
@@ -240,7 +240,7 @@ class ScheduleManager:
                 raise InvalidInput.of("after", sentence)
             for view in self._schedules.some(self._schedules.followers(group, _MOST_WAYS), 0):
                 if isinstance(view, ScheduleView) and view.schedule.after and view.schedule.name != name:
-                    new = [made for made in view.schedule.after.makes if made not in ways]
+                    new = [other for other in view.schedule.after.makes if other not in ways]
                     ways |= dict.fromkeys(new, f"{ways[group]} -> {view.schedule.name}")
                     pending += new
 

@@ -22,7 +22,10 @@ from jobqueue.services.approvals import Approvals
 from jobqueue.services.audit import AuditTrail
 from jobqueue.services.backfill import Backfiller
 from jobqueue.services.blast_radius import BlastRadius
+from jobqueue.services.bucket import Bucket
+from jobqueue.services.bucket_keeper import BucketKeeper
 from jobqueue.services.bundles import BundleMaker
+from jobqueue.services.content_store import ContentStore
 from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.services.credentials import CredentialManager
 from jobqueue.services.enrolment import Enrolment
@@ -97,6 +100,7 @@ class Services:
     packages: Packages
     package_digests: PackageResolver
     objects: ObjectManager
+    bucket_keeper: BucketKeeper | None
     configurations: Configurations
     credentials: CredentialManager
     verify: CredentialVerifier
@@ -122,7 +126,20 @@ class Services:
         """The use cases over a given ledger."""
         signer = Signer.open(settings)
         keys = TrustedKeys(settings.trusted_keys, signer)
-        objects = ObjectManager(ledger.objects, ledger.packages, ledger.deployments)
+        bucket, contents = Bucket.open(settings), ledger.bucket_contents
+        content_store = ContentStore(
+            ledger.packages,
+            contents,
+            bucket,
+            min_bytes=settings.s3_min_bytes,
+            max_bytes=settings.max_object_bytes,
+        )
+        keeper = (
+            None
+            if bucket is None
+            else BucketKeeper(contents, ledger.packages, bucket, signer, settings.s3_address_seconds)
+        )
+        objects = ObjectManager(ledger.objects, ledger.packages, ledger.deployments, content_store)
         resolver, work = PackageResolver(ledger.packages, objects), WorkSigner(signer, settings.signature_ttl_seconds)
         verifier = ResultVerifier(ledger.agents, keys)
         jobs = JobManager(ledger, verifier)
@@ -134,7 +151,7 @@ class Services:
         radius = BlastRadius(scopes, ledger.limits)
         scope = SubmissionScope(scopes, partial(sees_job, ledger, scopes), radius, settings.approval_seconds)
         planner = Planner(targets, registry, ledger.plans, scope, ledger.staging.spread)
-        submit = JobSubmitter(ledger.jobs, Sender(settings), registry, work, resolver, targets, planner)
+        submit = JobSubmitter(ledger.new_jobs, Sender(settings), registry, work, resolver, targets, planner)
         cancel_for = JobCanceller(ledger, jobs, scopes)
         webhook = WebhookSender(Receivers(settings.notification_hosts), time.time)
         channels = Channels(ApiSecrets.of(settings), webhook)
@@ -167,6 +184,7 @@ class Services:
             packages=ledger.packages,
             package_digests=resolver,
             objects=objects,
+            bucket_keeper=keeper,
             configurations=ledger.configurations,
             credentials=CredentialManager(
                 ledger.credentials, (info.permission for info in registry.infos()), ledger.roster.fleet

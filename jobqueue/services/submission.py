@@ -23,19 +23,21 @@ from jobqueue.errors import (
     UnknownTarget,
 )
 from jobqueue.ledger.due import Due
-from jobqueue.ledger.jobs import Jobs, NewJob, Stored
+from jobqueue.ledger.new_jobs import NewJob, NewJobs, Stored
 from jobqueue.ledger.rate_limits import Charge
 from jobqueue.model.audit import AuditEntry
 from jobqueue.model.job_fields import document_of
 from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.target import ANY, Target, TargetKind
 from jobqueue.model.title import default_title
+from jobqueue.operations.base import Operation
 from jobqueue.operations.registry import Registry
-from jobqueue.services import concurrency_scope, rollout_verification, submission_permissions, targets
+from jobqueue.services import concurrency_scope, submission_permissions, targets
 from jobqueue.services.batch_budget import BatchBudget
+from jobqueue.services.checked_work import CheckedWork, checked_work
 from jobqueue.services.packages import PackageResolver
 from jobqueue.services.planner import Planner
-from jobqueue.services.submission_scope import Limits
+from jobqueue.services.submission_scope import Restriction
 from jobqueue.services.targets import TargetResolver
 from jobqueue.trust.signing.work import WorkSigner
 
@@ -65,19 +67,19 @@ class JobSubmitter:
 
     def __init__(
         self,
-        jobs: Jobs,
+        new_jobs: NewJobs,
         sender: Sender,
         operations: Registry,
         signer: WorkSigner,
-        pinning: PackageResolver,
+        package_digests: PackageResolver,
         resolver: TargetResolver,
         planner: Planner,
     ) -> None:
-        self._jobs = jobs
+        self._new_jobs = new_jobs
         self._sender = sender
         self._operations = operations
         self._signer = signer
-        self._pinning = pinning
+        self._package_digests = package_digests
         self._targets = resolver
         self._planner = planner
         self._scope = planner.scope
@@ -100,7 +102,7 @@ class JobSubmitter:
         """
         new = self._prepare(submission, only, job_id, audit_entry)
         try:
-            stored = self._jobs.create(new, self._sender.template)
+            stored = self._new_jobs.create(new, self._sender.template)
         except LedgerUncertain as error:
             return _unconfirmed(new, error)
         except UnknownTarget as error:
@@ -165,7 +167,7 @@ class JobSubmitter:
 
     def _create_many(self, new: list[NewJob]) -> list[Stored | JobQueueError]:
         """Store jobs and send the messages of those that were stored; returns the ledger's answer for each."""
-        outcomes = self._jobs.create_many(new, self._sender.template)
+        outcomes = self._new_jobs.create_many(new, self._sender.template)
         self._settle(zip(new, outcomes, strict=True))
         self._send([(job, stored) for job, stored in zip(new, outcomes, strict=True) if isinstance(stored, Stored)])
         return outcomes
@@ -189,48 +191,29 @@ class JobSubmitter:
         target = parse_target(submission.target)
         if submission.among and target.text != ANY:  # a retry: the hosts are those of the first time
             target = replace(target, kind=TargetKind.HOSTS)
-        operation = self._operations.get(submission.operation, compares=explains)
-        submission.principal.require_somewhere(operation.permission)  # before the data is validated
-        data = self._operations.validate(submission.operation, dict(submission.data), explains=explains)
-        verification = rollout_verification.checked(submission, self._operations, explains=explains)
-        permissions = submission_permissions.needed(operation, data)
-        if verification is not None:
-            permissions = tuple(dict.fromkeys((*permissions, *verification.permissions)))
-        for permission in permissions:
-            submission.principal.require_somewhere(permission)
-        limits = self._scope.of(submission.principal, permissions)
+        work = self._checked_work(submission, explains=explains)
+        restriction = self._scope.of(submission.principal, work.permissions)
         self._scope.check_jobs(submission.principal, target)
-        planned = self._planned(submission, target, limits) if submission.plan_hash else None
-        if operation.prepare is not None:
-            data = operation.prepare(data, self._pinning)
-        submission = replace(submission, data=data, target=target.text)
-        if verification is not None:
-            submission = verification.prepared(submission, self._pinning)
+        planned = self._planned(submission, target, restriction) if submission.plan_hash else None
+        submission = work.resolved(replace(submission, target=target.text), self._package_digests)
         digest = _digest(submission, document_of(submission)) if submission.idempotency_key else ""
         job_id = job_id or str(uuid.uuid4())
-        submission, target, unmatched = self._located(submission, target, job_id, planned, limits, only)
+        submission, target, unmatched = self._located(submission, target, job_id, planned, restriction, only)
         charges: tuple[Charge, ...] = ()
-        if limits is not None and unmatched is None:
+        if restriction is not None and unmatched is None:
             _within(only, submission.among)  # raises before the hosts are counted
-            submission, target, charges = self._scope.within_radius(limits, submission, target, only)
-        document = document_of(submission)
+            submission, target, charges = self._scope.within_radius(restriction, submission, target, only)
         is_patient = submission.expires_at is not None
-        if submission.rollout is not None and submission.rollout.deadline_seconds is not None:
-            # not in the digest: the same request may come again later
-            submission = replace(submission, expires_at=_deadline(submission, submission.rollout.deadline_seconds))
-            document = document_of(submission)
-        title = default_title(data, operation.positional) if submission.title is None else None
-        if title is not None:  # not in the digest: an earlier version may have accepted the same request without it
-            submission = replace(submission, title=title)
-            document["title"] = title
-        carried = tracing.carried()
-        if carried:  # not in the digest: the same request may come again under another trace
-            document[tracing.MEMBER] = carried
+        submission = _completed(submission, work.operation)
         hosts = _within(only, submission.among)
         # the document lists the hosts of an expression already, as `among`
         terms = only if target.is_listed else hosts
         text = self._signer.sign(
-            job_id, document, now=time.time_ns() // 1000, idempotent=operation.idempotent, only=terms
+            job_id,
+            {**document_of(submission), **_trace()},
+            now=time.time_ns() // 1000,
+            idempotent=work.operation.idempotent,
+            only=terms,
         )
         identity = submission.principal.identity
         return NewJob(
@@ -238,16 +221,26 @@ class JobSubmitter:
             text,
             submission,
             target,
-            operation.idempotent,
+            work.operation.idempotent,
             digest,
             hosts,
             audit_entry,
             identity,
             unmatched,
             waits_for_offline=is_patient,
-            key_scope=concurrency_scope.of(submission.concurrency, limits),
+            key_scope=concurrency_scope.of(submission.concurrency, restriction),
             charges=charges,
         )
+
+    def _checked_work(self, submission: Submission, *, explains: bool) -> CheckedWork:
+        """The work of a submission whose principal has all permissions that it needs on some hosts at least."""
+        principal = submission.principal
+        operation = self._operations.get(submission.operation, compares=explains)
+        principal.require_somewhere(operation.permission)  # before the data is validated
+        work = checked_work(submission, operation, self._operations, explains=explains)
+        for permission in work.permissions:
+            principal.require_somewhere(permission)
+        return work
 
     def _located(
         self,
@@ -255,7 +248,7 @@ class JobSubmitter:
         target: Target,
         job_id: str,
         planned: tuple[tuple[str, ...], JobQueueError | None] | None,
-        limits: Limits | None,
+        restriction: Restriction | None,
         only: tuple[str, ...],
     ) -> tuple[Submission, Target, JobQueueError | None]:
         """The submission with the hosts that the API lists, all of them within the principal's scopes; and the error
@@ -264,40 +257,40 @@ class JobSubmitter:
         Raises ``PermissionDenied`` for hosts outside of the scopes.
         """
         if planned is not None:
-            if limits is not None:
-                limits.require(target, planned[0])
+            if restriction is not None:
+                restriction.require(target, planned[0])
             return replace(submission, among=planned[0]), replace(target, kind=TargetKind.PLANNED), planned[1]
         if target.kind is TargetKind.HOSTS and not submission.among:
             try:
                 submission, unmatched = self._resolved(submission, target, job_id)
             except UnknownTarget as error:
-                if limits is None or not limits.scopes:
+                if restriction is None or not restriction.scopes:
                     raise
                 # the message suggests names of the whole fleet
-                raise limits.unknown(target) from error
-            if limits is not None:
-                if unmatched is not None and limits.scopes:
-                    raise limits.unknown(target)
-                limits.require(target, submission.among)
+                raise restriction.unknown(target) from error
+            if restriction is not None:
+                if unmatched is not None and restriction.scopes:
+                    raise restriction.unknown(target)
+                restriction.require(target, submission.among)
             return submission, target, unmatched
-        if limits is not None:
-            submission, target = self._scope.listed(limits, submission, target, only)
+        if restriction is not None:
+            submission, target = self._scope.listed(restriction, submission, target, only)
         return submission, target, None
 
     def _planned(
-        self, submission: Submission, target: Target, limits: Limits | None
+        self, submission: Submission, target: Target, restriction: Restriction | None
     ) -> tuple[tuple[str, ...], JobQueueError | None] | None:
         """The hosts of the plan that the submission refers to, for a job on several hosts; None for others.
 
         Raises ``PlanChanged``; under an idempotency key the error is returned, for the ledger looks at the key first.
         """
         try:
-            hosts = self._planner.check(submission, target, limits)
+            hosts = self._planner.check(submission, target, restriction)
         except PlanChanged as error:
             # the difference may name hosts that the principal may not see
             refusal = (
                 error
-                if limits is None or not limits.scopes
+                if restriction is None or not restriction.scopes
                 else PlanChanged("The set of agents has changed since the plan. Plan again.")
             )
             if submission.idempotency_key:
@@ -357,6 +350,25 @@ def parse_target(text: str) -> Target:
         return targets.parsed(text)
     except InvalidTarget as error:  # the field is named as for an unknown target
         raise InvalidTarget(error.message, {_TARGET_FIELD: [error.message]}) from error
+
+
+def _completed(submission: Submission, operation: Operation) -> Submission:
+    """The submission with what it implies: a deadline, a title.
+
+    These are not in the digest: the same request may come again later, and an earlier version may have accepted it
+    without a title.
+    """
+    if submission.rollout is not None and submission.rollout.deadline_seconds is not None:
+        submission = replace(submission, expires_at=_deadline(submission, submission.rollout.deadline_seconds))
+    if submission.title is None:
+        submission = replace(submission, title=default_title(submission.data, operation.positional))
+    return submission
+
+
+def _trace() -> dict[str, Any]:
+    """The member of the document that continues a trace; not in the digest, since the request may come in another."""
+    carried = tracing.carried()
+    return {tracing.MEMBER: carried} if carried else {}
 
 
 def _deadline(submission: Submission, seconds: float) -> int:

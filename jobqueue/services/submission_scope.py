@@ -22,10 +22,11 @@ MOST_CHOICES = 200
 
 
 @dataclass(frozen=True)
-class Limits:
-    """The scopes that a submission must keep to, the narrowest first; none if its grants have limits only.
+class Restriction:
+    """What a submission of a restricted principal must keep to.
 
-    ``visible``: the hosts that refusals may name. ``permissions``: those that it needs.
+    ``scopes``: those of the permissions that it needs, the narrowest first; none if its grants limit only the number of
+    hosts (``BlastRadius``). ``visible``: the hosts that refusals may name.
     """
 
     principal: Principal
@@ -66,8 +67,8 @@ class SubmissionScope:
         self._radius = radius
         self._approval_seconds = approval_seconds
 
-    def of(self, principal: Principal, permissions: Iterable[str]) -> Limits | None:
-        """The limits of a submission that needs these permissions; None if they are granted without limits."""
+    def of(self, principal: Principal, permissions: Iterable[str]) -> Restriction | None:
+        """The restriction of a submission that needs these permissions; None if they are granted without one."""
         if not principal.restricted:
             return None
         granted = tuple(permission for permission in permissions if principal.may_somewhere(permission))
@@ -78,7 +79,7 @@ class SubmissionScope:
         if not scopes and not is_limited:
             return None
         scopes.sort(key=lambda scope: len(scope.hosts))
-        return Limits(principal, tuple(scopes), self._scopes.of(principal, READ_AGENTS), granted)
+        return Restriction(principal, tuple(scopes), self._scopes.of(principal, READ_AGENTS), granted)
 
     def visible(self, principal: Principal) -> Scope | None:
         """The hosts that a principal may see; None: all."""
@@ -95,7 +96,7 @@ class SubmissionScope:
                 raise JobNotFound.of(node.job_id)
 
     def listed(
-        self, limits: Limits, submission: Submission, target: Target, only: tuple[str, ...] = ()
+        self, restriction: Restriction, submission: Submission, target: Target, only: tuple[str, ...] = ()
     ) -> tuple[Submission, Target]:
         """The submission with its hosts listed, if the ledger would look for them: it does not know the scopes.
 
@@ -103,41 +104,41 @@ class SubmissionScope:
         the scopes; ``NoLiveAgent``.
         """
         fleet = self._scopes.fleet()
-        if submission.needs is not None and limits.scopes:
+        if submission.needs is not None and restriction.scopes:
+            scope = restriction.scopes[0]
             sentence = (
-                f"{limits.principal.name} has {limits.scopes[0].permission} on some hosts only "
-                f"({limits.scopes[0].text}), so a job with needs is refused: it may wait, and is then placed on any "
-                "host that meets them. Name a target instead."
+                f"{restriction.principal.name} has {scope.permission} on some hosts only ({scope.text}), so a job with "
+                "needs is refused: it may wait, and is then placed on any host that meets them. Name a target instead."
             )
-            raise PermissionDenied(sentence, {"permission": limits.scopes[0].permission})
+            raise PermissionDenied(sentence, {"permission": scope.permission})
         if target.kind is TargetKind.ANY:
-            if not limits.scopes:
+            if not restriction.scopes:
                 return submission, target
-            return replace(submission, among=self._choices(limits, submission, fleet)), target
+            return replace(submission, among=self._choices(restriction, submission, fleet)), target
         if target.kind is TargetKind.HOST:
-            limits.require(target, [target.text])
+            restriction.require(target, [target.text])
             return submission, target
         if submission.among:  # a retry
-            limits.require(target, only or submission.among)
+            restriction.require(target, only or submission.among)
             return submission, target
         if only:
-            limits.require(target, only)
+            restriction.require(target, only)
             return replace(submission, among=only), replace(target, kind=TargetKind.HOSTS)
         hosts = fleet.named_by(target)
-        if not hosts and not limits.scopes:
+        if not hosts and not restriction.scopes:
             return submission, target  # the ledger refuses it, and suggests others
         if not hosts:
-            raise limits.unknown(target)
-        limits.require(target, hosts)
+            raise restriction.unknown(target)
+        restriction.require(target, hosts)
         return replace(submission, among=tuple(hosts)), replace(target, kind=TargetKind.HOSTS)
 
-    def excess(self, limits: Limits, target: Target, hosts: Sequence[str]) -> str:
+    def excess(self, restriction: Restriction, target: Target, hosts: Sequence[str]) -> str:
         """Which limit per job a submission to these hosts would exceed; empty if none. Nothing is counted."""
         reached = hosts[:1] if target.kind is TargetKind.ANY else hosts
-        return self._radius.excess(limits.principal, limits.permissions, reached)
+        return self._radius.excess(restriction.principal, restriction.permissions, reached)
 
     def within_radius(
-        self, limits: Limits, submission: Submission, target: Target, only: tuple[str, ...]
+        self, restriction: Restriction, submission: Submission, target: Target, only: tuple[str, ...]
     ) -> tuple[Submission, Target, tuple[Charge, ...]]:
         """The submission, or if it reaches more hosts than its principal may without an approval, one that waits; and
         what was counted for it, which is to be taken back (``refund``) if the ledger refuses the job.
@@ -149,7 +150,7 @@ class SubmissionScope:
             hosts = (target.text,)
         elif target.kind is TargetKind.ANY:  # one of them
             hosts = (hosts or tuple(self._scopes.fleet().hostnames))[:1]
-        because, charges = self._radius.charge(limits.principal, limits.permissions, hosts)
+        because, charges = self._radius.charge(restriction.principal, restriction.permissions, hosts)
         if because:
             submission, target = approvals.held(submission, target, hosts, because, self._approval_seconds)
         return submission, target, charges
@@ -158,20 +159,20 @@ class SubmissionScope:
         """Take back what was counted for a submission that was not accepted."""
         self._radius.refund(charges)
 
-    def _choices(self, limits: Limits, submission: Submission, fleet: Fleet) -> tuple[str, ...]:
+    def _choices(self, restriction: Restriction, submission: Submission, fleet: Fleet) -> tuple[str, ...]:
         """The hosts among which the ledger may choose: those that can run the job, as far as they are permitted."""
         among = frozenset(submission.among)
-        permitted = [host for host in fleet.hosts if all(host.hostname in scope for scope in limits.scopes)]
+        permitted = [host for host in fleet.hosts if all(host.hostname in scope for scope in restriction.scopes)]
         if among:
             permitted = [host for host in permitted if host.hostname in among]
         if not permitted:
-            raise unknown(limits.principal, limits.scopes[0], submission.target)
+            raise unknown(restriction.principal, restriction.scopes[0], submission.target)
         able = [host for host in permitted if submission.operation in host.operations]
         taking = [host for host in able if host.takes_work] or (able if submission.expires_at is not None else [])
         if not taking:
             raise NoLiveAgent(
                 f"No agent that supports {submission.operation!r} and takes work is live on the hosts on which "
-                f"{limits.principal.name} has {limits.scopes[0].permission}."
+                f"{restriction.principal.name} has {restriction.scopes[0].permission}."
             )
         # from a varying start, so that the first hosts do not get all the work
         start = hash((id(fleet), submission.idempotency_key, len(taking))) % len(taking)

@@ -10,13 +10,13 @@ from jobqueue.errors import JobQueueError
 
 def verified(pieces: Iterable[bytes], size: int, sha256: str, altered: JobQueueError) -> Iterator[bytes]:
     """The pieces. The last one is withheld, and ``altered`` raised, unless all together have this size and digest."""
-    digest, read, held = hashlib.sha256(), 0, b""
+    digest, read, withheld = hashlib.sha256(), 0, b""
     for piece in pieces:
-        if held:
-            yield held
-        held = piece
+        if withheld:
+            yield withheld
+        withheld = piece
         read += len(piece)
         digest.update(piece)
     if read != size or digest.hexdigest() != sha256:
         raise altered
-    yield held
+    yield withheld

@@ -20,9 +20,9 @@ from typing import Any
 from nacl.signing import SigningKey
 
 from benchmarks.site import TOKEN, Site
-from jobqueue.ledger.executions import Grant
-from jobqueue.ledger.jobs import NewJob
+from jobqueue.ledger.executions import Claim
 from jobqueue.ledger.ledger import Ledger
+from jobqueue.ledger.new_jobs import NewJob
 from jobqueue.model.agent import Heartbeat, Registration
 from jobqueue.model.alert import AGENTS_LOST, CONNECTIONS_SCARCE
 from jobqueue.model.states import ExecutionState
@@ -118,14 +118,14 @@ class Fleet:
             Target.parse(target),
             is_idempotent=False,
         )
-        self.ledger.jobs.create(new, "")
+        self.ledger.new_jobs.create(new, "")
         return job_id
 
     def run(self, job_id: str, host: str, outcome: tuple[ExecutionState, Any, str] | None, slot: str = "") -> None:
         """Claim and finish; no outcome: it still runs."""
         self.clock.now += self.rng.randrange(5_000, 60_000)
         grant = self.ledger.executions.claim(job_id, slot or host, host, "token")
-        if not isinstance(grant, Grant) or outcome is None:
+        if not isinstance(grant, Claim) or outcome is None:
             return
         self.clock.now += self.rng.randrange(20_000, 900_000)
         state, data, note = outcome
@@ -226,7 +226,7 @@ def take(directory: Path, *, is_all: bool = False) -> None:
         fleet.register()
         upgrade = fleet.live()
         fleet.alert()
-        # as if maintenance ran; a real one would find that nobody renews these leases
+        # as if maintenance ran; a real one would find that these leases are not renewed
         site.redis.set(fleet.ledger.keys.kind("leader"), "nobody")
         with (
             site.api(1, JOBQUEUE_SECRET_HOOK_KEY=KEY) as url,

@@ -168,3 +168,9 @@ def test_an_address_that_others_can_reach_behind_a_proxy(tmp_path: Path) -> None
 def test_warns_of_a_token_that_can_be_guessed(tmp_path: Path) -> None:
     with api(tmp_path, JOBQUEUE_TOKEN="short"):
         assert "SECURITY: the token has 5 characters" in (tmp_path / "api.log").read_text()
+
+
+def test_a_start_logs_no_warning_of_a_library(tmp_path: Path) -> None:
+    with api(tmp_path, PYTHONWARNINGS="always::RuntimeWarning"):
+        pass
+    assert "Warning" not in (tmp_path / "api.log").read_text()

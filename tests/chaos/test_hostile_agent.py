@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 from jobqueue.errors import JobQueueError
 from jobqueue.ledger import acl
 from jobqueue.ledger.doctor import Doctor
-from jobqueue.ledger.executions import Finished, Grant
+from jobqueue.ledger.executions import Claim, Finished
 from jobqueue.ledger.shared_key_watch import Watch
 from jobqueue.model.agent import Heartbeat, Registration
 from jobqueue.model.concurrency import Concurrency
@@ -194,7 +194,7 @@ class Intruder:
 
 def _run(world: World, host: str, job_id: str) -> None:
     grant = world.claim(job_id, host)
-    assert isinstance(grant, Grant)
+    assert isinstance(grant, Claim)
     assert world.finish(grant) is Finished.FINISHED
 
 

@@ -426,7 +426,7 @@ class _Inspection:
         self.expect(set(self.records.one("parents-due")) <= set(names), "parents that are due")
         pending = {str(member).partition("|")[2] for member in self.records.one("parts-pending")}
         self.expect(pending <= set(names), "parents with pending parts")
-        self.owned |= {"parents-due", "parts-pending", *(f"parent:{name}" for name in names)}
+        self.owned |= {"parents-due", "parts-pending", "surveyor", *(f"parent:{name}" for name in names)}
         self.owned |= {name for name in self.records.values if name.startswith(("parent-key:", "cell-hosts:"))}
 
     def schedules(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jobqueue.ledger.executions import Finished, Grant
+from jobqueue.ledger.executions import Claim, Finished
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.states import ExecutionState
 from jobqueue.settings import Settings
@@ -15,7 +15,7 @@ def claim_all(url: str, host: str, job_ids: list[str]) -> list[tuple[str, str]]:
     ledger, won = Ledger.open(Settings(state_dir=Path("unused"), redis_url=url)), []
     for number, job_id in enumerate(job_ids):
         grant = ledger.executions.claim(job_id, "_any", host, f"{host}{number}")
-        if isinstance(grant, Grant):
+        if isinstance(grant, Claim):
             assert ledger.executions.finish(grant, ExecutionState.COMPLETED) is Finished.FINISHED
             won.append((job_id, grant.token))
     ledger.close()

@@ -47,5 +47,5 @@ def test_one_that_is_offline_is_waited_for_with_a_deadline(world: World) -> None
 def test_within_one_call_others_are_not_kept_to_it(world: World) -> None:
     world.register("a", "b")
     jobs = [world.new_job(ANY), world.new_job(ANY, only=("b",)), world.new_job(ANY)]
-    world.jobs.create_many(jobs, world.template)
+    world.new_jobs.create_many(jobs, world.template)
     assert [slot(world, job.id) for job in jobs] == [ANY, "b", ANY]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from jobqueue.errors import AuditUnavailable, JobQueueError
-from jobqueue.ledger.jobs import Stored
+from jobqueue.ledger.new_jobs import Stored
 from jobqueue.model.audit import AuditEntry
 from tests.ledger.world import World
 
@@ -70,13 +70,13 @@ def test_a_replayed_job_leaves_its_entry_to_the_caller(ready: World) -> None:
 def test_a_repeated_call_writes_one_entry(ready: World) -> None:
     new = ready.new_job(audit_entry=ENTRY)
     for _ in range(3):  # as when the answers were lost on the way
-        ready.jobs.create(new, ready.template)
+        ready.new_jobs.create(new, ready.template)
     assert len(entries(ready)) == 1
 
 
 def test_several_jobs_in_one_call(ready: World) -> None:
     new = [ready.new_job(audit_entry=ENTRY if n % 2 else None) for n in range(120)]
-    stored = ready.jobs.create_many(new, ready.template)
+    stored = ready.new_jobs.create_many(new, ready.template)
     assert [isinstance(one, Stored) and one.accepted.is_audited for one in stored] == [False, True] * 60
     assert [entry.details["job"] for entry in entries(ready)] == [job.id for job in new[1::2]]
     assert ready.ledger.audit.verify().valid
@@ -105,7 +105,7 @@ def test_a_strict_trail_stops_jobs_that_cannot_be_recorded(
         with pytest.raises(AuditUnavailable, match="The change was refused"):
             ready.store(audit_entry=entry)
         with pytest.raises(AuditUnavailable, match="The change was refused"):
-            ready.jobs.create_many([ready.new_job(audit_entry=entry)], ready.template)
+            ready.new_jobs.create_many([ready.new_job(audit_entry=entry)], ready.template)
     trail = ready.ledger.keys.kind("audit")
     assert {key: ready.client.dump(key) for key in ready.client.scan_iter() if key != trail} == {
         key: text for key, text in before.items() if key != trail

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from jobqueue.ledger.executions import Finished, Grant
+from jobqueue.ledger.executions import Claim, Finished
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ALL, ANY
 from tests.ledger.world import LEASE, World
@@ -121,7 +121,7 @@ class TestAny:
         assert world.refused(any_id, ANY, "b", token="t1") == "waiting"
         world.clock.advance(10)
         assert world.promote() == [any_id]
-        assert world.queued(ANY) == [any_id, any_id]  # nobody took the first message in this test
+        assert world.queued(ANY) == [any_id, any_id]  # no agent took the first message in this test
         second = world.claim(any_id, ANY, "a")
         assert second.attempt == 2
         assert world.finish(grant) is Finished.STALE
@@ -154,7 +154,7 @@ class TestDraining:
         assert world.refused(found, slot, "a") == "away"
         world.agents.undrain("a")
         world.promote()
-        assert isinstance(world.try_claim(found, slot, "a"), Grant)
+        assert isinstance(world.try_claim(found, slot, "a"), Claim)
 
 
 class TestDeadline:

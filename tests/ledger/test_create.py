@@ -7,7 +7,7 @@ import uuid
 import pytest
 
 from jobqueue.errors import AgentAway, JobQueueError, NoLiveAgent, UnknownTarget
-from jobqueue.ledger.jobs import Stored
+from jobqueue.ledger.new_jobs import Stored
 from jobqueue.model.agent import AgentState, Heartbeat, Registration
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ALL, ANY
@@ -276,9 +276,9 @@ def test_the_same_id_again_changes_nothing(world: World) -> None:
     """The answer was lost on the way, and the client asks again."""
     world.register("a", "b")
     job = world.new_job(ALL)
-    first = world.jobs.create(job, world.template)
+    first = world.new_jobs.create(job, world.template)
     world.run(job.id, "a")
-    again = world.jobs.create(job, world.template)
+    again = world.new_jobs.create(job, world.template)
     assert again.accepted == first.accepted
     assert world.queued("a") == [job.id]
     assert world.state(job.id, "a") is ExecutionState.COMPLETED
@@ -306,18 +306,18 @@ def test_a_retry_of_a_job_that_is_gone(world: World) -> None:
 def test_many_at_once_each_on_its_own(world: World) -> None:
     world.register("a")
     new = [world.new_job(target) for target in ("a", "nohost", ALL, "group:x", ANY)]
-    answers = world.jobs.create_many(new, world.template)
+    answers = world.new_jobs.create_many(new, world.template)
     stored = [answer.accepted.job_id if isinstance(answer, Stored) else type(answer) for answer in answers]
     assert stored == [new[0].id, UnknownTarget, new[2].id, UnknownTarget, new[4].id]
     assert [job.id for job in world.jobs.get_many([job.id for job in new])] == [new[0].id, new[2].id, new[4].id]
     assert not any(isinstance(answer, JobQueueError) and "create_jobs.lua" in answer.message for answer in answers)
-    assert world.jobs.create_many([], world.template) == []
+    assert world.new_jobs.create_many([], world.template) == []
 
 
 def test_without_a_template_the_caller_sends(world: World) -> None:
     world.register("a", "b")
-    later = world.jobs.create(world.new_job(ALL, not_before=world.clock.after(9)), "")
-    now = world.jobs.create(world.new_job(ALL), "")
+    later = world.new_jobs.create(world.new_job(ALL, not_before=world.clock.after(9)), "")
+    now = world.new_jobs.create(world.new_job(ALL), "")
     assert later.unsent == ()
     assert now.unsent == ("a", "b")
     assert world.messages("a") == []

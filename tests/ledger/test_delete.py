@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from jobqueue.errors import JobNotFinal, JobNotFound
-from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.executions import Claim
 from jobqueue.ledger.output import Piece
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.retry import RetryPolicy
@@ -81,7 +81,7 @@ def test_output_goes_with_the_job_from_every_agent_that_had_it(world: World) -> 
     for host in ("a", "b"):
         for job_id, slot in zip(job_ids, ("a", ANY, host), strict=True):
             grant = world.try_claim(job_id, slot, host)
-            if isinstance(grant, Grant):
+            if isinstance(grant, Claim):
                 assert world.ledger.output.append(grant, 1, [Piece("stdout", b"one\n"), Piece("stderr", b"\xff")])
                 world.finish(grant) if slot != ANY or host == "b" else world.retry_later(grant, 0)
         world.promote()

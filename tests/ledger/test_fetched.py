@@ -8,8 +8,8 @@ import pytest
 
 from jobqueue.errors import NotFound, RecordAltered
 from jobqueue.ledger import measures
-from jobqueue.ledger.packages import PIECE_BYTES
 from jobqueue.model.fleet import FleetSummary
+from jobqueue.model.pieces import PIECE_BYTES
 from jobqueue.model.target import ALL, ANY
 from tests.ledger.world import World
 

@@ -126,7 +126,7 @@ def test_two_processes_make_one_job(chain: Chain) -> None:
     assert isinstance(read, Endings)
     chain.turns()
     other._follower.turn(chain.clock.now)
-    assert not chain.ledger.schedules.pass_endings(read.before, read.behind)
+    assert not chain.ledger.schedules.pass_endings(read.before, read.after)
     assert len(chain.made()) == 1
 
 
@@ -305,7 +305,7 @@ def test_ends_in_a_stream_that_was_replaced_during_a_turn_are_not_removed(chain:
     assert isinstance(read, Endings)
     assert Watch(chain.ledger, LEASE).shared_keys() == 1
     ended = chain.ended()
-    assert chain.ledger.schedules.pass_endings(read.before, read.behind)
+    assert chain.ledger.schedules.pass_endings(read.before, read.after)
     chain.turns()
     assert [job.tags["after"] for job in chain.made()] == [ended]
     assert chain.world.client.delete(f"jobqueue:spoiled:{key}") == 1

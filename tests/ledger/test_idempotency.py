@@ -92,7 +92,7 @@ def _without_submitter(world: World, digest: str) -> str:
     """A job whose key's record is as it was before keys had their submitter."""
     job_id = world.create("a")
     created = world.client.hget(world.ledger.keys.job(job_id), "created")
-    mark = world.jobs._seal.mark("idempotency|k", f"{digest}|{job_id}")
+    mark = world.new_jobs._seal.mark("idempotency|k", f"{digest}|{job_id}")
     world.client.set(world.ledger.keys.kind("idem") + "k", f"{digest}|{job_id}|{created}|{mark}")
     return job_id
 
@@ -113,7 +113,7 @@ def test_a_record_of_the_version_before_holds_no_other_request_up(world: World) 
 def test_in_one_batch_too(world: World) -> None:
     world.register("a")
     jobs = [world.new_job("a", idempotency_key="k", digest=digest) for digest in ("ab", "ab", "cd")]
-    first, second, third = world.jobs.create_many(jobs, world.template)
+    first, second, third = world.new_jobs.create_many(jobs, world.template)
     assert not isinstance(first, Exception)
     assert not isinstance(second, Exception)
     assert first.accepted.job_id == second.accepted.job_id == jobs[0].id
@@ -140,7 +140,7 @@ def test_concurrent_requests_make_one_job(real_world: World) -> None:
 
 
 class TestAltered:
-    """Somebody writes into Redis which job has answered, or which one a name means."""
+    """The record of an idempotency key, or of a name, is altered in Redis."""
 
     def test_another_job_in_its_place(self, world: World) -> None:
         world.register("a")
@@ -160,7 +160,7 @@ class TestAltered:
         world.client.set(world.ledger.keys.kind("idem") + " k", text.format(job=job_id))
         with pytest.raises(RecordAltered):
             world.create("a", idempotency_key="k", digest="ab")
-        (answer,) = world.jobs.create_many([world.new_job("a", idempotency_key="k", digest="ab")], world.template)
+        (answer,) = world.new_jobs.create_many([world.new_job("a", idempotency_key="k", digest="ab")], world.template)
         assert isinstance(answer, RecordAltered)
         world.client.delete(world.ledger.keys.kind("idem") + " k")
 
@@ -169,7 +169,7 @@ class TestAltered:
         first, other = world.new_job("a", alias="mine"), world.new_job("a", alias="yours")
         for job in (first, other):
             documented = replace(job, document=job.document[:-1] + f', "alias": "{job.submission.alias}"' + "}")
-            world.jobs.create(documented, world.template)
+            world.new_jobs.create(documented, world.template)
         assert world.jobs.named("mine").id == world.jobs.named(first.id).id == first.id
         alias = world.ledger.keys.kind("alias") + "mine"
         world.client.set(alias, other.id)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobqueue.ledger.executions import Grant, Refusal
+from jobqueue.ledger.executions import Claim, Refusal
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.redis_users import RedisUsers
 from jobqueue.model.concurrency import Concurrency
@@ -41,14 +41,14 @@ def test_claims_and_ends(server: EmbeddedRedis) -> None:
         world.ledger.scripts.load()
         world.register("a", labels={"zone": "east"})
 
-        def claim(slot: str = "a") -> Grant | Refusal:
+        def claim(slot: str = "a") -> Claim | Refusal:
             return agent.claim(world.pop(slot), slot, "a", f"token{clock()}")
 
         for key in ("deploy", "{label:zone}-{host}"):
             for _ in range(2):
                 world.create("a", concurrency=Concurrency(key))
             first = claim()
-            assert isinstance(first, Grant)
+            assert isinstance(first, Claim)
             assert claim() == Refusal("concurrency")
             world.create(ANY, concurrency=Concurrency(key))
             assert claim(ANY) == Refusal("concurrency")
@@ -57,7 +57,7 @@ def test_claims_and_ends(server: EmbeddedRedis) -> None:
             world.executions.advance_lines(10)
             world.executions.return_parked(10, world.template)
             second = claim()
-            assert isinstance(second, Grant)
+            assert isinstance(second, Claim)
             agent.finish(second, ExecutionState.FAILED, note="x")
         for kind, value in ((PauseKind.EVERYTHING, ""), (PauseKind.OPERATION, OPERATION), (PauseKind.TARGET, "a")):
             pause = Pause("0badcafe", kind, value, "why")
@@ -66,5 +66,5 @@ def test_claims_and_ends(server: EmbeddedRedis) -> None:
             assert claim() == Refusal("paused")
             world.ledger.pauses.end(pause.id)
             world.executions.return_parked(10, world.template)
-            assert isinstance(claim(), Grant)
+            assert isinstance(claim(), Claim)
         invariants.check(client, world.ledger.keys)

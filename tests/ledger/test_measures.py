@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobqueue.ledger import measures
-from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.executions import Claim
 from jobqueue.model.measures import OTHER, Measures
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import ExecutionState, JobStatus
@@ -17,9 +17,9 @@ def read(world: World) -> Measures:
     return measures.read(world.ledger, [OPERATION], FleetReader(world.ledger.fleet, world.ledger.agents))
 
 
-def granted(world: World, job_id: str, slot: str, host: str, token: str = "t") -> Grant:  # noqa: S107 - no secret
+def granted(world: World, job_id: str, slot: str, host: str, token: str = "t") -> Claim:  # noqa: S107 - no secret
     grant = world.executions.claim(job_id, slot, host, token)
-    assert isinstance(grant, Grant)
+    assert isinstance(grant, Claim)
     return grant
 
 
@@ -36,7 +36,7 @@ def test_an_empty_ledger_counts_nothing(world: World) -> None:
 
 def test_a_wait_and_a_run_are_counted_in_their_buckets(world: World) -> None:
     world.register("a")
-    job = world.jobs.create(world.new_job("a"), world.template).accepted.job_id
+    job = world.new_jobs.create(world.new_job("a"), world.template).accepted.job_id
     world.clock.advance(2)
     grant = granted(world, job, "a", "a")
     world.clock.advance(7)
@@ -54,7 +54,7 @@ def test_a_wait_and_a_run_are_counted_in_their_buckets(world: World) -> None:
 
 def test_what_takes_longer_than_the_last_bucket_is_counted_behind_it(world: World) -> None:
     world.register("a")
-    job = world.jobs.create(world.new_job("a"), world.template).accepted.job_id
+    job = world.new_jobs.create(world.new_job("a"), world.template).accepted.job_id
     grant = granted(world, job, "a", "a")
     world.clock.advance(BUCKETS[-1] + 1)
     world.executions.finish(grant, ExecutionState.FAILED, note="no")
@@ -63,7 +63,9 @@ def test_what_takes_longer_than_the_last_bucket_is_counted_behind_it(world: Worl
 
 def test_a_retry_is_counted_and_its_run_only_once_it_is_over(world: World) -> None:
     world.register("a")
-    job = world.jobs.create(world.new_job("a", retries=RetryPolicy(3, 0.0, 0.0, 0.0)), world.template).accepted.job_id
+    job = world.new_jobs.create(
+        world.new_job("a", retries=RetryPolicy(3, 0.0, 0.0, 0.0)), world.template
+    ).accepted.job_id
     grant = granted(world, job, "a", "a")
     world.executions.finish(grant, ExecutionState.FAILED, note="no", retry_in=0.0, retry_note="again")
     found = read(world)
@@ -72,7 +74,7 @@ def test_a_retry_is_counted_and_its_run_only_once_it_is_over(world: World) -> No
 
 def test_how_long_a_lost_execution_ran_is_not_guessed(world: World) -> None:
     world.register("a")
-    job = world.jobs.create(world.new_job("a"), world.template).accepted.job_id
+    job = world.new_jobs.create(world.new_job("a"), world.template).accepted.job_id
     granted(world, job, "a", "a")
     assert read(world).running == 1
     world.clock.advance(1000)
@@ -84,7 +86,7 @@ def test_how_long_a_lost_execution_ran_is_not_guessed(world: World) -> None:
 
 def test_a_broadcast_counts_each_of_its_executions(world: World) -> None:
     world.register("a", "b", "c")
-    job = world.jobs.create(world.new_job("_all"), world.template).accepted.job_id
+    job = world.new_jobs.create(world.new_job("_all"), world.template).accepted.job_id
     world.jobs.cancel(job, "me")
     found = read(world)
     assert found.submitted == {OPERATION: 3}
@@ -94,7 +96,7 @@ def test_a_broadcast_counts_each_of_its_executions(world: World) -> None:
 def test_depth_and_age_of_each_queue(world: World) -> None:
     world.register("a", "b")
     for target in ("a", "a", ANY):
-        world.jobs.create(world.new_job(target), world.template)
+        world.new_jobs.create(world.new_job(target), world.template)
         world.clock.advance(3)
     found = {backlog.queue: (backlog.waiting, round(backlog.oldest_seconds)) for backlog in read(world).backlogs}
     assert found == {ANY: (1, 3), "a": (2, 9), "b": (0, 0)}
@@ -114,7 +116,7 @@ def test_agents_by_sign_of_life(world: World) -> None:
 def test_jobs_of_unknown_operations_are_counted_together(world: World) -> None:
     world.register("a", operations=(OPERATION, "op.y", "op.z"))
     for operation in (OPERATION, "op.y", "op.z"):
-        world.jobs.create(world.new_job("a", operation=operation), world.template)
+        world.new_jobs.create(world.new_job("a", operation=operation), world.template)
     found = read(world)
     assert found.jobs[OPERATION, JobStatus.SUBMITTED] == 1
     assert found.jobs[OTHER, JobStatus.SUBMITTED] == 2

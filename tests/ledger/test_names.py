@@ -102,13 +102,13 @@ def test_an_answer_that_was_lost_is_given_again(world: World) -> None:
     """The same job comes again under its own id: its own names are no conflict."""
     world.register("a")
     new = world.new_job("a", alias="x", exclusive="y")
-    world.jobs.create(new, world.template)
-    again = world.jobs.create(new, world.template)
+    world.new_jobs.create(new, world.template)
+    again = world.new_jobs.create(new, world.template)
     assert again.accepted.job_id == new.id
     assert world.queued("a") == [new.id]
 
 
 def test_of_many_in_one_call_one_gets_the_name(world: World) -> None:
     world.register("a")
-    answers = world.jobs.create_many([world.new_job("a", alias="x") for _ in range(3)], world.template)
+    answers = world.new_jobs.create_many([world.new_job("a", alias="x") for _ in range(3)], world.template)
     assert [type(answer).__name__ for answer in answers] == ["Stored", "AliasTaken", "AliasTaken"]

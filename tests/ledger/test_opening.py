@@ -9,7 +9,7 @@ import pytest
 
 from jobqueue.errors import JobQueueError, NoLiveAgent, PlanChanged, UnknownTarget
 from jobqueue.ledger import scripts, staging
-from jobqueue.ledger.jobs import Stored
+from jobqueue.ledger.new_jobs import Stored
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ALL, Target, TargetKind
 from tests.ledger.world import World
@@ -113,7 +113,7 @@ def test_an_idempotency_key_returns_the_first_job(fleet: World) -> None:
 
 def test_a_batch_of_submissions_keeps_its_order(fleet: World) -> None:
     new = [fleet.new_job(target) for target in (HOSTS[3], ALL, "nohost", "group:web")]
-    answers = fleet.jobs.create_many(new, fleet.template)
+    answers = fleet.new_jobs.create_many(new, fleet.template)
     assert [isinstance(answer, Stored) for answer in answers] == [True, True, False, True]
     assert [answer.accepted.job_id for answer in answers if isinstance(answer, Stored)] == [
         new[place].id for place in (0, 1, 3)
@@ -159,10 +159,10 @@ def test_a_large_job_for_planned_hosts_goes_to_all_of_them_or_none(fleet: World)
     )
     fleet.leave(HOSTS[1], HOSTS[6])
     with pytest.raises(PlanChanged) as raised:
-        fleet.jobs.create(planned, fleet.template)
+        fleet.new_jobs.create(planned, fleet.template)
     assert raised.value.details == {"added": [], "removed": [HOSTS[1], HOSTS[6]]}
     assert opened(fleet, planned.id) == []
     fleet.register(HOSTS[1], HOSTS[6], labels={"group": "web"})
-    fleet.jobs.create(planned, fleet.template)
+    fleet.new_jobs.create(planned, fleet.template)
     assert fleet.job(planned.id).expected_agents == HOSTS
     assert opened(fleet, planned.id) == list(HOSTS)

@@ -48,8 +48,8 @@ def test_a_redis_that_is_gone_is_said_to_be_soon(own_world: World, server: Redis
     job = own_world.new_job(ANY)
     server.kill()
     for call in (
-        lambda: own_world.jobs.create(job, own_world.template),
-        lambda: own_world.jobs.create_many([job], own_world.template),
+        lambda: own_world.new_jobs.create(job, own_world.template),
+        lambda: own_world.new_jobs.create_many([job], own_world.template),
         lambda: own_world.jobs.page(JobFilter()),
         own_world.agents.all,
         own_world.ledger.ping,

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from jobqueue.ledger.doctor import Doctor
-from jobqueue.ledger.executions import Grant, Refusal
+from jobqueue.ledger.executions import Claim, Refusal
 from jobqueue.model.rollout import Rollout
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ALL
@@ -46,8 +46,8 @@ def claim_all(world: World, job_id: str, hosts: tuple[str, ...] = HOSTS) -> list
         if job_id in world.queued(host):
             world.pop(host)
             answer = world.try_claim(job_id, host)
-            assert isinstance(answer, Grant) or (isinstance(answer, Refusal) and answer.state == "rate")
-            if isinstance(answer, Grant):
+            assert isinstance(answer, Claim) or (isinstance(answer, Refusal) and answer.state == "rate")
+            if isinstance(answer, Claim):
                 world.finish(answer)
                 started.append(host)
     return started
@@ -137,7 +137,7 @@ def test_a_clock_that_goes_back_holds_nothing_up(world: World) -> None:
     world.clock.advance(-3600)
     assert isinstance(world.try_claim(job_id, "h05"), Refusal)
     world.clock.advance(1)
-    assert isinstance(world.try_claim(job_id, "h23"), (Grant, Refusal))
+    assert isinstance(world.try_claim(job_id, "h23"), (Claim, Refusal))
 
 
 def test_a_rate_that_was_altered_starts_nothing_faster(world: World) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.executions import Claim
 from jobqueue.model.pause import Pause, PauseKind
 from jobqueue.model.rate import Rate
 from jobqueue.model.target import ALL, ANY
@@ -25,13 +25,13 @@ def limit(world: World, rate: str, kind: PauseKind = PauseKind.EVERYTHING, value
     return made
 
 
-def start_all(world: World, *slots: str) -> list[Grant]:
+def start_all(world: World, *slots: str) -> list[Claim]:
     """Let agents take all messages that are in the queues of these slots; returns what started."""
     started = []
     for slot in slots:
         for _ in world.queued(slot):
             answer = world.try_claim(world.pop(slot), slot, "a" if slot == ANY else slot)
-            if isinstance(answer, Grant):
+            if isinstance(answer, Claim):
                 started.append(answer)
     return started
 

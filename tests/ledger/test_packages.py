@@ -1,4 +1,4 @@
-"""Packages: streamed in, there when complete, never changed, counted, and gone when nobody needs them."""
+"""Packages: streamed in, there when complete, never changed, counted, and removed when no longer needed."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ from jobqueue.errors import (
     PackageTooLarge,
 )
 from jobqueue.ledger.ledger import Ledger
-from jobqueue.ledger.packages import PIECE_BYTES, UPLOAD_SECONDS, Packages
+from jobqueue.ledger.packages import UPLOAD_SECONDS, Packages
 from jobqueue.model.alert import RECORDS_ALTERED
 from jobqueue.model.package import PackageInfo
+from jobqueue.model.pieces import PIECE_BYTES
 from tests.ledger import invariants
 from tests.ledger.clock import FakeClock
 from tests.ledger.redis_server import RedisServer
@@ -401,7 +402,7 @@ def test_redis_away_in_the_middle_stores_nothing(redis_binary: Path, short_path:
 
 
 class TestAltered:
-    """Somebody writes into Redis whose digests the API would sign."""
+    """The record, whose digest the API would sign into jobs, is altered in Redis."""
 
     @pytest.mark.parametrize(
         "change", [{"sha256": "0" * 64}, {"size": "4"}, {"seal": "0" * 64}, {"seal": ""}, {"size": "much"}]

@@ -45,7 +45,7 @@ def populate(world: World, rng: random.Random, count: int) -> list[Known]:
         world.clock.now += rng.choice((0, 0, 1, 1000, 20_000))
         target = rng.choice((ANY, ALL, "group:web", *HOSTS))
         job = world.new_job(target, operation=rng.choice(OPERATIONS), tags=rng.choice(TAGS))
-        created = world.jobs.create(job, world.template).accepted.created
+        created = world.new_jobs.create(job, world.template).accepted.created
         hosts = HOSTS if job.target.is_broadcast else () if target == ANY else (target,)
         for slot in (ANY,) if target == ANY else hosts:
             step = rng.randrange(8)
@@ -190,7 +190,7 @@ def test_by_the_beginning_of_an_id(world: World, monkeypatch: MonkeyPatch) -> No
         found, is_all = world.jobs.starting(wanted)
         assert (found, is_all) == ([job_id for job_id in ids if job_id.startswith(wanted)], True)
     oldest = ids[-1]
-    assert [head.id for head in world.jobs.heads([oldest, "gone", ids[0]])] == [oldest, ids[0]]
+    assert [head.id for head in world.jobs.summaries_of([oldest, "gone", ids[0]])] == [oldest, ids[0]]
     for _ in range(2):
         world.create("a")
     assert world.jobs.starting(oldest) == ([], False)

@@ -64,13 +64,13 @@ def test_what_is_due_and_pending(world: World, clock: FakeClock) -> None:
     assert parents.due(1) == ["p2"]
     parents.postpone("p2", 60.0)
     assert parents.due(10) == ["p1"]
-    assert parents.pending("east", 10) == (["p1", "p2"], 2)
-    assert parents.pending("east", 1) == (["p1"], 2)
-    assert parents.pending("eas", 10) == ([], 0)
+    assert parents.pending(["east"], 10)["east"] == (["p1", "p2"], 2)
+    assert parents.pending(["east"], 1)["east"] == (["p1"], 2)
+    assert parents.pending(["eas"], 10)["eas"] == ([], 0)
     _, before = parents.find("p1")
     parents.store(PARENT.with_parts([ENDED]), before, 0.0)
-    assert parents.pending("east", 10) == (["p2"], 1)
-    assert parents.pending("west", 10) == (["p1", "p2"], 2)
+    assert parents.pending(["east"], 10)["east"] == (["p2"], 1)
+    assert parents.pending(["west"], 10)["west"] == (["p1", "p2"], 2)
     _, before = parents.find("p1")
     parents.store(PARENT.with_parts([ENDED, replace(ENDED, cell="west")]), before, 0.0)
     assert parents.due(10) == []
@@ -142,5 +142,15 @@ def test_hosts_of_cells(world: World) -> None:
     hosts.drop_before("east", 7)
     assert hosts.page("east", 0, 10) == (["db0000", "db0001", "new"], 3)
     assert hosts.page("east", 1, 1) == (["db0001"], 3)
+    assert hosts.counts(["east", "north", "west"]) == {"east": 3, "north": 0, "west": 2}
     assert hosts.cells_of("db0001", ["east", "north", "west"]) == ["east", "west"]
     assert hosts.cells_of("db0002", ["east", "west"]) == []
+
+
+def test_one_process_surveys_the_cells(world: World) -> None:
+    hosts = world.ledger.cell_hosts
+    assert [hosts.leads_survey(process, 30.0) for process in ("a", "b", "a")] == [True, False, True]
+    hosts.end_survey("b")
+    assert not hosts.leads_survey("b", 30.0)
+    hosts.end_survey("a")
+    assert hosts.leads_survey("b", 30.0)

@@ -147,6 +147,6 @@ def test_one_that_was_lost_from_its_list_comes_back(world: World, is_due: bool) 
 def test_within_one_call_others_are_placed_at_once(world: World) -> None:
     world.register("a")
     jobs = [world.new_job(ANY), world.new_job(ANY, is_placed=False), world.new_job(ANY)]
-    stored = world.jobs.create_many(jobs, "")
+    stored = world.new_jobs.create_many(jobs, "")
     assert [getattr(one, "unsent", None) for one in stored] == [(ANY,), (), (ANY,)]
     assert [world.execution(job.id).slot for job in jobs] == [ANY, UNPLACED, ANY]

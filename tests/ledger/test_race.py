@@ -9,7 +9,7 @@ from threading import Barrier
 
 import pytest
 
-from jobqueue.ledger.executions import Finished, Grant
+from jobqueue.ledger.executions import Claim, Finished
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.target import ANY
 from tests.ledger.rival import claim_all
@@ -42,7 +42,7 @@ def test_threads_race_for_one_execution(real_world: World, slot: str) -> None:
 
             def race(number: int, job_id: str = job_id, barrier: Barrier = barrier) -> bool:
                 barrier.wait()
-                return isinstance(world.try_claim(job_id, slot, "a" if slot == "a" else "abcd"[number]), Grant)
+                return isinstance(world.try_claim(job_id, slot, "a" if slot == "a" else "abcd"[number]), Claim)
 
             assert list(pool.map(race, range(count))).count(True) == 1
             assert world.execution(job_id).attempt == 1
@@ -59,7 +59,7 @@ def test_finish_races_with_the_reaper(real_world: World) -> None:
             world.clock.advance(60)
             barrier = Barrier(2)
 
-            def finish(grant: Grant = grant, barrier: Barrier = barrier) -> Finished:
+            def finish(grant: Claim = grant, barrier: Barrier = barrier) -> Finished:
                 barrier.wait()
                 return world.finish(grant)
 
@@ -88,10 +88,10 @@ def test_cancel_races_with_claim(real_world: World) -> None:
                 barrier.wait()
                 return world.jobs.cancel(job_id, "on request")
 
-            def claim(job_id: str = job_id, barrier: Barrier = barrier) -> Grant | None:
+            def claim(job_id: str = job_id, barrier: Barrier = barrier) -> Claim | None:
                 barrier.wait()
                 answer = world.try_claim(job_id, ANY, "a")
-                return answer if isinstance(answer, Grant) else None
+                return answer if isinstance(answer, Claim) else None
 
             ended, grant = pool.submit(cancel), pool.submit(claim)
             assert ended.result() == (grant.result() is None)

@@ -154,7 +154,7 @@ def test_a_message_from_other_hands_is_no_proof_of_loss(world: World) -> None:
 
 def test_where_the_broker_is_elsewhere_all_that_waited_long_is_named(world: World) -> None:
     world.register("a")
-    job_id = world.jobs.create(world.new_job("a"), "").accepted.job_id
+    job_id = world.new_jobs.create(world.new_job("a"), "").accepted.job_id
     assert world.executions.reconcile("a", 5, 10, "") == []
     world.clock.advance(5)
     [due] = world.executions.reconcile("a", 5, 10, "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobqueue.ledger.executions import Grant, Renewal
+from jobqueue.ledger.executions import Claim, Renewal
 from jobqueue.model.target import ALL
 from tests.ledger.world import LEASE, World
 
@@ -33,8 +33,8 @@ def test_each_execution_gets_its_own_answer(world: World) -> None:
     world.jobs.cancel(cancelled.job_id, "on request")
     world.jobs.cancel(broadcast.job_id, "on request")
     world.finish(ended)
-    forged = Grant(lost.job_id, "a", "forged", 1, "")
-    unknown = Grant("0" * 36, "a", "t", 1, "")
+    forged = Claim(lost.job_id, "a", "forged", 1, "")
+    unknown = Claim("0" * 36, "a", "t", 1, "")
     assert world.executions.renew("a", [fine, cancelled, ended, forged, unknown, broadcast]) == [
         Renewal.OK, Renewal.CANCEL, Renewal.STALE, Renewal.STALE, Renewal.STALE, Renewal.CANCEL,
     ]  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from jobqueue.errors import PlanChanged, UnknownTarget
-from jobqueue.ledger.jobs import NewJob
+from jobqueue.ledger.new_jobs import NewJob
 from jobqueue.ledger.roster import KEPT_SECONDS, Roster
 from jobqueue.model.agent import AgentState, Heartbeat, Registration
 from jobqueue.model.target import Target, TargetKind
@@ -100,7 +100,7 @@ def test_a_job_for_listed_hosts_goes_to_those_that_take_work(world: World) -> No
     world.agents.drain("web2")
     world.leave("web3")
     job = listed(world, "web[1-3]", "web1", "web2", "web3")
-    world.jobs.create(job, world.template)
+    world.new_jobs.create(job, world.template)
     found = world.job(job.id)
     assert [x.slot for x in found.executions] == ["web1"]
     assert found.is_broadcast
@@ -113,11 +113,11 @@ def test_a_job_for_planned_hosts_goes_to_all_of_them_or_none(world: World) -> No
     world.agents.drain("web2")
     world.leave("web3")
     with pytest.raises(PlanChanged, match=r"no longer web2, web3\.") as refused:
-        world.jobs.create(planned, world.template)
+        world.new_jobs.create(planned, world.template)
     assert refused.value.details == {"added": [], "removed": ["web2", "web3"]}
     world.agents.undrain("web2")
     world.register("web3")
-    world.jobs.create(planned, world.template)
+    world.new_jobs.create(planned, world.template)
     assert [x.slot for x in world.job(planned.id).executions] == ["web1", "web2", "web3"]
 
 
@@ -125,7 +125,7 @@ def test_a_job_for_no_host_is_refused(world: World) -> None:
     world.register("web1")
     job = listed(world, "web[7-9]")
     with pytest.raises(UnknownTarget):
-        world.jobs.create(job, world.template)
+        world.new_jobs.create(job, world.template)
     explained = replace(job, unmatched=UnknownTarget("No agent matches web[7-9]."))
     with pytest.raises(UnknownTarget, match=r"web\[7-9\]\.$"):
-        world.jobs.create(explained, world.template)
+        world.new_jobs.create(explained, world.template)

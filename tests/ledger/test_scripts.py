@@ -186,7 +186,7 @@ class TestScriptCache:
         world.register("a")
         jobs = [world.new_job("a") for _ in range(3)]
         world.client.script_flush()
-        world.jobs.create_many(jobs, world.template)
+        world.new_jobs.create_many(jobs, world.template)
         world.client.script_flush()
         assert len(world.jobs.get_many([job.id for job in jobs])) == 3
 

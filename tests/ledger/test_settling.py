@@ -103,14 +103,14 @@ class TestSuspendedRedis:
     def test_a_batch(self, hasty: World, real_client: redis.Redis) -> None:
         new = [hasty.new_job() for _ in range(120)]
         with suspended(real_client, 3 * TIMEOUT):
-            hasty.jobs.create_many(new, hasty.template)
+            hasty.new_jobs.create_many(new, hasty.template)
         assert hasty.jobs.page(JobFilter(limit=1)).total == len(new)
 
     def test_it_is_not_confirmed(self, hasty: World, real_client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(settling, "PAUSES", ())
         new = hasty.new_job()
         with suspended(real_client, 4 * TIMEOUT), pytest.raises(LedgerUncertain):
-            hasty.jobs.create(new, hasty.template)
+            hasty.new_jobs.create(new, hasty.template)
         assert hasty.job(new.id).id == new.id  # it was stored all the same
 
 
@@ -127,7 +127,7 @@ class TestBatches:
             return call(verb, *args)
 
         monkeypatch.setattr(world.ledger.scripts, "call", failing)
-        outcomes = world.jobs.create_many(new, world.template)
+        outcomes = world.new_jobs.create_many(new, world.template)
         kinds = [type(outcome).__name__ for outcome in outcomes]
         assert kinds == ["Stored"] * 50 + ["LedgerUncertain"] * 50 + ["LedgerUnavailable"] * 30
 
@@ -137,7 +137,7 @@ class TestBatches:
 
         monkeypatch.setattr(world.ledger.scripts, "call", failing)
         with pytest.raises(LedgerUnavailable):
-            world.jobs.create_many([world.new_job()], world.template)
+            world.new_jobs.create_many([world.new_job()], world.template)
 
 
 def test_a_redis_that_cannot_be_reached_has_run_nothing() -> None:

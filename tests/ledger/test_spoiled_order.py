@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from jobqueue.ledger.doctor import Doctor
-from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.executions import Claim
 from jobqueue.model.concurrency import Concurrency
 from jobqueue.model.pause import Pause, PauseKind
 from jobqueue.model.rollout import Rollout
@@ -131,7 +131,7 @@ _TIMES = {
 def test_maintenance_lets_a_job_go_on(fleet: World, spoil: Callable[[World], str]) -> None:
     job_id = spoil(fleet)
     maintain(fleet)
-    assert isinstance(fleet.try_claim(job_id, "a"), Grant)
+    assert isinstance(fleet.try_claim(job_id, "a"), Claim)
     assert examine(fleet) == []
 
 
@@ -140,7 +140,7 @@ def test_what_waits_nowhere_is_published_again(fleet: World, spoil: Callable[[Wo
     job_id = spoil(fleet)
     examine(fleet, repairs=True)
     maintain(fleet)
-    assert isinstance(fleet.try_claim(job_id, "a"), Grant)
+    assert isinstance(fleet.try_claim(job_id, "a"), Claim)
     assert examine(fleet) == []
 
 

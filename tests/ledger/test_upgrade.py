@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jobqueue.ledger.doctor import Doctor
-from jobqueue.ledger.executions import Finished, Grant
+from jobqueue.ledger.executions import Claim, Finished
 from jobqueue.model.external_run import ExternalRunReport
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.states import ExecutionState, JobStatus
@@ -75,7 +75,7 @@ def test_a_job_that_an_earlier_version_started_is_found_by_its_status_and_leaves
     assert job_id not in listed(earlier, operation=OPERATION, status=S.SUBMITTED)
     damage = [found.key for found in Doctor(earlier.ledger, repairs=False, lease_seconds=LEASE).run()]
     assert earlier.ledger.keys.job(job_id) not in damage
-    earlier.finish(Grant(job_id, "db1", "running-token", 1, ""))
+    earlier.finish(Claim(job_id, "db1", "running-token", 1, ""))
     assert listed(earlier, operation=OPERATION, status=S.PROCESSING) == set()
     assert job_id in listed(earlier, operation=OPERATION, status=S.COMPLETED)
     assert earlier.client.zscore(index("op", OPERATION, "processing"), job_id) is None
@@ -114,7 +114,7 @@ def test_details_are_read(earlier: World) -> None:
 
 
 def test_every_job_is_run_to_its_end_and_pruned(earlier: World) -> None:
-    running = Grant(JOBS["broadcast"], "db1", "running-token", 1, "")
+    running = Claim(JOBS["broadcast"], "db1", "running-token", 1, "")
     assert earlier.finish(running) is Finished.FINISHED
     assert earlier.job(JOBS["broadcast"]).status is S.COMPLETED
     for slot, job_id in (("db1", "queued"), ("web1", "labelled"), ("web2", "labelled"), ("web2", "keyed")):

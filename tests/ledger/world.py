@@ -13,9 +13,9 @@ from typing import Any
 import redis
 
 from jobqueue.dispatch.sender import Sender
-from jobqueue.ledger.executions import Finished, Grant, Refusal
-from jobqueue.ledger.jobs import NewJob, Stored
+from jobqueue.ledger.executions import Claim, Finished, Refusal
 from jobqueue.ledger.ledger import Ledger
+from jobqueue.ledger.new_jobs import NewJob, Stored
 from jobqueue.model.agent import Registration
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.job_fields import document_of
@@ -60,7 +60,7 @@ class World:
         self.client = client
         self.clock = clock
         self.ledger = Ledger(client, settings(), now=clock)
-        self.jobs = self.ledger.jobs
+        self.jobs, self.new_jobs = self.ledger.jobs, self.ledger.new_jobs
         self.executions = self.ledger.executions
         self.agents = self.ledger.agents
         self.template = message_template()
@@ -100,7 +100,7 @@ class World:
         return self.store(target, **options).accepted.job_id
 
     def store(self, target: str = ANY, **options: Any) -> Stored:
-        return self.jobs.create(self.new_job(target, **options), self.template)
+        return self.new_jobs.create(self.new_job(target, **options), self.template)
 
     def job(self, job_id: str) -> Job:
         return self.jobs.get(job_id)
@@ -120,12 +120,12 @@ class World:
     # --- executions ---------------------------------------------------------------------------------------------------
     def try_claim(
         self, job_id: str, slot: str, hostname: str | None = None, token: str | None = None
-    ) -> Grant | Refusal:
+    ) -> Claim | Refusal:
         return self.executions.claim(job_id, slot, hostname or slot, token or f"token{next(self._tokens)}")
 
-    def claim(self, job_id: str, slot: str, hostname: str | None = None, token: str | None = None) -> Grant:
+    def claim(self, job_id: str, slot: str, hostname: str | None = None, token: str | None = None) -> Claim:
         answer = self.try_claim(job_id, slot, hostname, token)
-        assert isinstance(answer, Grant), answer
+        assert isinstance(answer, Claim), answer
         return answer
 
     def refused(self, job_id: str, slot: str, hostname: str | None = None, token: str | None = None) -> str:
@@ -133,16 +133,16 @@ class World:
         assert isinstance(answer, Refusal), answer
         return answer.state
 
-    def finish(self, grant: Grant, state: ExecutionState = ExecutionState.COMPLETED, **more: Any) -> Finished:
+    def finish(self, grant: Claim, state: ExecutionState = ExecutionState.COMPLETED, **more: Any) -> Finished:
         if state is ExecutionState.COMPLETED:
             more.setdefault("out", '{"data": "done", "changed": true}')
         return self.executions.finish(grant, state, **more)
 
-    def retry_later(self, grant: Grant, seconds: float) -> Finished:
+    def retry_later(self, grant: Claim, seconds: float) -> Finished:
         """Report a failure that is to be tried again."""
         return self.finish(grant, ExecutionState.FAILED, note="broke", retry_in=seconds, retry_note="once more")
 
-    def run(self, job_id: str, slot: str, hostname: str | None = None) -> Grant:
+    def run(self, job_id: str, slot: str, hostname: str | None = None) -> Claim:
         """Claim and complete."""
         grant = self.claim(job_id, slot, hostname)
         assert self.finish(grant) is Finished.FINISHED

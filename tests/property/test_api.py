@@ -30,7 +30,7 @@ from schemathesis.specs.openapi.checks import (
 from api.app import create_app
 from api.fusion.runs import Runs
 from api.osapi import waiting
-from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.executions import Claim
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Registration
 from jobqueue.model.configuration import Configuration
@@ -90,7 +90,7 @@ def shell(services: Services, alias: str, **more: Any) -> str:
 
 def end(services: Services, job_id: str, state: ExecutionState) -> None:
     grant = services.ledger.executions.claim(job_id, HOST, HOST, "token")
-    assert isinstance(grant, Grant)
+    assert isinstance(grant, Claim)
     out = '{"data": {"stdout": "x"}, "changed": true}' if state is ExecutionState.COMPLETED else ""
     services.ledger.executions.finish(grant, state, out=out, note="" if out else "broke")
 
@@ -217,7 +217,7 @@ def problem(worlds: list[World], operation: Any) -> str:
         aimed = aims(case, data)
         sharpen(case.body, data)
         if case.query and "sync" in case.query:
-            case.query["sync"] = "false"  # nobody runs anything here, so it would wait for ever
+            case.query["sync"] = "false"  # no agent runs here, so it would wait for ever
         for world in worlds:
             ask(world, case, aimed)
 

@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 from api.fusion.run_state import EXECUTION_STATES, RunState, reporters
 from jobqueue.errors import JobQueueError
 from jobqueue.ledger.agents import Refused
-from jobqueue.ledger.executions import Finished, Grant, Renewal
+from jobqueue.ledger.executions import Claim, Finished, Renewal
 from jobqueue.ledger.external_runs import ReportOutcome
 from jobqueue.model.agent import AgentState, Heartbeat
 from jobqueue.model.external_run import ExternalRunReport
@@ -100,7 +100,7 @@ events = st.one_of([st.tuples(st.just(name), st.fixed_dictionaries(arguments)) f
 class Held:
     """What the model knows of a grant. ``until`` is the end of its lease; ``ended`` how the agent's report ended it."""
 
-    grant: Grant
+    grant: Claim
     slot: str
     until: int
     is_current: bool = True
@@ -219,7 +219,7 @@ class LedgerMachine(RuleBasedStateMachine):
     # --- executions ---------------------------------------------------------------------------------------------------
     def claim(self, job_id: str, slot: str, host: str, token: str | None = None) -> None:
         answer = self.world.try_claim(job_id, slot, host, token)
-        if not isinstance(answer, Grant):
+        if not isinstance(answer, Claim):
             return
         assert slot in (ANY, host)
         for held in self.held:
@@ -241,7 +241,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.claim(job_id, slot, host)
 
     def claim_anything(self, number: int, host: str) -> None:
-        """A message that nobody expects: doubled, early, late, or for another agent."""
+        """An unexpected message: duplicated, early, late, or for another agent."""
         job_id = self.jobs[number % len(self.jobs)]
         slots = [x.slot for x in self.seen[job_id].executions] if job_id in self.seen else [ANY]
         slot = slots[number % len(slots)]
@@ -259,7 +259,7 @@ class LedgerMachine(RuleBasedStateMachine):
         held = among[number % len(among)]
         grant = held.grant
         if forged:
-            grant = Grant(grant.job_id, grant.hostname, "forged", grant.attempt, grant.document)
+            grant = Claim(grant.job_id, grant.hostname, "forged", grant.attempt, grant.document)
         cancelled = held.is_current and self.world.job(grant.job_id).cancel_requested
         try:
             answer = self.world.executions.finish(grant, state, note="broke", retry_in=back_off)

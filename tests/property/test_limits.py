@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from jobqueue.errors import ConcurrencyKeyHeld, JobQueueError
-from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.executions import Claim
 from jobqueue.model.concurrency import REFUSE, REPLACE, WAIT, Concurrency
 from jobqueue.model.pause import Pause, PauseKind
 from jobqueue.model.states import ExecutionState
@@ -43,7 +43,7 @@ class LimitsMachine(RuleBasedStateMachine):
         self.client = client
         self.clock = FakeClock()
         self.world = World(client, self.clock)
-        self.running: list[Grant] = []
+        self.running: list[Claim] = []
         self.jobs: list[str] = []
         self.pauses: list[Pause] = []
 
@@ -91,7 +91,7 @@ class LimitsMachine(RuleBasedStateMachine):
         if not self.world.queued(slot):
             return
         answer = self.world.try_claim(self.world.pop(slot), slot, host)
-        if isinstance(answer, Grant):
+        if isinstance(answer, Claim):
             holding = [p for p in self.pauses if p.holds(OPERATION, frozenset()) or p.value == host]
             assert not holding, f"{answer} started in spite of {holding}"
             self.running.append(answer)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from jobqueue.errors import JobQueueError
-from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.executions import Claim
 from jobqueue.ledger.rollouts import ABORT, APPROVE, CANCEL, PAUSE, RESUME
 from jobqueue.model.job import Job
 from jobqueue.model.rate import Rate
@@ -54,7 +54,7 @@ class RolloutMachine(RuleBasedStateMachine):
         self.client = client
         self.clock = FakeClock()
         self.world = World(client, self.clock)
-        self.held: dict[str, Grant] = {}
+        self.held: dict[str, Claim] = {}
         self.job_id = ""
         self.opened = 0
         self.limit_reached_at: int | None = None
@@ -78,10 +78,10 @@ class RolloutMachine(RuleBasedStateMachine):
         self.compare()
 
     def do_claim(self, host: str, _: int) -> None:
-        """An agent takes a message, whichever it is, also one that nobody sent."""
+        """An agent takes any message, also one that was never sent."""
         self.world.lose_messages(host)
         answer = self.world.try_claim(self.job_id, host)
-        if isinstance(answer, Grant):
+        if isinstance(answer, Claim):
             assert host not in self.held
             self.held[host] = answer
             self.starts.append(self.clock.now)

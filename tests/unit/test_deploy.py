@@ -82,7 +82,7 @@ def test_a_unit_for_each_part() -> None:
 @pytest.mark.parametrize("commented", [False, True], ids=["as it is", "with all that is commented out"])
 def test_the_file_of_settings_is_valid(commented: bool) -> None:
     text = (DEPLOY / "systemd" / "jobqueue.env").read_text(encoding="utf-8")
-    pattern = r"^#?(JOBQUEUE_[A-Z_]+)=(.*)$" if commented else r"^(JOBQUEUE_[A-Z_]+)=(.*)$"
+    pattern = r"^#?(JOBQUEUE_[A-Z0-9_]+)=(.*)$" if commented else r"^(JOBQUEUE_[A-Z0-9_]+)=(.*)$"
     environ = dict(re.findall(pattern, text, re.MULTILINE))
     settings = Settings.from_env(environ)
     assert str(settings.state_dir) == "/var/lib/jobqueue"

@@ -107,7 +107,7 @@ def test_what_is_looked_for_is_what_the_extra_installs(extra: str) -> None:
 
 
 def test_all_holds_every_extra_of_running() -> None:
-    running = ("api", "aggregation", "apply", "environments", "notifications", "embedded")
+    running = ("api", "aggregation", "apply", "environments", "notifications", "s3", "embedded")
     assert _only("all") == {name for extra in running for name in _only(extra)}
 
 

@@ -126,10 +126,10 @@ def test_the_picture_of_the_lifecycle_is_the_table_of_transitions() -> None:
 )
 def test_settings_that_are_named_exist(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    named = set(re.findall(r"\bJOBQUEUE_[A-Z_]*[A-Z](?![A-Z_*])", text))
+    named = set(re.findall(r"\bJOBQUEUE_[A-Z0-9_]*[A-Z0-9](?![A-Z0-9_*])", text))
     assert unknown(named) == []
     known = [env_name(item.name) for item in fields(Settings)]
-    families = set(re.findall(r"\b(JOBQUEUE_[A-Z_]+_)\*", text))
+    families = set(re.findall(r"\b(JOBQUEUE_[A-Z0-9_]+_)\*", text))
     assert [x for x in families if unknown({f"{x}ANY"}) and not any(name.startswith(x) for name in known)] == []
 
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.native.schemas import JobQuery, JobRequest
+from api.native.job_query_schemas import JobQuery
+from api.native.job_request_schemas import JobRequest
 from jobqueue.operations.registry import Registry
 from jobqueue.schema_fast_path import SchemaFastPath
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from jobqueue.errors import InvalidSettings
-from jobqueue.settings import Settings, env_name, local_hostname, parse_labels
+from jobqueue.setting_checks import parse_labels
+from jobqueue.settings import Settings, env_name, local_hostname
 
 
 def settings(tmp_path: Path, **environ: str) -> Settings:
@@ -81,6 +82,14 @@ def test_every_field_has_its_name_in_the_environment(tmp_path: Path) -> None:
         "max_packages_bytes": "4000",
         "package_ttl_seconds": "90",
         "max_unpacked_bytes": "5000",
+        "s3_bucket": "jobs",
+        "s3_endpoint": "https://s3.example.org:9000/",
+        "s3_region": "eu-central-1",
+        "s3_prefix": "a/b/",
+        "s3_credentials": str(tmp_path / "s3.ini"),
+        "s3_min_bytes": "6000",
+        "s3_address_seconds": "600",
+        "max_object_bytes": "7000",
         "data_dir": str(tmp_path / "collections"),
         "api_secret": "a" * 32,
         "jwt_secret": "b" * 32,
@@ -164,6 +173,11 @@ def test_every_field_has_its_name_in_the_environment(tmp_path: Path) -> None:
         "max_packages_bytes": 4000,
         "package_ttl_seconds": 90,
         "max_unpacked_bytes": 5000,
+        "s3_endpoint": "https://s3.example.org:9000",
+        "s3_credentials": tmp_path / "s3.ini",
+        "s3_min_bytes": 6000,
+        "s3_address_seconds": 600,
+        "max_object_bytes": 7000,
         "data_dir": tmp_path / "collections",
         "jwt_public_key": tmp_path / "issuer.pem",
         "oidc_scopes": ("openid", "profile"),

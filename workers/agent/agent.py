@@ -29,6 +29,7 @@ from workers.agent.consumer.rejected_messages import RejectedMessages
 from workers.agent.consumer.steps import presence_step
 from workers.agent.consumer.worker import AgentWorker
 from workers.agent.execution.agent_ledger import AgentLedger
+from workers.agent.execution.bucket_download import BucketDownload
 from workers.agent.execution.deployments import HostDeploymentLog
 from workers.agent.execution.executor import Executor
 from workers.agent.execution.leases import LeaseKeeper
@@ -76,7 +77,11 @@ class Agent:
 
         # execution
         packages = PackageCache(
-            ledger.packages, settings.cache_dir / "packages", settings.max_cached_packages_bytes, self._closing
+            ledger.packages,
+            settings.cache_dir / "packages",
+            settings.max_cached_packages_bytes,
+            self._closing,
+            BucketDownload(ledger.bucket_contents, keys, self._closing),
         )
         self._pump = OutputPump(ledger.output, settings.max_log_bytes)
         agent_ledger = AgentLedger(ledger.executions, identity, settings.hostname, self._closing)
@@ -92,7 +97,7 @@ class Agent:
         # message consumption
         queues = agent_queues(ledger.keys, settings.hostname)
         self._intake = Intake([queue.name for queue in queues])
-        self._watchdog = ConsumerWatchdog(self._running, ledger.agents.beat_seconds, self._on_deaf)
+        self._watchdog = ConsumerWatchdog(self._running, ledger.agents.beat_seconds, self._on_stalled)
         self._rejected = RejectedMessages(ledger.executions, settings.hostname)
         app = make_agent_app(settings, queues, executor, self._closing)
         message_filter = make_message_filter(app, settings, queues, self._rejected)
@@ -141,7 +146,7 @@ class Agent:
         self._intake.set_state(state)
         self._watchdog.look(state)
 
-    def _on_deaf(self) -> None:
+    def _on_stalled(self) -> None:
         """End the process: the consumer's event loop may hang. No execution is in progress, so no work is lost."""
         self._presence.not_reading()
         logging.shutdown()

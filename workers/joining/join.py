@@ -18,6 +18,7 @@ from urllib.parse import quote
 from jobqueue.env_file import env_text, read_env_file
 from jobqueue.errors import Conflict, InvalidInput, JobQueueError
 from jobqueue.model.timestamps import to_iso
+from jobqueue.plain_text import decoded
 from jobqueue.settings import Settings, check_allowed, env_name, local_hostname
 from jobqueue.trust.signing.bundle import LARGEST, Bundle
 from workers.joining.agent_paths import AgentPaths
@@ -58,9 +59,9 @@ def join(request: JoinRequest, say: Say) -> None:
 
     Nothing is written before every check has passed. Raises ``JobQueueError``.
     """
-    text = read_bundle_file(request.file)
-    _require_digest(text, request.sha256)
-    bundle = Bundle.parse(text.decode("utf-8", "replace"))
+    content = read_bundle_file(request.file)
+    _require_digest(content, request.sha256)
+    bundle = Bundle.parse(_text(content))
     _require_time(bundle)
     _require_hostname(bundle, request.hostname)
     check_allowed(request.allow or bundle.allow)
@@ -90,8 +91,15 @@ def read_bundle_file(path: Path) -> bytes:
         raise InvalidInput(f"The bundle {path} cannot be read: {error.strerror}.") from error
 
 
-def _require_digest(text: bytes, expected: str | None) -> None:
-    digest = hashlib.sha256(text).hexdigest()
+def _text(content: bytes) -> str:
+    try:
+        return decoded(content)  # a shell of Windows writes UTF-16
+    except UnicodeError:
+        return content.decode("utf-8", "replace")
+
+
+def _require_digest(content: bytes, expected: str | None) -> None:
+    digest = hashlib.sha256(content).hexdigest()
     if expected is not None and digest != expected.strip().lower():
         raise InvalidInput(f"The SHA-256 of the bundle is {digest}, not {expected[:80]!r}. Transfer it again.")
 

@@ -60,8 +60,8 @@ class Shape:
 
     def needs_texts(self) -> bool:
         """Whether only texts keep the single values as they are, of the field or of its list."""
-        held = self.items if "list" in self.kinds else self
-        return held is not None and held.kinds.keys() <= kinds.SINGLE and kinds.type_of(held.kinds) is None
+        values = self.items if "list" in self.kinds else self
+        return values is not None and values.kinds.keys() <= kinds.SINGLE and kinds.type_of(values.kinds) is None
 
     def type(self, path: str) -> str:
         """The type of a column. Raises ``ValueError`` if inner values have types that no column can hold."""

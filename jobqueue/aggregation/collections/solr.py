@@ -39,8 +39,10 @@ class Responses:
         """Warnings about a file whose rows are valid."""
         if self._found is None or self._found <= self._documents:
             return []
-        held = f"{self._documents} of the {self._found} documents that the query found"
-        return [f"The Solr response has {held}; only these are loaded (rows and start, or cursorMark, get the others)."]
+        share = f"{self._documents} of the {self._found} documents that the query found"
+        return [
+            f"The Solr response has {share}; only these are loaded (rows and start, or cursorMark, get the others)."
+        ]
 
     def _documents_of(self, value: Any, number: int) -> list[Any] | None:
         """The documents of a response; None if the value is not one."""

@@ -77,16 +77,16 @@ def _grouped_names(node: exp.Select) -> set[str]:
 
 
 def _check_columns(tree: exp.Expr, allowed: set[str]) -> None:
-    for found in tree.walk(prune=_has_own_rows):
-        if not isinstance(found, (exp.Column, exp.Star)) or _has_own_rows(found) or found.name.lower() in allowed:
+    for column in tree.walk(prune=_has_own_rows):
+        if not isinstance(column, (exp.Column, exp.Star)) or _has_own_rows(column) or column.name.lower() in allowed:
             continue
-        if found.is_star:
-            raise refuse(found, "* is not allowed beside an aggregate; list the columns")
-        name = found.sql("spark")[:80]
+        if column.is_star:
+            raise refuse(column, "* is not allowed beside an aggregate; list the columns")
+        name = column.sql("spark")[:80]
         message = (
             f"the column {name} is neither in GROUP BY nor inside an aggregate; add it to GROUP BY, or use max({name})"
         )
-        raise refuse(found, message)
+        raise refuse(column, message)
 
 
 def _has_own_rows(node: exp.Expr) -> bool:

@@ -92,7 +92,7 @@ class Calls:
         """An expression as an argument of a kind, as the table of functions names them."""
         value = accept(self._typed(node), parameter)
         if value is None:
-            raise refuse(node, f"{node.sql('spark')[:80]!r} cannot be used as {parameter}; use CAST")
+            raise refuse(node, f"{node.sql('spark')[:80]!r} cannot be used as {parameter.lstrip('=')}; use CAST")
         return value
 
     def value(self, node: exp.Expr) -> Typed:
@@ -326,6 +326,8 @@ def accept(value: Typed, parameter: str) -> Typed | None:
         return value if _is_exactly(value, parameter[1:]) else None
     if parameter == "any":
         return value
+    if parameter == "item":
+        return None if kind == NULL else value
     if kind == NULL and parameter in (*_KINDS, "text", "value"):
         return cast(value, _KINDS.get(parameter, STRING)) if parameter != "value" else value
     if kind == ANY:
@@ -365,10 +367,7 @@ def _arguments(function: Function, values: Sequence[Typed]) -> list[Typed] | Non
     parameters = list(function.parameters)
     if function.repeats:
         parameters += parameters[-1:] * (len(values) - len(parameters))
-        if len(values) < len(function.parameters) - (1 if len(function.parameters) > 1 else 0):
-            return None
-        parameters = parameters[: len(values)]
-    if len(parameters) != len(values) or (not values and function.repeats):
+    if len(parameters) != len(values):
         return None
     accepted = [accept(value, parameter) for value, parameter in zip(values, parameters, strict=True)]
     return None if None in accepted else [value for value in accepted if value is not None]
@@ -387,7 +386,7 @@ def _written(function: Function, accepted: list[Typed]) -> Typed:
         ]
         if result == "common":
             result = kind
-    if "element" in function.parameters:
+    if function.parameters[1:] in (("element",), ("item",)):
         accepted = _with_element(accepted)
     if result == "first":
         result = accepted[0].type

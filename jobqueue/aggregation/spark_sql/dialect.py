@@ -19,7 +19,7 @@ class SparkAsWritten(Spark):
         NO_PAREN_FUNCTION_PARSERS: ClassVar[Any] = {
             name: parser
             for name, parser in _SparkParser.NO_PAREN_FUNCTION_PARSERS.items()
-            if name in ("ANY", "CASE", "TRANSFORM")
+            if name in ("CASE", "TRANSFORM")
         }
         FUNCTION_PARSERS: ClassVar[Any] = {
             name: parser

@@ -11,7 +11,6 @@ from sqlglot import exp
 from jobqueue.aggregation.spark_sql import operators
 from jobqueue.aggregation.spark_sql.calls import Calls
 from jobqueue.aggregation.spark_sql.casts import cast, literal_number
-from jobqueue.aggregation.spark_sql.dialect import call
 from jobqueue.aggregation.spark_sql.patterns import check_like, quote
 from jobqueue.aggregation.spark_sql.scope import Scope
 from jobqueue.aggregation.spark_sql.typed import Typed, refuse
@@ -106,7 +105,6 @@ class Expressions:
             exp.IgnoreNulls: self.calls.ignores_nulls,
             exp.Bracket: self._item,
             exp.Concat: self._adjacent,
-            exp.Any: lambda node: self.calls.call(call("any", node.this.unnest())),
         }
 
     def typed(self, node: exp.Expr) -> Typed:
@@ -203,6 +201,12 @@ class Expressions:
         value = self.typed(node.this)
         query = node.args.get("query")
         if query is not None:
+            if not _is_condition(node):
+                raise refuse(
+                    node,
+                    "IN (SELECT ...) is allowed only as a condition of WHERE, HAVING or an inner JOIN, alone or within "
+                    "AND and OR; elsewhere Spark gives FALSE instead of NULL. Use EXISTS or a LEFT JOIN",
+                )
             sql, types = self._subquery(query, self.scope)
             if len(types) != 1 or (types[0] != value.type and ANY not in (types[0], value.type)):
                 raise refuse(node, f"IN (SELECT ...) must give one column of the type {value.type}; use CAST")
@@ -293,6 +297,18 @@ class Expressions:
             raise refuse(node, "[...] takes an integer")
         element = value.type.element or ANY
         return Typed(f"CASE WHEN {index.sql} >= 0 THEN {value.sql}[CAST({index.sql} AS BIGINT) + 1] END", element)
+
+
+def _is_condition(node: exp.In) -> bool:
+    """Whether only a row's fate depends on it, so that NULL and false are one."""
+    within = node.parent
+    while isinstance(within, exp.Paren):
+        within = within.parent
+    if isinstance(within, exp.Not):
+        within = within.parent
+    while isinstance(within, (exp.Paren, exp.And, exp.Or)):
+        within = within.parent
+    return isinstance(within, (exp.Where, exp.Having)) or (isinstance(within, exp.Join) and not within.side)
 
 
 #: Parts that a node may have, where sqlglot knows more of them.

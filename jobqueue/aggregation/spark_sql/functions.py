@@ -1,8 +1,9 @@
 """The table of functions that are proved equal to Spark's. All others are refused.
 
 A parameter is a kind: ``text``, ``int``, ``whole`` (any integer), ``double``, ``date``, ``time``, ``flag``, ``value``
-(any type that can be compared), ``array``; ``=INT``: this type only; ``=text``: a literal. A result is a type,
-``first`` (the type of the first argument), ``common`` (that of all of them) or ``element`` (that of the array's items).
+(any type that can be compared), ``array``, ``element`` (of the array before it), ``item`` (the same, not NULL);
+``=INT``: this type only; ``=text``: a literal. A result is a type, ``first`` (the type of the first argument),
+``common`` (that of all of them) or ``element`` (that of the array's items).
 """
 
 from __future__ import annotations
@@ -36,10 +37,10 @@ _WITHIN_ONE = f"CASE WHEN abs({{0}}) > 1 THEN {_NAN} ELSE %s({{0}}) END"
 
 FUNCTIONS: dict[str, tuple[Function, ...]] = {
     # conditions
-    "coalesce": (_f("value value", "common", "coalesce({all})", True),),
+    "coalesce": (_f("value", "common", "coalesce({all})", True),),
+    "nvl": (_f("value value", "common", "coalesce({all})"),),
     "if": (_f("flag value value", "common", "CASE WHEN {0} THEN {1} ELSE {2} END"),),
     "nvl2": (_f("any value value", "common", "CASE WHEN {0} IS NOT NULL THEN {1} ELSE {2} END"),),
-    "nullif": (_f("value value", "first", "nullif({0}, {1})"),),
     "greatest": (_f("value value", "common", "greatest({all})", True),),
     "least": (_f("value value", "common", "least({all})", True),),
     "isnull": (_f("any", BOOLEAN, "({0} IS NULL)"),),
@@ -50,14 +51,18 @@ FUNCTIONS: dict[str, tuple[Function, ...]] = {
     "abs": (
         _f("=INT", INT, "spark_int(abs(CAST({0} AS HUGEINT)))"),
         _f("=BIGINT", BIGINT, "spark_long(abs(CAST({0} AS HUGEINT)))"),
+        _f("=SMALLINT", "first", "CASE WHEN {0} = -32768 THEN {0} ELSE abs({0}) END"),
+        _f("=TINYINT", "first", "CASE WHEN {0} = -128 THEN {0} ELSE abs({0}) END"),
         _f("=DECIMAL", "first", "abs({0})"),
         _f("double", DOUBLE, "abs({0})"),
     ),
     "ceil": (_f("whole", BIGINT, "{0}"), _f("=DOUBLE", BIGINT, "spark_double_to_long(ceil({0}))")),
     "floor": (_f("whole", BIGINT, "{0}"), _f("=DOUBLE", BIGINT, "spark_double_to_long(floor({0}))")),
     "pmod": (
-        _f("=INT =INT", INT, "CAST(spark_pmod({0}, {1}) AS INTEGER)"),
-        _f("whole whole", BIGINT, "CAST(spark_pmod({0}, {1}) AS BIGINT)"),
+        _f("=INT int", INT, "CAST(spark_pmod_int({0}, {1}) AS INTEGER)"),
+        _f("int =INT", INT, "CAST(spark_pmod_int({0}, {1}) AS INTEGER)"),
+        _f("=BIGINT whole", BIGINT, "CAST(spark_pmod_long({0}, {1}) AS BIGINT)"),
+        _f("whole =BIGINT", BIGINT, "CAST(spark_pmod_long({0}, {1}) AS BIGINT)"),
     ),
     "sign": (_f("double", DOUBLE, "CASE WHEN isnan({0}) THEN {0} ELSE CAST(sign({0}) AS DOUBLE) END"),),
     "sqrt": (_f("double", DOUBLE, "CASE WHEN {0} < 0 THEN CAST('nan' AS DOUBLE) ELSE sqrt({0}) END"),),
@@ -65,7 +70,14 @@ FUNCTIONS: dict[str, tuple[Function, ...]] = {
     "ln": (_f("double", DOUBLE, _POSITIVE % "ln"),),
     "log10": (_f("double", DOUBLE, _POSITIVE % "log10"),),
     "log2": (_f("double", DOUBLE, _POSITIVE % "log2"),),
-    "pow": (_f("double double", DOUBLE, "pow({0}, {1})"),),
+    "pow": (  # C's gives 1 for powers of 1 and -1 that Java's has as NaN
+        _f(
+            "double double",
+            DOUBLE,
+            f"CASE WHEN {{0}} IS NOT NULL AND (isnan({{1}}) OR (abs({{0}}) = 1 AND isinf({{1}}))) THEN {_NAN}"
+            " ELSE pow({0}, {1}) END",
+        ),
+    ),
     "cbrt": (_f("double", DOUBLE, "cbrt({0})"),),
     "sin": (_f("double", DOUBLE, _FINITE % ("sin",)),),
     "cos": (_f("double", DOUBLE, _FINITE % ("cos",)),),
@@ -83,8 +95,12 @@ FUNCTIONS: dict[str, tuple[Function, ...]] = {
         _f("double double", DOUBLE, "CASE WHEN {0} > 0 AND {1} > 0 THEN ln({1}) / ln({0}) END"),
     ),
     "bit_count": (_f("whole", INT, "CAST(bit_count(CAST({0} AS BIGINT)) AS INTEGER)"),),
-    "nullifzero": (_f("whole", "first", "nullif({0}, 0)"), _f("double", DOUBLE, "nullif({0}, 0)")),
-    "zeroifnull": (_f("whole", "first", "coalesce({0}, 0)"), _f("=DOUBLE", DOUBLE, "coalesce({0}, 0)")),
+    "nullifzero": (_f("whole", "first", "nullif({0}, 0)"), _f("=DOUBLE", DOUBLE, "nullif({0}, 0)")),
+    "zeroifnull": (
+        _f("int", INT, "coalesce({0}, 0)"),
+        _f("=BIGINT", BIGINT, "coalesce({0}, 0)"),
+        _f("=DOUBLE", DOUBLE, "coalesce({0}, 0)"),
+    ),
     "equal_null": (_f("value value", BOOLEAN, "({0} IS NOT DISTINCT FROM {1})"),),
     # texts
     "initcap": (_f("text", STRING, "spark_initcap({0})"),),
@@ -101,7 +117,7 @@ FUNCTIONS: dict[str, tuple[Function, ...]] = {
             " ELSE split_part({0}, {1}, {2}) END",
         ),
     ),
-    "sha1": (_f("text", STRING, "sha1({0})"),),
+    "sha1": (_f("=STRING", STRING, "sha1({0})"),),
     "hex": (_f("whole", STRING, "hex(CAST({0} AS BIGINT))"), _f("=STRING", STRING, "hex(encode({0}))")),
     "length": (_f("text", INT, "CAST(length({0}) AS INTEGER)"),),
     "substring": (
@@ -143,12 +159,12 @@ FUNCTIONS: dict[str, tuple[Function, ...]] = {
             "CASE WHEN {0} = '' THEN CASE WHEN {1} IS NOT NULL THEN 1 END ELSE CAST(instr({1}, {0}) AS INTEGER) END",
         ),
     ),
-    "substring_index": (_f("text text int", STRING, "spark_substring_index({0}, {1}, {2})"),),
+    "substring_index": (_f("text =text int", STRING, "spark_substring_index({0}, {1}, {2})"),),
     "startswith": (_f("text text", BOOLEAN, "starts_with({0}, {1})"),),
     "endswith": (_f("text text", BOOLEAN, "suffix({0}, {1})"),),
     "contains": (_f("text text", BOOLEAN, "contains({0}, {1})"),),
     "ascii": (_f("text", INT, "CASE WHEN {0} = '' THEN 0 ELSE ascii({0}) END"),),
-    "md5": (_f("text", STRING, "md5({0})"),),
+    "md5": (_f("=STRING", STRING, "md5({0})"),),
     # dates and times
     "year": (_f("date", INT, "CAST(year({0}) AS INTEGER)"),),
     "quarter": (_f("date", INT, "CAST(quarter({0}) AS INTEGER)"),),
@@ -166,10 +182,10 @@ FUNCTIONS: dict[str, tuple[Function, ...]] = {
     "datediff": (_f("date date", INT, "CAST({0} - {1} AS INTEGER)"),),
     "add_months": (_f("date int", DATE, "spark_add_months({0}, {1})"),),
     "last_day": (_f("date", DATE, "spark_last_day({0})"),),
-    "unix_seconds": (_f("time", BIGINT, "spark_seconds({0})"),),
-    "unix_millis": (_f("time", BIGINT, "spark_millis({0})"),),
-    "unix_micros": (_f("time", BIGINT, "epoch_us({0})"),),
-    "unix_date": (_f("date", INT, "CAST({0} - DATE '1970-01-01' AS INTEGER)"),),
+    "unix_seconds": (_f("=TIMESTAMP", BIGINT, "spark_seconds({0})"),),
+    "unix_millis": (_f("=TIMESTAMP", BIGINT, "spark_millis({0})"),),
+    "unix_micros": (_f("=TIMESTAMP", BIGINT, "epoch_us({0})"),),
+    "unix_date": (_f("=DATE", INT, "CAST({0} - DATE '1970-01-01' AS INTEGER)"),),
     "make_date": (
         _f(
             "int int int",
@@ -194,7 +210,7 @@ FUNCTIONS: dict[str, tuple[Function, ...]] = {
     "array_size": (_f("array", INT, "CAST(len({0}) AS INTEGER)"),),
     "array_contains": (
         _f(
-            "array element",
+            "array item",
             BOOLEAN,
             "CASE WHEN {0} IS NULL OR {1} IS NULL THEN NULL WHEN list_contains({0}, {1})"
             " THEN true WHEN len({0}) > list_count({0}) THEN NULL ELSE false END",
@@ -223,7 +239,7 @@ FUNCTIONS: dict[str, tuple[Function, ...]] = {
     "array_append": (_f("array element", "first", "CASE WHEN {0} IS NOT NULL THEN list_append({0}, {1}) END"),),
     "array_prepend": (_f("array element", "first", "CASE WHEN {0} IS NOT NULL THEN list_prepend({1}, {0}) END"),),
     "array_repeat": (
-        _f("value int", "array", "CASE WHEN {1} IS NOT NULL THEN [{0} FOR place IN range(greatest({1}, 0))] END"),
+        _f("value =INT", "array", "CASE WHEN {1} IS NOT NULL THEN [{0} FOR place IN range(greatest({1}, 0))] END"),
     ),
     "array_sort": (_f("array", "first", "list_sort({0}, 'ASC', 'NULLS LAST')"),),
     "element_at": (
@@ -237,8 +253,7 @@ FUNCTIONS: dict[str, tuple[Function, ...]] = {
 
 #: Other names of the same function.
 SYNONYMS = {
-    "ifnull": "coalesce",
-    "nvl": "coalesce",
+    "ifnull": "nvl",
     "ceiling": "ceil",
     "mod": "%",
     "signum": "sign",
@@ -345,6 +360,7 @@ RANKS: dict[str, tuple[SparkType, str]] = {
 }
 #: Functions that the code handles by name, since they read a pattern, a unit or another literal.
 SPECIAL = (
+    "nullif",
     "round",
     "trunc",
     "date_trunc",

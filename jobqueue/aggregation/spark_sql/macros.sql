@@ -7,8 +7,13 @@ CREATE MACRO spark_byte(x) AS CAST(((CAST(x AS HUGEINT) + 128) & 255) - 128 AS T
 CREATE MACRO spark_remainder(a, b) AS
   CASE WHEN b = 0 THEN NULL ELSE CAST(a AS HUGEINT) % CAST(nullif(b, 0) AS HUGEINT) END;
 CREATE MACRO spark_div(a, b) AS spark_long(CAST(a AS HUGEINT) // CAST(nullif(b, 0) AS HUGEINT));
-CREATE MACRO spark_pmod(a, b) AS
-  CASE WHEN spark_remainder(a, b) < 0 THEN spark_remainder(spark_remainder(a, b) + b, b) ELSE spark_remainder(a, b) END;
+-- the sum in between overflows for large negative divisors
+CREATE MACRO spark_pmod_int(a, b) AS
+  CASE WHEN spark_remainder(a, b) < 0 THEN spark_remainder(spark_int(spark_remainder(a, b) + b), b)
+  ELSE spark_remainder(a, b) END;
+CREATE MACRO spark_pmod_long(a, b) AS
+  CASE WHEN spark_remainder(a, b) < 0 THEN spark_remainder(spark_long(spark_remainder(a, b) + b), b)
+  ELSE spark_remainder(a, b) END;
 CREATE MACRO spark_divide(a, b) AS CAST(a AS DOUBLE) / nullif(CAST(b AS DOUBLE), 0);
 -- a quotient of whole numbers, rounded half away from zero
 CREATE MACRO spark_half_up(a, b) AS

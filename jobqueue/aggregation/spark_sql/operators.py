@@ -108,7 +108,7 @@ def arithmetic(kind: type[exp.Expr], first: Typed, second: Typed) -> Typed:
     # a text counts as a DOUBLE, NULL as what is on the other side
     first, second = (cast(value, DOUBLE) if value.type == STRING else value for value in (first, second))
     if first.type == NULL:
-        first = cast(first, second.type if second.type != NULL else DOUBLE)
+        first = cast(first, DOUBLE if second.type == NULL or sign == "/" else second.type)
     if second.type == NULL:
         second = cast(second, first.type)
     if first.type == DATE and second.type.name in ("INT", "SMALLINT", "TINYINT") and sign in "+-":

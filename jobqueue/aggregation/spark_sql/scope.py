@@ -61,7 +61,14 @@ class Scope:
         if candidates:
             relation, column = (closed or candidates)[0]
             return Typed(f"{identifier(relation.alias)}.{identifier(column.name)}", column.type, name=column.name)
-        return None if self.parent is None else self.parent.column(name, table)
+        if self.parent is None:
+            return None
+        if table and any(not relation.open and relation.find(table) for relation in self.relations):
+            raise InvalidInput(
+                f"{table}.{name}: {table} is a column of the inner SELECT, in which Spark looks for a field {name}; "
+                f"give the outer {table} another name with AS"
+            )
+        return self.parent.column(name, table)
 
     def names(self) -> Sequence[str]:
         """All names, for an error."""

@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from jobqueue.aggregation.spark_sql.casts import cast
 from jobqueue.aggregation.spark_sql.functions import TIME_UNITS, UNITS
-from jobqueue.aggregation.spark_sql.operators import common_of
+from jobqueue.aggregation.spark_sql.operators import common_of, comparable
 from jobqueue.aggregation.spark_sql.patterns import date_format, groups, parsed_time, quote, regex, replacement
 from jobqueue.aggregation.spark_sql.typed import Typed
 from jobqueue.aggregation.spark_sql.types import (
@@ -208,7 +208,7 @@ def _sha2(calls: Calls, arguments: Arguments) -> Typed:
     _count(arguments, 2, 2, "a text and 256")
     if calls.number(arguments[1], "sha2: the number of bits") not in (0, 256):
         raise InvalidInput("sha2: the number of bits must be 256")
-    return Typed(f"sha256({calls.argument(arguments[0], 'text').sql})", STRING)
+    return Typed(f"sha256({calls.argument(arguments[0], '=STRING').sql})", STRING)
 
 
 def _date_part(calls: Calls, arguments: Arguments) -> Typed:
@@ -234,6 +234,7 @@ def _to_date(calls: Calls, arguments: Arguments) -> Typed:
     _count(arguments, 1, 2, "a date and a format")
     if arguments[1:] and calls.value(arguments[0]).type in (STRING, ANY):
         return Typed(f"CAST({_parsed(calls, arguments, 'to_date')} AS DATE)", DATE)
+    _check_format(calls, arguments, "to_date")
     return calls.argument(arguments[0], "date")
 
 
@@ -241,6 +242,7 @@ def _to_timestamp(calls: Calls, arguments: Arguments) -> Typed:
     _count(arguments, 1, 2, "a time and a format")
     if arguments[1:] and calls.value(arguments[0]).type in (STRING, ANY):
         return Typed(_parsed(calls, arguments, "to_timestamp"), TIMESTAMP)
+    _check_format(calls, arguments, "to_timestamp")
     return calls.argument(arguments[0], "time")
 
 
@@ -249,6 +251,7 @@ def _unix_timestamp(calls: Calls, arguments: Arguments) -> Typed:
     if not arguments:
         return Typed("spark_seconds(CAST(now() AS TIMESTAMP))", BIGINT)
     value = calls.value(arguments[0])
+    _check_format(calls, arguments, "unix_timestamp")
     if value.type == DATE:
         return Typed(f"spark_seconds({value.sql})", BIGINT)
     if value.type == STRING:
@@ -256,6 +259,12 @@ def _unix_timestamp(calls: Calls, arguments: Arguments) -> Typed:
     if value.type not in (TIMESTAMP, ANY):
         raise InvalidInput(f"unix_timestamp({value.type}) is not proved equal to Spark's; use CAST")
     return Typed(f"spark_whole_seconds({value.sql})", BIGINT)
+
+
+def _check_format(calls: Calls, arguments: Arguments, name: str) -> None:
+    """A format beside a date or time has no effect, but it must be a text."""
+    if arguments[1:]:
+        calls.literal(arguments[1], f"{name}: the format")
 
 
 def _parsed(calls: Calls, arguments: Arguments, name: str) -> str:
@@ -269,6 +278,13 @@ def _cast_to(kind: SparkType) -> Callable[[Calls, Arguments], Typed]:
         return cast(calls.value(arguments[0]), kind)
 
     return written
+
+
+def _nullif(calls: Calls, arguments: Arguments) -> Typed:
+    _count(arguments, 2, 2, "two values")
+    value = calls.value(arguments[0])
+    first, second = comparable(value, calls.value(arguments[1]))
+    return Typed(f"CASE WHEN {first.sql} = {second.sql} THEN NULL ELSE {value.sql} END", value.type)
 
 
 def _array(calls: Calls, arguments: Arguments) -> Typed:
@@ -331,6 +347,7 @@ HANDLERS: dict[str, Callable[[Calls, Arguments], Typed]] = {
     "regexp_count": _regexp_count,
     "regexp_extract_all": _regexp_extract_all,
     "regexp_substr": _regexp_substr,
+    "nullif": _nullif,
     "decimal": _cast_to(decimal(10, 0)),
     **{
         kind.name.lower(): _cast_to(kind)

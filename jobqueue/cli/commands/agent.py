@@ -48,13 +48,15 @@ agent.add_command(joining.join)
 
 
 @agent.command("list")
-@click.option("--label", "labels", metavar="KEY:VALUE", multiple=True, help="Agents with this label; all, if several.")
+@click.option(
+    "--label", "labels", metavar="KEY:VALUE", multiple=True, help="Only agents with this label, or with all of several."
+)
 @click.option("--state", metavar="STATE[,STATE...]", help=f"Agents in one of these states: {', '.join(_STATES)}.")
 @click.option("--hostname", metavar="PATTERN", help="Agents with this hostname; * stands for any characters.")
 @click.option("--limit", type=click.IntRange(1, MAX_LIMIT), help=f"Maximum number of agents; default {DEFAULT_LIMIT}.")
 @click.option("--cursor", help="The next_cursor of the previous page.")
 @click.option("--all", "everything", is_flag=True, help="All matching agents instead of one page.")
-@click.option("--view", type=click.Choice(["full", "summary"]), help="With --json: how much of each agent.")
+@click.option("--view", type=click.Choice(["full", "summary"]), help="With --json: how much detail of each agent.")
 @sort_option(AGENTS, "by hostname")
 @json_option
 def list_agents(

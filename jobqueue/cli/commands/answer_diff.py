@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from jobqueue.cli.candidates import hostnames_like, job_ids_like
+from jobqueue.cli.candidates import hostnames_like
 from jobqueue.cli.connection import connect
 from jobqueue.cli.job_ids import job_id_of
-from jobqueue.cli.parameters import json_option
+from jobqueue.cli.parameters import job_id_argument, json_option
 from jobqueue.cli.views.diff_view import show_diff
 from jobqueue.cli.views.execution_view import merged
 from jobqueue.cli.views.output import screen
@@ -23,15 +23,15 @@ _BOTH = 2
 
 
 @click.command()
-@click.argument("job_id", metavar="ID", shell_complete=job_ids_like)
+@job_id_argument
 @click.argument("hosts", metavar="[HOST HOST]", nargs=-1, shell_complete=hostnames_like)
 @json_option
 def diff(job_id: str, hosts: Sequence[str], as_json: bool) -> None:
     """Compare the answers of two hosts to a job, line by line.
 
-    Without hosts, two groups of equal answers: the first one, which failed if any has, and the largest of the others.
-    Lines of the first answer only begin with -, those of the second only with +. Fields that differ in every run, such
-    as duration_ms, are not compared.
+    Without hosts, it compares the first group of equal answers (a failed one, if any host failed) with the largest
+    other group. Lines that only the first answer has begin with -, those that only the second has with +. Fields that
+    differ in every run, such as duration_ms, are not compared.
     """
     if len(hosts) not in (0, _BOTH):
         raise click.UsageError("Give two hosts, or none to compare the answers of two groups.")

@@ -33,7 +33,9 @@ def audit() -> None:
 
 
 @audit.command("list")
-@click.option("--limit", type=click.IntRange(1, _PAGE), default=50, show_default=True, help="The most entries.")
+@click.option(
+    "--limit", type=click.IntRange(1, _PAGE), default=50, show_default=True, help="Maximum number of entries."
+)
 @click.option("--who", metavar="NAME", help="Only actions of this principal.")
 @json_option
 def list_entries(limit: int, who: str | None, as_json: bool) -> None:
@@ -62,7 +64,9 @@ def verify(as_json: bool) -> None:
 
 
 @audit.command()
-@click.option("--output", type=click.File("w", encoding="utf-8"), default="-", help="File to write; default: output.")
+@click.option(
+    "--output", type=click.File("w", encoding="utf-8"), default="-", help="File to write; default: standard output."
+)
 def export(output: TextIO) -> None:
     """Write all entries as JSON lines, oldest first."""
     last = 0

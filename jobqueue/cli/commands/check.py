@@ -6,7 +6,7 @@ import json
 
 import click
 
-from jobqueue.cli.parameters import json_option
+from jobqueue.cli.parameters import local_json_option
 from jobqueue.errors import InvalidSettings
 from jobqueue.settings import Settings
 from jobqueue.standalone.inspection import CheckResult, Finding, inspect
@@ -15,7 +15,7 @@ _COLOURS = {CheckResult.OK: "green", CheckResult.WARNING: "yellow", CheckResult.
 
 
 @click.command()
-@json_option
+@local_json_option
 @click.pass_context
 def check(context: click.Context, as_json: bool) -> None:
     """Validate the configuration and the connection to Redis; start nothing. Exit code: 0 valid, 2 not valid."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
-from jobqueue.cli.parameters import json_option
+from jobqueue.cli.parameters import local_json_option
 from jobqueue.cli.views.output import Column, screen
 from jobqueue.client.address import check_url
 from jobqueue.client.contexts import Context, Contexts, check_command, check_name
@@ -49,8 +49,8 @@ def context() -> None:
     jobqueue context use prod
     jobqueue --context prod job list
 
-    Options win over the environment (JOBQUEUE_URL, JOBQUEUE_TOKEN), that over the context, and that over what
-    'jobqueue up' left on this machine.
+    Options take precedence over the environment (JOBQUEUE_URL, JOBQUEUE_TOKEN), the environment over the context, and
+    the context over the 'jobqueue up' of this machine.
     """
 
 
@@ -58,8 +58,10 @@ def context() -> None:
 @click.argument("name")
 @click.option("--url", required=True, help="Address of the API.")
 @click.option("--token-file", type=_file, help="File with the token. It is read for each command, and not copied.")
-@click.option("--token-command", metavar="COMMAND", help="Program, with arguments, that prints the token. No shell.")
-@click.option("--ca", type=_file, help="PEM file of the authority that the API's certificate is from.")
+@click.option(
+    "--token-command", metavar="COMMAND", help="Program, with arguments, that prints the token; run without a shell."
+)
+@click.option("--ca", type=_file, help="PEM file of the authority that issued the API's certificate.")
 @click.option("--use", is_flag=True, help="Make it the current one.")
 @click.option("--replace", is_flag=True, help="Replace a context of this name.")
 def add(
@@ -97,7 +99,7 @@ def use(name: str | None, is_none: bool) -> None:
 
 
 @context.command("list")
-@json_option
+@local_json_option
 def list_contexts(as_json: bool) -> None:
     """List the contexts. The current one is marked."""
     contexts = Contexts.load()
@@ -117,7 +119,7 @@ def list_contexts(as_json: bool) -> None:
 
 @context.command()
 @click.argument("name", required=False, shell_complete=_names)
-@json_option
+@local_json_option
 def show(name: str | None, as_json: bool) -> None:
     """Show a context, by default the current one. Tokens are not shown."""
     contexts = Contexts.load()

@@ -66,7 +66,7 @@ _STORY = "command.exec.execute"
 def demo(context: click.Context, logs: bool) -> None:
     """Start everything on free ports, run real jobs on three agents, show their answers, stop everything.
 
-    Needs and changes nothing on this machine; JOBQUEUE_* settings are left aside.
+    Needs no Redis and changes nothing on this machine; JOBQUEUE_* settings are ignored.
     """
     require("jobqueue demo", "api", install="all")
     with Stopping() as stopping, tempfile.TemporaryDirectory(prefix="jobqueue-demo-") as directory:

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from jobqueue.cli.parameters import json_option
-from jobqueue.errors import InvalidSettings, LedgerUnavailable
+from jobqueue.cli.parameters import local_json_option
+from jobqueue.errors import BucketUnavailable, InvalidSettings, LedgerUnavailable
 from jobqueue.settings import Settings
 
 _CANNOT = 2
@@ -18,17 +18,19 @@ _CANNOT = 2
 
 @click.command()
 @click.option("--repair", "repairs", is_flag=True, help="Repair the damage found; running work continues.")
-@json_option
+@local_json_option
 @click.pass_context
 def doctor(context: click.Context, repairs: bool, as_json: bool) -> None:
     """Check the whole ledger in Redis, and repair it.
+
+    With a bucket (JOBQUEUE_S3_BUCKET), content that is only there, or only known in Redis, is found as well.
 
     Needs the permissions of the Redis user jobqueue-doctor that `jobqueue redis acl` prints. Exit code 0: nothing is
     wrong, 1: damage was found (and repaired, with --repair), 2: the ledger could not be checked.
     """
     try:
         findings = _examine(repairs)
-    except (InvalidSettings, LedgerUnavailable) as error:
+    except (BucketUnavailable, InvalidSettings, LedgerUnavailable) as error:
         click.echo(f"The ledger could not be checked: {error.message}", err=True)
         context.exit(_CANNOT)
     if as_json:
@@ -47,6 +49,13 @@ def _examine(repairs: bool) -> list[Any]:
     settings = Settings.from_env()
     ledger = store.Ledger.open(settings)
     try:
-        return list(examination.Doctor(ledger, repairs=repairs, lease_seconds=settings.lease_seconds).run())
+        findings = list(examination.Doctor(ledger, repairs=repairs, lease_seconds=settings.lease_seconds).run())
+        return [*findings, *_of_bucket(settings, ledger, repairs)] if settings.s3_bucket else findings
     finally:
         ledger.close()
+
+
+def _of_bucket(settings: Settings, ledger: Any, repairs: bool) -> list[Any]:
+    buckets = importlib.import_module("jobqueue.services.bucket")
+    examination = importlib.import_module("jobqueue.services.bucket_doctor")
+    return list(examination.bucket_damage(ledger, buckets.Bucket.open(settings), repairs=repairs))

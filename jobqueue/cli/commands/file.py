@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from jobqueue.cli.candidates import targets_like
-from jobqueue.cli.commands.job import EXIT_JOB_FAILED, GOOD_STATUSES
 from jobqueue.cli.commands.run import run
 from jobqueue.cli.connection import EXIT_INTERRUPTED, ClientGroup, connect
+from jobqueue.cli.finishing import EXIT_JOB_FAILED, GOOD_STATUSES
 from jobqueue.cli.interrupt import settle_interrupted
 from jobqueue.cli.job_ids import job_id_of
 from jobqueue.cli.local_file import write_whole
@@ -40,8 +40,8 @@ def file() -> None:
 @file.command()
 @_name
 @click.argument("path", metavar="FILE", type=click.Path(allow_dash=True))
-@click.option("--template", is_flag=True, help="It is a Jinja2 template, rendered on each host.")
-@click.option("--force", is_flag=True, help="Make a new version also of the same content.")
+@click.option("--template", is_flag=True, help="The file is a Jinja2 template, rendered on each host.")
+@click.option("--force", is_flag=True, help="Store a new version even if the content is the same.")
 @json_option
 def put(name: str, path: str, *, template: bool, force: bool, as_json: bool) -> None:
     """Upload a local file (- reads standard input) as the newest version of an object.
@@ -82,13 +82,13 @@ def list_files(*, full: bool, as_json: bool) -> None:
 def show(name: str, *, as_json: bool) -> None:
     """Show an object with the versions that are kept, newest first."""
     with connect() as client:
-        found = client.files.get(name)
+        stored = client.files.get(name)
     out = screen()
     if as_json:
-        out.json(found)
+        out.json(stored)
         return
-    out.line(f"{one_line(found.get('name'))}  deployed at {found.get('deployments')} paths of hosts")
-    out.table(VERSIONS, [version_row(out, one) for one in found.get("versions", ())])
+    out.line(f"{one_line(stored.get('name'))}  deployed at {stored.get('deployments')} paths of hosts")
+    out.table(VERSIONS, [version_row(out, one) for one in stored.get("versions", ())])
 
 
 @file.command()
@@ -107,7 +107,7 @@ def get(name: str, version: int | None, output: str | None) -> None:
 
 @file.command()
 @_name
-@click.option("--force", is_flag=True, help="Also if it is deployed; deployed files stay.")
+@click.option("--force", is_flag=True, help="Delete it even if it is deployed; deployed files stay.")
 @yes_option
 def delete(name: str, *, force: bool, yes: bool) -> None:
     """Delete an object with all versions."""
@@ -123,12 +123,12 @@ def delete(name: str, *, force: bool, yes: bool) -> None:
 def stale(*, full: bool, as_json: bool) -> None:
     """List deployments that are older than their objects, by host and path."""
     with connect() as client:
-        found = list(client.files.stale())
+        deployments = list(client.files.stale())
     out = screen(full=full)
     if as_json:
-        out.json({"stale": found, "total": len(found)})
+        out.json({"stale": deployments, "total": len(deployments)})
         return
-    out.table(STALE, [stale_row(out, one) for one in found])
+    out.table(STALE, [stale_row(out, deployment) for deployment in deployments])
 
 
 @file.command(context_settings={"ignore_unknown_options": True})
@@ -142,10 +142,12 @@ def stale(*, full: bool, as_json: bool) -> None:
     "--var", "variables", type=data_pair, multiple=True, metavar="KEY=VALUE", help="A variable of a template."
 )
 @click.option(
-    "--validate", metavar="COMMAND", help="Check the new file, %s, before it is put in place: 'nginx -t -c %s'."
+    "--validate",
+    metavar="COMMAND",
+    help="Command that checks the new file (%s) before it is put in place: 'nginx -t -c %s'.",
 )
-@click.option("--backup", is_flag=True, help="Keep the file that is replaced beside it.")
-@click.option("--create-parents", is_flag=True, help="Make missing directories.")
+@click.option("--backup", is_flag=True, help="Keep the replaced file beside the new one.")
+@click.option("--create-parents", is_flag=True, help="Create missing directories.")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS OF jobqueue run]")
 @click.pass_context
 def deploy(context: click.Context, /, name: str, path: str, options: Sequence[str], **fields: Any) -> None:
@@ -169,11 +171,23 @@ def deploy(context: click.Context, /, name: str, path: str, options: Sequence[st
 
 @file.command()
 @click.argument("path")
-@click.option("--on", "targets", metavar="TARGET", multiple=True, required=True, shell_complete=targets_like)
+@click.option(
+    "--on",
+    "targets",
+    metavar="TARGET",
+    multiple=True,
+    required=True,
+    shell_complete=targets_like,
+    help="The hosts that send their files; may be repeated.",
+)
 @click.option("--output", "-o", type=click.Path(), metavar="FILE", required=True, help="The archive to write (.zip).")
 @click.option("--max-files", type=click.IntRange(1), help="A host with more files sends none. Default: 100.")
-@click.option("--max-bytes", type=click.IntRange(1), help="A host whose files have more bytes sends none: 16 MiB.")
-@click.option("--max-total-bytes", type=click.IntRange(1), help="Of all hosts, each an equal share: 256 MiB.")
+@click.option(
+    "--max-bytes", type=click.IntRange(1), help="A host whose files have more bytes sends none. Default: 16 MiB."
+)
+@click.option(
+    "--max-total-bytes", type=click.IntRange(1), help="Bytes of all hosts, which get equal shares. Default: 256 MiB."
+)
 @click.option("--timeout", type=duration, metavar="DURATION", help="Maximum run time on a host, such as 30s.")
 @click.option("--wait-timeout", type=duration, metavar="DURATION", help="Stop waiting after this time.")
 @json_option

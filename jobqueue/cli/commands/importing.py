@@ -99,7 +99,7 @@ def crontab(file: str, target: str, user_column: bool, agent_user: str, time_zon
 @click.option(
     "--on", "target", type=_not_empty, metavar="TARGET", help="Target of jobs that run on Rundeck's server itself."
 )
-@click.option("--tag-label", type=_label, metavar="KEY", help="The label that holds what Rundeck has as tags of nodes.")
+@click.option("--tag-label", type=_label, metavar="KEY", help="The label that holds the tags of Rundeck's nodes.")
 @click.option("--time-zone", metavar="ZONE", help="The zone of Rundeck's server, such as Europe/Berlin; default: UTC.")
 @_options
 def rundeck(file: str, target: str | None, tag_label: str | None, time_zone: str | None, **options: Any) -> None:

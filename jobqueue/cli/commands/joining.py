@@ -10,11 +10,9 @@ from typing import Any
 import click
 
 from jobqueue.cli.connection import LocalCommand, connect
-from jobqueue.cli.parameters import duration, json_option, pair
+from jobqueue.cli.parameters import TextFile, duration, json_option, pair
 from jobqueue.cli.views.output import screen
 from jobqueue.cli.views.text import one_line
-
-_URL_LIMIT = 65_536
 
 
 def _labels(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -28,12 +26,12 @@ def _labels(_context: click.Context, _option: click.Parameter, values: tuple[str
     "--allow",
     multiple=True,
     metavar="OPERATION",
-    help="An operation that the host is to allow, a pattern ('command.*'), or read-only (the default); repeatable.",
+    help="An operation that the host allows, a pattern ('command.*'), or read-only (the default); may be repeated.",
 )
 @click.option("--label", "labels", multiple=True, metavar="K=V", callback=_labels, help="A label; may be repeated.")
 @click.option(
     "--redis-url-file",
-    type=click.File("r", encoding="utf-8"),
+    type=TextFile(),
     metavar="FILE",
     help="Read the agent's address of Redis, with its user and password, from FILE. Default: a user is created.",
 )
@@ -44,7 +42,7 @@ def bundle(
     expires: float,
     allow: tuple[str, ...],
     labels: dict[str, str],
-    redis_url_file: Any,
+    redis_url_file: str | None,
     replace: bool,
     as_json: bool,
 ) -> None:
@@ -53,7 +51,7 @@ def bundle(
     Bring the file to the host and run there: jobqueue agent join web1.join. The file can be used once, by this host
     only. It holds a password and a token: transfer it over a secure channel, and delete it afterwards.
     """
-    url = redis_url_file.read(_URL_LIMIT).strip() if redis_url_file is not None else None
+    url = redis_url_file.strip() if redis_url_file is not None else None
     with connect() as client:
         answer = client.bundle(
             hostname,
@@ -96,7 +94,7 @@ def bundle(
 @click.option("--sha256", metavar="DIGEST", help="Refuse the file unless it has this digest.")
 @click.option("--replace", is_flag=True, help="Overwrite the settings of an agent that is set up here already.")
 def join(**options: Any) -> None:
-    """Set this host up as an agent, with a FILE of `jobqueue agent bundle`.
+    """Set this host up as an agent, with a FILE from `jobqueue agent bundle`.
 
     FILE may be - for standard input. Checks the file, writes the settings, installs a systemd service where systemd
     runs, and starts it. Nothing is written before all checks have passed.

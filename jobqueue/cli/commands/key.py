@@ -27,11 +27,11 @@ def key() -> None:
 def create(name: str, roles: Sequence[str], permissions: Sequence[str], expires_at: str | None, as_json: bool) -> None:
     """Create a key and print it. NAME identifies its user in jobs and the audit trail."""
     with connect() as client:
-        made = client.create_key(name, roles=roles, permissions=permissions, expires_at=expires_at)
+        key = client.create_key(name, roles=roles, permissions=permissions, expires_at=expires_at)
     if as_json:
-        screen().json(made)
+        screen().json(key)
     else:
-        show_secret(made["key"], f"the key {made['id']}")
+        show_secret(key["key"], f"the key {key['id']}")
 
 
 @key.command("list")

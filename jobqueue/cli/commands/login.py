@@ -35,7 +35,7 @@ class _Command(click.Command):
 
 
 @click.command(cls=_Command)
-@click.option("--replace", "may_replace", is_flag=True, help="Accept that the API names another provider than before.")
+@click.option("--replace", "may_replace", is_flag=True, help="Accept a different provider than before.")
 @click.pass_context
 def login(ctx: click.Context, may_replace: bool) -> None:
     """Sign in by the identity provider of the context's API, in any browser.
@@ -76,7 +76,7 @@ def login(ctx: click.Context, may_replace: bool) -> None:
 @click.command(cls=_Command)
 @click.pass_context
 def logout(ctx: click.Context) -> None:
-    """Delete the tokens of `jobqueue login`, and revoke them at the provider where it allows this."""
+    """Delete the tokens of `jobqueue login`, and revoke them at the provider if it supports that."""
     contexts, context = _chosen(ctx)
     stored = Logins(contexts.path).take(context.name)
     if stored is None:
@@ -105,9 +105,9 @@ def _provider_of(url: str, context: Context) -> tuple[str, str, list[str]]:
         document = transport.request("GET", "/auth/provider")
     finally:
         transport.close()
-    found = document if isinstance(document, dict) else {}
-    issuer, client_id, scopes = found.get("issuer"), found.get("client_id"), found.get("scopes")
-    if found and issuer is None:
+    provider = document if isinstance(document, dict) else {}
+    issuer, client_id, scopes = provider.get("issuer"), provider.get("client_id"), provider.get("scopes")
+    if provider and issuer is None:
         raise InvalidInput(f"The API at {url} has no identity provider; use an API key or a password.")
     if not (isinstance(issuer, str) and isinstance(client_id, str) and isinstance(scopes, list)):
         raise InvalidInput(f"The server at {url} names no identity provider as the jobqueue API does.")

@@ -31,7 +31,9 @@ def notification() -> None:
 
 @notification.command("set")
 @_name
-@click.option("--event", "events", multiple=True, metavar="EVENT", help="Such as job.failed or job.*; may be repeated.")
+@click.option(
+    "--event", "events", multiple=True, metavar="EVENT", help="An event, such as job.failed or job.*; may be repeated."
+)
 @click.option("--webhook", metavar="URL", help="Send to this address; $NAME: to the one that the secret NAME holds.")
 @click.option("--secret", metavar="NAME", help="The secret of the API that signs messages to the webhook.")
 @click.option("--apprise", metavar="NAME", help="Send to the service whose Apprise URL is the secret NAME of the API.")
@@ -151,15 +153,15 @@ def delete(names: Sequence[str]) -> None:
 
 def _rule(options: Mapping[str, Any]) -> dict[str, Any]:
     """The rule that the options describe, without what was not given."""
-    wanted: dict[str, Any] = {
+    event_filter: dict[str, Any] = {
         name: list(options[name])
         for name in ("hosts", "operations", "saved", "submitters", "schedules", "alerts")
         if options[name]
     }
     if options["tags"]:
-        wanted["tags"] = dict(options["tags"])
+        event_filter["tags"] = dict(options["tags"])
     if options["target"] is not None:
-        wanted["target"] = options["target"]
+        event_filter["target"] = options["target"]
     url, secret, group = options["webhook"], options["secret"], options["group"]
     channel: dict[str, Any] = {}
     if url is not None:
@@ -171,7 +173,7 @@ def _rule(options: Mapping[str, Any]) -> dict[str, Any]:
     rule = {
         "events": list(options["events"]),
         "channel": channel,
-        "filter": wanted,
+        "filter": event_filter,
         "group": None if group is None else show_duration(round(group * 1e6)),
         "quiet_hours": list(options["quiet_hours"]),
         **{name: options[name] for name in ("time_zone", "description", "paused")},

@@ -17,7 +17,8 @@ from jobqueue.env_file import read_env_file
 from jobqueue.errors import InvalidSettings, InvalidTarget
 from jobqueue.extras import require
 from jobqueue.plain_text import decoded, reason_of
-from jobqueue.settings import Settings, parse_labels
+from jobqueue.setting_checks import parse_labels
+from jobqueue.settings import Settings
 from jobqueue.standalone.ports import LOOPBACK
 
 FLOWER_PORT = 5555
@@ -96,13 +97,13 @@ def front(
     metavar="K=V",
     multiple=True,
     callback=_labels,
-    help="A label; may be repeated; wins over JOBQUEUE_LABELS (k=v,k2=v2).",
+    help="A label; may be repeated; takes precedence over JOBQUEUE_LABELS (k=v,k2=v2).",
 )
 @click.option("--concurrency", type=int, help="Executions at a time.  [JOBQUEUE_CONCURRENCY, default 8]")
 @click.option(
     "--env-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Read settings, as NAME=value lines, from this file; the environment wins.",
+    help="Read settings, as NAME=value lines, from this file; the environment takes precedence.",
 )
 @click.option(
     "--events/--no-events", default=False, show_default=True, help="Send Celery's task events, which Flower shows."

@@ -48,7 +48,7 @@ def pause() -> None:
 @_rate
 @json_option
 def pause_operation(operation: str, reason: str, until: str | None, rate: str | None, as_json: bool) -> None:
-    """Pause an operation, or several as 'command.*'."""
+    """Pause an operation, or several by a pattern such as 'command.*'."""
     _begin(as_json, operation=operation, reason=reason, until=until, rate=rate)
 
 

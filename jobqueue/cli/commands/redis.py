@@ -1,4 +1,4 @@
-"""``jobqueue redis``: the users of Redis that the parts should have. Prints only; it talks to no Redis."""
+"""``jobqueue redis``: the users of Redis that the components should have. It only prints them."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def redis() -> None:
     help="Print commands for redis-cli, or lines for the server's ACL file (the default).",
 )
 def acl(agents: tuple[str, ...], commands: bool) -> None:
-    """Print users for the API and maintenance, or with --agent for agents, each with a new password.
+    """Print users for the API, maintenance and the doctor, or with --agent for agents, each with a new password.
 
-    The users go to standard output. The passwords are shown once, on standard error: put each into its part's
-    JOBQUEUE_REDIS_URL, as in redis://NAME:PASSWORD@host:6379/0. Needs Redis 7 or Valkey.
+    The users go to standard output. The passwords are shown once, on standard error: put each into the
+    JOBQUEUE_REDIS_URL of its component, as in redis://NAME:PASSWORD@host:6379/0. Needs Redis 7 or Valkey.
     """
     module: Any = importlib.import_module("jobqueue.ledger.acl")  # above this layer
     for user in module.users(Settings.from_env().key_prefix, agents):

@@ -30,8 +30,8 @@ def role() -> None:
 def create(name: str, permissions: Sequence[str], as_json: bool) -> None:
     """Create a role: jobqueue role create deployer job:write file:write."""
     with connect() as client:
-        made = client.create_role(name, permissions)
-    show_line(made, f"{one_line(made.get('name'))}  {one_line(_permissions(made))}", as_json=as_json)
+        role = client.create_role(name, permissions)
+    show_line(role, f"{one_line(role.get('name'))}  {one_line(_permissions(role))}", as_json=as_json)
 
 
 @role.command("list")
@@ -52,7 +52,7 @@ def list_roles(as_json: bool) -> None:
 @role.command()
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 def delete(names: Sequence[str]) -> None:
-    """Remove unused roles."""
+    """Delete unused roles."""
     name_each(names, Client.delete_role, "deleted")
 
 

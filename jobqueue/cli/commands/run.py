@@ -12,9 +12,9 @@ import click
 
 from jobqueue.cli.candidates import operations_like
 from jobqueue.cli.check import check_options, take_check, with_check
-from jobqueue.cli.commands.job import EXIT_JOB_FAILED, GOOD_STATUSES
 from jobqueue.cli.concurrency import concurrency_options, take_concurrency
 from jobqueue.cli.connection import EXIT_INTERRUPTED, ClientCommand, connect
+from jobqueue.cli.finishing import EXIT_JOB_FAILED, GOOD_STATUSES
 from jobqueue.cli.fleet_plan import announce
 from jobqueue.cli.interrupt import settle_interrupted
 from jobqueue.cli.job_options import JobOptions, job_options
@@ -108,11 +108,12 @@ def run(  # noqa: PLR0913 - one for each option
     jobqueue run @deploy -p version=1.4
 
     One word such as node.uptime.get is an operation; all else is a line for /bin/sh. Work that may change hosts needs
-    --on. The output of a single host is printed as it arrives; of several hosts, progress, and then each line behind
-    the name of its host. The last line (on standard error) counts the hosts. Ctrl-C asks whether to cancel the job; in
-    a pipe it continues.
+    --on. The output of a single host is printed as it arrives. For several hosts, progress is shown first, and then
+    each line after the name of its host. The last line (on standard error) counts the hosts. Ctrl-C asks whether to
+    cancel the job; in a pipe, the job continues.
 
-    Exit code: 0 completed or skipped on every host, 1 any other end (also --wait-timeout), 2 usage or connection.
+    Exit code: 0 completed or skipped on every host, 1 otherwise (also after --wait-timeout), 2 wrong usage or no
+    connection.
     """
     display = _Display(oneline, group, full, as_json)
     if sum((oneline, group, as_json)) > 1:

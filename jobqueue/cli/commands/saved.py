@@ -81,7 +81,9 @@ def show(name: str, version: int | None, as_json: bool) -> None:
 @click.option(
     "-f", "--file", "path", metavar="FILE", required=True, help="The saved job in YAML or JSON; - reads standard input."
 )
-@click.option("--version", type=click.IntRange(min=0), help="Change only this version; 0: it must be new.")
+@click.option(
+    "--version", type=click.IntRange(min=0), help="Refused unless this is the present version; 0: unless it is new."
+)
 @click.option("--dry-run", is_flag=True, help="Show what would change; store nothing.")
 @json_option
 def set_saved(name: str, path: str, version: int | None, dry_run: bool, as_json: bool) -> None:

@@ -37,7 +37,7 @@ def schedule() -> None:
 @_name
 @click.argument("words", metavar="[COMMAND|OPERATION|@SAVED [-- WORD...]]", nargs=-1)
 @job_options
-@click.option("--job", type=json_object, metavar="JSON|@FILE", help="The jobs as a whole: a body of POST /job.")
+@click.option("--job", type=json_object, metavar="JSON|@FILE", help="The whole job, as a body of POST /job.")
 @schedule_options
 @click.option("--replace", is_flag=True, help="Replace the schedule with this name, if there is one.")
 @click.option("--dry-run", is_flag=True, help="Show the next ten times; store nothing.")
@@ -52,7 +52,7 @@ def create(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Create a schedule. Its jobs have your permissions, as you have them at each time.
+    """Create a schedule. Its jobs have the permissions that you have at each time.
 
     \b
     jobqueue schedule create nightly --cron '0 3 * * 1-5' --time-zone Europe/Berlin --on group:web 'apt-get update'

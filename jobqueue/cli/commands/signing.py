@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from nacl.signing import SigningKey
 
-from jobqueue.cli.parameters import json_option
+from jobqueue.cli.parameters import local_json_option
 from jobqueue.cli.views.output import Column, screen
 from jobqueue.errors import AuditUnavailable, InvalidSettings, JobQueueError, LedgerUnavailable
 from jobqueue.plain_text import reason_of
@@ -32,7 +32,7 @@ def signing() -> None:
 
 
 @signing.command("list")
-@json_option
+@local_json_option
 def list_keys(as_json: bool) -> None:
     """List the keys that are trusted, and which of them signs."""
     settings = Settings.from_env()
@@ -52,7 +52,8 @@ def list_keys(as_json: bool) -> None:
 def prepare(is_unrecorded: bool) -> None:
     """Create the next key and trust it, without signing with it yet.
 
-    Copy the file of trusted keys to the agents' hosts then, and rotate: no work is refused meanwhile.
+    Then copy the file of trusted keys to the agents' hosts, and run `jobqueue signing rotate`. No work is refused
+    meanwhile.
     """
     settings = Settings.from_env()
     key, _ = pem.ensure_private(_next_file(settings.signing_key))  # has no effect before it is trusted
@@ -90,7 +91,7 @@ def rotate(is_unrecorded: bool) -> None:
 @click.argument("key")
 @_unrecorded
 def retire(key: str, is_unrecorded: bool) -> None:
-    """Stop trusting a key: pending work that it signed is refused. Then copy the file to the agents."""
+    """Stop trusting a key: pending work that it signed is refused. Then copy the file of trusted keys to the agents."""
     settings = Settings.from_env()
     keys = _trusted(settings.trusted_keys)
     if key not in keys:

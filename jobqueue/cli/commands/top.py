@@ -27,7 +27,7 @@ _MOST_JOBS = 100
 def top(interval: float, jobs: int, once: bool, as_json: bool) -> None:
     """Show jobs by status, throughput, agents and the newest jobs, refreshed every few seconds, until Ctrl-C.
 
-    In a pipe, with --once or with --json: as it is now, once.
+    In a pipe, or with --once or --json, it prints the present state once.
     """
     with connect() as client:
         if as_json:

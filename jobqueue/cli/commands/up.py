@@ -62,7 +62,11 @@ def _listen(context: click.Context, parameter: click.Parameter, value: str | Non
 
 @click.command()
 @click.option(
-    "--port", type=click.IntRange(0, _LARGEST_PORT), default=8080, show_default=True, help="The API's port; 0: any."
+    "--port",
+    type=click.IntRange(0, _LARGEST_PORT),
+    default=8080,
+    show_default=True,
+    help="The API's port; 0: any free port.",
 )
 @click.option("--host", default=LOOPBACK, show_default=True, help="The API's address.")
 @click.option(
@@ -98,7 +102,11 @@ def _listen(context: click.Context, parameter: click.Parameter, value: str | Non
     help="Also start Flower and the task events it needs, which cost throughput.",
 )
 @click.option(
-    "--flower-port", type=click.IntRange(0, _LARGEST_PORT), default=FLOWER_PORT, show_default=True, help="0: any."
+    "--flower-port",
+    type=click.IntRange(0, _LARGEST_PORT),
+    default=FLOWER_PORT,
+    show_default=True,
+    help="Flower's port; 0: any free port.",
 )
 def up(**options: Any) -> None:
     """Run everything on this machine until Ctrl-C.

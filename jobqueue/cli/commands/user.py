@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TextIO
 
 import click
 
 from jobqueue.cli.access import COLUMNS, grants, row, show_secret
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.each import for_each, name_each
-from jobqueue.cli.parameters import json_option
+from jobqueue.cli.parameters import TextFile, json_option
 from jobqueue.cli.views.answer_view import show_table
 from jobqueue.cli.views.output import Column, screen
 from jobqueue.cli.views.text import one_line
 from jobqueue.client import Client
 
-_MOST_CHARACTERS = 4096
-
 # a password on the command line could be read by every user of the machine
 _password = click.option(
     "--password-file",
-    type=click.File("r", encoding="utf-8"),
+    type=TextFile(),
     metavar="FILE",
     help="Read the password from FILE (- for stdin). Default: generate one and print it.",
 )
@@ -43,18 +40,18 @@ def create(
     roles: Sequence[str],
     permissions: Sequence[str],
     expires_at: str | None,
-    password_file: TextIO | None,
+    password_file: str | None,
     as_json: bool,
 ) -> None:
     """Create a user."""
     with connect() as client:
-        made = client.create_user(
-            name, _read(password_file), roles=roles, permissions=permissions, expires_at=expires_at
+        user = client.create_user(
+            name, _without_line_end(password_file), roles=roles, permissions=permissions, expires_at=expires_at
         )
     if as_json:
-        screen().json(made)
-    elif made["password"] is not None:
-        show_secret(made["password"], f"the password of {one_line(name)}")
+        screen().json(user)
+    elif user["password"] is not None:
+        show_secret(user["password"], f"the password of {one_line(name)}")
     else:
         screen().line(f"{one_line(name)}  created")
 
@@ -72,12 +69,12 @@ def list_users(as_json: bool) -> None:
 @user.command()
 @click.argument("name")
 @_password
-def password(name: str, password_file: TextIO | None) -> None:
+def password(name: str, password_file: str | None) -> None:
     """Set a new password for a user. The old one stops working."""
     with connect() as client:
-        made = client.set_password(name, _read(password_file))["password"]
-    if made is not None:
-        show_secret(made, f"the new password of {one_line(name)}")
+        new_password = client.set_password(name, _without_line_end(password_file))["password"]
+    if new_password is not None:
+        show_secret(new_password, f"the new password of {one_line(name)}")
     else:
         screen().line(f"{one_line(name)}  has the new password")
 
@@ -101,12 +98,9 @@ def enable(names: Sequence[str], as_json: bool) -> None:
 @user.command()
 @_names
 def delete(names: Sequence[str]) -> None:
-    """Remove users."""
+    """Delete users."""
     name_each(names, Client.delete_user, "deleted")
 
 
-def _read(file: TextIO | None) -> str | None:
-    if file is None:
-        return None
-    text = file.read(_MOST_CHARACTERS)
-    return text.removesuffix("\n").removesuffix("\r")
+def _without_line_end(text: str | None) -> str | None:
+    return None if text is None else text.removesuffix("\n").removesuffix("\r")

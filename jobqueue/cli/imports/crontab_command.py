@@ -42,8 +42,8 @@ def split_stdin(text: str) -> tuple[str, str | None]:
     parts.append(text[end:])
     if parts is command:
         return "".join(command), None
-    given = "".join(stdin)
-    return "".join(command), given if not given or given.endswith(_LINE_END) else given + _LINE_END
+    entered = "".join(stdin)
+    return "".join(command), entered if not entered or entered.endswith(_LINE_END) else entered + _LINE_END
 
 
 def name_of(command: str) -> str:

@@ -28,11 +28,11 @@ def store(files: Sequence[ImportedFile], directory: Path, *, replace: bool) -> l
     texts = {directory / f"{file.name}.yaml": text_of(file) for file in files}
     try:
         different = [path for path, text in texts.items() if not path.is_file() or path.read_bytes() != text.encode()]
-        taken = [path for path in different if path.exists()]
-        if taken and not replace:
-            more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
+        existing = [path for path in different if path.exists()]
+        if existing and not replace:
+            more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
             raise click.ClickException(
-                f"{one_line(str(taken[0]))}{more}: the file exists with other content; --replace overwrites it, "
+                f"{one_line(str(existing[0]))}{more}: the file exists with other content; --replace overwrites it, "
                 "--output names another directory. Nothing was written."
             )
         directory.mkdir(parents=True, exist_ok=True)

@@ -27,7 +27,7 @@ def show_prefixed(screen: Screen, answers: Sequence[Answer]) -> None:
 
 
 def show_oneline(screen: Screen, answers: Sequence[Answer]) -> None:
-    """One line a host: hostname, exit code (or status), first line of the output (or the error)."""
+    """One line per host: hostname, exit code (or status), first line of the output (or the error)."""
     rows = [(answer.hostname, _end(answer), _first_line(answer)) for answer in answers]
     if screen.full:
         widths = [max((len(one_line(row[number])) for row in rows), default=0) for number in (0, 1)]

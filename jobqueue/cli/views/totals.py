@@ -19,12 +19,12 @@ _LONGEST_NAMES = 200
 
 
 def totals(job: Mapping[str, Any], answers: Sequence[Answer]) -> str:
-    """``"3 hosts: 2 completed, 1 failed (web2) in 1.5s; job 6f1c..."``; for one host also its error."""
+    """``"3 hosts: 2 completed, 1 failed (web2) in 1.5s; job 6f1c..."``; for one host, its error comes last."""
     took = between(job.get("created"), job.get("updated_at"))
     tail = f"{f' in {took}' if took else ''}; job {one_line(job.get('id'))}"
     if len(answers) == 1:
         error = f": {one_line(answers[0].error)}" if answers[0].error else ""
-        return f"{one_line(answers[0].hostname)}: {one_line(answers[0].status)}{error}{tail}"
+        return f"{one_line(answers[0].hostname)}: {one_line(answers[0].status)}{tail}{error}"
     parts = []
     for status, count in sorted(Counter(answer.status for answer in answers).items(), key=lambda pair: -rank(pair[0])):
         names = ""

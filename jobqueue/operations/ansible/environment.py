@@ -14,7 +14,8 @@ from pathlib import Path
 from jobqueue.errors import OperationNotSupported
 from jobqueue.extras import lack
 from jobqueue.operations.context import Context
-from jobqueue.settings import BUILD, Settings
+from jobqueue.setting_checks import BUILD
+from jobqueue.settings import Settings
 
 #: What the agent installs. Newer versions may change how a module is started.
 REQUIREMENT = "ansible-core>=2.18,<2.21"

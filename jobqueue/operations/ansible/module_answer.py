@@ -45,16 +45,16 @@ class ModuleAnswer:
 def _document(printed: str) -> dict[str, Any] | None:
     """The first line that begins a JSON object decides; tools that a module runs may print lines before and after."""
     decoder = json.JSONDecoder()
-    place = 0
+    position = 0
     for line in printed.splitlines(keepends=True):
         if line.startswith("{"):
             try:
-                document, _ = decoder.raw_decode(printed, place)
+                document, _ = decoder.raw_decode(printed, position)
             except (ValueError, RecursionError):
                 document = None
             if isinstance(document, dict):
                 return document
-        place += len(line)
+        position += len(line)
     return None
 
 

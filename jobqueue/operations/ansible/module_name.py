@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from jobqueue.operations.ansible.boolean import boolean
@@ -37,7 +37,7 @@ _REFUSED: Mapping[str, str] = {
     "package": f"{_CONTROLLER}; use node.package.install, or the module of the host's package manager (apt, dnf)",
     "pause": "it needs a terminal",
     "raw": f"{_CONTROLLER}; use command.shell.execute",
-    "reboot": f"{_CONTROLLER} that waits for the host",
+    "reboot": f"{_CONTROLLER}; use node.power.reboot, which can wait for the host",
     "script": f"{_CONTROLLER}; use script.shell.execute",
     "set_fact": _CONTROLLER,
     "set_stats": _CONTROLLER,
@@ -45,6 +45,13 @@ _REFUSED: Mapping[str, str] = {
     "template": f"{_CONTROLLER}; render the text and use file.deploy.execute",
     "validate_argument_spec": _CONTROLLER,
     "wait_for_connection": _CONTROLLER,
+    "yum": "dnf has taken its place; use dnf",
+}
+_OF_HOST = "set remote_src to true for files of the host"
+#: Modules whose source is on the controller with some arguments.
+_FROM_CONTROLLER_IF: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
+    "assemble": lambda arguments: boolean(arguments.get("remote_src", True)) is False,
+    "uri": lambda arguments: "src" in arguments and not boolean(arguments.get("remote_src")),
 }
 #: Modules whose source is on the controller unless ``remote_src`` says otherwise.
 _FROM_CONTROLLER: Mapping[str, str] = {
@@ -57,6 +64,8 @@ def refusal(module: str, arguments: Mapping[str, Any]) -> str | None:
     """Why ``module`` cannot be run with these arguments, as a part of a sentence; None if it can."""
     if module in _REFUSED:
         return _REFUSED[module]
+    if module in _FROM_CONTROLLER_IF and _FROM_CONTROLLER_IF[module](arguments):
+        return f"its source is on Ansible's controller, and jobqueue has no controller; {_OF_HOST}"
     if module in _FROM_CONTROLLER and not boolean(arguments.get("remote_src")):
         return f"its source is on Ansible's controller, and jobqueue has no controller; {_FROM_CONTROLLER[module]}"
     return None

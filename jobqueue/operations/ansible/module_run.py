@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import re
 import tempfile
 from collections.abc import Mapping
 from typing import Any
@@ -30,9 +31,17 @@ try:
     found = importlib.util.find_spec(name)
 except ModuleNotFoundError:
     found = None
+library = pathlib.Path(list(root.submodule_search_locations)[0])
 if found is None:
+    try:
+        import yaml
+        with (library / "config" / "ansible_builtin_runtime.yml").open() as file:
+            routing = yaml.load(file, getattr(yaml, "CSafeLoader", yaml.SafeLoader))["plugin_routing"]
+        print(routing["modules"][name.removeprefix("ansible.modules.")]["redirect"])
+    except Exception:
+        pass
     sys.exit({_NO_MODULE})
-place = str(pathlib.Path(list(root.submodule_search_locations)[0]).parent)
+place = str(library.parent)
 runpy.run_module(name, dict(_module_fqn=name, _modlib_path=place), "__main__", alter_sys=True)
 """
 _LONGEST_LINE = 500
@@ -93,10 +102,7 @@ def _answer(module: str, result: ProcessResult, context: Context) -> ModuleAnswe
             "The Python of JOBQUEUE_ANSIBLE has no ansible-core: install it there: python -m pip install ansible-core."
         )
     if result.exit_code == _NO_MODULE:
-        raise OperationNotSupported(
-            f"The ansible-core of this host has no module {module}; a module of a collection needs the collection, "
-            "in the same environment."
-        )
+        raise OperationNotSupported(_no_module(module, result.stdout.text().strip()))
     if result.stdout.is_cut():
         raise OperationFailed(
             f"The module {module} printed {result.stdout.total} bytes, more than are kept of an output; narrow it by "
@@ -108,6 +114,19 @@ def _answer(module: str, result: ProcessResult, context: Context) -> ModuleAnswe
     if answer.skipped and not answer.failed:
         raise OperationNotSupported(f"The module {module} was skipped: {answer.message or 'it gave no reason'}.")
     return answer
+
+
+def _no_module(module: str, moved_to: str) -> str:
+    """``moved_to``: the name that ansible-core's own table has for it; '' without one."""
+    if re.fullmatch(r"[a-z_][a-z0-9_.]{0,200}", moved_to):
+        return (
+            f"The ansible-core of this host has no module {module}: it is {moved_to} now. Use this name; the "
+            "collection must be in the same environment."
+        )
+    return (
+        f"The ansible-core of this host has no module {module}; a module of a collection needs the collection, in the "
+        "same environment."
+    )
 
 
 def _no_answer(module: str, result: ProcessResult, context: Context) -> str:

@@ -11,8 +11,8 @@ from typing import Any
 from marshmallow import ValidationError, validate
 
 from jobqueue.errors import OperationFailed
-from jobqueue.ledger.packages import in_pieces
 from jobqueue.model.fetched_file import FETCH_PERMISSION, MOST_FILES, MOST_HOST_BYTES, MOST_JOB_BYTES
+from jobqueue.model.pieces import in_pieces
 from jobqueue.model.timestamps import to_iso
 from jobqueue.operations.base import operation
 from jobqueue.operations.context import Context

@@ -14,7 +14,7 @@ from jobqueue.operations.base import operation
 from jobqueue.operations.builtin.network import HostName
 from jobqueue.operations.change import Change, ChangeSchema, change_outcome
 from jobqueue.operations.context import Context
-from jobqueue.operations.host_file import MARK, change_text, read_text
+from jobqueue.operations.host_file import MARK, change_text, is_own, own_text, read_text
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.schema import Items
 from jobqueue.operations.tool import run_tool
@@ -71,7 +71,7 @@ def ntp_create(data: dict[str, Any], context: Context) -> Outcome:
 def ntp_update(data: dict[str, Any], context: Context) -> Outcome:
     """Replace the servers that jobqueue set for chrony."""
     _require_chrony()
-    if not _managed():
+    if not _servers(own_text(_FOLDER / _FILE)):
         raise OperationFailed("jobqueue has set no time servers on this host; node.ntp.create does.")
     return _set(data["servers"], data, context)
 
@@ -86,6 +86,7 @@ def _set(servers: list[str], data: dict[str, Any], context: Context) -> Outcome:
     _require_chrony()
     if not _FOLDER.is_dir():
         raise OperationNotSupported(f"chrony has no {_FOLDER} on this host, where jobqueue could add servers.")
+    own_text(_FOLDER / _FILE)  # raises for the file of another program
     text = MARK + "".join(f"server {server} iburst\n" for server in servers) if servers else None
     change = change_text(_FOLDER / _FILE, text, data, context)
     # an earlier attempt may have been lost after it wrote the file
@@ -114,5 +115,11 @@ def _rows(table: str, context: Context) -> list[list[str]]:
 
 
 def _managed() -> list[str]:
-    words = (line.split() for line in (read_text(_FOLDER / _FILE) or "").splitlines())
+    """The servers that jobqueue set; none if the file is another program's."""
+    text = read_text(_FOLDER / _FILE)
+    return _servers(text) if is_own(text) else []
+
+
+def _servers(text: str | None) -> list[str]:
+    words = (line.split() for line in (text or "").splitlines())
     return [line[1] for line in words if len(line) > 1 and line[0] == "server"]

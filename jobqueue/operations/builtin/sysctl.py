@@ -11,7 +11,7 @@ from jobqueue.errors import OperationFailed
 from jobqueue.operations.base import operation
 from jobqueue.operations.change import Change, ChangeSchema, change_outcome, state_diff
 from jobqueue.operations.context import Context
-from jobqueue.operations.host_file import change_text, read_text
+from jobqueue.operations.host_file import change_text, is_own, own_text, read_text
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.schema import Schema, Text, shape
 from jobqueue.operations.text import brief
@@ -78,14 +78,15 @@ def sysctl_create(data: dict[str, Any], context: Context) -> Outcome:
 @operation("node.sysctl.update", schema=ValueSchema, changes=True, idempotent=True, permission=_WRITE)
 def sysctl_update(data: dict[str, Any], context: Context) -> Outcome:
     """Change the value of a kernel parameter that jobqueue sets."""
-    _check_managed(data["key"])
+    if data["key"] not in _pairs(own_text(_FILE, _HEAD)):
+        raise OperationFailed(f"jobqueue does not set {data['key']} on this host; node.sysctl.create does.")
     return _set(data, context)
 
 
 @operation("node.sysctl.delete", schema=DeleteSchema, changes=True, idempotent=True, permission=_WRITE)
 def sysctl_delete(data: dict[str, Any], context: Context) -> Outcome:
     """Stop setting a kernel parameter at boot; its present value stays until the next boot."""
-    key, managed = data["key"], _managed()
+    key, managed = data["key"], _pairs(own_text(_FILE, _HEAD))
     if key not in managed:
         return change_outcome(Change(False), data, {"key": key})
     del managed[key]
@@ -94,11 +95,12 @@ def sysctl_delete(data: dict[str, Any], context: Context) -> Outcome:
 
 def _set(data: dict[str, Any], context: Context) -> Outcome:
     key, value = data["key"], " ".join(data["value"].split())
+    managed = _pairs(own_text(_FILE, _HEAD))  # raises for the file of another program
     before = _present(key)
     is_other = before != value
     if is_other and not data["check"]:  # first: a value that the kernel refuses must not be set at boot
         _write(key, value)
-    in_file = change_text(_FILE, _text(_managed() | {key: value}), data, context)
+    in_file = change_text(_FILE, _text(managed | {key: value}), data, context)
     diff = state_diff("kernel", {key: before}, {key: value}) + in_file.diff
     return change_outcome(Change(is_other or in_file.changed, diff), data, {"key": key})
 
@@ -126,14 +128,15 @@ def _write(key: str, value: str) -> None:
 
 
 def _managed() -> dict[str, str]:
-    lines = (read_text(_FILE) or "").splitlines()
+    """What jobqueue sets; nothing if the file is another program's."""
+    text = read_text(_FILE)
+    return _pairs(text) if is_own(text, _HEAD) else {}
+
+
+def _pairs(text: str | None) -> dict[str, str]:
+    lines = (text or "").splitlines()
     pairs = (line.partition("=") for line in lines if "=" in line and not line.lstrip().startswith(("#", ";")))
     return {key.strip(): value.strip() for key, _, value in pairs}
-
-
-def _check_managed(key: str) -> None:
-    if key not in _managed():
-        raise OperationFailed(f"jobqueue does not set {key} on this host; node.sysctl.create does.")
 
 
 def _text(managed: dict[str, str]) -> str | None:

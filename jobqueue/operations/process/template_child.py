@@ -53,10 +53,10 @@ def render(request: Mapping[str, Any]) -> bytes:
 
 def nested(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Facts with dotted names as objects within objects: ``interface.primary`` is ``facts.interface.primary``."""
-    found: dict[str, Any] = {}
+    tree: dict[str, Any] = {}
     for name, value in sorted(facts.items()):
         *outer, last = name.split(".")
-        level = found
+        level = tree
         for part in outer:
             inner = level.get(part)
             if not isinstance(inner, dict):
@@ -64,7 +64,7 @@ def nested(facts: Mapping[str, Any]) -> dict[str, Any]:
             level = inner
         if not isinstance(level.get(last), dict):
             level[last] = value
-    return found
+    return tree
 
 
 def _limit(most_bytes: int) -> None:

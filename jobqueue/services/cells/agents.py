@@ -29,26 +29,26 @@ class CellAgents:
         def ask(cell: Cell) -> tuple[list[Document], int, str | None]:
             position = positions.get(cell.name)
             # a list that has ended is asked for its number of agents
-            place: Document = {"limit": 1} if position == list_position.END else {"limit": limit}
+            page_query: Document = {"limit": 1} if position == list_position.END else {"limit": limit}
             if position:
-                place["cursor"] = position
-            return shapes.agents(cell, cell.get("/agent", {**query, **place}, holding="agents"))
+                page_query["cursor"] = position
+            return shapes.agents(cell, cell.get("/agent", {**query, **page_query}, holding="agents"))
 
         answers = self._cells.ask(ask).of_some()
-        pages = {name: answers.given.get(name, ([], 0, None)) for name in self._cells.names}
-        found: list[Document] = []
-        for name, (agents, _, following) in pages.items():
+        shown: list[Document] = []
+        # a cell that does not answer keeps its position: its agents follow if it answers a later page
+        for name, (agents, _, following) in answers.given.items():
             if positions.get(name) == list_position.END:
                 continue
-            if found and len(found) + len(agents) > limit:
+            if shown and len(shown) + len(agents) > limit:
                 break
-            found += [{**agent, "cell": name} for agent in agents]
+            shown += [{**agent, "cell": name} for agent in agents]
             positions[name] = list_position.END if following is None else following
             if following is not None:
                 break
-        is_end = all(positions.get(name) == list_position.END for name in self._cells.names)
+        is_end = all(positions.get(name) == list_position.END for name in answers.given)
         return {
-            "agents": found,
+            "agents": shown,
             "total": sum(total for _, total, _ in answers.given.values()),
             "is_least": bool(answers.missing),
             "next_cursor": None if is_end else list_position.show(positions, of),
@@ -62,8 +62,8 @@ class CellAgents:
         Raises ``AgentNotFound``; ``CellUnavailable`` if only a cell that does not answer may know.
         """
         answers = self._cells.ask(lambda cell: shapes.agent(cell, hostname))
-        given = answers.found(f"No cell that answers knows the agent {hostname!r}")
-        found = sorted(given.items(), key=lambda item: item[1].get("status") != "live")
-        if found:
-            return {**found[0][1], "cell": found[0][0]}
+        agents = answers.found(f"No cell that answers knows the agent {hostname!r}")
+        live_first = sorted(agents.items(), key=lambda item: item[1].get("status") != "live")
+        if live_first:
+            return {**live_first[0][1], "cell": live_first[0][0]}
         raise AgentNotFound(f"No cell has an agent {hostname!r}; `jobqueue agent list` shows all.")

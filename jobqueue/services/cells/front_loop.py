@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from jobqueue.errors import LedgerUnavailable
 from jobqueue.services.cells.parts import BATCH, PartRunner
-from jobqueue.services.cells.survey import HostSurvey
+from jobqueue.services.cells.survey import SURVEY_SECONDS, HostSurvey
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two turns while nothing is due, and between two surveys.
-IDLE_SECONDS, SURVEY_SECONDS = 0.5, 30.0
+#: Seconds between two turns while nothing is due.
+IDLE_SECONDS = 0.5
 #: Seconds before the next turn after an unexpected failure.
 FAILED_SECONDS = 10.0
 
@@ -42,3 +43,5 @@ class FrontLoop:
             except Exception:  # without this thread, parts that wait would stay where they are
                 logger.exception("The front's background work failed; it is tried again")
                 seconds = FAILED_SECONDS
+        with suppress(LedgerUnavailable):  # the lease expires
+            self._survey.close()

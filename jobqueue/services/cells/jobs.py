@@ -70,8 +70,10 @@ class CellJobs:
         def ask(cell: Cell) -> tuple[CellPage, Document]:
             position = before.get(cell.name)
             # a list that has ended is asked for its counts
-            place = {"limit": 1} if position == list_position.END else {"limit": limit, "cursor": position}
-            sent = {name: value for name, value in {**query, **place, _CURSORS: "true"}.items() if value is not None}
+            page_query = {"limit": 1} if position == list_position.END else {"limit": limit, "cursor": position}
+            sent = {
+                name: value for name, value in {**query, **page_query, _CURSORS: "true"}.items() if value is not None
+            }
             try:
                 document = cell.get("/job", sent, holding="items")
             except InvalidInput as error:

@@ -129,10 +129,10 @@ class PartRunner:
             # a cell knows an idempotency key of the same caller only, and the front's key may have been replaced
             is_first = now - parent.created < FIRST_SECONDS * 1_000_000
             mark = self._parents.mark(parent.id, cell.name)
-            found = None if is_wanted and is_first else _oldest(cell, f"{PART_TAG}:{mark}")
-            if found is None:
+            job = None if is_wanted and is_first else _oldest(cell, f"{PART_TAG}:{mark}")
+            if job is None:
                 return _created(cell, parent, part, mark) if is_wanted else _not_created(part, parent)
-            part = replace(part, state=PartState.CREATED, job_id=found["id"], error="")
+            part = replace(part, state=PartState.CREATED, job_id=job["id"], error="")
         if parent.cancelled_by and not part.cancelled:
             part = _cancelled(cell, part)
         return part if part.state is PartState.DELETED else _seen(cell, parent, part)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from jobqueue.cells.cells import Answers, Cells
@@ -24,16 +23,22 @@ class CellStatus:
         self._hosts = hosts
         self._parents = parents
 
-    def sections(self, answers: Answers[Any], names: Iterable[str] | None = None) -> list[Document]:
+    def sections(self, answers: Answers[Any]) -> list[Document]:
         """For each cell whether it answered; of those that did not, why, and the hosts that it had."""
         errors = answers.errors
-        return [self._section(name, errors.get(name)) for name in (self._cells.names if names is None else names)]
+        return [self._section(name, errors.get(name)) for name in self._cells.names]
 
     def all(self) -> list[Document]:
         """All cells: address, state, number of agents as last known, pending parts."""
         answers = self._cells.ask(lambda cell: cell.get("/health", holding="status"))
+        agents, pending = self._hosts.counts(self._cells.names), self._parents.pending(self._cells.names, 0)
         return [
-            {**section, "url": self._cells.by_name[section["cell"]].url, **self._counts(section["cell"])}
+            {
+                **section,
+                "url": self._cells.by_name[section["cell"]].url,
+                "agents": agents[section["cell"]],
+                "parts_pending": pending[section["cell"]][1],
+            }
             for section in self.sections(answers)
         ]
 
@@ -48,22 +53,18 @@ class CellStatus:
         return {
             **section,
             "url": self._cells.by_name[name].url,
-            **self._counts(name),
+            "agents": total,
+            "parts_pending": self._parents.pending([name], 0)[name][1],
             "hostnames": hostnames,
             "next_cursor": str(following) if hostnames and following < total else None,
         }
 
     def pending(self) -> list[Document]:
         """The cells that have not confirmed parts: how many, and the newest-known parents of some."""
-        found = []
-        for name in self._cells.names:
-            parents, count = self._parents.pending(name, NAMED)
-            if count:
-                found.append({"cell": name, "parts": count, "job_ids": parents})
-        return found
-
-    def _counts(self, name: str) -> Document:
-        return {"agents": self._hosts.page(name, 0, 1)[1], "parts_pending": self._parents.pending(name, 0)[1]}
+        pending = self._parents.pending(self._cells.names, NAMED)
+        return [
+            {"cell": name, "parts": count, "job_ids": parents} for name, (parents, count) in pending.items() if count
+        ]
 
     def _section(self, name: str, error: JobQueueError | None) -> Document:
         if error is None:

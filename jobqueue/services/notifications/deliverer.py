@@ -51,7 +51,7 @@ class _Batch:
 
     events: tuple[Event, ...]
     before: Cursor
-    behind: Cursor
+    after: Cursor
     ready: int
 
 
@@ -92,9 +92,9 @@ class Deliverer:
         # in quiet hours, only the cursor before the first event is of use
         batch = self._batch(replace(rule, group=0) if is_quiet else rule, progress.cursor)
         if not batch.events:
-            if batch.behind == progress.cursor:
+            if batch.after == progress.cursor:
                 return False
-            return self._pass(view, batch.behind)
+            return self._pass(view, batch.after)
         if is_quiet or batch.ready > now:
             if batch.before != progress.cursor:
                 self._pass(view, batch.before)
@@ -104,30 +104,30 @@ class Deliverer:
     def _batch(self, rule: NotificationRule, cursor: Cursor) -> _Batch:
         """The events of the next message: the first that the rule covers, and those that are grouped with it."""
         events: list[Event] = []
-        before = behind = cursor
+        before = after = cursor
         for _ in range(_MOST_READINGS):
-            reading = self._notifications.read(behind)
-            if reading.begin != behind:
+            reading = self._notifications.read(after)
+            if reading.begin != after:
                 if events:  # the next step reports it
                     break
                 self._report_gap(rule, reading)
                 return _Batch((), reading.begin, reading.begin, 0)
             for notice in reading.notices:
                 if events and (len(events) >= MOST_EVENTS or notice.at > events[0].notice.at + rule.group):
-                    return _Batch(tuple(events), before, behind, 0)
+                    return _Batch(tuple(events), before, after, 0)
                 event = self._events.event(notice, rule)
                 if event is not None:
                     if not events:
-                        before = behind
+                        before = after
                     events.append(event)
-                behind = _behind(behind, notice)
+                after = _after(after, notice)
                 if events and rule.group == 0:
-                    return _Batch(tuple(events), before, behind, 0)
+                    return _Batch(tuple(events), before, after, 0)
             if reading.is_last or not events:
                 break
         # the window is still open, unless it has passed without another event
         ready = events[0].notice.at + rule.group + _SECOND if events and rule.group else 0
-        return _Batch(tuple(events), before if events else behind, behind, ready)
+        return _Batch(tuple(events), before if events else after, after, ready)
 
     def _attempt(self, view: RuleView, batch: _Batch, now: int) -> bool:
         rule, progress, message = view.rule, view.progress, message_of(view.rule, batch.events)
@@ -136,7 +136,7 @@ class Deliverer:
         except DeliveryFailed as failure:
             return self._failed(view, batch, message, failure)
         delivery = Delivery(now, "delivered", message.id, message.event, message.count)
-        settlement = Settlement(batch.behind, delivery=delivery)
+        settlement = Settlement(batch.after, delivery=delivery)
         return self._notifications.settle(rule.name, progress.cursor, settlement) is not None
 
     def _failed(self, view: RuleView, batch: _Batch, message: Message, failure: DeliveryFailed) -> bool:
@@ -166,7 +166,7 @@ class Deliverer:
                 f"A message of the notification rule {rule.name} became a dead letter: {error} "
                 f"`jobqueue notification dead-letters {rule.name}` shows it, `resend` sends it again."
             )
-        settlement = Settlement(batch.behind, delivery=delivery, dead_letter=DeadLetter(message, now, error))
+        settlement = Settlement(batch.after, delivery=delivery, dead_letter=DeadLetter(message, now, error))
         dropped = self._notifications.settle(rule.name, progress.cursor, settlement)
         if failure.is_gone:
             self._stop(rule, now, "the receiver answered 410 Gone: it accepts no more messages")
@@ -200,7 +200,7 @@ class Deliverer:
         try:
             self._notifications.put(paused, rule.serial)
         except (RecordChanged, NotificationNotFound):
-            logger.info("The notification rule %s was changed meanwhile, so it is not paused", rule.name)
+            logger.info("The notification rule %s was changed concurrently, so it is not paused", rule.name)
 
     def _report_gap(self, rule: NotificationRule, reading: Reading) -> None:
         first = f" before {to_iso(reading.notices[0].at)}" if reading.notices else ""
@@ -214,7 +214,7 @@ class Deliverer:
         self._ledger.executions.alert(NOTIFICATIONS_LOST, "", "", sentence)
 
 
-def _behind(cursor: Cursor, notice: Notice) -> Cursor:
+def _after(cursor: Cursor, notice: Notice) -> Cursor:
     return replace(cursor, jobs=notice.id) if notice.is_of_job else replace(cursor, others=notice.id)
 
 

@@ -62,9 +62,9 @@ class EventReader:
             return self._of_job(notice, name, rule.filter)
         return _other(notice, name, rule.filter, self._targets)
 
-    def _of_job(self, notice: Notice, name: str, wanted: EventFilter) -> Event | None:
+    def _of_job(self, notice: Notice, name: str, event_filter: EventFilter) -> Event | None:
         job = self._job(notice.subject)
-        if job is None or not _happened(job, notice) or not self._matches(job, wanted):
+        if job is None or not _happened(job, notice) or not self._matches(job, event_filter):
             return None
         detail = notice.detail if name == ROLLOUT_STOPPED else ""
         summary = _job_summary(job, name, detail)
@@ -83,24 +83,24 @@ class EventReader:
                 self._ended.popitem(last=False)
         return job
 
-    def _matches(self, job: Job, wanted: EventFilter) -> bool:
+    def _matches(self, job: Job, event_filter: EventFilter) -> bool:
         saved = str((job.saved or {}).get("name", ""))
         if not (
-            _is_listed(job.operation, wanted.operations)
-            and _is_listed(saved, wanted.saved)
-            and _is_listed(job.submitted_by, wanted.submitters)
+            _is_listed(job.operation, event_filter.operations)
+            and _is_listed(saved, event_filter.saved)
+            and _is_listed(job.submitted_by, event_filter.submitters)
         ):
             return False
-        if not all(key in job.tags and matches(pattern, job.tags[key]) for key, pattern in wanted.tags.items()):
+        if not all(key in job.tags and matches(pattern, job.tags[key]) for key, pattern in event_filter.tags.items()):
             return False
-        return self._ran_on_hosts(job, wanted) and self._targets.names_host_of(wanted.target, job)
+        return self._ran_on_hosts(job, event_filter) and self._targets.names_host_of(event_filter.target, job)
 
-    def _ran_on_hosts(self, job: Job, wanted: EventFilter) -> bool:
-        if not wanted.hosts:
+    def _ran_on_hosts(self, job: Job, event_filter: EventFilter) -> bool:
+        if not event_filter.hosts:
             return True
         if not job.is_broadcast:
-            return bool({job.hostname, job.executions[0].slot} & set(wanted.hosts))
-        return any(self._ran_on(job.id, hostname) for hostname in wanted.hosts)
+            return bool({job.hostname, job.executions[0].slot} & set(event_filter.hosts))
+        return any(self._ran_on(job.id, hostname) for hostname in event_filter.hosts)
 
 
 def _name_of(notice: Notice) -> str:
@@ -129,9 +129,9 @@ def _is_listed(text: str, patterns: Sequence[str]) -> bool:
     return not patterns or any(matches(pattern, text) for pattern in patterns)
 
 
-def _other(notice: Notice, name: str, wanted: EventFilter, targets: TargetFilter) -> Event | None:
+def _other(notice: Notice, name: str, event_filter: EventFilter, targets: TargetFilter) -> Event | None:
     if notice.kind == "schedule":
-        if not _is_listed(notice.subject, wanted.schedules):
+        if not _is_listed(notice.subject, event_filter.schedules):
             return None
         _, times, _, reason = (*notice.detail.split("|", 3), "", "", "")[:4]
         word = name.partition(".")[2]
@@ -148,9 +148,11 @@ def _other(notice: Notice, name: str, wanted: EventFilter, targets: TargetFilter
         job_id, hostname, text = (str(alert[field]) for field in ("job_id", "hostname", "message"))
     except (ValueError, TypeError, KeyError):
         return None
-    if not _is_listed(notice.subject, wanted.alerts):
+    if not _is_listed(notice.subject, event_filter.alerts):
         return None
-    if hostname and ((wanted.hosts and hostname not in wanted.hosts) or not targets.names(wanted.target, hostname)):
+    if hostname and (
+        (event_filter.hosts and hostname not in event_filter.hosts) or not targets.names(event_filter.target, hostname)
+    ):
         return None
     alert = {"kind": notice.subject, "hostname": hostname, "job_id": job_id, "message": text[:_LONGEST_TEXT]}
     return _event(notice, name, f"Alert {notice.subject}: {text}", alert=alert)

@@ -46,9 +46,9 @@ class NotificationManager:
         """One rule. Raises ``NotificationNotFound``, ``RecordAltered``."""
         return self._notifications.get(name)
 
-    def page(self, behind: str, limit: int) -> tuple[list[RuleView], int, str | None]:
+    def page(self, after: str, limit: int) -> tuple[list[RuleView], int, str | None]:
         """Rules by name; how many there are in all, and the name after which the next page begins."""
-        return self._notifications.page(behind, limit, 1)
+        return self._notifications.page(after, limit, 1)
 
     def put(self, rule: NotificationRule, principal: Principal) -> tuple[RuleView, bool]:
         """Store a rule, in place of one with the same name; the principal becomes its owner. Returns it, and whether it

@@ -40,7 +40,7 @@ class TargetFilter:
         fleet = self._scopes.fleet()
         if self._kept is None or self._kept[0] is not fleet or len(self._kept[1]) >= _MOST_KEPT:
             self._kept = (fleet, {})
-        kept = self._kept[1]  # threads of several rules may compute the same set
-        if target not in kept:
-            kept[target] = frozenset(host.hostname for host in fleet.members(self._scopes.bits(target, fleet)))
-        return kept[target]
+        by_target = self._kept[1]  # threads of several rules may compute the same set
+        if target not in by_target:
+            by_target[target] = frozenset(host.hostname for host in fleet.members(self._scopes.bits(target, fleet)))
+        return by_target[target]

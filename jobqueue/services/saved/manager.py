@@ -101,15 +101,15 @@ class SavedJobManager:
         differences = tuple(changes({} if before is None else before.content, saved.content))
         if before is not None and not differences:
             return Put(before, "unchanged", ())
-        made = replace(
+        new_version = replace(
             saved,
             version=1 if before is None else before.version + 1,
             changed=self._ledger.time(),
             changed_by=principal.name,
         )
         if not is_dry_run:
-            self._saved.store(made, text)
-        return Put(made, "created" if before is None else "changed", differences)
+            self._saved.store(new_version, text)
+        return Put(new_version, "created" if before is None else "changed", differences)
 
     def restore(self, name: str, number: int, principal: Principal, *, expected: int | None = None) -> Put:
         """Make an earlier version the newest one, as a new version. It is then no longer managed by files."""

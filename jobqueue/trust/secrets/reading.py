@@ -122,9 +122,9 @@ class Reading:
 
     def _span(self, start: int, end: int, needle: bytes) -> tuple[int, int]:
         first, last = self.text.span(start, end)
-        before, behind = self.edges.get(needle, (b"", b""))
-        if before and self.data.endswith(before, 0, first):
-            first -= len(before)
-        if behind and self.data.startswith(behind, last):
-            last += len(behind)
+        opening, closing = self.edges.get(needle, (b"", b""))
+        if opening and self.data.endswith(opening, 0, first):
+            first -= len(opening)
+        if closing and self.data.startswith(closing, last):
+            last += len(closing)
         return first, last

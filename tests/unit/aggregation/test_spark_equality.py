@@ -149,6 +149,65 @@ def test_values_that_are_refused_while_the_query_runs(tmp_path: Path, expression
         ours.answer(translated[0])
 
 
+@pytest.mark.parametrize(
+    "expression",
+    [
+        # Spark refuses them: too few or too many arguments, or arguments of another type, which it does not convert
+        "least(i)",
+        "greatest(s)",
+        "nvl(i)",
+        "ifnull(i, j, l)",
+        "md5(i)",
+        "sha1(y)",
+        "sha(b)",
+        "sha2(i, 256)",
+        "unix_date(v)",
+        "unix_date(z)",
+        "unix_seconds(v)",
+        "unix_millis(y)",
+        "unix_micros(v)",
+        "array_repeat(s, CAST(i AS SMALLINT))",
+        "array_contains(a, NULL)",
+        "to_date(y, 5)",
+        "to_timestamp(z, 5)",
+        "unix_timestamp(y, i)",
+        # DuckDB takes a constant only
+        "substring_index(s, t, 2)",
+        # Spark gives another type
+        "nullifzero(n)",
+        "nullifzero(t)",
+        "pmod(CAST(i AS SMALLINT), CAST(j AS SMALLINT))",
+        # Spark gives FALSE where NULL is compared
+        "i IN (SELECT j FROM t)",
+        "i NOT IN (SELECT j FROM t)",
+        "coalesce(i IN (SELECT j FROM t), true)",
+    ],
+)
+def test_what_spark_does_otherwise_is_refused(shared: Ours, expression: str) -> None:
+    assert shared.translated(f"SELECT k, {expression} AS r FROM t") is None
+
+
+@pytest.mark.parametrize(
+    ("sql", "refusal"),
+    [
+        ("SELECT k FROM t WHERE (i IN (SELECT j FROM t)) IS NULL", "Spark gives FALSE instead of NULL"),
+        ("SELECT k FROM t WHERE NOT (b OR i IN (SELECT j FROM t))", "Spark gives FALSE instead of NULL"),
+        ("SELECT k FROM t ORDER BY i IN (SELECT j FROM t)", "Spark gives FALSE instead of NULL"),
+        (
+            "SELECT x.k FROM t x LEFT JOIN t y ON x.k = y.k AND x.i NOT IN (SELECT j FROM t)",
+            "Spark gives FALSE instead of NULL",
+        ),
+        # t has a column t
+        ("SELECT k FROM t WHERE EXISTS (SELECT 1 FROM t q WHERE q.i = t.j)", "t is a column of the inner SELECT"),
+        ("SELECT k, any(b) AS r FROM t", "the column k is neither in GROUP BY nor inside an aggregate"),
+        ("SELECT k FROM t WHERE any(b)", "any is not allowed in WHERE"),
+    ],
+)
+def test_where_it_is_refused_it_says_why(shared: Ours, sql: str, refusal: str) -> None:
+    with pytest.raises(InvalidInput, match=refusal):
+        prepare(sql, {}, [], ["t"], "sql").for_duckdb({"t": shared.columns})
+
+
 @pytest.mark.parametrize("text", ["10:20", "T10:20:00", "10:20:00.0", " 10:20:00Z "])
 def test_a_time_without_a_date_is_one_of_today(tmp_path: Path, text: str) -> None:
     """As Spark has it in its session's time zone, UTC."""

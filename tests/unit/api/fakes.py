@@ -65,6 +65,7 @@ from jobqueue.services.audit import AuditTrail
 from jobqueue.services.backfill import Backfiller
 from jobqueue.services.blast_radius import BlastRadius
 from jobqueue.services.bundles import BundleRequest, MadeBundle
+from jobqueue.services.content_store import ContentStore
 from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.services.credentials import CredentialManager
 from jobqueue.services.fetched_files import FetchedFileReader
@@ -179,7 +180,7 @@ class FakeServices:
             search=self._search,
             summaries=self._summaries,
             starting=self._starting,
-            heads=self._heads,
+            summaries_of=self._summaries_of,
             read_many=lambda job_ids: {job_id: self.store[job_id] for job_id in job_ids},
             counts=self._counts,
             history=self._history,
@@ -210,7 +211,8 @@ class FakeServices:
         self.enrolment = SimpleNamespace(accept=self._accept)
         self.redis_access = SimpleNamespace(take=self._take_access)
         self.bundles = SimpleNamespace(check=self._check_bundle, make=self._make_bundle)
-        self.objects = ObjectManager(self.ledger.objects, self.ledger.packages, self.ledger.deployments)
+        contents = ContentStore(self.ledger.packages, self.ledger.bucket_contents)
+        self.objects = ObjectManager(self.ledger.objects, self.ledger.packages, self.ledger.deployments, contents)
         self.packages = SimpleNamespace(find=self._find_package, store=self._store_package)
         self.registry = SimpleNamespace(infos=self._infos, permission=lambda _operation: None)
         self.targets = TargetResolver(
@@ -383,7 +385,7 @@ class FakeServices:
         page = self._page(wanted)
         return replace(page, items=tuple(job for job in page.items if search.matches(job)))
 
-    def _heads(self, job_ids: list[str]) -> tuple[JobSummary, ...]:
+    def _summaries_of(self, job_ids: list[str]) -> tuple[JobSummary, ...]:
         return tuple(a_summary(self.store[job_id]) for job_id in job_ids)
 
     def _output_page(self, job_id: str, hostname: str | None = None, offset: int = 0) -> OutputPage:

@@ -201,6 +201,15 @@ def test_chunked_body_too_large(app: Flask) -> None:
     error(Response.from_app(app, environ), 413, str(MAX_BODY))
 
 
+def test_a_client_that_leaves_before_the_end(app: Flask, services: FakeServices) -> None:
+    """What has arrived is not a request, even if it happens to be one."""
+    environ = create_environ("/job", method="POST", headers=AUTHORIZATION, json=good())
+    environ["CONTENT_LENGTH"] = str(int(environ["CONTENT_LENGTH"]) + 1)
+    environ["wsgi.input_terminated"] = True
+    assert Response.from_app(app, environ).status_code == 400
+    assert services.submitted == []
+
+
 class Endless:
     """A body that never ends."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import uuid
 
 import pytest
 
@@ -123,7 +124,9 @@ def test_the_callers_request_id(ask: Ask, given: str) -> None:
 def test_a_request_id_that_is_not_repeated(ask: Ask, given: str) -> None:
     answered = ask("GET", "/job", headers={"X-Request-Id": given}).headers["X-Request-Id"]
     assert answered != given
-    assert len(answered) == 36
+    assert uuid.UUID(answered).version == 4
+    assert uuid.UUID(answered).variant == uuid.RFC_4122
+    assert str(uuid.UUID(answered)) == answered
 
 
 def test_request_ids_differ(ask: Ask) -> None:

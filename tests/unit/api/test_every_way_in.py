@@ -14,7 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from api.app import create_app
-from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.executions import Claim
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.principal import Principal
 from jobqueue.model.role import BUILTIN
@@ -60,7 +60,7 @@ def job_ids(services: Services) -> list[str]:
 def failed_job(app: Flask, services: Services) -> str:
     job_id: str = act(app, "*").post("/job", json=JOB).get_json()["job_id"]
     grant = services.ledger.executions.claim(job_id, HOST, HOST, "token")
-    assert isinstance(grant, Grant)
+    assert isinstance(grant, Claim)
     services.ledger.executions.finish(grant, ExecutionState.FAILED, note="broke")
     return job_id
 
@@ -206,7 +206,7 @@ PYTHON = {"id": "nightly", "type": "custom_python_job", "script": "print(1)"}
 
 
 def test_a_configuration_is_written_by_those_who_may_run_it(app: Flask, services: Services) -> None:
-    """Somebody else starts it, with permissions of his own: writing it must take them, too."""
+    """Another caller starts it, with that caller's permissions: storing it must require them, too."""
     assert act(app, "job:write").post(AT, json=SCRIPT).status_code == 403
     assert act(app, "shell:execute").post(AT, json=SCRIPT).status_code == 403
     assert act(app, "job:write", "python:execute").post(AT, json=SCRIPT).status_code == 403

@@ -67,6 +67,28 @@ def test_items_of_a_large_request(turns: list[int]) -> None:
     assert len(turns) >= TURNS
 
 
+def test_a_client_that_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wait itself lets others run."""
+    yields: list[float] = []
+    monkeypatch.setattr(fairness, "gevent", SimpleNamespace(sleep=yields.append, get_hub=gevent.get_hub))
+    client, server = gevent.socket.socketpair()
+
+    def ask() -> None:
+        for _ in range(STEPS):
+            client.send(b"x")
+            assert client.recv(1) == b"y"
+
+    with closing(client), closing(server):
+        asking = gevent.spawn(ask)
+        fair = FairSocket(server, 60.0)
+        for _ in range(STEPS):
+            assert fair.recv(1) == b"x"
+            fair.give_turn()
+            server.send(b"y")
+        asking.get()
+    assert not yields
+
+
 def test_no_turn_within_a_slice(turns: list[int]) -> None:
     assert list(in_turns(range(3))) == [0, 1, 2]
     assert turns == []
@@ -86,11 +108,11 @@ def test_a_client_that_receives_slowly_gets_all() -> None:
     def receive() -> None:
         while data := client.recv(400_000):
             received.extend(data)
-            gevent.sleep(0.02)
+            gevent.sleep(0.1)
 
     reading = gevent.spawn(receive)
     with closing(client):
-        FairSocket(server, 0.2).sendall(sent)
+        FairSocket(server, 2.0).sendall(sent)
         server.close()
         reading.join()
     assert received == sent

@@ -12,7 +12,7 @@ from api.app import create_app
 from api.auth import gate
 from api.scheduling import submission_of
 from jobqueue.errors import PermissionDenied
-from jobqueue.ledger.executions import Grant, Refusal
+from jobqueue.ledger.executions import Claim, Refusal
 from jobqueue.ledger.schedules import Step
 from jobqueue.model.agent import Registration
 from jobqueue.model.credential import Credential, Kind
@@ -97,11 +97,11 @@ class TestConcurrencyKeys:
         api.end(squatter, "web1")
         squatter = submit(api.by(*grants), "web1", concurrency={"key": key}).get_json()["job_id"]
         claim = api.services.ledger.executions.claim
-        assert isinstance(claim(squatter, "web1", "web1", "t1"), Grant)
-        assert isinstance(claim(victim, "oracle1", "oracle1", "t2"), Grant)
+        assert isinstance(claim(squatter, "web1", "web1", "t1"), Claim)
+        assert isinstance(claim(victim, "oracle1", "oracle1", "t2"), Claim)
 
     def test_a_key_with_the_host_is_shared(self, api: Api) -> None:
-        """Two programs that must not run at once on a host do not, whoever started them."""
+        """Two programs that must not run at once on a host do not, no matter which principals started them."""
         mine = submit(api.by(*TEAM), "web1", concurrency={"key": "apt-{host}"}).get_json()["job_id"]
         other = api.job("web1", concurrency={"key": "apt-{host}"})
         claim = api.services.ledger.executions.claim

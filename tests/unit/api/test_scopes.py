@@ -15,15 +15,15 @@ from api.app import create_app
 from api.auth import gate
 from api.auth.rules import KNOWN, PUBLIC, rule_name, rule_of
 from api.auth.scoped_routes import SCOPED, is_scoped
-from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.executions import Claim
 from jobqueue.model.agent import Registration
 from jobqueue.model.principal import Principal
 from jobqueue.model.states import ExecutionState
 from jobqueue.services import Services
 from jobqueue.settings import Settings
+from tests.unit.api.auth.test_rules import routes
 from tests.unit.api.over_a_ledger import services_with, settings_in
 from tests.unit.api.shapes import error
-from tests.unit.api.test_rules import routes
 
 SHELL = {"type": "command.shell.execute", "data": {"command": "true"}}
 WEB = ("web1", "web2")
@@ -70,7 +70,7 @@ class Api:
 
     def end(self, job_id: str, host: str, state: ExecutionState = ExecutionState.COMPLETED, note: str = "") -> None:
         grant = self.services.ledger.executions.claim(job_id, host, host, f"token-{host}")
-        assert isinstance(grant, Grant)
+        assert isinstance(grant, Claim)
         self.services.ledger.executions.finish(grant, state, note=note)
 
 

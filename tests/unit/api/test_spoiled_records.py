@@ -1,4 +1,4 @@
-"""One record that somebody has spoiled in Redis: no page fails over it, and all others are shown as ever."""
+"""One damaged record in Redis: no page fails because of it, and all other records are shown as usual."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from api.app import create_app
 from api.auth import gate
 from jobqueue.errors import RecordAltered
 from jobqueue.ledger.agents import UNREADABLE
-from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.executions import Claim
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Registration
 from jobqueue.model.alert import RECORDS_ALTERED
@@ -65,7 +65,7 @@ class World:
     def finished(self) -> str:
         job_id: str = self.web.post("/job", json=JOB).get_json()["job_id"]
         grant = self.ledger.executions.claim(job_id, HOST, HOST, "token")
-        assert isinstance(grant, Grant)
+        assert isinstance(grant, Claim)
         self.ledger.executions.finish(grant, ExecutionState.COMPLETED, out='{"data": 1, "changed": false}')
         return job_id
 

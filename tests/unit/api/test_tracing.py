@@ -12,7 +12,7 @@ import pytest
 
 from jobqueue import logs, tracing
 from jobqueue.errors import InvalidSettings, OperationFailed
-from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.executions import Claim
 from jobqueue.model.agent import Agent
 from jobqueue.settings import Settings
 from tests.unit.api.conftest import Ask
@@ -56,7 +56,7 @@ def trace_of(span: ReadableSpan) -> str:
 
 def running(carried: dict[str, str] | None) -> RunningExecution:
     document = {"operation": "node.load.get", "data": {}} | ({tracing.MEMBER: carried} if carried else {})
-    return RunningExecution(Grant("j1", "web1", "t", 1, json.dumps(document)), document, None, None)
+    return RunningExecution(Claim("j1", "web1", "t", 1, json.dumps(document)), document, None, None)
 
 
 class Seeing(FakeServices):
@@ -115,7 +115,7 @@ def test_without_a_callers_trace_there_is_a_new_one(
             pass
     first, one, second, two = map(trace_of, exporter.get_finished_spans())
     assert first == one != second == two
-    assert "request_id" not in services.carried  # nobody asked for it
+    assert "request_id" not in services.carried  # it was not requested
 
 
 def test_a_run_that_fails_is_a_span_that_failed(exporter: InMemorySpanExporter) -> None:

@@ -80,6 +80,14 @@ def test_mistakes(tmp_path: Path, text: str, complaint: str) -> None:
     assert complaint in caught.value.message
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_file_made_on_windows(tmp_path: Path, encoding: str) -> None:
+    path = written(tmp_path, GOOD)
+    expected = config.load(path)
+    path.write_bytes(GOOD.replace("\n", "\r\n").encode(encoding))
+    assert config.load(path) == expected
+
+
 def test_a_file_that_others_may_write(tmp_path: Path) -> None:
     path = written(tmp_path, GOOD)
     path.chmod(0o622)

@@ -116,6 +116,27 @@ def test_a_password_from_a_file_is_the_one_that_logs_in(run: Run, services: Fake
     assert answer.status == 200
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_password_file_made_on_windows(
+    run: Run, services: FakeServices, url: str, tmp_path: Path, encoding: str
+) -> None:
+    import urllib3
+
+    file = tmp_path / "password"
+    file.write_bytes(f"{PASSWORD}\r\n".encode(encoding))
+    assert run("user", "create", "bob", "--role", "read", "--password-file", str(file)).exit_code == 0
+    basic = base64.b64encode(f"bob:{PASSWORD}".encode()).decode()
+    assert urllib3.request("GET", f"{url}/job", headers={"Authorization": f"Basic {basic}"}).status == 200
+
+
+def test_a_password_file_that_is_no_text(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_bytes(b"pass\xffword")
+    result = run("user", "create", "bob", "--role", "read", "--password-file", str(file))
+    assert result.exit_code == 2
+    assert "byte 4 is not valid UTF-8" in result.stderr
+
+
 def test_no_password_on_the_command_line(run: Run) -> None:
     result = run("user", "create", "bob", "--password", PASSWORD)
     assert result.exit_code == 2

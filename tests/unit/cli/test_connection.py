@@ -38,6 +38,16 @@ def test_token_from_standard_input(api: FakeApi, run: Run) -> None:
     assert api.seen[0].headers["Authorization"] == "Bearer from-input"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_token_file_made_on_windows(api: FakeApi, run: Run, tmp_path: Path, encoding: str) -> None:
+    api.on("GET", "/agent", AGENTS)
+    file = tmp_path / "token"
+    file.write_bytes("from-file\r\n".encode(encoding))
+    result = run("agent", "list", "--token-file", str(file))
+    assert result.exit_code == 0, result.output
+    assert api.seen[0].headers["Authorization"] == "Bearer from-file"
+
+
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"two words"])
 def test_bad_token_files(api: FakeApi, run: Run, tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "token"

@@ -158,7 +158,7 @@ class Clock:
 def test_wait_gives_up_with_the_last_state(api: FakeApi, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     api.on("GET", f"/job/{JOB}", state("processing"))
     clock = Clock()
-    monkeypatch.setattr("jobqueue.client.client.time", clock)
+    monkeypatch.setattr("jobqueue.client.job_routes.time", clock)
     monkeypatch.setattr("jobqueue.client.polling.time", clock)
     with pytest.raises(TimeoutError) as caught:
         client.wait(JOB, 0.15)

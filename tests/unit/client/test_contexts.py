@@ -82,6 +82,14 @@ def test_a_damaged_file(environ: dict[str, str], text: str, said: str) -> None:
         Contexts.load(environ)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_file_that_an_editor_of_windows_saved(environ: dict[str, str], encoding: str) -> None:
+    path = save(environ, Context("prod", "https://prod.example", token_command="pass show ü"))
+    before = Contexts.load(environ)
+    path.write_bytes(path.read_text().replace("\n", "\r\n").encode(encoding))
+    assert Contexts.load(environ) == before
+
+
 def test_a_file_that_others_may_write(environ: dict[str, str]) -> None:
     save(environ).chmod(0o666)
     with pytest.raises(InvalidInput, match="chmod 600"):

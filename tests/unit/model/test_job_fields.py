@@ -9,7 +9,7 @@ from importlib.resources import files
 import pytest
 
 from jobqueue.model.job import Job
-from jobqueue.model.job_fields import ARGUMENTS, FIELDS, STORED, JobFields, document_of
+from jobqueue.model.job_fields import ARGUMENTS, FIELDS, STORED, JobFields, arguments_of, document_of
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.submission import Submission
 
@@ -83,6 +83,11 @@ def test_a_document_has_what_was_given_and_no_defaults() -> None:
 def test_arguments_of_scripts(name: str, value: object, argument: str | int) -> None:
     (field,) = [field for field in ARGUMENTS if field.name == name]
     assert field.argument_value(value) == argument
+
+
+def test_arguments_are_those_of_each_field() -> None:
+    job = JobFields("op.x", {"n": 1}, tags={"a": "b"}, groups=("x",), retries=RetryPolicy(3, 1.0, 300.0, 0.1))
+    assert arguments_of(job) == [field.argument_value(getattr(job, field.name)) for field in ARGUMENTS]
 
 
 def test_the_indexes_are_those_of_the_ledger() -> None:

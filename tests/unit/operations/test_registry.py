@@ -7,11 +7,13 @@ import sys
 import types
 from collections.abc import Iterator
 from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jobqueue.errors import InvalidOperationData, InvalidSettings, UnknownOperation
+from jobqueue.operations import builtin
 from jobqueue.operations.base import Operation, operation
 from jobqueue.operations.context import Context
 from jobqueue.operations.registry import GROUP, Registry
@@ -329,3 +331,16 @@ def test_what_the_decorator_assumes() -> None:
     changing = operation("my.thing.do", changes=True, summary="Own words")(_noop)
     assert (changing.changes, changing.idempotent, changing.summary) == (True, False, "Own words")
     assert operation("my.thing.do", changes=True, idempotent=True)(_noop).idempotent is True
+
+
+def test_a_file_of_builtin_is_all_that_a_new_family_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "fresh.py").write_text(
+        "from jobqueue.operations.base import operation\n\n\n"
+        '@operation("fresh.thing.get", permission="agent:read")\n'
+        'def fresh(data, context):\n    """A thing."""\n'
+    )
+    monkeypatch.setattr(builtin, "__path__", [*builtin.__path__, str(tmp_path)])
+    try:
+        assert "fresh.thing.get" in Registry.load([])
+    finally:
+        sys.modules.pop(f"{builtin.__name__}.fresh", None)

@@ -23,7 +23,7 @@ _CALLERS = (
         "jobqueue/cli/commands/file.py",
         "jobqueue/client/moves.py",
     ),
-    *("api/native/schemas.py", "api/fusion/job_types.py", "api/osapi/calls.py"),
+    *("api/native/job_request_schemas.py", "api/fusion/job_types.py", "api/osapi/calls.py"),
     *("jobqueue/cli/imports/crontab.py", "jobqueue/cli/imports/rundeck_step.py"),
 )
 

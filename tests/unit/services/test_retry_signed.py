@@ -1,4 +1,4 @@
-"""A retry signs a job again, so it must not sign what somebody wrote into its record meanwhile."""
+"""A retry signs a job again, so it must not sign changes that were made to its record in Redis."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from nacl.signing import SigningKey
 
 from jobqueue.errors import JobAltered, NothingToRetry
-from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.executions import Claim
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Registration
 from jobqueue.model.needs import Needs
@@ -59,7 +59,7 @@ def failed_job(services: Services, command: str) -> str:
         Submission("command.shell.execute", {"command": command}, "web1", principal=ADMIN)
     ).job_id
     grant = services.ledger.executions.claim(job_id, "web1", "web1", "token")
-    assert isinstance(grant, Grant)
+    assert isinstance(grant, Claim)
     services.ledger.executions.finish(grant, ExecutionState.FAILED, note="broke")
     return job_id
 
@@ -119,7 +119,7 @@ def broadcast(services: Services, keys: dict[str, Signer], **states: ExecutionSt
     ).job_id
     for host, state in states.items():
         grant = services.ledger.executions.claim(job_id, host, host, "token")
-        assert isinstance(grant, Grant)
+        assert isinstance(grant, Claim)
         signed = certificates.result_bytes(job_id, host, grant.attempt, state.value, "note", "")
         signature = certificates.sign_result(keys[host], signed)
         services.ledger.executions.finish(grant, state, note="note", signature=signature)
@@ -136,7 +136,7 @@ def test_only_those_that_failed(services: Services, keys: dict[str, Signer]) -> 
 def test_a_state_that_no_agent_signed_is_not_believed(
     services: Services, keys: dict[str, Signer], has_signature: bool
 ) -> None:
-    """Whoever writes to Redis calls failed what is not idempotent and has been completed."""
+    """An attacker in Redis marks a completed, not idempotent execution as failed."""
     job_id = broadcast(services, keys, **dict.fromkeys(HOSTS, ExecutionState.COMPLETED))
     key = services.ledger.keys.execution(job_id, "web2")
     assert services.ledger.client.hget(key, "state") == "completed"

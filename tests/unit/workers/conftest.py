@@ -15,8 +15,8 @@ import pytest
 from marshmallow import fields
 
 from jobqueue.errors import LedgerUnavailable, OperationFailed, OperationNotSupported
-from jobqueue.ledger.jobs import NewJob
 from jobqueue.ledger.ledger import Ledger
+from jobqueue.ledger.new_jobs import NewJob
 from jobqueue.model.agent import Registration
 from jobqueue.model.needs import Needs
 from jobqueue.model.retry import RetryPolicy
@@ -249,7 +249,7 @@ class Submitter:
             target=Target.parse(target),
             is_idempotent=idempotent,
         )
-        return self._ledger.jobs.create(new, "").accepted.job_id
+        return self._ledger.new_jobs.create(new, "").accepted.job_id
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from workers.agent.execution.running import RunningSet
 logger = logging.getLogger(__name__)
 
 #: Seconds without consumer activity after which it counts as stalled; kombu's own check acts well before.
-DEAF_SECONDS = 30.0
+STALLED_SECONDS = 30.0
 _TICK_SECONDS = 1.0
 
 
@@ -23,19 +23,19 @@ class ConsumerWatchdog:
 
     A consumer that waits on Redis asks every few seconds; with another broker, its event loop ticks. If neither happens
     for a while although the ledger responds, the agent is Ready and nothing runs, then the consumer has stalled for
-    good: ``on_deaf`` is called.
+    good: ``on_stalled`` is called.
     """
 
     def __init__(
         self,
         running: RunningSet,
         beat_seconds: Callable[[], float],
-        on_deaf: Callable[[], None],
+        on_stalled: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._running = running
         self._beat_seconds = beat_seconds
-        self._on_deaf = on_deaf
+        self._on_stalled = on_stalled
         self._clock = clock
         self._consumer: Any = None
         self._timer_entry: Any = None
@@ -64,9 +64,9 @@ class ConsumerWatchdog:
         if sign is None or sign != self._sign or now - self._looked > 3 * beat:
             self._sign, self._since = sign, now
         # several checks at least: one may come right after the whole process was suspended
-        elif now - self._since >= max(DEAF_SECONDS, 4 * beat):
+        elif now - self._since >= max(STALLED_SECONDS, 4 * beat):
             logger.critical("The consumer has not polled for messages for %.0f s; it has stalled", now - self._since)
-            self._on_deaf()
+            self._on_stalled()
         self._looked = now
 
     def _tick(self) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from jobqueue.errors import LedgerUnavailable, OperationCancelled, WorkRefused
-from jobqueue.ledger.executions import Executions, Finished, Grant, Refusal
+from jobqueue.ledger.executions import Claim, Executions, Finished, Refusal
 from jobqueue.model.alert import WORK_REFUSED
 from jobqueue.operations.context import IDLE_PHASES
 from jobqueue.trust.signing.certificate import result_bytes
@@ -36,23 +36,25 @@ class AgentLedger:
         self.hostname = hostname
         self._closing = closing
 
-    def claim(self, job_id: str, slot: str) -> Grant | Refusal:
+    def claim(self, job_id: str, slot: str) -> Claim | Refusal:
+        """Claim an execution for this host. The token is the same in every try, so a lost answer costs no attempt."""
         token = secrets.token_hex(8)
-        claim = lambda: self._executions.claim(job_id, slot, self.hostname, token)  # noqa: E731
-        return self._patiently(claim, f"claim job {job_id}")
+        return self._patiently(
+            lambda: self._executions.claim(job_id, slot, self.hostname, token), f"claim job {job_id}"
+        )
 
-    def alert(self, grant: Grant, refusal: WorkRefused) -> None:
+    def alert(self, claim: Claim, refusal: WorkRefused) -> None:
         """Raise an alert about work without a valid signature for this agent and time: it may be an attack."""
-        logger.error("ALERT: refused job %s: %s", grant.job_id, refusal.message)
+        logger.error("ALERT: refused job %s: %s", claim.job_id, refusal.message)
         try:
             self._patiently(
-                lambda: self._executions.note(WORK_REFUSED, grant.job_id, grant.hostname, refusal.message),
-                f"raise the alert about job {grant.job_id}",
+                lambda: self._executions.note_alert(WORK_REFUSED, claim.job_id, claim.hostname, refusal.message),
+                f"raise the alert about job {claim.job_id}",
             )
         except LedgerUnavailable as error:
             logger.warning("The ledger did not store the alert: %s", error)
 
-    def show(self, running: RunningExecution, info: Mapping[str, Any]) -> None:
+    def report_progress(self, running: RunningExecution, info: Mapping[str, Any]) -> None:
         """Publish the operation's progress report; an unavailable ledger is not an error, with one exception.
 
         If this agent dies, the ledger reassigns a run that is still idle, so it must know before the run begins.
@@ -67,16 +69,18 @@ class AgentLedger:
             self._begin(running)
             return
         try:
-            self._executions.report(running.grant, _text({"info": bounded_info}), is_idle=is_idle)
+            self._executions.report_progress(running.claim, _text({"info": bounded_info}), is_idle=is_idle)
         except LedgerUnavailable as error:
-            logger.info("The progress report of job %s is delayed: %s", running.grant.job_id, error)
+            logger.info("The progress report of job %s is delayed: %s", running.claim.job_id, error)
             return
         running.is_idle = is_idle
 
     def _begin(self, running: RunningExecution) -> None:
-        grant, text = running.grant, _text({"info": running.info})
+        claim, text = running.claim, _text({"info": running.info})
         try:
-            is_ours = self._patiently(lambda: self._executions.report(grant, text), f"begin job {grant.job_id}")
+            is_ours = self._patiently(
+                lambda: self._executions.report_progress(claim, text), f"begin job {claim.job_id}"
+            )
         except LedgerUnavailable:
             running.ask_to_stop("shutdown")
             raise OperationCancelled from None
@@ -85,16 +89,16 @@ class AgentLedger:
             raise OperationCancelled
         running.is_idle = False
 
-    def finish(self, grant: Grant, ending: Ending, running: RunningExecution | None = None) -> str:
+    def finish(self, claim: Claim, ending: Ending, running: RunningExecution | None = None) -> str:
         """Report an end; ``running`` is the run, if any. Returns the ledger's response, for the log."""
         answer = {**ending.answer, "info": running.info} if running and running.info else ending.answer
         out = _text(answer) if answer else ""
-        signed = result_bytes(grant.job_id, grant.hostname, grant.attempt, ending.state.value, ending.note, out)
+        signed = result_bytes(claim.job_id, claim.hostname, claim.attempt, ending.state.value, ending.note, out)
         signature = self.identity.sign(signed)
         try:
             finished = self._patiently(
                 lambda: self._executions.finish(
-                    grant,
+                    claim,
                     ending.state,
                     out=out,
                     note=ending.note,
@@ -102,15 +106,15 @@ class AgentLedger:
                     retry_note=ending.retry_note,
                     signature=signature,
                 ),
-                f"report job {grant.job_id}",
+                f"report job {claim.job_id}",
             )
         except LedgerUnavailable:
             logger.error(
-                "The result of job %s could not be stored before the shutdown; its lease will expire", grant.job_id
+                "The result of job %s could not be stored before the shutdown; its lease will expire", claim.job_id
             )
             return "unreported"
         if finished in (Finished.STALE, Finished.UNKNOWN):
-            logger.warning("The result of job %s was refused: %s", grant.job_id, finished.value)
+            logger.warning("The result of job %s was refused: %s", claim.job_id, finished.value)
         elif running is not None:
             _count(running, finished)
         return finished.value if finished is not Finished.FINISHED else ending.state.value
@@ -122,9 +126,9 @@ class AgentLedger:
 def _count(running: RunningExecution, finished: Finished) -> None:
     """Record in the journal the outcome of a run whose report the ledger has accepted."""
     if finished in (Finished.FINISHED, Finished.REPEATED):
-        running.admission.ended()
+        running.journal_entry.ended()
     elif running.reason == "shutdown":  # handed back; a retried failure counts as one of the signed runs
-        running.admission.given_back()
+        running.journal_entry.given_back()
 
 
 def _text(document: Mapping[str, Any]) -> str:

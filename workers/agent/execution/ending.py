@@ -53,7 +53,7 @@ def skipped(error: JobQueueError) -> Ending:
 
 def failed(running: RunningExecution, error: str, failure: Mapping[str, Any] | None = None) -> Ending:
     """For a failed attempt; ``failure`` is the operation's report. The job's policy may allow a retry."""
-    policy, attempt = RetryPolicy(**running.document.get("retries", {})), running.grant.attempt
+    policy, attempt = RetryPolicy(**running.document.get("retries", {})), running.claim.attempt
     error = error[:_LONGEST_NOTE]
     if attempt >= policy.max_attempts:
         bounded_failure = bounded(running, failure, _LARGEST_FAILURE) if failure else None
@@ -70,9 +70,9 @@ def stopped(running: RunningExecution, operation: Operation) -> Ending | None:
         return None
     if running.reason != "shutdown":
         return Ending(ExecutionState.CANCELLED, "on request")
-    note = f"agent {running.grant.hostname} shut down during the run"
+    note = f"agent {running.claim.hostname} shut down during the run"
     retries = running.document.get("retries")
-    may_again = retries is None or running.grant.attempt < retries["max_attempts"]
+    may_again = retries is None or running.claim.attempt < retries["max_attempts"]
     if running.is_idle or (may_again and operation.idempotent):
         return Ending(ExecutionState.FAILED, note, retry_in=0.0, retry_note=note)
     return failed(running, note)
@@ -94,6 +94,6 @@ def bounded(running: RunningExecution, reported: Mapping[str, Any], largest: int
     try:
         document: dict[str, Any] = checked(dict(reported), largest)
     except OperationFailed as error:
-        logger.warning("A report of job %s is dropped: %s", running.grant.job_id, error)
+        logger.warning("A report of job %s is dropped: %s", running.claim.job_id, error)
         return None
     return document

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from jobqueue import logs
 from jobqueue.errors import OperationFailed, OperationNotAllowed, WorkRefused
-from jobqueue.ledger.executions import AWAY, Grant, Refusal
+from jobqueue.ledger.executions import AWAY, Claim, Refusal
 from jobqueue.model.states import ExecutionState
 from workers.agent.execution.agent_ledger import AgentLedger
 from workers.agent.execution.ending import Ending, given_up
@@ -42,13 +42,13 @@ class Executor:
         Results are reported only through the ledger. A message for a claimed, final or unknown execution is dropped.
         """
         with self._running.claiming():
-            grant = self._ledger.claim(job_id, slot)
-            if isinstance(grant, Refusal):
-                return self._drop(job_id, grant)
-            work = self._admit(grant)
+            claim = self._ledger.claim(job_id, slot)
+            if isinstance(claim, Refusal):
+                return self._drop(job_id, claim)
+            work = self._admit(claim)
             if isinstance(work, Ending):
-                return self._ledger.finish(grant, work)
-            running = self._runner.start(grant, work)
+                return self._ledger.finish(claim, work)
+            running = self._runner.start(claim, work)
             self._running.add(running)
         try:
             return self._report(running, self._runner.run(running))
@@ -56,18 +56,18 @@ class Executor:
             # held until the report is stored: the lease is renewed even if the ledger is unavailable for a while
             self._running.remove(running)
 
-    def _drop(self, job_id: str, claim: Refusal) -> str:
-        logger.info("Dropped a message for job %s: its execution is %s", job_id, claim.state)
-        if claim.state == AWAY:
+    def _drop(self, job_id: str, refusal: Refusal) -> str:
+        logger.info("Dropped a message for job %s: its execution is %s", job_id, refusal.state)
+        if refusal.state == AWAY:
             self._on_away()
-        return f"dropped: {claim.state}"
+        return f"dropped: {refusal.state}"
 
-    def _admit(self, grant: Grant) -> AdmittedWork | Ending:
+    def _admit(self, claim: Claim) -> AdmittedWork | Ending:
         """The work if it is admitted here, else how it ends."""
         try:
-            return self._gate.admit(grant)
+            return self._gate.admit(claim)
         except WorkRefused as refusal:
-            self._ledger.alert(grant, refusal)
+            self._ledger.alert(claim, refusal)
             return Ending(ExecutionState.FAILED, f"refused by the agent: {refusal.message}")
         except (OperationNotAllowed, OperationFailed) as refusal:
             # failed, not skipped: otherwise the caller would assume that it was done
@@ -75,18 +75,18 @@ class Executor:
 
     def _report(self, running: RunningExecution, ending: Ending | None) -> str:
         if running.abandoned:
-            logger.warning("Job %s ended after it was abandoned; its result is dropped", running.grant.job_id)
+            logger.warning("Job %s ended after it was abandoned; its result is dropped", running.claim.job_id)
             return "abandoned"
         running.ended = True
-        return self._ledger.finish(running.grant, ending, running) if ending else "stopped: the lease was lost"
+        return self._ledger.finish(running.claim, ending, running) if ending else "stopped: the lease was lost"
 
     def give_up(self, running: RunningExecution) -> str:
         """Report an execution whose operation ignores its deadline and stop requests.
 
         Its thread continues until the operation returns; the report says so.
         """
-        with logs.bound(job_id=running.grant.job_id):
+        with logs.bound(job_id=running.claim.job_id):
             running.abandoned = True
-            logger.error("Job %s does not stop; its thread is abandoned", running.grant.job_id)
+            logger.error("Job %s does not stop; its thread is abandoned", running.claim.job_id)
             ending = given_up(running)
-            return self._ledger.finish(running.grant, ending, running) if ending else "abandoned"
+            return self._ledger.finish(running.claim, ending, running) if ending else "abandoned"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from jobqueue.errors import JobQueueError, LedgerUnavailable, OperationFailed
-from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.executions import Claim
 from jobqueue.ledger.fetched import FetchedFiles
 
 T = TypeVar("T")
@@ -18,19 +18,19 @@ _STALE = "Nothing more is sent: this execution has been given to another agent, 
 
 
 class HostFileSender:
-    """Stores the pieces of one execution under its grant; while the ledger is unavailable, it tries again."""
+    """Stores the pieces of one execution under its claim; while the ledger is unavailable, it tries again."""
 
-    def __init__(self, fetched: FetchedFiles, grant: Grant, stop: threading.Event, most_bytes: int) -> None:
+    def __init__(self, fetched: FetchedFiles, claim: Claim, stop: threading.Event, most_bytes: int) -> None:
         """``stop`` ends all waiting. ``most_bytes``: of the files of all jobs together."""
         self._fetched = fetched
-        self._grant = grant
+        self._claim = claim
         self._stop = stop
         self._most_bytes = most_bytes
         self._number = 0
 
     def open(self) -> int:
         """See ``FileSender``."""
-        hosts = self._patiently(lambda: self._fetched.open(self._grant))
+        hosts = self._patiently(lambda: self._fetched.open(self._claim))
         if hosts is None:
             raise OperationFailed(_STALE)
         self._number = 0
@@ -38,7 +38,7 @@ class HostFileSender:
 
     def reserve(self, size: int) -> None:
         """See ``FileSender``."""
-        is_reserved = self._patiently(lambda: self._fetched.reserve(self._grant, size, self._most_bytes))
+        is_reserved = self._patiently(lambda: self._fetched.reserve(self._claim, size, self._most_bytes))
         if is_reserved is None:
             raise OperationFailed(_STALE)
         if not is_reserved:
@@ -50,7 +50,7 @@ class HostFileSender:
 
     def send(self, piece: bytes) -> None:
         """See ``FileSender``."""
-        if not self._patiently(lambda: self._fetched.store(self._grant, self._number, piece)):
+        if not self._patiently(lambda: self._fetched.store(self._claim, self._number, piece)):
             raise OperationFailed(_STALE)
         self._number += 1
 

@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 @contextmanager
 def instrumented(running: RunningExecution) -> Iterator[Span | None]:
     """Instrument one run: metrics, log records with the execution's ids, and a span in the job's trace (yielded)."""
-    grant, document = running.grant, running.document
+    claim, document = running.claim, running.document
     operation = str(document["operation"])
     carried = document.get(tracing.MEMBER) or {}
-    about = {"job_id": grant.job_id, "agent": grant.hostname}
+    about = {"job_id": claim.job_id, "agent": claim.hostname}
     if carried.get("request_id"):
         about["request_id"] = str(carried["request_id"])
     attributes = {
-        "jobqueue.job_id": grant.job_id,
-        "jobqueue.agent": grant.hostname,
+        "jobqueue.job_id": claim.job_id,
+        "jobqueue.agent": claim.hostname,
         "jobqueue.operation": operation,
-        "jobqueue.attempt": grant.attempt,
+        "jobqueue.attempt": claim.attempt,
     }
     parent = tracing.checked(carried.get(tracing.HEADER))
     with (

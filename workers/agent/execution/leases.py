@@ -59,13 +59,13 @@ class LeaseKeeper(threading.Thread):
         ]
         if not running:
             return 0
-        answers = self._executions.renew(self._hostname, [execution.grant for execution in running])
+        answers = self._executions.renew(self._hostname, [execution.claim for execution in running])
         for one, answer in zip(running, answers, strict=True):
             if answer is Renewal.CANCEL:
                 one.ask_to_stop("cancel")
             elif answer is Renewal.STALE and not (one.ended or one.abandoned):
-                with logs.bound(job_id=one.grant.job_id):
-                    logger.warning("The lease of job %s was lost; its run is stopped", one.grant.job_id)
+                with logs.bound(job_id=one.claim.job_id):
+                    logger.warning("The lease of job %s was lost; its run is stopped", one.claim.job_id)
                 one.ask_to_stop("stale")
         return len(running)
 

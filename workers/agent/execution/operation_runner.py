@@ -10,7 +10,7 @@ from typing import Any
 from jobqueue import tracing
 from jobqueue.entrypoints.source import PackageSource
 from jobqueue.errors import JobQueueError, OperationCancelled, OperationNotSupported, UnknownOperation
-from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.executions import Claim
 from jobqueue.ledger.fetched import FetchedFiles
 from jobqueue.operations.context import Context, Secrets
 from jobqueue.operations.deployed import DeploymentLog
@@ -55,15 +55,15 @@ class OperationRunner:
         nothing: dict[str, Any] = {"redis_url": DEFAULT_REDIS_URL, "broker_url": DEFAULT_REDIS_URL}
         self._plain_settings = replace(means.settings, **(nothing | dict.fromkeys(SECRETS)))
 
-    def start(self, grant: Grant, work: AdmittedWork) -> RunningExecution:
+    def start(self, claim: Claim, work: AdmittedWork) -> RunningExecution:
         """Start an execution: its deadline counts from here."""
         timeout = work.document.get("timeout_seconds") or self._means.settings.default_timeout_seconds
         deadline = None if timeout is None else time.monotonic() + timeout
         return RunningExecution(
-            grant,
+            claim,
             work.document,
             work.permit,
-            work.admission,
+            work.journal_entry,
             timeout,
             deadline=deadline,
             verification=work.verification,
@@ -71,7 +71,7 @@ class OperationRunner:
 
     def run(self, running: RunningExecution) -> Ending | None:
         """Run the operation to its end; None if this agent must no longer report it."""
-        live, write = self._pump.open(running.grant)
+        live, write = self._pump.open(running.claim)
         try:
             permit = running.permit or self._unknown(running)
             context = self._context(running, permit, write)
@@ -102,16 +102,16 @@ class OperationRunner:
             hostname=settings.hostname,
             labels=settings.labels,
             facts=self._means.facts,
-            job_id=running.grant.job_id,
-            attempt=running.grant.attempt,
+            job_id=running.claim.job_id,
+            attempt=running.claim.attempt,
             deadline=running.deadline,
             timeout_seconds=running.timeout_seconds,
             cancelled=running.stop,
             output=write,
-            report=lambda info: self._ledger.show(running, info),
+            report=lambda info: self._ledger.report_progress(running, info),
             packages=self._means.packages,
             deployments=self._means.deployments,
-            sender=HostFileSender(self._means.fetched, running.grant, running.stop, settings.max_stored_fetched_bytes),
+            sender=HostFileSender(self._means.fetched, running.claim, running.stop, settings.max_stored_fetched_bytes),
             allows=permit.allows,
             settings=self._plain_settings,
             secrets=self._means.secrets,

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from jobqueue import logs
 from jobqueue.errors import LedgerUnavailable
-from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.executions import Claim
 from jobqueue.ledger.output import Output, Piece
 from jobqueue.model.output import AGENT
 from jobqueue.operations.process.capture import whole_end
@@ -27,7 +27,7 @@ _PIECE = 64 * 1024
 class Sends(Protocol):
     """Receives numbered batches of output (``Output.append``)."""
 
-    def __call__(self, grant: Grant, number: int, pieces: list[Piece]) -> bool: ...
+    def __call__(self, claim: Claim, number: int, pieces: list[Piece]) -> bool: ...
 
 
 class LiveOutput:
@@ -37,8 +37,8 @@ class LiveOutput:
     oldest are dropped, and a notice says so.
     """
 
-    def __init__(self, grant: Grant, send: Sends, cap_bytes: int) -> None:
-        self._grant = grant
+    def __init__(self, claim: Claim, send: Sends, cap_bytes: int) -> None:
+        self._claim = claim
         self._send = send
         self._cap = cap_bytes
         self._pieces: list[Piece] = []
@@ -65,15 +65,15 @@ class LiveOutput:
 
     def flush(self) -> bool:
         """Send the buffer; returns False if the ledger could not be reached, and keeps the buffer."""
-        with self._send_lock, logs.bound(job_id=self._grant.job_id):
+        with self._send_lock, logs.bound(job_id=self._claim.job_id):
             while self._batch or self._take():
                 try:
-                    self._send(self._grant, self._number, self._batch)
+                    self._send(self._claim, self._number, self._batch)
                 except LedgerUnavailable as error:
-                    logger.debug("Output of job %s is delayed: %s", self._grant.job_id, error)
+                    logger.debug("Output of job %s is delayed: %s", self._claim.job_id, error)
                     return False
                 except Exception:
-                    logger.exception("Output of job %s was refused and is dropped", self._grant.job_id)
+                    logger.exception("Output of job %s was refused and is dropped", self._claim.job_id)
                 self._batch = []
             return True
 
@@ -96,7 +96,7 @@ class LiveOutput:
                 self._add(stream, tail)
             self._partial.clear()
         if not self.flush():
-            logger.warning("The last output of job %s did not reach the ledger", self._grant.job_id)
+            logger.warning("The last output of job %s did not reach the ledger", self._claim.job_id)
 
     def _add(self, stream: str, data: bytes) -> None:
         unsent = data
@@ -128,9 +128,9 @@ class OutputPump(threading.Thread):
         self._written = threading.Event()
         self._stopped = threading.Event()
 
-    def open(self, grant: Grant) -> tuple[LiveOutput, Callable[[str, bytes], None]]:
+    def open(self, claim: Claim) -> tuple[LiveOutput, Callable[[str, bytes], None]]:
         """Open the output of one execution; returns it and the function that its operation writes with."""
-        live = LiveOutput(grant, self._output.append, self._cap)
+        live = LiveOutput(claim, self._output.append, self._cap)
         with self._lock:
             self._open.add(live)
 

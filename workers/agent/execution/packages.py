@@ -19,6 +19,7 @@ from jobqueue.entrypoints.removal import remove_tree
 from jobqueue.errors import InvalidInput, LedgerUnavailable, NotFound, OperationFailed
 from jobqueue.ledger.packages import Packages
 from jobqueue.model.package import PackageInfo, check_stored_name
+from workers.agent.execution.bucket_download import BucketDownload
 from workers.agent.execution.ledger_retry import retry_until_available
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -39,8 +40,17 @@ class PackageCache:
     ``closing`` ends all waiting: for an unavailable ledger, and for another agent's download.
     """
 
-    def __init__(self, packages: Packages, directory: Path, max_bytes: int, closing: threading.Event) -> None:
+    def __init__(
+        self,
+        packages: Packages,
+        directory: Path,
+        max_bytes: int,
+        closing: threading.Event,
+        bucket: BucketDownload | None = None,
+    ) -> None:
+        """``bucket``: downloads the content that is not in Redis."""
         self._packages = packages
+        self._bucket = bucket
         self._directory = directory
         self._max_bytes = max_bytes
         self._closing = closing
@@ -97,9 +107,7 @@ class PackageCache:
             with os.fdopen(descriptor, "wb") as file:
                 size = self._persist(partial(self._copy, package, file), name)
             if size != digest:
-                raise OperationFailed(
-                    f"The package {name} is damaged: the bytes in Redis differ from the uploaded ones."
-                )
+                raise OperationFailed(f"The package {name} is damaged: the stored bytes differ from the uploaded ones.")
             unfinished.chmod(0o400)
             unfinished.replace(path)
         finally:
@@ -110,6 +118,10 @@ class PackageCache:
         """Write the package's bytes; returns their sha256. May be called again for the same file."""
         file.seek(0)
         file.truncate()
+        if package.is_in_bucket:
+            if self._bucket is None:
+                raise OperationFailed(f"The package {package.name} is in a bucket, which this agent cannot read.")
+            return self._bucket.copy(package, file)
         digest = hashlib.sha256()
         for piece in self._packages.read(package):
             digest.update(piece)
@@ -146,13 +158,13 @@ class PackageCache:
         lock = FileLock.try_(folder.with_name(f"{folder.name}{_LOCK}"))
         if lock is None:
             return False
-        gone = False
+        is_removed = False
         try:
-            gone = remove_tree(folder)
+            is_removed = remove_tree(folder)
             logger.info("Removed %s from the cache of packages", folder.name)
         finally:
-            lock.release(remove=gone)
-        return gone
+            lock.release(remove=is_removed)
+        return is_removed
 
     def _pause(self) -> None:
         if self._closing.wait(_LOOK_SECONDS):

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.executions import Claim
 from workers.agent.guard.operation_guard import Permit
-from workers.agent.guard.work_admission import Admission
+from workers.agent.guard.work_admission import JournalEntry
 
 #: Seconds that an operation gets to end after its deadline or a stop request. Processes are killed after three; an
 #: operation that runs in a thread and ignores both cannot be ended, only abandoned.
@@ -26,14 +26,14 @@ class RunningExecution:
     or its deadline and was reported so; its late result is dropped. ``ended``: only its report is still due.
     ``info`` is the operation's progress report; ``is_idle``: it has begun nothing yet. ``permit`` holds the host's
     policy for the run; None: the operation is not known here. ``verification`` is that of the operation that verifies
-    the run. ``admission`` is its run in the journal.
+    the run. ``journal_entry`` is that of the run.
     ``timeout_seconds`` is the timeout that set ``deadline``.
     """
 
-    grant: Grant
+    claim: Claim
     document: Mapping[str, Any]
     permit: Permit | None
-    admission: Admission
+    journal_entry: JournalEntry
     timeout_seconds: float | None = None
     since: float = field(default_factory=time.monotonic)
     deadline: float | None = None

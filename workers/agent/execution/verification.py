@@ -51,7 +51,7 @@ def verified(running: RunningExecution, outcome: Outcome, permit: Permit, contex
         context.check()
         wait = min(2 * wait, _LONGEST_WAIT)
     _report(running, context, terms, attempts, "failed")
-    logger.info("The verification of job %s failed %d times: %s", running.grant.job_id, attempts, error)
+    logger.info("The verification of job %s failed %d times: %s", running.claim.job_id, attempts, error)
     times = "" if attempts == 1 else f" {attempts} times within {terms.within_seconds:g} s"
     ending = failed(running, f"the verification {terms.operation} failed{times}: {error}")
     return replace(ending, answer={"data": outcome.data, "changed": bool(outcome.changed)})

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jobqueue.errors import OperationFailed, OperationNotAllowed, WorkRefused
-from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.executions import Claim
 from jobqueue.model.needs import Needs
 from jobqueue.model.timestamps import to_iso
 from jobqueue.model.verification import Verification
@@ -33,8 +33,8 @@ _LOOK_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
-class Admission:
-    """A run that the journal has counted. Times in microseconds, as in the journal."""
+class JournalEntry:
+    """The entry of an admitted run in the journal. Times in microseconds, as in the journal."""
 
     journal: Journal
     job_id: str
@@ -61,7 +61,7 @@ class AdmittedWork:
 
     document: Mapping[str, Any]
     permit: Permit | None
-    admission: Admission
+    journal_entry: JournalEntry
     verification: Permit | None = None
 
 
@@ -105,13 +105,13 @@ class WorkAdmission:
         """The operations that this agent may be allowed to run."""
         return self._guard.offered(self._operations)
 
-    def admit(self, grant: Grant) -> AdmittedWork:
+    def admit(self, claim: Claim) -> AdmittedWork:
         """Admit work that may run now, and count its run.
 
         Raises ``WorkRefused``, ``OperationNotAllowed``, and ``OperationFailed`` for facts that this host does not have.
         """
         settings = self._settings
-        signed = work.read(grant.document, self._keys, grant.job_id)
+        signed = work.read(claim.document, self._keys, claim.job_id)
         now = int(self._clock() * 1_000_000)
         signed.check(settings.hostname, settings.labels, now, self._skew)
         document, terms = signed.document, signed.terms
@@ -122,7 +122,7 @@ class WorkAdmission:
         # repeating an operation that is unknown here is harmless, too
         durable = operation is not None and not operation.idempotent
         until, created = terms.valid_until + self._skew, terms.created - self._skew
-        admission = Admission(self._journal, terms.job_id, until, created, durable and terms.runs == 1)
+        entry = JournalEntry(self._journal, terms.job_id, until, created, durable and terms.runs == 1)
         try:
             permit = self._guard.check(operation, document["data"], self._facts) if operation else None
             verification = self._verification(document) if operation else None
@@ -131,7 +131,7 @@ class WorkAdmission:
             self._journal.end(terms.job_id, until, created=created)
             raise
         self._journal.begin(terms.job_id, terms.runs, until, created=created, durable=durable)
-        return AdmittedWork(document, permit, admission, verification)
+        return AdmittedWork(document, permit, entry, verification)
 
     def _verification(self, document: Mapping[str, Any]) -> Permit | None:
         """The operation that verifies the run of a rollout; None without one.
@@ -179,16 +179,16 @@ def own_file(settings: Settings, kind: str) -> Path:
     return settings.state_dir / AGENTS / f"{settings.hostname}.{kind}"
 
 
-def trusted_keys(settings: Settings, wait_seconds: float = _WAIT_SECONDS) -> TrustedKeys:
+def trusted_keys(settings: Settings) -> TrustedKeys:
     """The trusted keys of this agent.
 
     In the state directory the file may appear a moment late, because the API that generates the key may be starting
     at the same time. Raises ``InvalidSettings`` that says what to do.
     """
     path = settings.trusted_keys
-    until = time.monotonic() + wait_seconds
+    until = time.monotonic() + _WAIT_SECONDS
     if path.parent == settings.state_dir and not path.exists():
-        logger.warning("No trusted key in %s yet; waiting %g s for an API to create one", path, wait_seconds)
+        logger.warning("No trusted key in %s yet; waiting %g s for an API to create one", path, _WAIT_SECONDS)
         while not path.exists() and time.monotonic() < until:
             time.sleep(_LOOK_SECONDS)
     return TrustedKeys.open(path)

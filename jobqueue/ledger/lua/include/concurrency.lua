@@ -3,7 +3,7 @@
 -- A key without a placeholder is held by a job (its id), from its acceptance (`not_before`: from its first claim) until it
 -- has ended. A key with one is held by an execution ("job:slot") while it runs; the key that its host makes of it begins
 -- with '{}', so that the two never meet. Those in line are in `line:KEY`: jobs by time of creation, executions by time of
--- publishing. `lines` has the keys with a line, by the time of the next visit (`advance_line`). Needs: clock.
+-- publishing. `lines` has the keys with a line, by the time of the next visit (`advance_lines`). Needs: clock.
 local UNUSED = 5000000 -- microseconds for which a key is kept for an execution that has not started
 local REVISIT = 10000000 -- microseconds until a line is examined again, even if no release was noticed
 

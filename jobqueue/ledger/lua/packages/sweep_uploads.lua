@@ -1,5 +1,6 @@
 -- Removes packages that were unused for the retention time, and abandoned uploads. Agents may write the list of times,
--- so a time there counts only from the one in the package's record on, and at most for the retention time.
+-- so a time there counts only from the one in the package's record on, and at most for the retention time. Of content in
+-- the bucket, the API deletes the bytes later.
 -- include: clock upload
 -- KEYS: none
 -- ARGV: 1 now, 2 how many of each at most, 3 the retention time in microseconds
@@ -17,8 +18,12 @@ for _, name in ipairs(redis.call('ZRANGEBYSCORE', K.packages, '-inf', int(at), '
     redis.call('ZADD', K.packages, int(math.min(kept, longest)), name)
   else
     -- an altered record must not prevent the removal of the others
-    count(K.bulk, 'all', int(0 - num(record[1])))
-    if record[2] then redis.call('UNLINK', K.upload .. record[2]) end
+    if record[2] == 'bucket' then
+      redis.call('ZADD', K.bucket_removals, int(at), name)
+    else
+      count(K.bulk, 'all', int(0 - num(record[1])))
+      if record[2] then redis.call('UNLINK', K.upload .. record[2]) end
+    end
     redis.call('DEL', K.package .. name)
     redis.call('ZREM', K.packages, name)
     removed = removed + 1

@@ -20,7 +20,7 @@ from api.cells.app import create_app as create_front
 from api.front_server import claimed_by
 from jobqueue.cells.cells import Cells
 from jobqueue.cells.config import CellAddress
-from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.executions import Claim
 from jobqueue.model.states import ExecutionState
 from jobqueue.services import Services
 from jobqueue.services.cells.front import Front
@@ -94,7 +94,7 @@ class CellSite:
         for job in self.jobs():
             if job["agent_states"].get(hostname, {}).get("status") == "submitted":
                 grant = executions.claim(job["id"], hostname, hostname, f"token-{job['id']}")
-                assert isinstance(grant, Grant), grant
+                assert isinstance(grant, Claim), grant
                 out = json.dumps({"data": data, "changed": False})
                 executions.finish(grant, ExecutionState.COMPLETED, out=out)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from api.auth import gate
 from jobqueue.cells.cell import Cell
 from jobqueue.client import Client
@@ -125,6 +127,26 @@ def test_agents_of_all_cells(front: FrontSite) -> None:
     front.get("/agent?cursor=nonsense", 400)
 
 
+def test_agents_of_a_cell_that_comes_back_between_two_pages(front: FrontSite, east: CellSite) -> None:
+    east.stop()
+    first = front.get("/agent?limit=1")
+    assert [agent["hostname"] for agent in first["agents"]] == ["web1"]
+    assert first["partial"]
+    east.start()
+    second = front.get(f"/agent?limit=1&cursor={first['next_cursor']}")
+    assert [agent["hostname"] for agent in second["agents"]] == ["db1"]
+    third = front.get(f"/agent?limit=1&cursor={second['next_cursor']}")
+    assert [agent["hostname"] for agent in third["agents"]] == ["web2"]
+    assert (third["partial"], third["next_cursor"]) == (False, None)
+
+
+def test_agents_of_a_cell_that_stays_away(front: FrontSite, east: CellSite) -> None:
+    east.stop()
+    page = front.get("/agent")
+    assert [agent["hostname"] for agent in page["agents"]] == ["web1", "web2"]
+    assert (page["partial"], page["next_cursor"]) == (True, None)
+
+
 def test_cells(front: FrontSite, west: CellSite, east: CellSite) -> None:
     front.turn()
     east.stop()
@@ -144,6 +166,55 @@ def test_hosts_that_a_cell_no_longer_has_are_forgotten(front: FrontSite, west: C
     front.home.ledger.cell_hosts.note("west", ["old1"], 1)
     front.turn()
     assert front.home.ledger.cell_hosts.page("west", 0, 10) == (["web1", "web2"], 2)
+
+
+def test_the_hosts_of_a_large_cell_are_read_in_pages(
+    front: FrontSite, west: CellSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cell that fails between two pages loses none of its hosts, and each page has a time limit of its own."""
+    monkeypatch.setattr("jobqueue.services.cells.survey.STEP", 1)
+    hosts = front.home.ledger.cell_hosts
+    front.turn()
+    assert hosts.page("west", 0, 10) == (["web1", "web2"], 2)
+    hosts.note("west", ["old1"], 1)
+    asked: list[int] = []
+    ask = front.cells.ask
+
+    def failing(call: Any, names: Any = None) -> Any:
+        asked.append(len(list(names or ())))
+        if len(asked) == 2:
+            west.stop()
+        return ask(call, names)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(front.cells, "ask", failing)
+        front.turn()
+    assert asked == [2, 1]  # both cells; then the one with more hosts
+    assert hosts.page("west", 0, 10)[1] == 3
+    west.start()
+    front.turn()
+    assert hosts.page("west", 0, 10)[0] == ["web1", "web2"]
+
+
+def test_one_process_surveys_for_all(front: FrontSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    hosts = front.home.ledger.cell_hosts
+    assert hosts.leads_survey("another process", 30.0)
+    front.turn()
+    assert hosts.page("west", 0, 10) == ([], 0)
+    hosts.end_survey("another process")
+    front.turn()
+    assert hosts.page("west", 0, 10)[1] == 2
+
+
+def test_pending_parts_take_one_call_for_all_cells(front: FrontSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    parents, calls = front.home.ledger.parents, []
+    pending = parents.pending
+    monkeypatch.setattr(parents, "pending", lambda *args: calls.append(args) or pending(*args))
+    front.get("/job")
+    assert calls == [(("east", "west"), 20)]
+    front.get("/cell")
+    front.ask("GET", "/metrics")
+    assert len(calls) == 3
 
 
 def test_a_slower_survey_does_not_make_hosts_look_older(front: FrontSite) -> None:

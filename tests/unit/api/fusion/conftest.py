@@ -13,7 +13,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from api.app import create_app
-from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.executions import Claim
 from jobqueue.model.states import ExecutionState
 from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
@@ -76,17 +76,17 @@ class Agent:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def take(self) -> Grant:
+    def take(self) -> Claim:
         """Claim the next execution."""
         slot = HOST if self._world.messages(HOST) else "_any"
         return self._world.claim(self._world.pop(slot), slot, HOST)
 
-    def document(self, grant: Grant) -> dict[str, Any]:
+    def document(self, grant: Claim) -> dict[str, Any]:
         document: dict[str, Any] = json.loads(grant.document)
         return document
 
     def finish(
-        self, grant: Grant, data: Any = None, state: ExecutionState = ExecutionState.COMPLETED, **more: Any
+        self, grant: Claim, data: Any = None, state: ExecutionState = ExecutionState.COMPLETED, **more: Any
     ) -> None:
         self._world.clock.advance(1.5)
         out = {"out": json.dumps({"data": data, "changed": True})} if state is ExecutionState.COMPLETED else {}

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from jobqueue.ledger.packages import PIECE_BYTES
 from jobqueue.model.job import Execution
+from jobqueue.model.pieces import PIECE_BYTES
 from jobqueue.model.states import ExecutionState
 from tests.unit.api.conftest import Ask
 from tests.unit.api.fakes import FakeServices, a_job

@@ -11,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from api.app import create_app
-from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.executions import Claim
 from jobqueue.model.timestamps import to_iso
 from jobqueue.services import Services
 from jobqueue.settings import Settings
@@ -110,7 +110,7 @@ def test_with_a_rate_so_many_start(client: FlaskClient, services: Services) -> N
     begun = pause(client, operation="node.*", rate="1/h").json
     assert (begun["what"], begun["rate"]) == ("operation node.* above 1/h", "1/h")
     first, second = submit(client, "web1"), submit(client, "web2")
-    assert isinstance(claim(services, first, "web1"), Grant)
+    assert isinstance(claim(services, first, "web1"), Claim)
     assert claim(services, second, "web2").state == "paused"
     assert client.get("/pause").json["pauses"] == [{**begun, "held_back": 1}]
     assert client.get(f"/job/{second}").json["paused_by"][0]["what"] == "operation node.* above 1/h"

@@ -8,7 +8,7 @@ from typing import Any
 
 from nacl.signing import SigningKey
 
-from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.executions import Claim
 from jobqueue.model.agent import Registration
 from jobqueue.model.job import Execution
 from jobqueue.model.states import ExecutionState
@@ -54,7 +54,7 @@ class Hosts:
 
     def _end(self, job_id: str, execution: Execution, host: str) -> None:
         grant = self._services.ledger.executions.claim(job_id, execution.slot, host, f"token-{host}")
-        assert isinstance(grant, Grant)
+        assert isinstance(grant, Claim)
         state, data, note = self.answers[host]
         out = json.dumps({"data": data, **({} if self.changed is None else {"changed": self.changed})})
         result = certificate.result_bytes(job_id, host, grant.attempt, state.value, note, out)

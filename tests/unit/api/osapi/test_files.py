@@ -99,6 +99,25 @@ def test_stale_deployments(client: FlaskClient, services: Services) -> None:
     }
 
 
+def test_pages_of_stale_deployments(client: FlaskClient, services: Services) -> None:
+    upload(client)
+    deployment = Deployment("nginx.conf", 1, DIGEST, DIGEST, "file", "job", 1_700_000_000_000_000)
+    hosts = [f"web{number:03}" for number in range(250)]
+    for host in hosts:
+        for number in range(5):
+            services.ledger.deployments.record(host, f"/etc/{number}", deployment)
+    upload(client, b"other", "?force=true")
+    first = client.get("/api/file/stale").json
+    assert (len(first["stale"]), first["total"]) == (1000, 1000)
+    second = client.get(f"/api/file/stale?cursor={first['next_cursor']}").json
+    assert shaped(second, "StaleDeploymentsResponse")["total"] == 250
+    found = [(one["hostname"], one["path"]) for page in (first, second) for one in page["stale"]]
+    assert found == [(host, f"/etc/{number}") for host in hosts for number in range(5)]
+    assert {one["hostname"] for one in client.get("/api/file/stale?limit=1").json["stale"]} == {"web000"}
+    refused(client.get("/api/file/stale?limit=1001"), 400, "limit")
+    refused(client.get("/api/file/stale?cursor=x"), 400, "cursor")
+
+
 def test_an_object_is_deployed_by_a_call(client: FlaskClient, services: Services, no_wait: None) -> None:
     body = {"object_name": "nginx.conf", "path": "/etc/nginx.conf", "content_type": "template", "vars": {"n": 4}}
     refused(client.post("/api/node/web1/file/deploy", json=body), 400, "no object 'nginx.conf'")

@@ -416,7 +416,7 @@ def test_a_submission_that_is_not_confirmed(
     def uncertain(*_: Any) -> Any:
         raise LedgerUncertain
 
-    monkeypatch.setattr(services.ledger.jobs, "create", uncertain)
+    monkeypatch.setattr(services.ledger.new_jobs, "create", uncertain)
     monkeypatch.setattr(services.submit, "one", type(services.submit).one.__get__(services.submit))
     answer = client.get("/api/node/web1/hostname")
     assert answer.status_code == 202

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -150,6 +151,15 @@ def test_bundle_with_an_address_of_ones_own(api: FakeApi, run: Run) -> None:
     assert json.loads(done.stdout)["redis_user"] is None
     assert api.seen[-1].body["redis_url"] == "redis://u:p@r/0"
     assert api.seen[-1].body["replace"] is True
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_bundle_with_an_address_written_on_windows(api: FakeApi, run: Run, tmp_path: Path, encoding: str) -> None:
+    api.on("POST", "/agent/bundle", Reply(201, {**BUNDLE, "redis_user": None}))
+    file = tmp_path / "url"
+    file.write_bytes("redis://u:p@r/0\r\n".encode(encoding))
+    assert run("agent", "bundle", "web9", "--redis-url-file", str(file)).exit_code == 0
+    assert api.seen[-1].body["redis_url"] == "redis://u:p@r/0"
 
 
 def test_bundle_says_that_the_user_is_lost_with_a_restart(api: FakeApi, run: Run) -> None:

@@ -169,7 +169,7 @@ def test_a_failure_is_exit_code_1_with_its_error(accepting: FakeApi, run: Run) -
     accepting.on("GET", f"/job/{ID}/logs", live(output("so far\n"), output("bad\n", "stderr", 7), status="failed"))
     result = run("run", "x", "--on", "web1")
     assert (result.exit_code, result.stdout) == (1, "so far\n")
-    assert result.stderr.splitlines()[1:] == ["bad", f"web1: failed: {error} in 1.5s; job {ID}"]
+    assert result.stderr.splitlines()[1:] == ["bad", f"web1: failed in 1.5s; job {ID}: {error}"]
 
 
 MANY = broadcast(

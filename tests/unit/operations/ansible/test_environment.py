@@ -11,7 +11,8 @@ import pytest
 
 from jobqueue.errors import OperationFailed
 from jobqueue.operations.registry import Registry
-from jobqueue.settings import BUILD, Settings
+from jobqueue.setting_checks import BUILD
+from jobqueue.settings import Settings
 from tests.unit.operations.conftest import Perform
 
 _MODULE = """

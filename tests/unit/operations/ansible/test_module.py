@@ -166,10 +166,27 @@ def test_what_the_host_lacks_is_skipped(call: Perform, module: str, sentence: st
         ("shell", {}, r"use command\.shell\.execute"),
         ("copy", {"content": "x", "dest": "/x"}, r"use file\.deploy\.execute"),
         ("unarchive", {"src": "a.zip", "remote_src": False}, "set remote_src to true"),
+        ("assemble", {"src": "/a", "dest": "/b", "remote_src": "no"}, "set remote_src to true"),
+        ("uri", {"url": "http://127.0.0.1:9/", "src": "/a"}, "set remote_src to true"),
+        ("reboot", {}, r"use node\.power\.reboot"),
+        ("yum", {"name": "x"}, "use dnf"),
     ],
 )
 def test_modules_of_the_controller_are_refused(call: Perform, module: str, args: dict[str, Any], sentence: str) -> None:
     with pytest.raises(OperationFailed, match=f"The module {module} cannot be run: .*{sentence}"):
+        call(module, args)
+
+
+@pytest.mark.parametrize(
+    ("module", "args"),
+    [
+        ("assemble", {"src": "/a", "dest": "/b"}),
+        ("uri", {"url": "http://127.0.0.1:9/"}),
+        ("uri", {"url": "http://127.0.0.1:9/", "src": "/a", "remote_src": True}),
+    ],
+)
+def test_modules_with_their_source_on_the_host_run(call: Perform, module: str, args: dict[str, Any]) -> None:
+    with pytest.raises(OperationNotSupported, match=f"has no module {module}"):  # of the fake, which was called
         call(module, args)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from jobqueue.errors import InvalidOperationData, OperationFailed
-from jobqueue.ledger.packages import PIECE_BYTES
+from jobqueue.model.pieces import PIECE_BYTES
 from jobqueue.operations.builtin import fetch as module
 from jobqueue.operations.builtin.fetch import fetch
 from jobqueue.operations.context import Context

@@ -71,6 +71,21 @@ def test_servers_are_set_and_replaced_and_removed(perform: Perform, tools: Tools
     assert not path.exists()
 
 
+def test_the_file_of_another_program_stays(
+    perform: Perform, tools: Tools, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, text = tmp_path / "sources.d/jobqueue.sources", "server ntp.example.org iburst\n"
+    path.write_text(text)
+    for operation, data in ((CREATE, {"servers": ["x"]}), (UPDATE, {"servers": ["x"]}), (DELETE, {})):
+        for check in (True, False):
+            with pytest.raises(OperationFailed, match=r"jobqueue did not write .*sources; it was left unchanged"):
+                perform(operation, {**data, "check": check})
+    assert (path.read_text(), tools.calls("chronyc")) == (text, [])
+    printed = {"tracking": TRACKING, "sources": SOURCES}
+    monkeypatch.setattr(ntp, "run_tool", lambda argv, _context: printed[argv[-1]])
+    assert perform("node.ntp.get").data["managed"] == []
+
+
 def test_another_attempt_reloads_what_a_lost_one_has_written(perform: Perform, tools: Tools) -> None:
     data = {"servers": ["ntp1.example.org"]}
     perform(CREATE, data)

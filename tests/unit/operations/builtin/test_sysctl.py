@@ -45,6 +45,21 @@ def test_a_check_predicts_and_the_second_run_changes_nothing(perform: Perform, h
     assert perform("node.sysctl.get", {"key": FORWARD}).data == {"key": FORWARD, "value": "1", "managed": True}
 
 
+def test_the_file_of_another_program_stays(perform: Perform, host: Path) -> None:
+    path, text = host / "sysctl.d/90-jobqueue.conf", f"# mine\n{FORWARD} = 0\n"
+    path.parent.mkdir()
+    path.write_text(text)
+    for operation in (CREATE, UPDATE, DELETE):
+        data = {"key": FORWARD} if operation == DELETE else {"key": FORWARD, "value": "1"}
+        for check in (True, False):
+            with pytest.raises(OperationFailed, match=r"jobqueue did not write .*conf; it was left unchanged"):
+                perform(operation, {**data, "check": check})
+    assert path.read_text() == text
+    assert (host / "proc/net/ipv4/ip_forward").read_text() == "0\n"
+    assert perform("node.sysctl.list").data == {"sysctls": []}
+    assert perform("node.sysctl.get", {"key": FORWARD}).data["managed"] is False
+
+
 def test_what_was_changed_by_hand_is_set_again(perform: Perform, host: Path) -> None:
     perform(CREATE, {"key": FORWARD, "value": "1"})
     (host / "proc/net/ipv4/ip_forward").write_text("0\n")

@@ -104,6 +104,12 @@ def test_another_digest(home: Path, file: Path) -> None:
     assert "Redis cannot be reached" in refused(home, JoinRequest(file, sha256=f" {digest.upper()}\n"))
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_one_that_a_shell_of_windows_wrote(home: Path, file: Path, encoding: str) -> None:
+    file.write_bytes(file.read_text().replace("\n", "\r\n").encode(encoding))
+    assert "Redis" in refused(home, JoinRequest(file, start=False))  # past every check of the file
+
+
 def test_an_unreadable_one(home: Path, tmp_path: Path) -> None:
     assert "cannot be read" in refused(home, JoinRequest(tmp_path / "none"))
 

@@ -12,7 +12,7 @@ from redis.exceptions import NoPermissionError
 
 from jobqueue.dispatch.sender import Sender
 from jobqueue.ledger.due import Due
-from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.executions import Claim
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import Heartbeat, Registration
 from jobqueue.model.alert import CONNECTIONS_SCARCE
@@ -62,9 +62,9 @@ class Counting:
         return self.work
 
 
-def claim(ledger: Ledger, job_id: str) -> Grant:
+def claim(ledger: Ledger, job_id: str) -> Claim:
     grant = ledger.executions.claim(job_id, HOST, HOST, "token")
-    assert isinstance(grant, Grant)
+    assert isinstance(grant, Claim)
     return grant
 
 
@@ -143,7 +143,7 @@ def test_a_job_is_placed_when_an_agent_with_what_it_needs_joins(
     ledger.agents.register(Registration("db2", "boot", {"zone": "a"}, {"cpus": 2}, ("test.echo.get",)))
     assert [_place(placer, clock), _place(placer, clock)] == [1, 0]
     assert executor.execute(job_id, "_any") == "dropped: submitted"
-    assert isinstance(ledger.executions.claim(job_id, "db2", "db2", "token"), Grant)
+    assert isinstance(ledger.executions.claim(job_id, "db2", "db2", "token"), Claim)
     assert ledger.jobs.get(job_id).executions[0].hostname == "db2"
 
 

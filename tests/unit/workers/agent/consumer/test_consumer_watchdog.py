@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jobqueue.model.agent import AgentState
-from workers.agent.consumer.consumer_watchdog import DEAF_SECONDS, ConsumerWatchdog
+from workers.agent.consumer.consumer_watchdog import STALLED_SECONDS, ConsumerWatchdog
 from workers.agent.execution.running import RunningSet
 
 BEAT = 5.0
@@ -43,26 +43,26 @@ class Watch:
     def __init__(self) -> None:
         self.now = 1000.0
         self.beat = BEAT
-        self.deaf = 0
+        self.stalled = 0
         self.held = RunningSet()
-        self.progress = ConsumerWatchdog(self.held, lambda: self.beat, self._on_deaf, clock=lambda: self.now)
+        self.progress = ConsumerWatchdog(self.held, lambda: self.beat, self._on_stalled, clock=lambda: self.now)
 
-    def _on_deaf(self) -> None:
-        self.deaf += 1
+    def _on_stalled(self) -> None:
+        self.stalled += 1
 
     def beats(
         self, count: int, between: Callable[[], object] = lambda: None, state: AgentState = AgentState.READY
     ) -> int:
-        """``count`` heartbeats, ``between`` called before each; how often the consumer was found deaf by now."""
+        """``count`` heartbeats, ``between`` called before each; how often the consumer was found stalled by now."""
         for _ in range(count):
             self.now += self.beat
             between()
             self.progress.look(state)
-        return self.deaf
+        return self.stalled
 
 
 #: As many heartbeats as it takes to be sure, and one for the first look.
-ENOUGH = int(DEAF_SECONDS / BEAT) + 1
+ENOUGH = int(STALLED_SECONDS / BEAT) + 1
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def watch() -> Watch:
     return Watch()
 
 
-def test_a_consumer_that_does_not_ask_redis_any_more_is_deaf(watch: Watch) -> None:
+def test_a_consumer_that_does_not_ask_redis_any_more_has_stalled(watch: Watch) -> None:
     consumer = a_consumer(_brpop_sent_at=1.0)
     watch.progress.attach(consumer)
     assert watch.beats(ENOUGH - 1, consumer.timer.tick) == 0

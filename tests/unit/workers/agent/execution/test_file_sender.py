@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from jobqueue.errors import OperationFailed
-from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.executions import Claim
 from workers.agent.execution.file_sender import HostFileSender
 
 
@@ -18,13 +18,13 @@ class Fetched:
         self._answer = answer
         self.calls: list[tuple[int, int]] = []
 
-    def reserve(self, grant: Grant, size: int, most: int) -> bool | None:
+    def reserve(self, grant: Claim, size: int, most: int) -> bool | None:
         self.calls.append((size, most))
         return self._answer
 
 
 def sender(fetched: Fetched) -> HostFileSender:
-    return HostFileSender(fetched, Grant("j", "web1", "t", 1, ""), threading.Event(), 100)  # type: ignore[arg-type]
+    return HostFileSender(fetched, Claim("j", "web1", "t", 1, ""), threading.Event(), 100)  # type: ignore[arg-type]
 
 
 def test_space_is_reserved_within_the_limit_of_the_host() -> None:

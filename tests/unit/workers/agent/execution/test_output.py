@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from jobqueue.errors import AgentNotFound, InvalidInput, JobNotFound, LedgerUnavailable
-from jobqueue.ledger.executions import Grant
+from jobqueue.ledger.executions import Claim
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.output import Output, Piece
 from jobqueue.model.agent import Registration
@@ -25,9 +25,9 @@ from workers.agent.execution.output import LiveOutput, OutputPump
 
 
 @pytest.fixture
-def grant(ledger: Ledger, submit: Submitter) -> Grant:
+def grant(ledger: Ledger, submit: Submitter) -> Claim:
     found = ledger.executions.claim(submit("test.echo.get"), HOST, HOST, "token")
-    assert isinstance(found, Grant)
+    assert isinstance(found, Claim)
     return found
 
 
@@ -39,11 +39,11 @@ def reader(ledger: Ledger) -> OutputReader:
 NUMBERS = itertools.count(1)
 
 
-def append(ledger: Ledger, grant: Grant, *added: Piece) -> bool:
+def append(ledger: Ledger, grant: Claim, *added: Piece) -> bool:
     return ledger.output.append(grant, next(NUMBERS), list(added))
 
 
-def end(ledger: Ledger, grant: Grant) -> None:
+def end(ledger: Ledger, grant: Claim) -> None:
     ledger.executions.finish(grant, ExecutionState.COMPLETED, out='{"data":null,"changed":false}')
 
 
@@ -51,7 +51,7 @@ def pieces(page: OutputPage) -> list[tuple[str, bytes]]:
     return [(chunk.stream, chunk.data) for chunk in page.chunks]
 
 
-def test_order_streams_and_offsets_are_kept(ledger: Ledger, grant: Grant, reader: OutputReader) -> None:
+def test_order_streams_and_offsets_are_kept(ledger: Ledger, grant: Claim, reader: OutputReader) -> None:
     assert append(ledger, grant, Piece("stdout", b"one\n"), Piece("stderr", b"oh\n"))
     assert append(ledger, grant, Piece("stdout", b"two\n"))
     page = reader.page(grant.job_id, None, 0)
@@ -64,7 +64,7 @@ def test_order_streams_and_offsets_are_kept(ledger: Ledger, grant: Grant, reader
     assert reader.page(grant.job_id, None, 11).complete
 
 
-def test_bytes_that_are_no_text_survive(ledger: Ledger, grant: Grant, reader: OutputReader) -> None:
+def test_bytes_that_are_no_text_survive(ledger: Ledger, grant: Claim, reader: OutputReader) -> None:
     binary = bytes(range(256))
     append(ledger, grant, Piece("stdout", binary), Piece("stdout", "ä\0€".encode()))
     page = reader.page(grant.job_id, None, 0)
@@ -73,7 +73,7 @@ def test_bytes_that_are_no_text_survive(ledger: Ledger, grant: Grant, reader: Ou
     assert "base64" not in page.chunks[1].document()
 
 
-def test_only_the_newest_bytes_are_kept_and_the_cut_is_marked(ledger: Ledger, grant: Grant) -> None:
+def test_only_the_newest_bytes_are_kept_and_the_cut_is_marked(ledger: Ledger, grant: Claim) -> None:
     output = Output(ledger.client, ledger.keys, ledger.scripts, cap_bytes=100)
     for number in range(50):
         output.append(grant, number + 1, [Piece("stdout", f"line {number:03}\n".encode())])
@@ -86,7 +86,7 @@ def test_only_the_newest_bytes_are_kept_and_the_cut_is_marked(ledger: Ledger, gr
 
 @pytest.mark.parametrize("size", [1000, 60_000, 400_000])
 def test_a_page_is_bounded_and_the_next_one_goes_on(
-    ledger: Ledger, grant: Grant, reader: OutputReader, size: int
+    ledger: Ledger, grant: Claim, reader: OutputReader, size: int
 ) -> None:
     """A reader whose client does not receive it holds it in memory."""
     printed = [bytes([65 + number % 26]) * size for number in range(max(4, 1_000_000 // size))]
@@ -99,8 +99,8 @@ def test_a_page_is_bounded_and_the_next_one_goes_on(
     assert max(sum(len(data) for _, data in pieces(page)) for page in pages) <= max(256 * 1024, size)
 
 
-def test_a_stale_holder_cannot_add(ledger: Ledger, grant: Grant, reader: OutputReader) -> None:
-    stale = Grant(grant.job_id, HOST, "another token", 1, "")
+def test_a_stale_holder_cannot_add(ledger: Ledger, grant: Claim, reader: OutputReader) -> None:
+    stale = Claim(grant.job_id, HOST, "another token", 1, "")
     assert not append(ledger, stale, Piece("stdout", b"forged\n"))
     end(ledger, grant)
     assert not append(ledger, grant, Piece("stdout", b"late\n"))
@@ -108,14 +108,14 @@ def test_a_stale_holder_cannot_add(ledger: Ledger, grant: Grant, reader: OutputR
 
 
 def test_deleting_a_job_deletes_its_output_also_that_of_earlier_hosts(
-    ledger: Ledger, submit: Submitter, grant: Grant
+    ledger: Ledger, submit: Submitter, grant: Claim
 ) -> None:
     before = set(ledger.client.keys())
     ledger.agents.register(Registration("db1", "boot", {}, {}, ("test.echo.get",)))
     job_id = submit("test.echo.get", target="_any", idempotent=True)
     for host in (HOST, "db1"):
         found = ledger.executions.claim(job_id, "_any", host, host)
-        assert isinstance(found, Grant)
+        assert isinstance(found, Claim)
         append(ledger, found, Piece("stdout", b"x"))
         if host == HOST:
             ledger.executions.finish(found, ExecutionState.FAILED, retry_in=0.0)
@@ -128,7 +128,7 @@ def test_deleting_a_job_deletes_its_output_also_that_of_earlier_hosts(
 
 @pytest.mark.parametrize(("hostname", "error"), [("db1", AgentNotFound), (None, None)])
 def test_unknown_hosts_and_jobs_are_reported(
-    grant: Grant, reader: OutputReader, hostname: str | None, error: type[Exception] | None
+    grant: Claim, reader: OutputReader, hostname: str | None, error: type[Exception] | None
 ) -> None:
     if error:
         with pytest.raises(error, match="db1"):
@@ -156,7 +156,7 @@ def shared(ledger: Ledger, submit: Submitter) -> str:
     job_id = submit("test.echo.get", target="_all")
     for host in HOSTS:
         grant = ledger.executions.claim(job_id, host, host, f"token {host}")
-        assert isinstance(grant, Grant)
+        assert isinstance(grant, Claim)
         append(ledger, grant, Piece("stdout", f"{host}\n".encode()))
         if host == "db1":
             ledger.executions.finish(grant, ExecutionState.FAILED, note="broken")
@@ -206,7 +206,7 @@ def test_a_page_takes_no_further_host_once_it_is_full(
     assert ([page.hostname for page in found.pages], found.next_cursor) == (["db1", "db2"], "db2")
 
 
-def test_a_single_execution_is_not_in_a_fanout(grant: Grant, reader: OutputReader) -> None:
+def test_a_single_execution_is_not_in_a_fanout(grant: Claim, reader: OutputReader) -> None:
     assert reader.of_hosts(grant.job_id) is None
     assert reader.follow_hosts(grant.job_id) is None
     with pytest.raises(JobNotFound):
@@ -224,7 +224,7 @@ def test_several_hosts_are_followed_until_the_last_has_ended(ledger: Ledger, sha
             turns += 1
             assert turns < 100
             if turns == 2:
-                grant = Grant(shared, HOST, f"token {HOST}", 1, "")
+                grant = Claim(shared, HOST, f"token {HOST}", 1, "")
                 append(ledger, grant, Piece("stdout", b"more\n"))
                 end(ledger, grant)
             continue
@@ -258,7 +258,7 @@ def collect(pages: Iterator[OutputPage]) -> tuple[bytes, OutputPage]:
     return data, page
 
 
-def test_a_follower_gets_everything_once_and_an_end(ledger: Ledger, grant: Grant, reader: OutputReader) -> None:
+def test_a_follower_gets_everything_once_and_an_end(ledger: Ledger, grant: Claim, reader: OutputReader) -> None:
     with ThreadPoolExecutor(1) as pool:
         following = pool.submit(collect, reader.follow(grant.job_id, None, 0))
         expected = b""
@@ -274,14 +274,14 @@ def test_a_follower_gets_everything_once_and_an_end(ledger: Ledger, grant: Grant
 
 
 def test_a_follower_of_any_goes_along_to_the_agent_and_its_next_attempt(
-    ledger: Ledger, submit: Submitter, reader: OutputReader, grant: Grant
+    ledger: Ledger, submit: Submitter, reader: OutputReader, grant: Claim
 ) -> None:
     ledger.agents.register(Registration("db1", "boot", {}, {}, ("test.echo.get",)))
     job_id = submit("test.echo.get", target="_any", idempotent=True)
     pages = reader.follow(job_id, None, 0)
     assert next(pages).hostname == ""
     first = ledger.executions.claim(job_id, "_any", HOST, "one")
-    assert isinstance(first, Grant)
+    assert isinstance(first, Claim)
     append(ledger, first, Piece("stdout", b"first\n"))
     seen = next(page for page in pages if page.chunks)
     assert (seen.hostname, pieces(seen)) == (HOST, [("stdout", b"first\n")])
@@ -289,7 +289,7 @@ def test_a_follower_of_any_goes_along_to_the_agent_and_its_next_attempt(
     assert next(pages).hostname == ""  # it waits for its next attempt, wherever that will be
     ledger.executions.promote(10, "")
     second = ledger.executions.claim(job_id, "_any", "db1", "two")
-    assert isinstance(second, Grant)
+    assert isinstance(second, Claim)
     append(ledger, second, Piece("stdout", b"second\n"))
     seen = next(page for page in pages if page.chunks)
     assert (seen.hostname, pieces(seen), seen.chunks[0].attempt) == ("db1", [("stdout", b"second\n")], 2)
@@ -310,7 +310,7 @@ class Sent:
         self.is_broken = False
         self.numbers: list[int] = []
 
-    def __call__(self, grant: Grant, number: int, pieces: list[Piece]) -> bool:
+    def __call__(self, grant: Claim, number: int, pieces: list[Piece]) -> bool:
         if self.is_broken:
             raise ValueError("a bug")
         if number not in self.numbers:
@@ -325,7 +325,7 @@ class Sent:
         return b"".join(piece.data for piece in self.pieces)
 
 
-def test_characters_are_not_torn(grant: Grant) -> None:
+def test_characters_are_not_torn(grant: Claim) -> None:
     sent = Sent()
     live = LiveOutput(grant, sent, 1000)
     for byte in "grün €😀".encode():
@@ -337,7 +337,7 @@ def test_characters_are_not_torn(grant: Grant) -> None:
         piece.data.decode()
 
 
-def test_a_torn_end_is_sent_at_last(grant: Grant) -> None:
+def test_a_torn_end_is_sent_at_last(grant: Claim) -> None:
     sent = Sent()
     live = LiveOutput(grant, sent, 1000)
     live.write("stdout", "ok €".encode()[:-1])
@@ -345,7 +345,7 @@ def test_a_torn_end_is_sent_at_last(grant: Grant) -> None:
     assert sent.data == "ok €".encode()[:-1]
 
 
-def test_small_writes_become_few_pieces_in_order(grant: Grant) -> None:
+def test_small_writes_become_few_pieces_in_order(grant: Claim) -> None:
     sent = Sent()
     live = LiveOutput(grant, sent, 10**6)
     for number in range(1000):
@@ -357,7 +357,7 @@ def test_small_writes_become_few_pieces_in_order(grant: Grant) -> None:
     assert sent.pieces[0].data == b"".join(b"%d\n" % number for number in range(1000))
 
 
-def test_an_outage_holds_the_output_and_cuts_the_oldest(grant: Grant) -> None:
+def test_an_outage_holds_the_output_and_cuts_the_oldest(grant: Claim) -> None:
     sent = Sent()
     live = LiveOutput(grant, sent, 300_000)
     sent.is_away = True
@@ -377,13 +377,13 @@ def test_an_outage_holds_the_output_and_cuts_the_oldest(grant: Grant) -> None:
     assert int(sent.pieces[1].data.split()[1]) + len(kept) == 600_000
 
 
-def test_a_batch_that_is_sent_again_is_not_added_again(ledger: Ledger, grant: Grant, reader: OutputReader) -> None:
+def test_a_batch_that_is_sent_again_is_not_added_again(ledger: Ledger, grant: Claim, reader: OutputReader) -> None:
     for number in (1, 1, 2, 2, 1):
         assert ledger.output.append(grant, number, [Piece("stdout", b"%d" % number)])
     assert b"".join(chunk.data for chunk in reader.page(grant.job_id, None, 0).chunks) == b"12"
 
 
-def test_a_bug_costs_the_log_and_not_the_command(grant: Grant) -> None:
+def test_a_bug_costs_the_log_and_not_the_command(grant: Claim) -> None:
     sent = Sent()
     sent.is_broken = True
     live = LiveOutput(grant, sent, 1000)
@@ -396,7 +396,7 @@ def test_a_bug_costs_the_log_and_not_the_command(grant: Grant) -> None:
 
 
 def test_the_pump_sends_within_its_interval_and_survives_an_outage(
-    ledger: Ledger, grant: Grant, reader: OutputReader, settings: Settings, outage: threading.Event
+    ledger: Ledger, grant: Claim, reader: OutputReader, settings: Settings, outage: threading.Event
 ) -> None:
     pump = OutputPump(ledger.output, settings.max_log_bytes)
     pump.start()
@@ -425,12 +425,12 @@ def test_pieces_end_at_whole_characters(char: str, shift: int) -> None:
     """However much is written at once: no piece has a part of a character."""
     sent: list[Piece] = []
 
-    def send(_grant: Grant, _number: int, pieces: list[Piece]) -> bool:
+    def send(_claim: Claim, _number: int, pieces: list[Piece]) -> bool:
         sent.extend(pieces)
         return True
 
-    live = LiveOutput(Grant.__new__(Grant), send, 10_000_000)
-    object.__setattr__(live._grant, "job_id", "j")
+    live = LiveOutput(Claim.__new__(Claim), send, 10_000_000)
+    object.__setattr__(live._claim, "job_id", "j")
     text = "x" * shift + char * 60_000
     live.write("stdout", text.encode())
     live.close()
@@ -440,8 +440,8 @@ def test_pieces_end_at_whole_characters(char: str, shift: int) -> None:
 
 def test_pieces_of_binary_data() -> None:
     sent: list[Piece] = []
-    live = LiveOutput(Grant.__new__(Grant), lambda _grant, _number, pieces: sent.extend(pieces) or True, 10_000_000)
-    object.__setattr__(live._grant, "job_id", "j")
+    live = LiveOutput(Claim.__new__(Claim), lambda _claim, _number, pieces: sent.extend(pieces) or True, 10_000_000)
+    object.__setattr__(live._claim, "job_id", "j")
     live.write("stdout", b"\xc3" * 200_000)
     live.close()
     assert b"".join(piece.data for piece in sent) == b"\xc3" * 200_000

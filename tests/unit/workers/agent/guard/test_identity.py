@@ -1,4 +1,4 @@
-"""Enrolment and signed results, attacked by other agents, by strangers with a token, by whoever writes to Redis."""
+"""Enrolment and signed results, attacked by other agents, by strangers with a token, and by attackers in Redis."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from nacl.signing import SigningKey
 
 from jobqueue.errors import AgentNotFound, Conflict, InvalidInput, InvalidSettings
-from jobqueue.ledger.executions import Finished, Grant, Renewal
+from jobqueue.ledger.executions import Claim, Finished, Renewal
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.agent import AgentState, Registration
 from jobqueue.model.alert import RESULTS_FORGED, RESULTS_UNVERIFIED
@@ -38,7 +38,7 @@ NOW = 1_800_000_000
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """Nobody beats in these tests, and agents have to count as live all the same."""
+    """These tests send no heartbeats, and agents must count as live nevertheless."""
     return replace(settings, heartbeat_seconds=60.0)
 
 
@@ -144,7 +144,7 @@ def test_another_machine_under_the_same_name_waits(agent: MakeAgent, enrolment: 
 
 
 def test_what_is_on_the_machine_of_the_api_is_let_in_at_once(settings: Settings, keys: TrustedKeys) -> None:
-    """Whoever can read the API's private key could sign anything in any case."""
+    """An attacker who can read the API's private key could sign anything in any case."""
     assert Identity.open(replace(settings, hostname="local1"), keys).accepted
 
 
@@ -338,7 +338,7 @@ def test_what_a_revoked_agent_runs_is_given_up(
     assert accepted.identity.accepted
     job_id = submit("test.echo.get", target="db1")
     grant = ledger.executions.claim(job_id, "db1", "db1", "token")
-    assert isinstance(grant, Grant)
+    assert isinstance(grant, Claim)
     assert ledger.executions.renew("db1", [grant]) == [Renewal.OK]
     leases = ledger.client.zrange(ledger.keys.kind("leases"), 0, -1, withscores=True)
     enrolment.revoke("db1", "admin")
@@ -606,7 +606,7 @@ def test_maintenance_finds_what_was_forged_once(
 def test_an_agent_of_another_version_is_not_accused(
     ledger: Ledger, executor: Executor, submit: Submitter, signer: Signer, settings: Settings
 ) -> None:
-    """An agent that is not upgraded yet may sign in another way: a false alarm is one that nobody believes later."""
+    """An agent that is not upgraded yet may sign in another way, and must not raise a false alarm."""
     keys = TrustedKeys(settings.trusted_keys, signer)
     ledger.agents.register(Registration(HOST, "boot", {}, {}, ("test.echo.get",), "0.1", 1))
     job_id = submit("test.echo.get")
