@@ -67,7 +67,7 @@ def load(schema: ma.Schema, data: Any, prefix: str = "", *, explains: bool = Tru
     if quick is not None:
         return quick
     if not explains and loader.is_exact:
-        raise InvalidInput("Not valid, as earlier jobs of this batch; correct those first to see what is wrong here.")
+        raise InvalidInput("Not valid, like earlier jobs of this batch; correct those first to see the reason.")
     _refuse_many_unknown(schema, data, prefix)
     try:
         loaded: dict[str, Any] = schema.load(data)

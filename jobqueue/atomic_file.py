@@ -18,9 +18,9 @@ def replace_file(path: Path, text: str, mode: int = 0o600) -> None:
         draft.replace(path)
 
 
-def create_file(path: Path, text: str, mode: int = 0o600) -> bool:
+def create_file(path: Path, text: str) -> bool:
     """Create a file with this text unless it exists; whether it was created. Of two processes, one creates it."""
-    with _draft(path, text, mode) as draft:
+    with _draft(path, text, 0o600) as draft:
         try:
             os.link(draft, path)
         except FileExistsError:

@@ -249,7 +249,7 @@ def _log_level(value: Any) -> str:
 #: field -> parser of its text (or of an override); raises ValueError("an expected form") or InvalidInput
 _CLAIMS = "a web token must name its iss and aud; otherwise a token issued for another service would be accepted."
 _PROVIDER = "people who sign in at a provider are known by the tokens of jwt_issuer, verified by its published keys."
-_CLIENT = "without a client that is registered with the provider, there is no signing in by it."
+_CLIENT = "signing in at a provider needs a client that is registered there."
 _BUCKET_NEEDED = "it is of no use without the name of the bucket."
 _PAIR = "TLS needs a certificate and its key."
 #: A setting, another one that it requires, and why.

@@ -6,7 +6,7 @@ import psutil
 
 
 def is_running(process: int | psutil.Process) -> bool:
-    """False once it has ended, also while nobody has waited for it yet (a zombie)."""
+    """False once it has ended, also before its exit status is collected (a zombie)."""
     try:
         if isinstance(process, int):
             process = psutil.Process(process)

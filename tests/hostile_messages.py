@@ -1,4 +1,4 @@
-"""What somebody who can write to Redis could put into a queue in place of a message."""
+"""What an attacker who can write to Redis could put into a queue in place of a message."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def _status(cell: Cell) -> Document:
         or not isinstance(report.get("alerts") or [], list)
         or not isinstance(report.get("agents", {}).get("conditions") or {}, dict)
     ):
-        raise cell.unavailable(f"the server at {cell.url} answered with what is not a status")
+        raise cell.unavailable(f"the server at {cell.url} answered with something other than a status")
     return report
 
 

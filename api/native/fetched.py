@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Container, Iterator
-from datetime import datetime
 
 from flask import Response, stream_with_context
 
@@ -16,6 +15,7 @@ from api.native.error_schemas import ErrorAnswer
 from api.zip_stream import Sink
 from jobqueue.model.archive_name import ArchiveNames
 from jobqueue.model.fetched_file import FETCH_PERMISSION
+from jobqueue.model.timestamps import parse_iso
 from jobqueue.services.fetched_files import HostFile, Missing
 
 blueprint = Blueprint("fetched", __name__, description="Files that hosts have sent.")
@@ -84,7 +84,7 @@ def _line(missing: Missing) -> str:
 def _date(text: str) -> tuple[int, int, int, int, int, int]:
     """The time in the form of zip archives, which know 1980 to 2107; the earliest for any other text."""
     try:
-        time = datetime.fromisoformat(text)
+        time = parse_iso(text)
     except ValueError:
         return _EARLIEST
     date = (time.year, time.month, time.day, time.hour, time.minute, time.second)

@@ -57,9 +57,9 @@ _full = blueprint.alt_response(507, schema=ErrorAnswer, description="The storage
 @blueprint.doc(operationId="listFiles")
 def list_files(loaded: dict[str, Any]) -> Response:
     """List objects by name"""
-    after = list_cursor.read(loaded["cursor"], _LIST) if "cursor" in loaded else ""
+    after = list_cursor.after(loaded, _LIST)
     page, total, following = services().objects.page(after, loaded["limit"])
-    cursor = None if following is None else list_cursor.show(following, _LIST)
+    cursor = list_cursor.following(following, _LIST)
     return json_response({"files": list(map(summary, page)), "total": total, "next_cursor": cursor})
 
 
@@ -91,9 +91,9 @@ def list_stale(loaded: dict[str, Any]) -> Response:
 
     By hostname and path, as the hosts have recorded them. A page may be empty although others follow.
     """
-    after = list_cursor.read(loaded["cursor"], _STALE) if "cursor" in loaded else ""
+    after = list_cursor.after(loaded, _STALE)
     page, following = services().objects.stale(after, loaded["limit"])
-    cursor = None if following is None else list_cursor.show(following, _STALE)
+    cursor = list_cursor.following(following, _STALE)
     return json_response({"stale": list(map(_stale, page)), "next_cursor": cursor})
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from jobqueue.errors import InvalidInput
 
@@ -23,6 +25,16 @@ def read(cursor: str, *of: str) -> str:
             "cursor", "Is not a cursor of this list; pass `next_cursor` of its previous page, with the same filters."
         )
     return match[2]
+
+
+def after(loaded: Mapping[str, Any], kind: str) -> str:
+    """The name after which a page of a list by name begins; '' for the first one. Raises ``InvalidInput``."""
+    return read(loaded["cursor"], kind) if "cursor" in loaded else ""
+
+
+def following(name: str | None, kind: str) -> str | None:
+    """The cursor of the page after ``name``; None if there is none."""
+    return None if name is None else show(name, kind)
 
 
 def _digest(of: tuple[str, ...]) -> str:

@@ -43,9 +43,9 @@ _changed = blueprint.alt_response(409, schema=ErrorAnswer, description="The rule
 @blueprint.doc(operationId="listNotifications")
 def list_notifications(loaded: dict[str, Any]) -> Response:
     """List notification rules by name, each with its last delivery"""
-    after = list_cursor.read(loaded["cursor"], _LIST) if "cursor" in loaded else ""
+    after = list_cursor.after(loaded, _LIST)
     views, total, following = services().notifications.page(after, loaded["limit"])
-    cursor = None if following is None else list_cursor.show(following, _LIST)
+    cursor = list_cursor.following(following, _LIST)
     return json_response({"notifications": list(map(rule_document, views)), "total": total, "next_cursor": cursor})
 
 

@@ -58,9 +58,9 @@ _changed = blueprint.alt_response(409, schema=ErrorAnswer, description="The sche
 @blueprint.doc(operationId="listSchedules")
 def list_schedules(loaded: dict[str, Any]) -> Response:
     """List schedules by name, each with its last result"""
-    after = list_cursor.read(loaded["cursor"], _LIST) if "cursor" in loaded else ""
+    after = list_cursor.after(loaded, _LIST)
     views, total, following = services().schedules.page(after, loaded["limit"], 1)
-    cursor = None if following is None else list_cursor.show(following, _LIST)
+    cursor = list_cursor.following(following, _LIST)
     return json_response({"schedules": list(map(schedule_document, views)), "total": total, "next_cursor": cursor})
 
 

@@ -73,9 +73,9 @@ def list_stale() -> Response:
     By hostname and path; `total` counts those of the page.
     """
     loaded = validation.load(_stale_query, read_query())
-    behind = list_cursor.read(loaded["cursor"], _STALE) if "cursor" in loaded else ""
-    found, following = services().objects.stale(behind, loaded["limit"])
-    document: dict[str, Any] = {"stale": list(map(_stale, found)), "total": len(found)}
+    after = list_cursor.after(loaded, _STALE)
+    deployments, following = services().objects.stale(after, loaded["limit"])
+    document: dict[str, Any] = {"stale": list(map(_stale, deployments)), "total": len(deployments)}
     if following is not None:
         document["next_cursor"] = list_cursor.show(following, _STALE)
     return json_response(document)

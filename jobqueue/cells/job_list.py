@@ -53,15 +53,15 @@ def merge(pages: Mapping[str, CellPage], before: Mapping[str, str], limit: int) 
     positions = dict(before)
     items: list[Document] = []
     floor = max((_time(page.next_cursor) for page in pages.values() if page.next_cursor), default=0)
-    taken: Counter[str] = Counter()
+    shown_of: Counter[str] = Counter()
     for negated, cell, index in heapq.merge(*(_keys(cell, page) for cell, page in pages.items())):
         if len(items) == limit or -negated < floor:
             break
         items.append(shown(cell, pages[cell].items[index]))
         positions[cell] = pages[cell].cursors[index]
-        taken[cell] += 1
+        shown_of[cell] += 1
     for cell, page in pages.items():
-        if taken[cell] == len(page.items):
+        if shown_of[cell] == len(page.items):
             positions[cell] = END if page.next_cursor is None else page.next_cursor
     is_end = all(positions.get(cell) == END for cell in pages)
     return MergedPage(items, None if is_end else positions)

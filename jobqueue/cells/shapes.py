@@ -34,7 +34,7 @@ def job(cell: Cell, document: Any, job_id: str = "") -> Document:
         and all(_is_count(document.get(name) or 0) for name in ("attempts", "executions_left_out"))
     )
     if not is_job:
-        raise cell.unavailable(f"the server at {cell.url} answered with what is not a job")
+        raise cell.unavailable(f"the server at {cell.url} answered with something other than a job")
     checked: Document = document
     return checked
 
@@ -51,7 +51,7 @@ def jobs(cell: Cell, document: Mapping[str, Any]) -> list[Document]:
     """The jobs of a list. Raises ``CellUnavailable`` for anything else."""
     items = document.get("items")
     if not isinstance(items, list):
-        raise cell.unavailable(f"the server at {cell.url} answered with what is not a list of jobs")
+        raise cell.unavailable(f"the server at {cell.url} answered with something other than a list of jobs")
     return [job(cell, item) for item in items]
 
 
@@ -84,7 +84,7 @@ def agents(cell: Cell, document: Mapping[str, Any]) -> tuple[list[Document], int
         isinstance(item, dict) and _is_hostname(item.get("hostname")) for item in items
     )
     if not is_page or not _is_count(total) or not isinstance(following, str | None):
-        raise cell.unavailable(f"the server at {cell.url} answered with what is not a list of agents")
+        raise cell.unavailable(f"the server at {cell.url} answered with something other than a list of agents")
     return items or [], total or 0, following
 
 
@@ -92,7 +92,7 @@ def agent(cell: Cell, hostname: str) -> Document:
     """One agent of a cell. Raises ``NotFound``, ``CellUnavailable``."""
     document = cell.get(f"/agent/{hostname}", holding="hostname")
     if document["hostname"] != hostname:
-        raise cell.unavailable(f"the server at {cell.url} answered with what is not the agent {hostname}")
+        raise cell.unavailable(f"the server at {cell.url} answered with something other than the agent {hostname}")
     return document
 
 

@@ -56,7 +56,7 @@ def sort_option(columns: Mapping[str, Any], default: str) -> Callable[[Any], Any
         "--sort",
         type=click.Choice([text for name in columns for text in (name, f"-{name}")]),
         metavar="[-]COLUMN",
-        help=f"Sort what is listed by {', '.join(columns)}; -COLUMN: the largest first. Default: {default}.",
+        help=f"Sort the list by {', '.join(columns)}; -COLUMN: the largest first. Default: {default}.",
     )
 
 

@@ -144,9 +144,9 @@ class _Reader:
             )
         name, rest = location[: ending.end()], location[ending.end() :]
         path = self._path(unquote(urlsplit(name).path) if is_url else name, folder)
-        made = f"{prefix}{path.as_uri()}{rest}" if prefix else f"{path}{rest}"
-        self._digests[made] = f"{prefix}{path.name}{rest}:{_digest(path)}"
-        return made
+        absolute = f"{prefix}{path.as_uri()}{rest}" if prefix else f"{path}{rest}"
+        self._digests[absolute] = f"{prefix}{path.name}{rest}:{_digest(path)}"
+        return absolute
 
     def _path(self, name: str, folder: Path | None) -> Path:
         path = Path(name.removeprefix("file://")).expanduser()

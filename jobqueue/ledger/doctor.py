@@ -6,28 +6,27 @@ members of lists, the lists of agents and of names, counters, and the streams of
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from jobqueue.errors import JobNotFound, RecordAltered
 from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.keys import KINDS
 from jobqueue.ledger.ledger import COUNTERS, Ledger
-from jobqueue.ledger.listed_names import ListedNames
+from jobqueue.ledger.listed_agents import ListedAgents
+from jobqueue.ledger.listed_names import Fault, ListedNames
+from jobqueue.ledger.listed_queues import ListedQueues
 from jobqueue.ledger.scripts import SPOILED_SECONDS, STREAMS
 from jobqueue.ledger.stream_ids import id_too_far_ahead
 from jobqueue.model.alert import RECORDS_ALTERED
 from jobqueue.model.measures import is_counter
-from jobqueue.model.target import UNPLACED
 
 #: Keys that one SCAN step examines.
 _STEP = 500
 #: Field with the sum of the others.
 _ALL = "all"
-#: Microseconds by which the end of an agent's time may be ahead of the clock.
-_AHEAD = 86_400 * 1_000_000
 _TEXTS = {
     "record": "its records hold values of another type",
     "half": "its document or all its executions are missing",
@@ -67,22 +66,26 @@ class Doctor:
 
     def run(self) -> Iterator[Damage]:
         """All damage, as it is found. Raises ``LedgerUnavailable``."""
+        terms = (self._client, self._keys, self._scan)
+        agents = ListedAgents(*terms, repairs=self._repairs)
+        queues = ListedQueues(*terms, self._ledger.executions, repairs=self._repairs)
+        names = ListedNames(*terms, repairs=self._repairs)
         for section in (
             self._types,
             self._streams,
             self._counters,
-            self._agents,
+            partial(self._each, partial(agents.faults, self._ledger.time())),
             self._orphans,
             self._jobs,
             self._members,
             self._removals,
             self._reserved,
-            self._queues,
-            self._parked,
+            partial(self._each, queues.queues),
+            partial(self._each, queues.parked),
             self._paused_hosts,
-            self._lines,
+            partial(self._each, queues.lines),
             self._names,
-            self._listed_names,
+            partial(self._each, names.faults),
         ):
             try:
                 with translated_errors():
@@ -128,31 +131,6 @@ class Doctor:
     def _is_being_removed(self, job_id: str) -> bool:
         return self._client.zscore(self._keys.kind("removals"), job_id) is not None
 
-    def _queues(self) -> Iterator[Damage]:
-        queues, start = self._keys.kind("queues"), self._keys.kind("waiting")
-        for key in self._scan("waiting"):
-            slot = key.removeprefix(start)
-            with translated_errors():
-                if slot == UNPLACED or self._client.zscore(queues, slot) is not None or not self._client.exists(key):
-                    continue
-                if self._repairs:
-                    self._client.zadd(queues, {slot: 0}, nx=True)
-            yield self._damage(
-                "queue", queues, f"executions wait for {slot[:253]!r}, which the reconciler does not examine"
-            )
-
-    def _parked(self) -> Iterator[Damage]:
-        returning, pauses = self._keys.kind("returning"), self._keys.kind("pauses")
-        for key in self._scan("parked"):
-            reason = key.removeprefix(self._keys.kind("parked"))
-            with translated_errors():
-                is_held = self._client.hexists(pauses, reason.removeprefix("pause:")) or self._is_in_line(reason)
-                if is_held or self._client.zscore(returning, reason) is not None or not self._client.exists(key):
-                    continue
-                if self._repairs:
-                    self._client.zadd(returning, {reason: 0})
-            yield self._damage("parked", key, "executions are held back by a pause or a line that does not exist")
-
     def _paused_hosts(self) -> Iterator[Damage]:
         """Pauses of hosts that have lost some. The hosts cannot be found again: targets are evaluated by the API."""
         for pause in self._ledger.pauses.all():
@@ -165,31 +143,6 @@ class Doctor:
                     f"{pause.hosts} hosts, where executions start again; end it and create it again"
                 )
                 yield Damage("pause", key, text)
-
-    def _is_in_line(self, reason: str) -> bool:
-        """Whether executions that are parked for this reason wait for a concurrency key."""
-        kind, _, name = reason.partition(":")
-        if kind == "each":
-            return bool(self._client.exists(self._keys.kind("line") + name))
-        terms = self._client.hget(self._keys.job(name), "conc") if kind == "key" else None
-        key = str(terms or "").split("|", 2)[-1]
-        return bool(terms) and self._client.zscore(self._keys.kind("line") + key, name) is not None
-
-    def _lines(self) -> Iterator[Damage]:
-        """Waiting lines that maintenance would skip, and concurrency keys whose holders have ended."""
-        lines = self._keys.kind("lines")
-        for key in self._scan("line"):
-            name = key.removeprefix(self._keys.kind("line"))
-            with translated_errors():
-                if self._client.zscore(lines, name) is not None or not self._client.exists(key):
-                    continue
-                if self._repairs:
-                    self._client.zadd(lines, {name: 0})
-            yield self._damage("line", key, "waits for a concurrency key, and maintenance would skip it")
-        for key in self._scan("holders"):
-            name = key.removeprefix(self._keys.kind("holders"))
-            for member in self._ledger.executions.stale_holders(name, repairs=self._repairs):
-                yield self._damage("holder", key, f"{member[:300]!r} does not exist, has ended, or is not of this key")
 
     def _removals(self) -> Iterator[Damage]:
         removals = self._keys.kind("removals")
@@ -206,8 +159,8 @@ class Doctor:
         for key in self._scan("idem", "alias", "exclusive", "reported"):
             yield from self._name(key)
 
-    def _listed_names(self) -> Iterator[Damage]:
-        for fault in ListedNames(self._client, self._keys, self._scan, repairs=self._repairs).faults():
+    def _each(self, faults: Callable[[], Iterator[Fault]]) -> Iterator[Damage]:
+        for fault in faults():
             yield self._damage(*fault)
 
     def _damage(self, kind: str, key: str, text: str) -> Damage:
@@ -298,87 +251,6 @@ class Doctor:
             yield from ((str(name), str(value)) for name, value in pairs.items())
             if not cursor:
                 return
-
-    def _agents(self) -> Iterator[Damage]:
-        agents = self._keys.kind("agents")
-        hostnames = {key.removeprefix(self._keys.kind("agent")) for key in self._scan("agent")}
-        with translated_errors():
-            listed = dict(self._client.zscan_iter(agents, count=_STEP))
-        far = self._ledger.time() + _AHEAD
-        for host in sorted(map(str, listed.keys() | hostnames)):
-            if host not in hostnames:
-                if self._repairs:
-                    self._client.zrem(agents, host)
-                yield self._damage("agent", agents, f"{host[:253]!r} is listed without a record")
-            elif host not in listed or not 0 <= listed[host] <= far:
-                if self._repairs:
-                    self._client.zadd(agents, {host: 0})
-                    self._client.sadd(self._keys.kind("arrivals"), host)
-                yield self._damage(
-                    "agent", agents, f"{host[:253]!r} has a record but is not listed, or listed with an invalid time"
-                )
-        for kind in ("label", "offers"):
-            yield from self._memberships(kind, hostnames)
-        yield from self._takers(hostnames)
-
-    def _memberships(self, kind: str, hostnames: set[str]) -> Iterator[Damage]:
-        field = "labels" if kind == "label" else "offers"
-        for host in sorted(hostnames):
-            with translated_errors():
-                names = self._client.hget(self._keys.kind("roster") + host, field) or ""
-            for name in filter(None, names.split("\n")):
-                key = self._keys.kind(kind) + name
-                if not self._client.sismember(key, host):
-                    if self._repairs:
-                        self._client.sadd(key, host)
-                    yield self._damage(kind, key, f"agent {host!r} is missing")
-        for key in list(self._scan(kind)):
-            name = key.removeprefix(self._keys.kind(kind))
-            for host in set(self._client.sscan_iter(key, count=_STEP)):
-                names = self._client.hget(self._keys.kind("roster") + host, field) or ""
-                if name not in names.split("\n"):
-                    if self._repairs:
-                        self._client.srem(key, host)
-                    yield self._damage(kind, key, f"{host[:253]!r} does not belong here")
-
-    def _takers(self, hostnames: set[str]) -> Iterator[Damage]:
-        """Agents that take work and are not listed as such, or the reverse."""
-        start = self._keys.kind("takers")
-        listed = {(host, key) for key in self._scan("takers") for host, _ in self._client.zscan_iter(key, count=_STEP)}
-        expected: set[tuple[str, str]] = set()
-        for host in sorted(hostnames):
-            with translated_errors():
-                is_away = any(self._client.sismember(self._keys.kind(kind), host) for kind in ("away", "barred"))
-                operations = self._client.hget(self._keys.kind("roster") + host, "offers")
-            if operations is None or is_away:
-                continue
-            profile = hashlib.sha1(operations.encode(), usedforsecurity=False).hexdigest()
-            expected.add((host, start + profile))
-            yield from self._profile(profile, set(filter(None, operations.split("\n"))))
-        for host, key in sorted(listed - expected):
-            if self._repairs:
-                self._client.zrem(key, host)
-            yield self._damage("takers", key, f"{host[:253]!r} takes no work, or supports other operations")
-        for host, key in sorted(expected - listed):
-            if self._repairs:
-                self._client.sadd(self._keys.kind("arrivals"), host)
-            yield self._damage("takers", key, f"agent {host!r} takes work and is missing")
-
-    def _profile(self, profile: str, operations: set[str]) -> Iterator[Damage]:
-        key, profiles = self._keys.kind("profile") + profile, self._keys.kind("profiles")
-        with translated_errors():
-            is_right = (
-                self._client.sismember(profiles, profile)
-                and set(self._client.sscan_iter(key, count=_STEP)) == operations
-            )
-            if is_right:
-                return
-            if self._repairs:
-                self._client.delete(key)
-                self._client.sadd(profiles, profile)
-                if operations:
-                    self._client.sadd(key, *operations)
-        yield self._damage("profile", key, "does not list the operations of its agents")
 
     def _orphan(self, key: str) -> Iterator[Damage]:
         kind, _ = self._kind_of(key) or ("", "")

@@ -134,7 +134,9 @@ def job_summary(job_id: str, row: list[Any]) -> JobSummary:
         created=decoding.integer(created),
         updated=decoding.integer(updated),
         counts={
-            state: number for state, count in zip(ExecutionState, counts, strict=True) if (number := _count(count or 0))
+            state: number
+            for state, count in zip(ExecutionState, counts, strict=True)
+            if (number := decoding.integer(count or 0))
         },
         # an agent may have claimed it before; it is now back in the shared queue
         hostname="" if slot in NO_HOST else host or "",
@@ -142,10 +144,6 @@ def job_summary(job_id: str, row: list[Any]) -> JobSummary:
         cancel_requested=bool(cancel),
         **{field.name: decoding.field(field, text or None) for field, text in zip(LISTED, listed, strict=True)},
     )
-
-
-def _count(value: Any) -> int:
-    return decoding.integer(value)
 
 
 def _execution(slot: str, fields: Mapping[str, str], out: str | None) -> Execution:

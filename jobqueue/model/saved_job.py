@@ -85,11 +85,11 @@ def group_of(name: str) -> str:
     return f"{_GROUP}{name}"
 
 
-def check_saved_name(name: str, where: str = "name") -> str:
-    """``name`` if a saved job may have it; raises ``InvalidInput`` for the field ``where``."""
+def check_saved_name(name: str) -> str:
+    """``name`` if a saved job may have it; raises ``InvalidInput``."""
     if not _NAME.fullmatch(name):
         sentence = "Must be 1 to 64 letters, digits or . _ - and begin and end with a letter or digit."
-        raise InvalidInput.of(where, sentence)
+        raise InvalidInput.of("name", sentence)
     return name
 
 

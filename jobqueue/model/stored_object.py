@@ -72,10 +72,10 @@ class StoredObject:
         return {"versions": [asdict(version) for version in self.versions]}
 
 
-def check_object_name(name: str, field: str = "name") -> str:
+def check_object_name(name: str) -> str:
     """``name``, if it is a valid object name. Raises ``InvalidInput``."""
     if name == _RESERVED or not _NAME.fullmatch(name):
-        raise InvalidInput.of(field, NAME_RULE)
+        raise InvalidInput.of("name", NAME_RULE)
     return name
 
 

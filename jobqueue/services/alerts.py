@@ -33,7 +33,7 @@ class AlertManager:
         if version is not None and version != group.version:
             raise Conflict(
                 f"The alerts of kind {kind!r} have changed since version {version[:16]!r}; list them again "
-                "(`jobqueue alert list`), and acknowledge what is there now."
+                "(`jobqueue alert list`), and acknowledge the current ones."
             )
         self._ledger.acknowledgements.keep(group.kind for group in self.groups())
         acknowledgement = Acknowledgement(kind, group.version, principal.name, self._ledger.time(), note)

@@ -93,7 +93,7 @@ class Backfiller:
 def _slice(schedule: Schedule, begin: int, end: int, now: int) -> tuple[list[int], int, int | None]:
     """The first times of a range, how many it has, and the one that follows them. Raises ``InvalidInput``."""
     if end > now:
-        raise InvalidInput.of("to", f"Must not be later than now, {to_iso(now)}; the schedule fires what comes.")
+        raise InvalidInput.of("to", f"Must not be later than now, {to_iso(now)}; later times fire by themselves.")
     if begin > end:
         raise InvalidInput.of("from", "Must not be later than to.")
     if schedule.after is not None:

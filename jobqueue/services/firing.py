@@ -129,7 +129,7 @@ class Firer:
         try:
             self._ledger.schedules.change(paused, schedule.serial)
         except (RecordChanged, ScheduleNotFound):
-            logger.info("The schedule %s was changed meanwhile, so it is not paused", schedule.name)
+            logger.info("The schedule %s was changed concurrently, so it is not paused", schedule.name)
 
     def _job(self, firing: Firing, principal: Principal, now: int) -> ScheduledJob:
         schedule = firing.view.schedule

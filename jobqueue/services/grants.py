@@ -28,7 +28,7 @@ def spelled(permissions: Iterable[str], field: str = "permissions") -> tuple[str
     return tuple(sorted(set(texts)))
 
 
-def refuse_doubtful(grants: Iterable[str], fleet: Fleet, field: str = "permissions") -> None:
+def refuse_doubtful(grants: Iterable[str], fleet: Fleet) -> None:
     """Raise ``InvalidInput`` for a grant on the hosts without a label that no agent has: it is a typing error."""
     from jobqueue.targets import scopes, suggestions
 
@@ -37,7 +37,7 @@ def refuse_doubtful(grants: Iterable[str], fleet: Fleet, field: str = "permissio
         for key in scopes.doubtful_keys(target, fleet) if target else ():
             hint = suggestions.for_key(fleet, key)
             sentence = f"{text[:80]!r} would apply to every host: no agent has a label or fact {key[:80]!r}.{hint}"
-            raise InvalidInput.of(field, sentence)
+            raise InvalidInput.of("permissions", sentence)
 
 
 def require(by: Principal, text: str) -> None:

@@ -146,7 +146,7 @@ def _spans(text: str, at: int) -> tuple[Span, ...]:
         spans.append(_span(match["first"], match["last"] or match["first"], at))
         total += spans[-1].count
         if total > MAX_RANGE:
-            raise BadPattern(f"the range [{text[:40]}] stands for more than {MAX_RANGE} hosts", at)
+            raise BadPattern(f"the range [{text[:40]}] expands to more than {MAX_RANGE} hosts", at)
     return tuple(spans)
 
 
@@ -157,7 +157,7 @@ def _span(first: str, last: str, at: int) -> Span:
     if low > high:
         raise BadPattern(f"the range {first}-{last} ends before it begins: did you mean {last}-{first}?", at)
     if high - low >= MAX_RANGE:
-        raise BadPattern(f"the range {first}-{last} stands for more than {MAX_RANGE} hosts", at)
+        raise BadPattern(f"the range {first}-{last} expands to more than {MAX_RANGE} hosts", at)
     if _is_padded(first, last) and len(first) != len(last):
         raise BadPattern(f"the range {first}-{last} needs both numbers in the same width, as in 01-20", at)
     return Span(first, last)

@@ -89,7 +89,7 @@ def with_own_plugin(own_plugin: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def stack(home: Path, own_plugin: Path, example_plugin: Path, with_own_plugin: dict[str, str]) -> Iterator[Stack]:
-    """`jobqueue up` with three agents and all plugins. Nobody breaks it or adds agents to it for good."""
+    """`jobqueue up` with three agents and all plugins. Tests neither break it nor leave agents in it."""
     path = os.pathsep.join([with_own_plugin["PYTHONPATH"], str(example_plugin)])
     running = Stack(home / "main", {**with_own_plugin, "PYTHONPATH": path})
     try:

@@ -226,7 +226,7 @@ def take(directory: Path, *, is_all: bool = False) -> None:
         fleet.register()
         upgrade = fleet.live()
         fleet.alert()
-        # as if maintenance ran; a real one would find that nobody renews these leases
+        # as if maintenance ran; a real one would find that these leases are not renewed
         site.redis.set(fleet.ledger.keys.kind("leader"), "nobody")
         with (
             site.api(1, JOBQUEUE_SECRET_HOOK_KEY=KEY) as url,

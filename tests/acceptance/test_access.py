@@ -32,7 +32,7 @@ def test_a_key_lives_and_dies_everywhere(stack: Stack, api: Api) -> None:
     assert submit(api, key, SHELL, {"command": "id"}) == 403
     job_id = api.submit(SHELL, {"command": "exit 1"})
     api.wait(job_id)
-    # what somebody else ran: looked at, but not run again
+    # a job of another user: readable, but not to be run again
     assert api.send("GET", f"/job/{job_id}", headers=bearer(key)).status == 200
     assert_error(api.send("POST", f"/job/{job_id}/retry", headers=bearer(key)), 403)
     assert stack.run("key", "revoke", key.split("_")[1]).returncode == 0

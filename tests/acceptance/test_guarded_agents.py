@@ -1,4 +1,4 @@
-"""Agents that believe nobody: on hosts of their own, with the API's public key, under attack from inside Redis."""
+"""Agents that trust only signatures: with the API's public key, on their own hosts, under attack from inside Redis."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def api(stack: Stack) -> Api:
 
 @pytest.fixture(scope="module")
 def client(stack: Stack) -> Iterator[redis.Redis]:
-    """Redis, as somebody sees it who may write everything."""
+    """Redis, as an attacker with all rights to write sees it."""
     url = (stack.state / "redis.url").read_text().strip()
     path, _, query = url.removeprefix("unix://").partition("?")
     found = redis.Redis(unix_socket_path=path, db=int(query.removeprefix("db=") or 0), decode_responses=True)
@@ -208,7 +208,7 @@ def test_keys_are_rotated_while_work_goes_on(stack: Stack, api: Api, client: red
     assert stack.run("signing", "rotate").returncode == 0
 
     def is_new() -> bool:
-        """Work is run all the time, whoever of the API's processes has signed it and by which key."""
+        """Work always runs, whichever API process signed it, with whichever trusted key."""
         jobs = [api.run(HOSTNAME, target=target) for target in ("agent1", guarded.name)]
         assert {job["status"] for job in jobs} == {"completed"}
         return old not in {key_of(job["id"]) for job in jobs}

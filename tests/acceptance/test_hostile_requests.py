@@ -1,4 +1,4 @@
-"""Requests that are malformed, or made to hold the server up: each is refused in the API's own words, nobody waits."""
+"""Requests that are malformed, or made to block the server: the API refuses each in its own words, without delay."""
 
 from __future__ import annotations
 

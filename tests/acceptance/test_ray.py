@@ -218,7 +218,7 @@ def test_working_dir_py_modules_and_variables(client: JobSubmissionClient, proje
         assert info.status == "SUCCEEDED", info.message
         assert printed(client.get_job_logs(name)) == "hello|wörld|['main.py']\n"
         assert info.runtime_env["working_dir"].startswith("gcs://_ray_pkg_")
-    # nobody puts other bytes in its place, and the client, which looks first, goes on using it
+    # its content cannot be replaced, and the client, which checks first, continues to use it
     package = info.runtime_env["working_dir"].removeprefix("gcs://")
     assert client._do_request("PUT", f"/api/packages/gcs/{package}", data=b"other").status_code == 409
     assert wait(client, client.submit_job(entrypoint="python main.py", runtime_env=environment)).status == "SUCCEEDED"

@@ -38,7 +38,7 @@ def forms(value: str) -> set[bytes]:
 CANARIES = {canary: forms(canary) for canary in (ENVIRONMENT, FILE, PROGRAM)}
 SHELL, EXEC, CALL, REVEAL = "command.shell.execute", "command.exec.execute", "python.call", "accept.reveal.do"
 ENV = {name: {"$secret": name.lower()} for name in ("CANARY", "FROM_FILE", "ASKED")}
-#: What a person does by accident, and what somebody does on purpose who does not try very hard.
+#: What users do by accident, and simple ways to leak a secret on purpose.
 COMMANDS = (
     'echo "$CANARY $FROM_FILE" "$ASKED"; echo "$CANARY" >&2',
     'set -x; : "$CANARY" "$FROM_FILE"; env',

@@ -89,7 +89,7 @@ def trickle(clients: list[Trickle], until_seconds: float = 60.0) -> None:
         (CHUNKED, b"1\r\n \r\n", b"HTTP/1.1 408"),
         (PACKAGE, b"x", b"HTTP/1.1 503"),  # refused, since Redis is away; but its body is read to the end
     ],
-    ids=["the first line", "within the first line", "headers", "a body", "chunks", "a body that nobody wants"],
+    ids=["the first line", "within the first line", "headers", "a body", "chunks", "an unwanted body"],
 )
 def test_a_trickle_is_cut(port: int, head: bytes, rest: bytes, answer: bytes) -> None:
     client = Trickle(port, head, rest)

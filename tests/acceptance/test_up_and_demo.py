@@ -56,7 +56,7 @@ def test_jobs_and_token_outlive_a_restart(make_stack: MakeStack, with_own_plugin
     assert stack.api.job(waits)["status"] == "submitted"
     assert stack.api.run("node.hostname.get", target="agent1")["status"] == "completed"
 
-    # killed outright: nobody is there to stop the rest, and yet nothing is left
+    # killed outright: no process is left to stop the others, yet all end
     second.kill()
     until(lambda: not marked(stack.mark) and not working_in(stack.state), "everything has ended", 60)
     third = stack.up(0)
@@ -74,7 +74,7 @@ def test_up_starts_an_agent_that_died_again(spare: Stack) -> None:
     until(lambda: not is_running(before), "the agent is dead")
     until(lambda: spare.api.agent("agent1")["started_at"] != started, "it has registered again")
     assert spare.agent_pid("agent1") != before
-    assert not with_argument(token)  # nobody waits for it any more
+    assert not with_argument(token)  # no process waits for it any more
     assert spare.api.run("node.hostname.get", target="agent1")["status"] == "completed"
 
 

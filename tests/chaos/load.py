@@ -156,7 +156,7 @@ class Load:
             self.complaints.append(f"DELETE /job/{promise.job_id}: {answer}")
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None, *, again: bool) -> Answer | None:
-        """One request until it is answered (``again``), or one try. None: nobody knows what became of it."""
+        """One request until it is answered (``again``), or one try. None: the outcome is unknown."""
         data = None if body is None else json.dumps(body).encode()
         end = time.monotonic() + _PATIENCE
         tries = 0

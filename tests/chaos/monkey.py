@@ -268,7 +268,7 @@ class Monkey:
 
     @contextlib.contextmanager
     def _victim(self, fault: Fault, candidates: list[str], spared: int = 0) -> Iterator[str]:
-        """Pick one that nobody else is busy with, and keep others off it."""
+        """Pick one that no other thread is using, and reserve it."""
         with self._lock:
             free = [name for name in candidates if name not in self._busy]
             if len(free) <= spared or self._healing.is_set():

@@ -17,7 +17,7 @@ from jobqueue.ledger.keys import Keys
 _SCRIPTS = {
     # a message for an execution that runs or has ended starts it once more
     "claim": ("claim", "if state ~= 'submitted' then", "if not state then"),
-    # whoever ran the execution once may end it, also after it was given to another attempt
+    # an agent that once ran the execution may end it, also after it was given to another attempt
     "fencing": (
         "finish",
         "if is_barred or record[4] ~= token or record[1] ~= 'started' then",

@@ -1,4 +1,4 @@
-"""The audit trail, and what somebody does to it who can write to Redis and cannot read the API's secret."""
+"""The audit trail under attack by a writer in Redis who cannot read the API's secret."""
 
 from __future__ import annotations
 
@@ -244,7 +244,7 @@ def test_a_trail_that_cannot_be_written_goes_on_behind_a_break(client: redis.Red
     poison(client)
     assert audit.trouble()
     assert not audit.verify().valid
-    other = process(client)  # whoever writes next
+    other = process(client)  # the next writer
     number = other.append([replace(ENTRY, who="bob")])
     assert number == 32
     assert other.newest(1)[0].content.who == "bob"
@@ -315,7 +315,7 @@ def test_a_break_that_the_api_did_not_write_is_no_break(client: redis.Redis) -> 
 
 @pytest.mark.parametrize("who", ["carol", 'c"a', "Zoë", "c\\d"])
 def test_the_entries_of_one_principal(audit: Audit, monkeypatch: pytest.MonkeyPatch, who: str) -> None:
-    """Whatever its name, over several steps, and nobody else's, whatever their entries mention."""
+    """Any name, in several steps; never entries of other principals, whatever these mention."""
     monkeypatch.setattr(module, "_SCANNED_STEP", 4)
     write(audit, 3, who)
     write(audit, 5, "bob")

@@ -121,7 +121,7 @@ class TestAny:
         assert world.refused(any_id, ANY, "b", token="t1") == "waiting"
         world.clock.advance(10)
         assert world.promote() == [any_id]
-        assert world.queued(ANY) == [any_id, any_id]  # nobody took the first message in this test
+        assert world.queued(ANY) == [any_id, any_id]  # no agent took the first message in this test
         second = world.claim(any_id, ANY, "a")
         assert second.attempt == 2
         assert world.finish(grant) is Finished.STALE

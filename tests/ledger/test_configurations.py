@@ -99,7 +99,7 @@ def test_how_far_it_was_read_outlives_the_runs(world: World) -> None:
 
 
 class TestAltered:
-    """Somebody writes into Redis what the API would sign."""
+    """The record is altered in Redis."""
 
     def test_a_configuration_is_refused(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
         stored, key = world.ledger.configurations, world.ledger.keys.config("c")

@@ -140,7 +140,7 @@ def test_concurrent_requests_make_one_job(real_world: World) -> None:
 
 
 class TestAltered:
-    """Somebody writes into Redis which job has answered, or which one a name means."""
+    """The record of an idempotency key, or of a name, is altered in Redis."""
 
     def test_another_job_in_its_place(self, world: World) -> None:
         world.register("a")

@@ -1,4 +1,4 @@
-"""Packages: streamed in, there when complete, never changed, counted, and gone when nobody needs them."""
+"""Packages: streamed in, there when complete, never changed, counted, and removed when no longer needed."""
 
 from __future__ import annotations
 
@@ -402,7 +402,7 @@ def test_redis_away_in_the_middle_stores_nothing(redis_binary: Path, short_path:
 
 
 class TestAltered:
-    """Somebody writes into Redis whose digests the API would sign."""
+    """The record, whose digest the API would sign into jobs, is altered in Redis."""
 
     @pytest.mark.parametrize(
         "change", [{"sha256": "0" * 64}, {"size": "4"}, {"seal": "0" * 64}, {"seal": ""}, {"size": "much"}]

@@ -46,7 +46,7 @@ def test_not_before_the_lease_has_run_out(world: World) -> None:
 
 
 def test_a_lease_that_ran_out_after_the_last_look_does_not_count(world: World) -> None:
-    """Redis stood still between the look and this call: nobody could renew."""
+    """Redis did not answer between the check and this call, so no agent could renew."""
     job_id = world.create("a")
     world.claim(job_id, "a")
     looked_at = int(world.clock())

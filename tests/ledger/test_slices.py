@@ -1,4 +1,4 @@
-"""Cancels, deadlines and removals of broadcasts, in slices: what holds in between, and whoever completes them."""
+"""Cancels, deadlines and removals of broadcasts, in slices: what holds in between, and how they are completed."""
 
 from __future__ import annotations
 

@@ -217,7 +217,7 @@ def problem(worlds: list[World], operation: Any) -> str:
         aimed = aims(case, data)
         sharpen(case.body, data)
         if case.query and "sync" in case.query:
-            case.query["sync"] = "false"  # nobody runs anything here, so it would wait for ever
+            case.query["sync"] = "false"  # no agent runs here, so it would wait for ever
         for world in worlds:
             ask(world, case, aimed)
 

@@ -241,7 +241,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.claim(job_id, slot, host)
 
     def claim_anything(self, number: int, host: str) -> None:
-        """A message that nobody expects: doubled, early, late, or for another agent."""
+        """An unexpected message: duplicated, early, late, or for another agent."""
         job_id = self.jobs[number % len(self.jobs)]
         slots = [x.slot for x in self.seen[job_id].executions] if job_id in self.seen else [ANY]
         slot = slots[number % len(slots)]

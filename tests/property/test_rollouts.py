@@ -78,7 +78,7 @@ class RolloutMachine(RuleBasedStateMachine):
         self.compare()
 
     def do_claim(self, host: str, _: int) -> None:
-        """An agent takes a message, whichever it is, also one that nobody sent."""
+        """An agent takes any message, also one that was never sent."""
         self.world.lose_messages(host)
         answer = self.world.try_claim(self.job_id, host)
         if isinstance(answer, Claim):

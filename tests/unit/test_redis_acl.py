@@ -1,4 +1,4 @@
-"""Which keys a role may touch: every kind is somebody's decision, and an agent's patterns fit its own keys only."""
+"""Which keys a role may touch: every kind is decided explicitly, and an agent's patterns fit its own keys only."""
 
 from __future__ import annotations
 

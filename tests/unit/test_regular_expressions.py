@@ -1,4 +1,4 @@
-"""No text that somebody sends makes one of our regular expressions slow."""
+"""No input makes one of the product's regular expressions slow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Patterns with stars: what they cover, and that nobody can make them slow."""
+"""Patterns with stars: what they match, and that none is slow."""
 
 from __future__ import annotations
 

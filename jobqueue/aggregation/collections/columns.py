@@ -13,6 +13,6 @@ def check_names(names: Iterable[str], place: str = "") -> None:
             raise ValueError(f"{place}column {number} has no name; give it one")
         other = originals.get(name.lower())
         if other is not None:
-            same = "comes twice" if other == name else f"differs from {other!r} only by case, which SQL does not see"
+            same = "appears twice" if other == name else f"differs from {other!r} only by case, which SQL ignores"
             raise ValueError(f"{place}the field {name!r} {same}; rename one")
         originals[name.lower()] = name

@@ -94,7 +94,7 @@ def bundle(
 @click.option("--sha256", metavar="DIGEST", help="Refuse the file unless it has this digest.")
 @click.option("--replace", is_flag=True, help="Overwrite the settings of an agent that is set up here already.")
 def join(**options: Any) -> None:
-    """Set this host up as an agent, with a FILE of `jobqueue agent bundle`.
+    """Set this host up as an agent, with a FILE from `jobqueue agent bundle`.
 
     FILE may be - for standard input. Checks the file, writes the settings, installs a systemd service where systemd
     runs, and starts it. Nothing is written before all checks have passed.

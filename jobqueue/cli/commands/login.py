@@ -35,7 +35,7 @@ class _Command(click.Command):
 
 
 @click.command(cls=_Command)
-@click.option("--replace", "may_replace", is_flag=True, help="Accept that the API names another provider than before.")
+@click.option("--replace", "may_replace", is_flag=True, help="Accept a different provider than before.")
 @click.pass_context
 def login(ctx: click.Context, may_replace: bool) -> None:
     """Sign in by the identity provider of the context's API, in any browser.

@@ -103,7 +103,7 @@ def front(
 @click.option(
     "--env-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Read settings, as NAME=value lines, from this file; the environment wins.",
+    help="Read settings, as NAME=value lines, from this file; the environment takes precedence.",
 )
 @click.option(
     "--events/--no-events", default=False, show_default=True, help="Send Celery's task events, which Flower shows."

@@ -25,7 +25,7 @@ from jobqueue.cli.views.text import one_line
 @rollout_options
 @json_option
 def apply(job_id: str, plan: str | None, as_json: bool, **options: Any) -> None:
-    """Apply the plan of a job that checked, and print the new job's id.
+    """Apply the plan of a job that ran with --check, and print the new job's id.
 
     \b
     jobqueue run node.user.create --on group:web -d name=deploy --check --diff

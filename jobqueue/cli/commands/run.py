@@ -112,7 +112,8 @@ def run(  # noqa: PLR0913 - one for each option
     each line after the name of its host. The last line (on standard error) counts the hosts. Ctrl-C asks whether to
     cancel the job; in a pipe, the job continues.
 
-    Exit code: 0 completed or skipped on every host, 1 any other end (also --wait-timeout), 2 usage or connection.
+    Exit code: 0 completed or skipped on every host, 1 otherwise (also after --wait-timeout), 2 wrong usage or no
+    connection.
     """
     display = _Display(oneline, group, full, as_json)
     if sum((oneline, group, as_json)) > 1:

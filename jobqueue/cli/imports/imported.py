@@ -81,10 +81,10 @@ class Names:
         A part that the next one begins with is left out.
         """
         words = [part for part in map(slug, parts) if part]
-        kept = [
+        parts_left = [
             word for word, following in zip_longest(words, words[1:], fillvalue="") if not following.startswith(word)
         ]
-        name = slug("-".join(kept)) or "job"
+        name = slug("-".join(parts_left)) or "job"
         number, unique = 1, name
         while unique.lower() in self._given:  # file systems may not distinguish case
             number += 1

@@ -52,8 +52,8 @@ def nodes_of(filters: Any, tag_label: str | None, default: str | None) -> Nodes:
             raise NotTakenOver(f"the {name} of its nodefilters is not an object.")
         for key, value in clauses.items():
             terms.append(_term(sign, str(key), str(value), tag_label))
-    kept = [term for term in terms if term != "_all"] or ["_all"]
-    target = " and ".join(kept) if len(kept) > 1 else kept[0]
+    restrictions = [term for term in terms if term != "_all"] or ["_all"]
+    target = " and ".join(restrictions) if len(restrictions) > 1 else restrictions[0]
     is_one_host = bool(_HOST.fullmatch(target))
     rollout, notes = _dispatch(filters.get("dispatch") or {}, is_one_host=is_one_host)
     return Nodes(target, rollout, notes)

@@ -53,15 +53,15 @@ class Snapshot:
 
 def look(client: Client, jobs: int) -> Snapshot:
     """Fetch a snapshot from the API; ``jobs`` is the number of newest jobs to include."""
-    taken, moment = datetime.now(timezone.utc), monotonic()
+    now, moment = datetime.now(timezone.utc), monotonic()
     page = client.jobs(limit=max(jobs, 1), view="summary")
     try:
         health: dict[str, Any] | None = client.status()
     except Forbidden:
         health = None
-    recent = client.jobs(limit=1, view="summary", created_after=taken - timedelta(seconds=WINDOW_SECONDS))
+    recent = client.jobs(limit=1, view="summary", created_after=now - timedelta(seconds=WINDOW_SECONDS))
     return Snapshot(
-        taken=taken,
+        taken=now,
         moment=moment,
         status_counts=page["status_counts"],
         agents=client.agents()["agents"],

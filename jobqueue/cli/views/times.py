@@ -6,7 +6,7 @@ import re
 from datetime import datetime, timedelta, timezone
 
 from jobqueue.model.durations import UNITS, parse_duration
-from jobqueue.model.timestamps import duration_text, to_iso, to_micros
+from jobqueue.model.timestamps import duration_text, from_iso, parse_iso, to_iso, to_micros
 
 _MOMENTS = "write a UTC time such as 2030-01-31T12:00:00Z, or a duration such as 10m."
 
@@ -24,7 +24,7 @@ def parse_moment(text: str, now: datetime, *, past: bool) -> str:
         except OverflowError as error:
             raise ValueError(f"{text!r} from now is beyond the calendar.") from error
     try:
-        return to_iso(to_micros(datetime.fromisoformat(re.sub(r"[Zz]$", "+00:00", text))))
+        return to_iso(from_iso(re.sub(r"z$", "Z", text)))
     except ValueError as error:
         raise ValueError(f"{text!r} is not a time; {_MOMENTS}") from error
 
@@ -32,7 +32,7 @@ def parse_moment(text: str, now: datetime, *, past: bool) -> str:
 def ago(iso: str, now: datetime) -> str:
     """``"3m ago"`` for a time of the API; other texts are returned unchanged."""
     try:
-        moment = datetime.fromisoformat(iso)
+        moment = parse_iso(iso)
     except ValueError:
         return iso
     if moment.tzinfo is None:
@@ -52,7 +52,7 @@ def between(begin: str | None, end: str | None) -> str:
 def seconds_between(begin: str | None, end: str | None) -> float | None:
     """The seconds from one time of the API to another; None if one of them is none."""
     try:
-        began, ended = (datetime.fromisoformat(str(moment)) for moment in (begin, end))
+        began, ended = (parse_iso(str(moment)) for moment in (begin, end))
         return (ended - began).total_seconds()
     except (ValueError, TypeError):  # not times, or only one of them with a zone
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from jobqueue.cells.cells import Answers, Cells
@@ -24,10 +23,10 @@ class CellStatus:
         self._hosts = hosts
         self._parents = parents
 
-    def sections(self, answers: Answers[Any], names: Iterable[str] | None = None) -> list[Document]:
+    def sections(self, answers: Answers[Any]) -> list[Document]:
         """For each cell whether it answered; of those that did not, why, and the hosts that it had."""
         errors = answers.errors
-        return [self._section(name, errors.get(name)) for name in (self._cells.names if names is None else names)]
+        return [self._section(name, errors.get(name)) for name in self._cells.names]
 
     def all(self) -> list[Document]:
         """All cells: address, state, number of agents as last known, pending parts."""

@@ -200,7 +200,7 @@ class Deliverer:
         try:
             self._notifications.put(paused, rule.serial)
         except (RecordChanged, NotificationNotFound):
-            logger.info("The notification rule %s was changed meanwhile, so it is not paused", rule.name)
+            logger.info("The notification rule %s was changed concurrently, so it is not paused", rule.name)
 
     def _report_gap(self, rule: NotificationRule, reading: Reading) -> None:
         first = f" before {to_iso(reading.notices[0].at)}" if reading.notices else ""

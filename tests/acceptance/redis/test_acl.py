@@ -50,7 +50,7 @@ class Guarded:
         return f"redis://{user}:{self.passwords[user]}@{LOOPBACK}:{self.server.port}/0"
 
     def client(self, user: str) -> redis.Redis:
-        """A client with the user's password: what somebody has who has taken that part over."""
+        """A client with the user's password, as an attacker who has taken over this component has."""
         return redis.Redis.from_url(self.url(user), decode_responses=True, socket_timeout=5)
 
     def start(self) -> None:
@@ -296,7 +296,7 @@ def test_the_others_do_not_rule_the_server_either(guarded: Guarded, role: str) -
 
 
 def test_remote_control_is_disabled(guarded: Guarded) -> None:
-    """Celery's workers would obey whoever can publish: shut down, consume other queues, forget tasks."""
+    """Celery's workers would obey any client that can publish: shut down, consume other queues, forget tasks."""
     with guarded.server.client() as client:
         assert client.pubsub_channels() == []
         assert client.pubsub_numpat() == 0

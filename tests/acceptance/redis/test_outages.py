@@ -85,7 +85,7 @@ def test_a_redis_that_pauses(server: Server, make_parts: MakeParts, tmp_path: Pa
     job_id = submit_when_possible(api, "a1", RECOVERY)
     assert api.wait(job_id, RECOVERY)["status"] == "completed"
     assert time.monotonic() - begin < RECOVERY
-    for job_id in (running, ending):  # their leases ran out in the pause, and nobody held that against them
+    for job_id in (running, ending):  # their leases ran out in the pause, which did not count against them
         job = api.wait(job_id)
         assert (job["status"], job["attempts"]) == ("completed", 1), job
     assert lines(tmp_path / "running") == lines(tmp_path / "ending") == 1

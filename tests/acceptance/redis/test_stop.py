@@ -109,7 +109,7 @@ def test_a_second_request_does_not_wait(
     assert job["status"] == "failed"
     assert "shut down" in job["error"]
     ended = datetime.fromisoformat(job["timeline"][-1]["timestamp"])
-    assert (ended - asked).total_seconds() < 5  # the grace that whoever asks once gives
+    assert (ended - asked).total_seconds() < 5  # the grace period of a single stop signal
 
 
 def test_an_agent_ends_under_an_operation_that_obeys_nothing(

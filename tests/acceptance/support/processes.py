@@ -71,7 +71,7 @@ class Process:
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
-            self.wait()  # one that nobody waited for is a zombie and a warning in the tests that follow
+            self.wait()  # otherwise it stays a zombie, and later tests report a warning
 
 
 def marked(value: str) -> list[psutil.Process]:

@@ -16,7 +16,7 @@ REFERENCE = datetime(2025, 10, 17, 18, 56, 14, 660_000, tzinfo=timezone.utc)
 HALF_LIFE = timedelta(days=30)
 FACTORS = {"click": 1.0, "cart": 10.0, "purchase": 25.0}
 
-#: More rows than anything could go through while somebody waits.
+#: More rows than can be processed while a test waits.
 _NAMES = [f"t{number}" for number in range(14)]
 ENDLESS = {
     "sql": "SELECT max(concat({ids})) AS id FROM {tables}",

@@ -162,7 +162,7 @@ def test_failed_requests_of_unknown_clients_push_out_no_entry(client: FlaskClien
 
 
 def test_pages_that_lead_to_signing_in(client: FlaskClient, services: FakeServices) -> None:
-    """Somebody who has not signed in yet is nothing to write down; one with a cookie or a key that is not good is."""
+    """Requests without credentials are not recorded; those with an invalid cookie or key are."""
     assert client.get("/").status_code == client.get("/ui/jobs").status_code == 303
     assert entries(services) == []
     client.set_cookie("jobqueue_session", "made-up")

@@ -93,7 +93,7 @@ def test_every_route_needs_the_token(app: Flask, client: FlaskClient, credential
 
 
 def test_unknown_paths_need_it_too(client: FlaskClient) -> None:
-    """Else whoever has no token could find out what is there."""
+    """Otherwise a caller without a token could find out which routes exist."""
     error(client.get("/nope"), 401)
     error(client.put("/job"), 401)
 

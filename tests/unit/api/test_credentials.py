@@ -206,7 +206,7 @@ def test_unknown_names_cost_argon2_too(
     assert [digest is None for digest in hashes] == [True, True, False]
     verified: list[str] = []
     monkeypatch.setattr(passwords, "_verify", lambda digest, secret: verified.append(digest) or True)
-    assert not passwords.is_secret(None, b"\x00" * 32), "nobody's hash lets nobody in, whatever argon2 says"
+    assert not passwords.is_secret(None, b"\x00" * 32), "an unknown user's hash never matches, whatever argon2 returns"
     assert verified[0].startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 
@@ -319,7 +319,7 @@ def test_last_use_is_noted_once_a_minute(
     assert again > first
 
 
-# --- whoever can write to Redis ---------------------------------------------------------------------------------------
+# --- attackers who can write to Redis ---------------------------------------------------------------------------------
 
 
 def test_a_forged_credential_record_grants_no_access(own: FlaskClient, services: FakeServices) -> None:
@@ -403,7 +403,7 @@ def test_failed_log_ins_are_limited_per_address(services: FakeServices, way: str
     assert len(hashes) == compared, "argon2 ran for one who is refused anyway"
     # the right password is refused as well: else guessing would go on
     error(client.get("/job", headers=basic("alice", PASSWORD)), 429)
-    # but not from elsewhere, and neither what nobody can guess, also if it was not seen before
+    # but not from other addresses, and not a secret that cannot be guessed, even if it is new
     assert client.get("/job", headers=bearer(a_key(services))).status_code == 200
     elsewhere = {"REMOTE_ADDR": "10.9.9.9"}
     assert client.get("/job", headers=basic("alice", PASSWORD), environ_overrides=elsewhere).status_code == 200
@@ -475,7 +475,7 @@ def test_no_rate_limit_by_default(own: FlaskClient, services: FakeServices, monk
     assert own.get("/job", headers=bearer(TOKEN)).status_code == 200
 
 
-# --- nobody grants what he may not do ---------------------------------------------------------------------------------
+# --- no caller grants permissions beyond its own ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -206,7 +206,7 @@ PYTHON = {"id": "nightly", "type": "custom_python_job", "script": "print(1)"}
 
 
 def test_a_configuration_is_written_by_those_who_may_run_it(app: Flask, services: Services) -> None:
-    """Somebody else starts it, with permissions of his own: writing it must take them, too."""
+    """Another caller starts it, with that caller's permissions: storing it must require them, too."""
     assert act(app, "job:write").post(AT, json=SCRIPT).status_code == 403
     assert act(app, "shell:execute").post(AT, json=SCRIPT).status_code == 403
     assert act(app, "job:write", "python:execute").post(AT, json=SCRIPT).status_code == 403

@@ -143,7 +143,7 @@ def test_wrong_items_of_a_batch_are_explained_up_to_a_number(post: Ask) -> None:
     items = answer.get_json()["items"]
     assert [item["code"] for item in items[:200]] == [400] * 200
     assert ["priority" in (item["details"] or {}) for item in items[:200]] == [True] * 20 + [False] * 180
-    assert "as earlier jobs of this batch" in items[199]["error"]
+    assert "like earlier jobs of this batch" in items[199]["error"]
     assert "job_id" in items[200]
 
 

@@ -101,7 +101,7 @@ class TestConcurrencyKeys:
         assert isinstance(claim(victim, "oracle1", "oracle1", "t2"), Claim)
 
     def test_a_key_with_the_host_is_shared(self, api: Api) -> None:
-        """Two programs that must not run at once on a host do not, whoever started them."""
+        """Two programs that must not run at once on a host do not, no matter which principals started them."""
         mine = submit(api.by(*TEAM), "web1", concurrency={"key": "apt-{host}"}).get_json()["job_id"]
         other = api.job("web1", concurrency={"key": "apt-{host}"})
         claim = api.services.ledger.executions.claim

@@ -21,9 +21,9 @@ from jobqueue.model.principal import Principal
 from jobqueue.model.states import ExecutionState
 from jobqueue.services import Services
 from jobqueue.settings import Settings
+from tests.unit.api.auth.test_rules import routes
 from tests.unit.api.over_a_ledger import services_with, settings_in
 from tests.unit.api.shapes import error
-from tests.unit.api.test_rules import routes
 
 SHELL = {"type": "command.shell.execute", "data": {"command": "true"}}
 WEB = ("web1", "web2")

@@ -67,7 +67,7 @@ def test_a_secret_is_made_once(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert ensure_secret(settings(tmp_path)) == made
     assert ensure_secret(settings(tmp_path, api_secret="g" * 32)) == "g" * 32
-    # whoever reads the settings to talk to the API does not read this
+    # a client that reads the settings to talk to the API does not read this
     assert Settings.from_env({"JOBQUEUE_STATE_DIR": str(path.parent)}).api_secret is None
 
 
@@ -134,10 +134,22 @@ def test_tls_that_does_not_work(tmp_path: Path, content: bytes | None) -> None:
 
 def test_a_key_of_web_tokens_that_does_not_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server.logs, "configure", lambda settings: None)
+    monkeypatch.setattr(server.monkey, "patch_ssl", lambda: None)  # the process of the tests stays as it is
     (tmp_path / "issuer.pem").write_text("nonsense")
     chosen = {"jwt_public_key": tmp_path / "issuer.pem", "jwt_issuer": "us", "jwt_audience": "jobqueue"}
     with pytest.raises(InvalidSettings, match="JOBQUEUE_JWT_PUBLIC_KEY"):  # before any worker is started
         server.serve(settings(tmp_path, api_port=0, token="t" * 32, **chosen))
+
+
+def test_credentials_of_a_bucket_that_do_not_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server.logs, "configure", lambda settings: None)
+    monkeypatch.setattr(server, "_check_token_keys", lambda settings: None)
+    monkeypatch.setattr("jobqueue.extras.lacking", lambda _extra: ())
+    (tmp_path / "s3.ini").write_text("[default]")
+    with pytest.raises(InvalidSettings, match=r"s3\.ini .JOBQUEUE_S3_CREDENTIALS. must have"):  # before any worker
+        server.serve(
+            settings(tmp_path, api_port=0, token="t" * 32, s3_bucket="jobs", s3_credentials=tmp_path / "s3.ini")
+        )
 
 
 # --- gunicorn ---------------------------------------------------------------------------------------------------------
@@ -154,7 +166,7 @@ def test_every_option_is_one_of_gunicorns(tmp_path: Path, monkeypatch: pytest.Mo
         assert (cfg.keepalive, cfg.graceful_timeout) == (server.KEEPALIVE_SECONDS, server.GRACEFUL_SECONDS)
         assert cfg.control_socket_disable is True
         assert cfg.accesslog is None
-        assert cfg.forwarded_allow_ips == cfg.forwarder_headers == [], "headers of whoever connects are believed"
+        assert cfg.forwarded_allow_ips == cfg.forwarder_headers == [], "headers of any client are trusted"
         assert cfg.preload_app is False, "the application must be imported after gevent has patched the worker"
     finally:
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""One record that somebody has spoiled in Redis: no page fails over it, and all others are shown as ever."""
+"""One damaged record in Redis: no page fails because of it, and all other records are shown as usual."""
 
 from __future__ import annotations
 

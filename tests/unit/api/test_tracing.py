@@ -115,7 +115,7 @@ def test_without_a_callers_trace_there_is_a_new_one(
             pass
     first, one, second, two = map(trace_of, exporter.get_finished_spans())
     assert first == one != second == two
-    assert "request_id" not in services.carried  # nobody asked for it
+    assert "request_id" not in services.carried  # it was not requested
 
 
 def test_a_run_that_fails_is_a_span_that_failed(exporter: InMemorySpanExporter) -> None:

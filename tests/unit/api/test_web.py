@@ -324,7 +324,7 @@ def test_credentials_of_their_own_need_no_token(session_app: Flask, services: Fa
 
 
 def test_under_tls_only_the_cookie_of_tls(session_app: Flask, services: FakeServices, begin: Begin) -> None:
-    """A cookie of the plain name could have been set by whoever reads plain traffic."""
+    """An attacker on an unencrypted connection could have set a cookie of the plain name."""
     secure, _ = begin(ADMIN, secure=True)
     base = {"base_url": "https://localhost"}
     assert send(session_app, "GET", "/job", secure, cookie=COOKIE.secure, **base).status_code == 200

@@ -40,7 +40,7 @@ def test_arguments_win_over_all(state: dict[str, str]) -> None:
 
 def test_what_a_client_does_not_need_is_not_looked_for(tmp_path: Path) -> None:
     for name in ("redis.url", "api.url", "admin.token"):
-        (tmp_path / name).mkdir()  # nobody can read that, not even root
+        (tmp_path / name).mkdir()  # a directory cannot be read as a file, even by root
     state = {"JOBQUEUE_STATE_DIR": str(tmp_path)}
     environ = {**state, "JOBQUEUE_URL": "https://q.example", "JOBQUEUE_TOKEN": "mine"}
     assert resolve(environ=environ).token == "mine"

@@ -31,7 +31,7 @@ def target(tmp_path: Path) -> Path:
 
 
 def _never() -> None:
-    """Nobody cancels."""
+    """No cancel arrives."""
 
 
 def _unpack(archive: Path, target: Path, limits: UnpackingLimits = LIMITS) -> dict[str, bytes]:

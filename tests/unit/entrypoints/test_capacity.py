@@ -14,7 +14,7 @@ from tests.unit.entrypoints.waiting import until
 
 
 def _never() -> None:
-    """Nobody cancels."""
+    """No cancel arrives."""
 
 
 def _not_expected() -> None:

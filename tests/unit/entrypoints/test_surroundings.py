@@ -62,7 +62,7 @@ def test_a_working_directory(tmp_path: Path, make_run: MakeRun) -> None:
 
 
 def test_a_package_without_a_digest_is_not_unpacked(tmp_path: Path, make_run: MakeRun) -> None:
-    """Its content would be chosen by whoever writes to Redis."""
+    """An attacker in Redis could choose its content."""
     run = make_run()
     run.packages.files[NAME] = make_zip(tmp_path / "sha", ("run.py", b"print(1)"))
     with (
@@ -144,7 +144,7 @@ def _env(make_run: MakeRun, variables: dict[str, str], **more: Any) -> Surroundi
 
 def test_variables_may_refer_to_what_is_inherited(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_KNOWN", "k")
-    monkeypatch.setenv("CLOUD_KEY", "secret")  # nobody can know which of the agent's variables are
+    monkeypatch.setenv("CLOUD_KEY", "secret")  # it cannot be known which of the agent's variables are
     monkeypatch.setenv("JOBQUEUE_TOKEN", "secret")
     asked = {
         "A": "${LC_KNOWN}-$LC_KNOWN",

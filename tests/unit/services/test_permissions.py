@@ -102,7 +102,7 @@ def _ended(services: Services) -> str:
 
 @pytest.mark.parametrize("only", [None, frozenset({ExecutionState.FAILED})])
 def test_a_retry_is_who_retries(services: Services, only: frozenset[ExecutionState] | None) -> None:
-    """What an administrator ran once, nobody may run again who may not run it himself."""
+    """A job that an administrator ran can be retried only by callers who may run it themselves."""
     job_id = _ended(services)
     for principal in (ANONYMOUS, who("job:write"), Principal("reader", BUILTIN["read"])):
         with pytest.raises(PermissionDenied):
@@ -114,7 +114,7 @@ def test_a_retry_is_who_retries(services: Services, only: frozenset[ExecutionSta
 
 
 def test_an_idempotency_key_shows_a_job_to_its_submitter_only(services: Services) -> None:
-    """The key of somebody else's request answers only who may make that request."""
+    """The idempotency key of another caller's request answers only callers who may make that request."""
     wanted = Submission(SHELL, DATA, principal=who("*"), idempotency_key="k")
     services.submit.one(wanted)
     with pytest.raises(PermissionDenied):

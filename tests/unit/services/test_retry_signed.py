@@ -1,4 +1,4 @@
-"""A retry signs a job again, so it must not sign what somebody wrote into its record meanwhile."""
+"""A retry signs a job again, so it must not sign changes that were made to its record in Redis."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_only_those_that_failed(services: Services, keys: dict[str, Signer]) -> 
 def test_a_state_that_no_agent_signed_is_not_believed(
     services: Services, keys: dict[str, Signer], has_signature: bool
 ) -> None:
-    """Whoever writes to Redis calls failed what is not idempotent and has been completed."""
+    """An attacker in Redis marks a completed, not idempotent execution as failed."""
     job_id = broadcast(services, keys, **dict.fromkeys(HOSTS, ExecutionState.COMPLETED))
     key = services.ledger.keys.execution(job_id, "web2")
     assert services.ledger.client.hget(key, "state") == "completed"

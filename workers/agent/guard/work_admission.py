@@ -179,16 +179,16 @@ def own_file(settings: Settings, kind: str) -> Path:
     return settings.state_dir / AGENTS / f"{settings.hostname}.{kind}"
 
 
-def trusted_keys(settings: Settings, wait_seconds: float = _WAIT_SECONDS) -> TrustedKeys:
+def trusted_keys(settings: Settings) -> TrustedKeys:
     """The trusted keys of this agent.
 
     In the state directory the file may appear a moment late, because the API that generates the key may be starting
     at the same time. Raises ``InvalidSettings`` that says what to do.
     """
     path = settings.trusted_keys
-    until = time.monotonic() + wait_seconds
+    until = time.monotonic() + _WAIT_SECONDS
     if path.parent == settings.state_dir and not path.exists():
-        logger.warning("No trusted key in %s yet; waiting %g s for an API to create one", path, wait_seconds)
+        logger.warning("No trusted key in %s yet; waiting %g s for an API to create one", path, _WAIT_SECONDS)
         while not path.exists() and time.monotonic() < until:
             time.sleep(_LOOK_SECONDS)
     return TrustedKeys.open(path)

@@ -30,7 +30,7 @@ def form_to(page: BeautifulSoup, action: str) -> Tag:
 
 
 def values_of(form: Tag) -> dict[str, str]:
-    """What a browser would send of a form that nobody touched."""
+    """What a browser would send for an unchanged form."""
     found: dict[str, str] = {}
     for field in form.find_all(["input", "textarea", "select"]):
         if field.name == "textarea":

@@ -267,7 +267,7 @@ def test_foreign_forms_count_as_failed(services: FakeServices) -> None:
     assert answer.status_code == 429
     assert int(answer.headers["Retry-After"]) > 0
     assert sign_in(browser, user="ann", secret="guess")[0] == 429
-    # nobody guesses the token, so who tries keeps nobody with it out
+    # the token cannot be guessed, so failed attempts do not lock out its holder
     assert sign_in(browser, secret=TOKEN)[0] == 303
 
 

@@ -36,7 +36,7 @@ def test_a_run_of_a_configuration(ask: Ask) -> None:
 
 
 def test_its_permission_is_asked_for_all_the_same(registry: Registry) -> None:
-    """Else who may not run one could store one, which another copy of the API runs for somebody who may."""
+    """Otherwise a caller who may not run one could store it, for another API process to run for a caller who may."""
     assert registry.permission("aggregation.run") == "spark:execute"
     assert registry.permission("node.uptime.get") == "agent:read"
     assert registry.permission("no.such.operation") is None

@@ -41,7 +41,7 @@ def test_empty(ask: Ask) -> None:
 def test_all_jobs_newest_first(ask: Ask, services: RayServices) -> None:
     fill(services, *[S.COMPLETED] * 250)
     assert names(ask) == [f"name{number}" for number in reversed(range(250))]
-    assert {wanted.limit for wanted in services.filters} == {100}  # in pages, so that nobody is held up
+    assert {wanted.limit for wanted in services.filters} == {100}  # in pages, so that other requests are not delayed
 
 
 def test_no_more_than_a_thousand(ask: Ask, services: RayServices) -> None:

@@ -207,4 +207,4 @@ def test_a_reader_that_leaves_is_noticed(services: RayServices, job: Job, tail: 
     reader.leave(code)
     gone.set()
     request.join(30)
-    assert len(served) < 999, "it went on to the end for nobody"
+    assert len(served) < 999, "it was read to the end without a reader"

@@ -6,7 +6,7 @@ import json
 
 from tests.unit.cli.conftest import Run
 from tests.unit.client.fake_api import FakeApi, Reply
-from tests.unit.client.test_logs import CHUNK, END, ID, ONE, PATH, page
+from tests.unit.client.test_output_routes import CHUNK, END, ID, ONE, PATH, page
 
 
 def test_streams_go_where_they_went_on_the_host(run: Run, api: FakeApi) -> None:

@@ -64,7 +64,7 @@ def test_other_content_replaces_it_and_keeps_the_mode(perform: Perform, tmp_path
     path.chmod(0o751)
     with path.open() as reader:
         outcome = perform(DEPLOY, {"path": str(path), "content": "new"})
-        assert reader.read() == "old"  # whoever has it open keeps a whole file
+        assert reader.read() == "old"  # a reader that has it open keeps a whole file
     assert outcome.changed is True
     assert path.read_text() == "new"
     assert _mode(path) == 0o751
@@ -110,7 +110,7 @@ def test_a_missing_directory_fails_or_is_made(perform: Perform, tmp_path: Path) 
         OperationFailed, match=r"the directory .*/a/b does not exist; create_parents creates it"
     ) as caught:
         perform(DEPLOY, {"path": str(path), "content": "x"})
-    assert ".jobqueue-" not in caught.value.message  # a name of ours, which tells nobody anything
+    assert ".jobqueue-" not in caught.value.message  # an internal name, which means nothing to a user
     assert perform(DEPLOY, {"path": str(path), "content": "x", "create_parents": True}).changed is True
     assert path.read_text() == "x"
 

@@ -24,7 +24,7 @@ OURS = os.getpid()
 
 
 def _zombies() -> set[psutil.Process]:
-    """Children that have ended and that nobody has waited for, also those of tests before."""
+    """Children that have ended and whose exit status was not collected, also those of earlier tests."""
     found = set()
     for child in psutil.Process().children():
         with contextlib.suppress(psutil.NoSuchProcess):

@@ -175,7 +175,7 @@ def test_a_file_of_trusted_keys_is_read_again(settings: Settings) -> None:
     signer.untrust(settings.trusted_keys, pem.key_id(first))
     clock[0] += signer.LOOK_SECONDS
     assert keys.get(pem.key_id(first)) is None
-    settings.trusted_keys.write_text("-----BEGIN PUBLIC KEY-----\nhalf of")  # by somebody who copies slowly
+    settings.trusted_keys.write_text("-----BEGIN PUBLIC KEY-----\nhalf of")  # a copy in progress
     clock[0] += signer.LOOK_SECONDS
     assert keys.get(pem.key_id(second)) is not None
     settings.trusted_keys.unlink()

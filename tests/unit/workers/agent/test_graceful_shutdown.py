@@ -113,7 +113,7 @@ def test_a_second_request_does_not_wait(
     assert ending.graceful_shutdown.has_begun
     ending.graceful_shutdown.hurry()
     ending.join()  # in less than the 60 s that it may take
-    assert ending.codes == [1]  # nobody said that the worker has ended
+    assert ending.codes == [1]  # the worker has not reported its end
 
 
 def test_what_obeys_nothing_is_given_up(ending: Ending, run: Callable[[str], str], ledger: Ledger) -> None:

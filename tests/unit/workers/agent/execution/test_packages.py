@@ -303,7 +303,7 @@ class TestRoom:
     def test_jobs_that_come_while_room_is_made_lose_nothing(
         self, cache: PackageCache, upload: Upload, rng: random.Random
     ) -> None:
-        """Room for two of five: every use fetches one and removes another that somebody may be about to use."""
+        """Room for two of five: every use fetches one and removes another that a run may be about to use."""
         packages = [upload(number, MAX // 2) for number in range(5)]
         plans = [[rng.choice(packages) for _ in range(40)] for _ in range(6)]
 

@@ -1,4 +1,4 @@
-"""Enrolment and signed results, attacked by other agents, by strangers with a token, by whoever writes to Redis."""
+"""Enrolment and signed results, attacked by other agents, by strangers with a token, and by attackers in Redis."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ NOW = 1_800_000_000
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """Nobody beats in these tests, and agents have to count as live all the same."""
+    """These tests send no heartbeats, and agents must count as live nevertheless."""
     return replace(settings, heartbeat_seconds=60.0)
 
 
@@ -144,7 +144,7 @@ def test_another_machine_under_the_same_name_waits(agent: MakeAgent, enrolment: 
 
 
 def test_what_is_on_the_machine_of_the_api_is_let_in_at_once(settings: Settings, keys: TrustedKeys) -> None:
-    """Whoever can read the API's private key could sign anything in any case."""
+    """An attacker who can read the API's private key could sign anything in any case."""
     assert Identity.open(replace(settings, hostname="local1"), keys).accepted
 
 
@@ -606,7 +606,7 @@ def test_maintenance_finds_what_was_forged_once(
 def test_an_agent_of_another_version_is_not_accused(
     ledger: Ledger, executor: Executor, submit: Submitter, signer: Signer, settings: Settings
 ) -> None:
-    """An agent that is not upgraded yet may sign in another way: a false alarm is one that nobody believes later."""
+    """An agent that is not upgraded yet may sign in another way, and must not raise a false alarm."""
     keys = TrustedKeys(settings.trusted_keys, signer)
     ledger.agents.register(Registration(HOST, "boot", {}, {}, ("test.echo.get",), "0.1", 1))
     job_id = submit("test.echo.get")

@@ -65,7 +65,7 @@ def test_what_must_not_run_twice_is_on_disk_before_it_begins(journal: Journal, p
 
 
 def test_the_rest_is_on_disk_a_moment_later(journal: Journal, path: Path) -> None:
-    """Also if the agent is killed then: nobody has closed the journal."""
+    """Also if the agent is killed then, before it closes the journal."""
     jobs = [new() for _ in range(5)]
     for job_id in [*jobs, jobs[0]]:
         begin(journal, job_id, 20)

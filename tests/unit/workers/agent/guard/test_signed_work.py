@@ -1,4 +1,4 @@
-"""Attacks on an agent by somebody who may write to Redis as he likes, and reads all of it."""
+"""Attacks on an agent by an attacker who can read and write everything in Redis."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SECOND = 1_000_000
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """Nobody beats in these tests, and agents have to count as live all the same."""
+    """These tests send no heartbeats, and agents must count as live nevertheless."""
     return replace(settings, heartbeat_seconds=60.0)
 
 
@@ -311,7 +311,7 @@ def test_work_is_run_as_often_as_its_retries_allow(
 def test_idempotent_work_that_ended_is_not_run_again(
     ledger: Ledger, executor: Executor, submit: Submitter, attacker: Attacker
 ) -> None:
-    """Its signature allows five runs, for agents that die; whoever writes to Redis may not use up the rest."""
+    """Its signature allows five runs, for agents that die; an attacker in Redis must not use up the rest."""
     job_id = submit("test.echo.get", idempotent=True)
     assert executor.execute(job_id, HOST) == "completed"
     for number in (1, 2, 3):
@@ -469,7 +469,7 @@ def test_a_message_with_a_made_up_job_runs_nothing(executor: Executor, gate: Wor
 def _signed_for(
     executor: Executor, target: str, only: tuple[str, ...] = (), now: int | None = None, **more: Any
 ) -> Callable[[str], str]:
-    """What the API itself signed, for somebody else or another time: it lies in Redis for the attacker to copy."""
+    """Work that the API signed for another agent or another time, which an attacker in Redis can copy."""
     signer = Signer.open(executor._runner._means.settings)
     at = now if now is not None else int(executor._gate._clock() * SECOND)
     document = {"operation": "test.echo.get", "data": {}, "target": target, **more}

@@ -13,8 +13,7 @@ from jobqueue.errors import InvalidOperationData, OperationCancelled, OperationF
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.process.child import is_allowed
 from jobqueue.operations.registry import Registry
-
-from .conftest import Perform
+from tests.unit.operations.conftest import Perform
 
 HERE = "tests.unit.operations.callables"
 
