@@ -37,6 +37,7 @@ class Refusal:
 
 
 NO_HOST = Refusal(400, "Bad Request", "The request has no Host header, which HTTP/1.1 requires; send one.")
+OTHER_CODING = Refusal(501, "Not Implemented", "Transfer-Encoding may only be chunked.")
 FAULT = Refusal(500, "Internal Server Error", "Internal error; the API's log has the details under the request id.")
 
 
@@ -57,7 +58,7 @@ def of(error: BaseException, *, most_line: int, most_header: int, most_headers: 
     if isinstance(error, errors.ExpectationFailed):
         return Refusal(417, "Expectation Failed", "The header Expect may only be 100-continue.")
     if isinstance(error, errors.UnsupportedTransferCoding):
-        return Refusal(501, "Not Implemented", "Transfer-Encoding may only be chunked.")
+        return OTHER_CODING
     if isinstance(error, errors.ParseException):
         return Refusal(400, "Bad Request", f"This is not a valid HTTP request: {_shortened(error)}.")
     return None

@@ -73,9 +73,11 @@ class Worker(GeventWorker):
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
         """Serve one request."""
         sock.give_turn()  # requests may have arrived in advance, any number of them
-        if req.version >= (1, 1) and not any(name == "HOST" for name, _ in req.headers):
-            request_id = next((value for name, value in req.headers if name == _ID_HEADER), "")
-            self._refuse(sock, server_refusal.NO_HOST, chosen(request_id))
+        refusal = _refusal_of(req)
+        if refusal is not None:
+            request_id = chosen(next((value for name, value in req.headers if name == _ID_HEADER), ""))
+            self.log.info("request %s was refused with %d: %s", request_id, refusal.status, refusal.message)
+            self._refuse(sock, refusal, request_id)
             raise StopIteration
         req.body = CheckedBody(req)
         joined = _Joined(sock)
@@ -166,6 +168,19 @@ class Worker(GeventWorker):
         closing.set()
         for client in self._idle:
             hang_up(client)
+
+
+def _refusal_of(req: Any) -> server_refusal.Refusal | None:
+    """Why a request that gunicorn accepts is refused; None if it is not.
+
+    gunicorn lets ``gzip, chunked`` pass, without decompressing the body.
+    """
+    if req.version >= (1, 1) and not any(name == "HOST" for name, _ in req.headers):
+        return server_refusal.NO_HOST
+    codings = (value for name, value in req.headers if name == "TRANSFER-ENCODING")
+    if any(coding.strip().lower() != "chunked" for coding in codings):
+        return server_refusal.OTHER_CODING
+    return None
 
 
 class _Joined:

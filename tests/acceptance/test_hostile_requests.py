@@ -168,6 +168,9 @@ REFUSED = {
         b"POST /job HTTP/1.1\r\n" + HOST + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, "",
     ),
     "an unknown coding": (b"POST /job HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: x\r\n\r\n", 501, "chunked"),
+    "a compressed coding": (
+        b"POST /job HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501, "chunked",
+    ),
     "another expectation": (b"POST /job HTTP/1.1\r\n" + HOST + b"Expect: tea\r\n\r\n", 417, "100-continue"),
     "TLS": (bytes.fromhex("1603010200010001fc0303") + bytes(300) + b"\r\n\r\n", 400, ""),
 }  # fmt: skip
