@@ -18,6 +18,7 @@ from jobqueue.errors import (
     InvalidInput,
     InvalidSettings,
     NotFound,
+    PackagesFull,
     PackageTooLarge,
     RecordAltered,
     SealBroken,
@@ -35,6 +36,7 @@ from jobqueue.settings import Settings
 from jobqueue.standalone.inspection import CheckResult, Finding, inspect_bucket
 from jobqueue.trust.signing.content_address import opened_address
 from jobqueue.trust.signing.trusted import TrustedKeys
+from tests.unit.full_disk import full_disk
 
 obstore = pytest.importorskip("obstore")
 
@@ -118,6 +120,15 @@ def test_an_upload_to_the_bucket_gives_turns_to_others(services: Services, monke
     monkeypatch.setattr("jobqueue.services.content_store.time.sleep", turns.append)
     services.objects.put(UPLOAD, [LARGE[:1000], LARGE[1000:2000], LARGE[2000:]], ALICE)
     assert turns == [0, 0, 0]
+
+
+@pytest.mark.parametrize("size", [None, len(LARGE)], ids=["unknown size", "known size"])
+def test_an_upload_to_a_full_disk(services: Services, bucket: MemoryBucket, size: int | None) -> None:
+    upload = replace(UPLOAD, expected_size=size)
+    with full_disk(100_000), pytest.raises(PackagesFull, match=r"TMPDIR.*File too large.*send it again"):
+        put(services, LARGE, upload)
+    assert (bucket.names(), services.objects.totals()) == ([], (0, 0))
+    assert put(services, LARGE, upload) in bucket.names()
 
 
 def test_limits_and_wrong_uploads(services: Services, bucket: MemoryBucket) -> None:
