@@ -134,6 +134,7 @@ def test_tls_that_does_not_work(tmp_path: Path, content: bytes | None) -> None:
 
 def test_a_key_of_web_tokens_that_does_not_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server.logs, "configure", lambda settings: None)
+    monkeypatch.setattr(server.monkey, "patch_ssl", lambda: None)  # this process is not an API's
     (tmp_path / "issuer.pem").write_text("nonsense")
     chosen = {"jwt_public_key": tmp_path / "issuer.pem", "jwt_issuer": "us", "jwt_audience": "jobqueue"}
     with pytest.raises(InvalidSettings, match="JOBQUEUE_JWT_PUBLIC_KEY"):  # before any worker is started
