@@ -26,6 +26,7 @@ from api.token import ensure_secret, ensure_token
 from api.worker import Worker
 from jobqueue import logs, tracing
 from jobqueue.errors import InvalidSettings, LedgerUnavailable
+from jobqueue.services.bucket import checked_options
 from jobqueue.settings import Settings
 from jobqueue.trust.signing.signer import Signer
 
@@ -53,7 +54,8 @@ def serve(settings: Settings, server: type[Server] | None = None) -> None:
     """Serve the API until SIGTERM or SIGINT; ends the process (status 0 after a clean stop).
 
     ``server``: another one than that of the whole API. Raises ``InvalidSettings`` before anything starts: the address
-    is taken or not local, the token cannot be stored, the keys of web tokens or TLS do not work.
+    is taken or not local, the token cannot be stored, the keys of web tokens, TLS or the credentials
+    of a bucket do not work.
     """
     logs.configure(settings)
     Signer.open(settings)  # reports an invalid key before anything is started
@@ -65,6 +67,7 @@ def serve(settings: Settings, server: type[Server] | None = None) -> None:
         tls.check_address(settings, listener)
         tls.files_of(settings)
         _check_token_keys(settings)
+        checked_options(settings)
     except InvalidSettings:
         listener.close()
         raise

@@ -124,7 +124,7 @@ def _several(list_query: JobListQuery) -> Response:
 def _searched(job_filter: JobFilter, search: JobSearch) -> JobSummaryPage:
     """The newest jobs that match a search; the total is that of the page."""
     matches = services().jobs.search(job_filter, search)
-    items = services().jobs.heads([job.id for job in matches.items])
+    items = services().jobs.summaries_of([job.id for job in matches.items])
     return JobSummaryPage(items, len(items), services().jobs.counts(), matches.next_cursor, matches.is_least)
 
 

@@ -24,6 +24,14 @@ class ReconnectingConnection(Connection):  # type: ignore[misc]
         super().ensure_connection(*args, **{**pauses, **kwargs})
         return self
 
+    def info(self) -> dict[str, Any]:
+        """What an agent tells of its connection when Celery's remote control asks for its statistics.
+
+        Without the transport options, which hold the filter, no JSON, and may hold Sentinel's password, and without the
+        addresses of other Sentinels, which hold the user's. Celery leaves out the password beside them itself.
+        """
+        return {**super().info(), "transport_options": {}, "alternates": []}
+
     def get_transport_cls(self) -> type:
         """The transport; for Redis, the one that tolerates refusals and filters an agent's messages."""
         transport: type = super().get_transport_cls()

@@ -377,14 +377,14 @@ class Agents:
             for hostname in hostnames:
                 pipe.lrange(self._keys.agent_log(hostname), -_KEPT_STATES, -1)
                 pipe.zscore(self._keys.kind("agents"), hostname)
-                pipe.hgetall(self._keys.agent(hostname))
                 pipe.zcard(self._keys.waiting(hostname))
             (seconds, micros), barred, *answers = pipe.execute(raise_on_error=False)
             for answer in (barred, *answers):
                 if isinstance(answer, redis.RedisError) and (answer is barred or not is_wrong_type(answer)):
                     raise answer
         now = int(self._now() or seconds * 1_000_000 + micros)
-        rows = zip(hostnames, answers[::4], answers[1::4], answers[2::4], answers[3::4], strict=True)
+        records = self._scripts.call_many("read_agent", [(host,) for host in hostnames], are_apart=True)
+        rows = zip(hostnames, answers[::3], answers[1::3], map(_fields, records), answers[2::3], strict=True)
         return [
             self._listed(host, (live_until or 0) > now, fields, waiting, log, is_barred=host in barred)
             for host, log, live_until, fields, waiting in rows
@@ -415,6 +415,11 @@ class Agents:
                 queue_length=waiting if isinstance(waiting, int) else 0,
                 conditions=(UNREADABLE,),
             )
+
+
+def _fields(record: Any) -> Any:
+    """The fields of an agent's record as ``read_agent`` gives it; an error as it is."""
+    return dict(zip(record[::2], record[1::2], strict=True)) if isinstance(record, list) else record
 
 
 def _parts(hosts: list[str]) -> Iterator[list[str]]:

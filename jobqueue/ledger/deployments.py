@@ -10,6 +10,7 @@ from jobqueue.errors import DeploymentsFull
 from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.keys import Keys
 from jobqueue.ledger.scripts import Scripts
+from jobqueue.ledger.tamper_alarm import TamperAlarm
 from jobqueue.model.deployment import MOST_DEPLOYMENTS, Deployment
 
 
@@ -24,7 +25,8 @@ class HostDeployments:
 class Deployments:
     """The deployments of one ledger. Thread-safe. Raises ``LedgerUnavailable`` when Redis is down."""
 
-    def __init__(self, client: redis.Redis, keys: Keys, scripts: Scripts) -> None:
+    def __init__(self, client: redis.Redis, keys: Keys, scripts: Scripts, alarm: TamperAlarm) -> None:
+        self._alarm = alarm
         self._client = client
         self._keys = keys
         self._scripts = scripts
@@ -52,12 +54,15 @@ class Deployments:
             start = f"({after}" if after else "-"
             names = self._client.zrangebylex(self._keys.kind("deployed_hosts"), start, "+", start=0, num=limit + 1)
         hosts = [str(name) for name in names[:limit]]
-        with translated_errors(), self._client.pipeline(transaction=False) as pipe:
-            for host in hosts:
-                pipe.hgetall(self._keys.deployed(host))
-            answers = pipe.execute() if hosts else []
         page = []
-        for host, answer in zip(hosts, answers, strict=True):
-            read = {str(path): Deployment.read(str(text)) for path, text in answer.items()}
+        for host, answer in zip(hosts, self._scripts.call("read_deployments", *hosts) if hosts else [], strict=True):
+            if len(answer) % 2:
+                self._alarm(
+                    f"deployed|{host}",
+                    f"The deployments of {host} in Redis are more than an agent records, so they are not shown.",
+                )
+                continue
+            pairs = zip(answer[::2], answer[1::2], strict=True)
+            read = {str(path): Deployment.read(str(text)) for path, text in pairs}
             page.append(HostDeployments(host, {path: one for path, one in sorted(read.items()) if one is not None}))
         return page, hosts[-1] if len(names) > limit else None

@@ -120,7 +120,7 @@ class Executions:
             raise IllegalTransition(f"An execution cannot end as {str(state)!r}.")
         return Finished(answer)
 
-    def report(self, claim: Claim, out: str, *, is_idle: bool = False) -> bool:
+    def report_progress(self, claim: Claim, out: str, *, is_idle: bool = False) -> bool:
         """Publish the progress of a running execution: ``out`` is a JSON object with ``info``.
 
         ``is_idle``: no work has started yet, so the execution may go to another agent if this one dies. Returns False
@@ -132,11 +132,11 @@ class Executions:
     def alert(self, kind: str, job_id: str, hostname: str, message: str, count: int = 1) -> None:
         """Count a safety event (``count`` times), and keep it among the newest alerts.
 
-        For the API and maintenance; agents call ``note``.
+        For the API and maintenance; agents call ``note_alert``.
         """
         self._scripts.call("alert", self._now(), kind, job_id, hostname, message[:_LONGEST_ALERT], count)
 
-    def note(self, kind: str, job_id: str, hostname: str, message: str, count: int = 1) -> None:
+    def note_alert(self, kind: str, job_id: str, hostname: str, message: str, count: int = 1) -> None:
         """Record an alert of the agent ``hostname``: maintenance moves it to the alerts, which no agent may write."""
         alert = {"kind": kind, "job_id": job_id, "message": message[:_LONGEST_ALERT], "count": count}
         self._scripts.call("note_alert", self._now(), hostname, json.dumps(alert))

@@ -352,7 +352,7 @@ class Jobs:
         """
         page = self._index.find(job_filter, counts_all=False)
         return JobSummaryPage(
-            items=self.heads(page.ids),
+            items=self.summaries_of(page.ids),
             total=page.total,
             status_counts=self.counts(),
             next_cursor=page.cursor,
@@ -366,12 +366,12 @@ class Jobs:
         """
         return self._index.starting(prefix)
 
-    def heads(self, job_ids: list[str]) -> tuple[JobSummary, ...]:
+    def summaries_of(self, job_ids: list[str]) -> tuple[JobSummary, ...]:
         """The summaries of the jobs that (still) exist, in order."""
-        rows = zip(job_ids, self._heads(job_ids), strict=True)
+        rows = zip(job_ids, self._summary_rows(job_ids), strict=True)
         return tuple(self._summarized(job_id, row) for job_id, row in rows if row[0])
 
-    def _heads(self, ids: list[str]) -> list[list[Any]]:
+    def _summary_rows(self, ids: list[str]) -> list[list[Any]]:
         """The rows of ``summarize_jobs.lua``: one call, or one per job if a record has the wrong type."""
         if not ids:
             return []

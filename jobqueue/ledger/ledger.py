@@ -128,7 +128,7 @@ class Ledger:
             heartbeat_seconds=settings.heartbeat_seconds,
             now=now,
         )
-        self.deployments = Deployments(client, self.keys, self.scripts)
+        self.deployments = Deployments(client, self.keys, self.scripts, alarm)
         self.check_writes = WriteProbe(client, self.keys)
         self.packages = Packages(
             self.keys,

@@ -57,20 +57,17 @@ class Bucket:
         """``store``: a store of obstore. ``title``: what errors call the bucket."""
         self._store = store
         self._prefix = prefix
-        self._title = title
+        self.title = title
         self._threads = NativeThreads(_AT_ONCE)
 
     @classmethod
     def open(cls, settings: Settings) -> Bucket | None:
         """The bucket of the settings, None without one; connects with the first call. Raises ``InvalidSettings``."""
-        if not settings.s3_bucket:
+        options: dict[str, Any] | None = checked_options(settings)
+        if options is None:
             return None
-        lack = extras.lack("JOBQUEUE_S3_BUCKET", "s3")
-        if lack:
-            raise InvalidSettings(lack)
         from obstore.store import S3Store
 
-        options: dict[str, Any] = _credentials(settings.s3_credentials) if settings.s3_credentials else {}
         if settings.s3_endpoint:
             options["endpoint"] = settings.s3_endpoint
         client: Any = {**_CLIENT, "allow_http": settings.s3_endpoint.startswith("http://")}
@@ -147,16 +144,29 @@ class Bucket:
             return self._threads.call(call)
         except FileNotFoundError as error:
             if _code(error) != _NO_BUCKET:
-                raise NotFound(f"The bucket {self._title} has no such content.") from None
+                raise NotFound(f"The bucket {self.title} has no such content.") from None
             raise self._unavailable(purpose, error) from None
         except (BaseError, OSError, ValueError) as error:
             raise self._unavailable(purpose, error) from None
 
     def _unavailable(self, purpose: str, error: Exception) -> BucketUnavailable:
         return BucketUnavailable(
-            f"Cannot {purpose}: the bucket {self._title} is not available ({_reason(error)}). Nothing was lost; try "
+            f"Cannot {purpose}: the bucket {self.title} is not available ({_reason(error)}). Nothing was lost; try "
             "again."
         )
+
+
+def checked_options(settings: Settings) -> dict[str, str] | None:
+    """The credentials of the settings' file, if they name one; None without a bucket. Nothing is connected or loaded.
+
+    Raises ``InvalidSettings`` for a bucket that this installation or this file cannot open.
+    """
+    if not settings.s3_bucket:
+        return None
+    lack = extras.lack("JOBQUEUE_S3_BUCKET", "s3")
+    if lack:
+        raise InvalidSettings(lack)
+    return _credentials(settings.s3_credentials) if settings.s3_credentials else {}
 
 
 def _code(error: Exception) -> str:

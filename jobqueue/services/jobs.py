@@ -95,11 +95,11 @@ class JobManager:
         """The newest ``most`` jobs whose ids begin with ``prefix``, the number of all such jobs, and whether the search
         was complete: only the newest jobs are searched, see ``Jobs.starting``."""
         ids, is_all = self._jobs.starting(prefix)
-        return self._jobs.heads(ids[:most]), len(ids), is_all
+        return self._jobs.summaries_of(ids[:most]), len(ids), is_all
 
-    def heads(self, job_ids: list[str]) -> tuple[JobSummary, ...]:
+    def summaries_of(self, job_ids: list[str]) -> tuple[JobSummary, ...]:
         """The summaries of the jobs that (still) exist, in order."""
-        return self._jobs.heads(job_ids)
+        return self._jobs.summaries_of(job_ids)
 
     def read_many(self, job_ids: list[str]) -> dict[str, Job]:
         """The jobs of a page that (still) exist, without the executions of broadcasts; not verified."""

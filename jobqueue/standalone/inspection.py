@@ -14,7 +14,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from jobqueue import redis_server
-from jobqueue.errors import InvalidSettings
+from jobqueue.errors import BucketUnavailable, InvalidSettings
 from jobqueue.redis_url import SCHEMES, RedisUrl, mask_password
 from jobqueue.settings import Settings
 
@@ -36,11 +36,11 @@ class Finding:
 
 
 def inspect(settings: Settings) -> list[Finding]:
-    """Check the one or two Redis servers in ``settings``."""
+    """Check the one or two Redis servers in ``settings``, the cells of a front, and the bucket."""
     findings = inspect_redis("Redis", settings.redis_url)
     if all(finding.verdict is not CheckResult.ERROR for finding in findings):
         findings += inspect_pauses(settings)
-    findings += inspect_cells(settings)
+    findings += [*inspect_cells(settings), *inspect_bucket(settings)]
     if settings.broker_url == settings.redis_url:
         return findings
     if settings.broker_url.partition("://")[0] in SCHEMES:
@@ -89,6 +89,19 @@ def inspect_cells(settings: Settings) -> list[Finding]:
         Finding(CheckResult.ERROR if trouble else CheckResult.OK, trouble or f"The cell {name} answers.")
         for name, trouble in by_cell.items()
     ]
+
+
+def inspect_bucket(settings: Settings) -> list[Finding]:
+    """Whether the bucket for large objects can be listed; nothing without one."""
+    if not settings.s3_bucket:
+        return []
+    buckets: Any = importlib.import_module("jobqueue.services.bucket")  # above this layer
+    try:
+        bucket = buckets.Bucket.open(settings)
+        next(bucket.entries(), None)
+    except (BucketUnavailable, InvalidSettings) as error:
+        return [Finding(CheckResult.ERROR, error.message)]
+    return [Finding(CheckResult.OK, f"The bucket {bucket.title} answers.")]
 
 
 def judge(name: str, info: dict[str, Any]) -> list[Finding]:

@@ -219,3 +219,9 @@ def test_flower_shows_runs_to_who_knows_the_password(observed: tuple[Stack, Proc
         return any(name.partition(":")[0] in jobs and task["state"] == "SUCCESS" for name, task in tasks.items())
 
     until(shown, "Flower shows a run", 60)
+    agents = [agent["hostname"] for agent in json.loads(flower("/workers?json=1", stack.api.token)[1])["data"]]
+    assert len(agents) == 2
+    for agent in agents:  # its page needs the statistics that the agent gives
+        until(
+            lambda agent=agent: flower(f"/worker/{agent}", stack.api.token)[0] == 200, f"Flower's page of {agent}", 60
+        )

@@ -87,7 +87,7 @@ def _limited(world: World) -> None:
 
 def _ended(world: World) -> str:
     grant = _running(world)
-    world.executions.report(grant, '{"info": {}}')
+    world.executions.report_progress(grant, '{"info": {}}')
     world.finish(grant)
     world.clock.advance(100)
     return JOB
@@ -135,7 +135,7 @@ def _removing(world: World) -> None:
 
 
 def _note(world: World, _: Any) -> None:
-    world.executions.note("work_refused", JOB, "a", "what was refused")
+    world.executions.note_alert("work_refused", JOB, "a", "what was refused")
 
 
 def _script(verb: str, *arguments: str | int) -> Callable[[World, Any], Any]:
@@ -162,7 +162,7 @@ CASES = [
     Case("finish", _running, lambda w, grant: w.retry_later(grant, 5)),
     Case("finish", lambda w: _running(w, "a"), lambda w, grant: w.finish(grant, ExecutionState.FAILED, note="x")),
     Case("renew", _running, lambda w, grant: w.executions.renew("a", [grant])),
-    Case("report_progress", _running, lambda w, grant: w.executions.report(grant, '{"info": {}}')),
+    Case("report_progress", _running, lambda w, grant: w.executions.report_progress(grant, '{"info": {}}')),
     Case("append_output", _running, lambda w, grant: w.ledger.scripts.call("append_output", *_batch(grant))),
     Case("open_fetched", _sending, lambda w, grant: w.ledger.fetched.open(grant)),
     Case("reserve_fetched", _sending, lambda w, grant: w.ledger.fetched.reserve(grant, 1, 10)),

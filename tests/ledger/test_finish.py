@@ -56,7 +56,7 @@ def test_answers_of_all_lengths(world: World, grant: Claim, length: int, letter:
     """Short ones lie elsewhere than long ones, and each takes the place of the earlier report."""
     reports = [f'{{"info": {{"seen": "{letter * size}"}}}}' for size in (length, 200, 0, 5000)]
     for out in reports:
-        world.executions.report(grant, out)
+        world.executions.report_progress(grant, out)
         assert world.execution(grant.job_id).info == json.loads(out)["info"]
     out = f'{{"data": "{letter * length}", "changed": true}}'
     assert world.finish(grant, out=out) is Finished.FINISHED

@@ -81,7 +81,7 @@ def broadcast(world: World, hosts: list[str], target: str) -> str:
     job_id = world.create(target)
     done = world.run(job_id, hosts[0])
     assert world.executions.renew(hosts[0], [done])
-    world.executions.report(world.claim(job_id, hosts[1]), '{"data": 1, "changed": false}')
+    world.executions.report_progress(world.claim(job_id, hosts[1]), '{"data": 1, "changed": false}')
     world.finish(world.claim(job_id, hosts[2]), ExecutionState.FAILED, note="broke")
     world.retry_later(world.claim(job_id, hosts[3]), 1)
     world.clock.advance(2)

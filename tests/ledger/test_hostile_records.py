@@ -8,6 +8,8 @@ import pytest
 import redis
 
 from jobqueue.errors import RecordAltered
+from jobqueue.ledger.agents import UNREADABLE
+from jobqueue.model.agent import Agent
 from jobqueue.model.audit import AuditEntry
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.states import ExecutionState, JobStatus
@@ -132,6 +134,61 @@ def test_a_record_with_endless_fields_is_not_read_whole(odd: World, key: str) ->
     odd.jobs.delete(job_id)
     assert odd.client.exists(record) == 0
     assert odd.jobs.get_many([job_id, other]) == [intact]
+
+
+@pytest.mark.realredis
+@pytest.mark.parametrize(("key", "field"), [("job:{}", "tags"), ("exec:a:{}", "x"), ("out:a:{}", "")])
+def test_a_record_with_an_endless_value_is_not_read(real_world: World, key: str, field: str) -> None:
+    """It would be sent to whoever lists the job."""
+    world = real_world
+    world.register("a")
+    job_id, other = world.create("a"), world.create("a")
+    for one in (job_id, other):
+        world.run(one, "a")
+    record, value = "jobqueue:" + key.format(job_id), "x" * 9_000_000
+    if field:
+        world.client.hset(record, field, value)
+    else:
+        world.client.hdel(f"jobqueue:exec:a:{job_id}", "o1", "o2", "o3")
+        world.client.set(record, value)
+    sent = _sent_by(world, lambda: world.jobs.get_many([job_id, other]))
+    assert sent < 100_000
+    assert _sent_by(world, lambda: world.jobs.summaries_of([job_id, other])) < 100_000
+    assert _sent_by(world, lambda: world.ledger.failures.since(0)) < 100_000
+    [unreadable, intact] = world.jobs.get_many([job_id, other])
+    assert (unreadable.is_readable, intact.is_readable) == (False, True)
+    world.jobs.delete(job_id)
+    assert world.client.exists(record) == 0
+
+
+@pytest.mark.realredis
+@pytest.mark.parametrize("records", [{f"/{number}": "{}" for number in range(20_001)}, {"/a": "x" * 9_000_000}])
+def test_endless_deployments_of_a_host_are_not_read(real_world: World, records: dict[str, str]) -> None:
+    world = real_world
+    world.client.hset("jobqueue:deployed:a", mapping=records)
+    world.client.zadd("jobqueue:deployed-hosts", {"a": 0, "b": 0})
+    world.client.hset("jobqueue:deployed:b", "/b", "{}")
+    page: list[list[str]] = []
+    sent = _sent_by(world, lambda: page.append([one.hostname for one in world.ledger.deployments.page("", 10)[0]]))
+    assert (page, sent < 100_000) == ([["b"]], True)
+    assert world.client.hget("jobqueue:stats", "records_altered") == "1"
+
+
+@pytest.mark.realredis
+def test_an_agent_with_an_endless_value_is_not_read(real_world: World) -> None:
+    world = real_world
+    world.register("a", "b")
+    world.client.hset("jobqueue:agent:a", "x", "x" * 9_000_000)
+    agents: list[Agent] = []
+    assert _sent_by(world, lambda: agents.extend(world.ledger.agents.all())) < 100_000
+    assert [(agent.hostname, UNREADABLE in agent.conditions) for agent in agents] == [("a", True), ("b", False)]
+
+
+def _sent_by(world: World, read: Callable[[], object]) -> int:
+    """Bytes that Redis sends for a call."""
+    before = int(world.client.info("stats")["total_net_output_bytes"])
+    read()
+    return int(world.client.info("stats")["total_net_output_bytes"]) - before
 
 
 def test_an_impossible_end_time_hides_no_job(odd: World, clock: FakeClock) -> None:

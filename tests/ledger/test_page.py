@@ -190,7 +190,7 @@ def test_by_the_beginning_of_an_id(world: World, monkeypatch: MonkeyPatch) -> No
         found, is_all = world.jobs.starting(wanted)
         assert (found, is_all) == ([job_id for job_id in ids if job_id.startswith(wanted)], True)
     oldest = ids[-1]
-    assert [head.id for head in world.jobs.heads([oldest, "gone", ids[0]])] == [oldest, ids[0]]
+    assert [head.id for head in world.jobs.summaries_of([oldest, "gone", ids[0]])] == [oldest, ids[0]]
     for _ in range(2):
         world.create("a")
     assert world.jobs.starting(oldest) == ([], False)

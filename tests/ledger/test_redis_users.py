@@ -11,10 +11,12 @@ import redis
 from redis.exceptions import AuthenticationError, NoPermissionError
 
 from jobqueue.errors import Conflict, LedgerUnavailable, RecordAltered
+from jobqueue.ledger import acl
 from jobqueue.ledger.executions import Claim
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.redis_users import RedisLogin, RedisUsers
 from jobqueue.model.deployment import Deployment
+from jobqueue.model.stored_object import new_content_name
 from jobqueue.redis_url import RedisUrl
 from jobqueue.services.redis_access import RedisAccess
 from jobqueue.settings import Settings
@@ -107,6 +109,47 @@ def test_an_agent_records_deployments_of_its_own_host_only(server: EmbeddedRedis
     assert [one.paths for one in api.deployments.page("", 10)[0]] == [{}]
 
 
+def test_content_in_a_bucket_by_the_users_of_each_role(server: EmbeddedRedis, users: RedisUsers) -> None:
+    """The API stores it and gives addresses, the agent asks for one, maintenance lets it expire, the doctor scans."""
+    with redis.Redis.from_url(server.url) as client:
+        for user in acl.users("jobqueue:"):
+            client.execute_command(*user.command("pw").split(" "))
+
+    def ledger(user: str, password: str) -> Ledger:
+        url = RedisUrl.parse(server.url).with_login(user, password)
+        return Ledger(redis.Redis.from_url(url, decode_responses=True), settings(url))
+
+    api, maintenance, doctor = (ledger(f"jobqueue-{role}", "pw") for role in ("api", "maintenance", "doctor"))
+    api.scripts.load()
+    login = users.create_agent("web1")
+    agent = ledger(login.name, login.password)
+    name = new_content_name("image")
+    api.bucket_contents.plan(name)
+    stored = api.bucket_contents.commit(name, 5, "a" * 64)
+    assert agent.packages.pin([name], is_agent=True)[name].is_in_bucket
+    assert agent.bucket_contents.address(name) is None
+    agent.bucket_contents.ask(name)
+    assert api.bucket_contents.asked(10) == [name]
+    api.bucket_contents.give(name, "sealed", 60)
+    assert agent.bucket_contents.address(name) == "sealed"
+    assert list(doctor.bucket_contents.stored()) == [name]
+    with client_of(server, login) as client:
+        for words in (
+            ["SET", f"jobqueue:address:{name}", "x"],
+            ["SMEMBERS", "jobqueue:addresses-asked"],
+            ["ZADD", "jobqueue:bucket-removals", "0", name],
+            ["HSET", f"jobqueue:package:{name}", "upload", "x"],
+        ):
+            with pytest.raises(NoPermissionError):
+                client.execute_command(*words)
+    api.objects.release(stored.name)
+    assert maintenance.packages.sweep(10) == 1
+    assert api.bucket_contents.due(10) == [name]
+    api.bucket_contents.deleted([name])
+    assert api.bucket_contents.count_removals() == 0
+    assert list(doctor.bucket_contents.stored()) == []
+
+
 def test_a_new_password_replaces_the_old_one(server: EmbeddedRedis, users: RedisUsers) -> None:
     old, new = users.create_agent("web1"), users.create_agent("web1")
     with client_of(server, old) as client, pytest.raises(AuthenticationError):
@@ -138,8 +181,6 @@ def test_a_user_is_removed(server: EmbeddedRedis, users: RedisUsers) -> None:
 
 def test_without_the_permission(server: EmbeddedRedis, users: RedisUsers) -> None:
     """The API's own user, by the rules that `jobqueue redis acl` prints."""
-    from jobqueue.ledger import acl
-
     api = acl.users("jobqueue:")[0]
     with redis.Redis.from_url(server.url) as client:
         client.execute_command(*api.command("pw").split(" "))

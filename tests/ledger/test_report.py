@@ -11,7 +11,7 @@ from tests.ledger.world import LEASE, World
 
 
 def report(world: World, grant: Claim, **info: object) -> bool:
-    return world.executions.report(grant, json.dumps({"info": info}))
+    return world.executions.report_progress(grant, json.dumps({"info": info}))
 
 
 def test_it_is_seen_while_the_operation_runs_and_afterwards(world: World) -> None:
@@ -83,12 +83,12 @@ def test_what_had_begun_nothing_is_not_lost(world: World) -> None:
     world.register("a", "b")
     job_id = world.create(ANY)
     grant = world.claim(job_id, ANY, "a")
-    assert world.executions.report(grant, json.dumps({"info": {"phase": "waiting"}}), is_idle=True)
+    assert world.executions.report_progress(grant, json.dumps({"info": {"phase": "waiting"}}), is_idle=True)
     world.clock.advance(LEASE + 1)
     assert world.executions.reap(10) == (1, 0)
     world.promote()
     second = world.claim(job_id, ANY, "b")
-    world.executions.report(second, json.dumps({"info": {"phase": "setting_up"}}), is_idle=True)
+    world.executions.report_progress(second, json.dumps({"info": {"phase": "setting_up"}}), is_idle=True)
     assert report(world, second, phase="starting")  # from here on it is unknown how far it came
     world.clock.advance(LEASE + 1)
     assert world.executions.reap(10) == (0, 1)

@@ -70,7 +70,14 @@ FUNCTIONS: dict[str, tuple[Function, ...]] = {
     "ln": (_f("double", DOUBLE, _POSITIVE % "ln"),),
     "log10": (_f("double", DOUBLE, _POSITIVE % "log10"),),
     "log2": (_f("double", DOUBLE, _POSITIVE % "log2"),),
-    "pow": (_f("double double", DOUBLE, "pow({0}, {1})"),),
+    "pow": (  # C's gives 1 for powers of 1 and -1 that Java's has as NaN
+        _f(
+            "double double",
+            DOUBLE,
+            f"CASE WHEN {{0}} IS NOT NULL AND (isnan({{1}}) OR (abs({{0}}) = 1 AND isinf({{1}}))) THEN {_NAN}"
+            " ELSE pow({0}, {1}) END",
+        ),
+    ),
     "cbrt": (_f("double", DOUBLE, "cbrt({0})"),),
     "sin": (_f("double", DOUBLE, _FINITE % ("sin",)),),
     "cos": (_f("double", DOUBLE, _FINITE % ("cos",)),),

@@ -100,9 +100,9 @@ class SeenJobs(Jobs):
         parts = (self._sight.of(job, most) for job in super().get_many(job_ids, most))
         return [job for job in parts if job is not None]
 
-    def heads(self, job_ids: list[str]) -> tuple[JobSummary, ...]:
+    def summaries_of(self, job_ids: list[str]) -> tuple[JobSummary, ...]:
         """The summaries of the visible parts."""
-        parts = (self._sight.summary(head) for head in super().heads(job_ids))
+        parts = (self._sight.summary(head) for head in super().summaries_of(job_ids))
         return tuple(summary for summary in parts if summary is not None)
 
     def page(self, job_filter: JobFilter) -> JobPage:
@@ -138,7 +138,7 @@ class SeenJobs(Jobs):
     def starting(self, prefix: str) -> tuple[list[str], bool]:
         """Ids of visible jobs that begin with ``prefix``; whether that was all."""
         ids, is_all = super().starting(prefix)
-        return [head.id for head in self.heads(ids[:_STARTING])], is_all and len(ids) <= _STARTING
+        return [head.id for head in self.summaries_of(ids[:_STARTING])], is_all and len(ids) <= _STARTING
 
     def _walk(self, job_filter: JobFilter, keep: Callable[[list[JobSummary]], list[JobSummary]]) -> _Walk:
         """Visible jobs, newest first, until there are enough for the page, or enough were examined."""
@@ -151,7 +151,7 @@ class SeenJobs(Jobs):
             step = replace(job_filter, status=None, limit=MAX_LIMIT, offset=0, cursor=walk.cursor)
             ids = self._index.find(step, counts_all=False)
             pending: list[JobSummary] = []
-            for head in super().heads(ids.ids):
+            for head in super().summaries_of(ids.ids):
                 walk.cursor = head.created
                 part = self._sight.summary(head)
                 if part is not None and _fits(part, job_filter):

@@ -180,7 +180,7 @@ class FakeServices:
             search=self._search,
             summaries=self._summaries,
             starting=self._starting,
-            heads=self._heads,
+            summaries_of=self._summaries_of,
             read_many=lambda job_ids: {job_id: self.store[job_id] for job_id in job_ids},
             counts=self._counts,
             history=self._history,
@@ -385,7 +385,7 @@ class FakeServices:
         page = self._page(wanted)
         return replace(page, items=tuple(job for job in page.items if search.matches(job)))
 
-    def _heads(self, job_ids: list[str]) -> tuple[JobSummary, ...]:
+    def _summaries_of(self, job_ids: list[str]) -> tuple[JobSummary, ...]:
         return tuple(a_summary(self.store[job_id]) for job_id in job_ids)
 
     def _output_page(self, job_id: str, hostname: str | None = None, offset: int = 0) -> OutputPage:

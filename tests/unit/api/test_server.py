@@ -134,11 +134,22 @@ def test_tls_that_does_not_work(tmp_path: Path, content: bytes | None) -> None:
 
 def test_a_key_of_web_tokens_that_does_not_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server.logs, "configure", lambda settings: None)
-    monkeypatch.setattr(server.monkey, "patch_ssl", lambda: None)  # this process is not an API's
+    monkeypatch.setattr(server.monkey, "patch_ssl", lambda: None)  # the process of the tests stays as it is
     (tmp_path / "issuer.pem").write_text("nonsense")
     chosen = {"jwt_public_key": tmp_path / "issuer.pem", "jwt_issuer": "us", "jwt_audience": "jobqueue"}
     with pytest.raises(InvalidSettings, match="JOBQUEUE_JWT_PUBLIC_KEY"):  # before any worker is started
         server.serve(settings(tmp_path, api_port=0, token="t" * 32, **chosen))
+
+
+def test_credentials_of_a_bucket_that_do_not_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server.logs, "configure", lambda settings: None)
+    monkeypatch.setattr(server, "_check_token_keys", lambda settings: None)
+    monkeypatch.setattr("jobqueue.extras.lacking", lambda _extra: ())
+    (tmp_path / "s3.ini").write_text("[default]")
+    with pytest.raises(InvalidSettings, match=r"s3\.ini .JOBQUEUE_S3_CREDENTIALS. must have"):  # before any worker
+        server.serve(
+            settings(tmp_path, api_port=0, token="t" * 32, s3_bucket="jobs", s3_credentials=tmp_path / "s3.ini")
+        )
 
 
 # --- gunicorn ---------------------------------------------------------------------------------------------------------

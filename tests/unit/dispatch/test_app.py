@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from kombu.exceptions import OperationalError
 
 from jobqueue.dispatch.app import CHECK_SECONDS, make_app
+from jobqueue.dispatch.transport import MESSAGE_FILTER
 from jobqueue.settings import Settings
 from jobqueue.standalone.ports import free_port
 
@@ -42,6 +44,18 @@ def test_sentinels_have_limits_and_their_own_password() -> None:
     assert sentinel["password"] == "s"
     assert 0 < sentinel["socket_timeout"] < 5
     assert sentinel["retry"].get_retries() == 0
+
+
+def test_remote_control_can_tell_of_a_connection_without_its_secrets() -> None:
+    url = "sentinel://me:first@a,b/jobs?sentinel_password=second"
+    app = make_app(Settings.from_env({"HOME": "/", "JOBQUEUE_REDIS_URL": url}))
+    app.conf.broker_transport_options = {**app.conf.broker_transport_options, MESSAGE_FILTER: object()}
+    told = app.connection_for_read().info()
+    told.pop("password")  # as Celery does it
+    assert {"transport", "hostname", "userid"} <= told.keys()
+    text = json.dumps(told)
+    assert "first" not in text
+    assert "second" not in text
 
 
 def test_amqp_notices_silence_by_heartbeats_and_confirmations() -> None:

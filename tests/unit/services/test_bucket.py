@@ -32,6 +32,7 @@ from jobqueue.services.bucket import Bucket
 from jobqueue.services.bucket_doctor import bucket_damage
 from jobqueue.services.objects import Upload
 from jobqueue.settings import Settings
+from jobqueue.standalone.inspection import CheckResult, Finding, inspect_bucket
 from jobqueue.trust.signing.content_address import opened_address
 from jobqueue.trust.signing.trusted import TrustedKeys
 
@@ -109,6 +110,14 @@ def test_large_content_is_in_the_bucket_and_small_content_in_redis(services: Ser
     assert bucket.names() == [name]
     assert b"".join(services.objects.read("small-None", None)[1]) == SMALL
     assert services.ledger.bucket_contents.count_removals() == 0
+
+
+def test_an_upload_to_the_bucket_gives_turns_to_others(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under gevent, only a wait lets others run, and a form's file is read without one."""
+    turns: list[float] = []
+    monkeypatch.setattr("jobqueue.services.content_store.time.sleep", turns.append)
+    services.objects.put(UPLOAD, [LARGE[:1000], LARGE[1000:2000], LARGE[2000:]], ALICE)
+    assert turns == [0, 0, 0]
 
 
 def test_limits_and_wrong_uploads(services: Services, bucket: MemoryBucket) -> None:
@@ -343,6 +352,20 @@ def test_an_answer_of_the_service_is_named_without_what_it_repeats(
         list(bucket.read("a"))
     assert f"the bucket 'jobs' at {service.address} is not available ({reason})" in refused.value.message
     assert "AKID" not in refused.value.message
+
+
+def test_the_check_lists_the_bucket(credentials: Path, service: SimpleNamespace) -> None:
+    settings = Settings(state_dir=Path("/nonexistent"), s3_credentials=credentials, s3_endpoint=service.address)
+    assert inspect_bucket(settings) == []
+    settings = replace(settings, s3_bucket="jobs")
+    service.status, service.body = 200, b"<ListBucketResult><Name>jobs</Name><KeyCount>0</KeyCount></ListBucketResult>"
+    assert inspect_bucket(settings) == [Finding(CheckResult.OK, f"The bucket 'jobs' at {service.address} answers.")]
+    service.status = 403
+    (finding,) = inspect_bucket(settings)
+    assert (finding.verdict, "is not available (403 Forbidden)" in finding.text) == (CheckResult.ERROR, True)
+    credentials.write_text("")
+    (finding,) = inspect_bucket(settings)
+    assert "must have a section [default]" in finding.text
 
 
 def test_a_service_that_cannot_be_reached(credentials: Path) -> None:

@@ -62,7 +62,7 @@ class RejectedMessages(threading.Thread):
         more = f" (and {count - 1} more)" if count > 1 else ""
         logger.error("SECURITY: %s%s", text, more)
         try:
-            self._executions.note(MESSAGES_REFUSED, "", self._hostname, text + more, count)
+            self._executions.note_alert(MESSAGES_REFUSED, "", self._hostname, text + more, count)
         except LedgerUnavailable as error:
             logger.warning("The alert could not be stored yet: %s", error)
             with self._lock:

@@ -48,7 +48,7 @@ class AgentLedger:
         logger.error("ALERT: refused job %s: %s", claim.job_id, refusal.message)
         try:
             self._patiently(
-                lambda: self._executions.note(WORK_REFUSED, claim.job_id, claim.hostname, refusal.message),
+                lambda: self._executions.note_alert(WORK_REFUSED, claim.job_id, claim.hostname, refusal.message),
                 f"raise the alert about job {claim.job_id}",
             )
         except LedgerUnavailable as error:
@@ -69,7 +69,7 @@ class AgentLedger:
             self._begin(running)
             return
         try:
-            self._executions.report(running.claim, _text({"info": bounded_info}), is_idle=is_idle)
+            self._executions.report_progress(running.claim, _text({"info": bounded_info}), is_idle=is_idle)
         except LedgerUnavailable as error:
             logger.info("The progress report of job %s is delayed: %s", running.claim.job_id, error)
             return
@@ -78,7 +78,9 @@ class AgentLedger:
     def _begin(self, running: RunningExecution) -> None:
         claim, text = running.claim, _text({"info": running.info})
         try:
-            is_ours = self._patiently(lambda: self._executions.report(claim, text), f"begin job {claim.job_id}")
+            is_ours = self._patiently(
+                lambda: self._executions.report_progress(claim, text), f"begin job {claim.job_id}"
+            )
         except LedgerUnavailable:
             running.ask_to_stop("shutdown")
             raise OperationCancelled from None

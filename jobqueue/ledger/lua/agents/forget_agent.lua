@@ -1,6 +1,6 @@
 -- Forgets an offline agent without open executions. Its revocation stays, and so do the certificates that verify its
 -- earlier results.
--- include: clock index publish audit_trail made_before takers deployment
+-- include: clock index publish audit_trail made_before takers record_size deployment
 -- KEYS: none
 -- ARGV: 1 now, 2 hostname, 3 creation time up to which its broadcasts were looked at, 4 how many of them to look at,
 --   5 how many entries the audit trail keeps, 6 seal of the entry for it, 7 that entry or ''

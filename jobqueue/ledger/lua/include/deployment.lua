@@ -5,10 +5,12 @@ local function count_use(record, by)
     count(K.object_uses, found.object, by)
   end
 end
--- Forgets all deployments of a host; their number is bounded.
+-- Forgets all deployments of a host. Those of a record that is larger than it can be are not counted. Needs: record_size.
 local function forget_deployments(host)
   local deployed = K.deployed .. host
-  for _, record in ipairs(redis.call('HVALS', deployed)) do count_use(record, -1) end
-  redis.call('DEL', deployed)
+  if not is_large(deployed) then
+    for _, record in ipairs(redis.call('HVALS', deployed)) do count_use(record, -1) end
+  end
+  redis.call('UNLINK', deployed)
   redis.call('ZREM', K.deployed_hosts, host)
 end

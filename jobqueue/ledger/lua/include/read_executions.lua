@@ -1,10 +1,8 @@
--- More fields than the record of a job or of an execution has. An agent's user can write any number into those of its jobs,
--- and reading them would hold up every other client.
-local MOST_FIELDS = 20000
+-- Needs: record_size.
 
--- All fields of a record; one that cannot be decoded for a record with more fields than it can have.
+-- All fields of a record; one that cannot be decoded for a record that is larger than it can be.
 local function fields_of(key)
-  if redis.call('HLEN', key) > MOST_FIELDS then return {'state', '', 'status', ''} end
+  if is_large(key) then return {'state', '', 'status', ''} end
   return redis.call('HGETALL', key)
 end
 
@@ -22,7 +20,9 @@ local function read_executions(id, slots, most, bytes)
       is_short = is_short or record[field] == 'o1'
       size = size + #record[field + 1]
     end
-    local out = not is_short and redis.call('GET', K.out .. slot .. ':' .. id)
+    local out = K.out .. slot .. ':' .. id
+    if not is_short and redis.call('STRLEN', out) > MOST_BYTES then record, is_short = {'state', ''}, true end
+    out = not is_short and redis.call('GET', out)
     if out then size = size + #out end
     found[#found + 1] = slot
     found[#found + 1] = record

@@ -1,6 +1,6 @@
 -- Lists the failed executions of jobs that ended after a time, the newest jobs first. What it examines is bounded, in jobs
 -- and in executions.
--- include: clock
+-- include: clock record_size
 -- KEYS: none
 -- ARGV: 1 the time in microseconds, 2 now: nothing can have ended later, 3 how many jobs at most, 4 how many executions at
 --   most
@@ -20,7 +20,7 @@ local function failures_of(id, slots)
     if left == 0 then found[1] = '0' break end
     left = left - 1
     local exec = K.exec .. slot .. ':' .. id
-    local record = is_sound('hash', exec) and redis.call('HMGET', exec, 'state', 'events') or {}
+    local record = is_sound('hash', exec) and not is_large(exec) and redis.call('HMGET', exec, 'state', 'events') or {}
     if FAILURES[record[1]] then
       failed[#failed + 1] = slot
       failed[#failed + 1] = redis.call('HGET', exec, 'e' .. int(num(record[2]))) or ''
@@ -31,7 +31,8 @@ end
 
 for i = 1, math.min(#ended, 2 * most), 2 do
   local id = ended[i]
-  local record = is_sound('hash', K.job .. id) and redis.call('HMGET', K.job .. id, unpack(NAMES)) or {}
+  local job = K.job .. id
+  local record = is_sound('hash', job) and not is_large(job) and redis.call('HMGET', job, unpack(NAMES)) or {}
   local failed = 0
   for field = LABELS + 1, #NAMES do failed = failed + num(record[field]) end
   if failed > 0 then

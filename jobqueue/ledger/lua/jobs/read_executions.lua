@@ -1,5 +1,5 @@
 -- Reads a part of a broadcast's executions, in the order of its slots.
--- include: read_executions
+-- include: record_size read_executions
 -- KEYS: none
 -- ARGV: 1 job id, 2 number of slots to pass over, 3 how many slots to look at, 4 how many executions to read at most,
 --   5 number of bytes of answers after which no further execution is read, 6.. only executions in one of these states (none: all)

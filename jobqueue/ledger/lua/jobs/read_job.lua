@@ -1,5 +1,5 @@
 -- Reads one job as of one moment, with the first of its executions.
--- include: read_executions
+-- include: record_size read_executions
 -- KEYS: none
 -- ARGV: 1 job id, 2 how many executions of a broadcast at most (the only execution of any other job is always read),
 --   3 how many of its slots to name at most, 4 number of bytes of answers after which no further execution is read

@@ -1,6 +1,6 @@
 -- Reads the executions of a broadcast in some of its slots, in the order that the caller gives. The caller has the names
 -- from `list_slots`.
--- include: read_executions
+-- include: record_size read_executions
 -- KEYS: none
 -- ARGV: 1 job id, 2 number of bytes of answers after which no further execution is read, 3.. slots
 -- returns: {{slot, {field, value, ...}, separately stored result or false, ...}, {field, value, ...} of the job: how the

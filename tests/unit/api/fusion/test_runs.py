@@ -62,7 +62,7 @@ def test_the_whole_way(ask: Ask, run_id: str, agent: Agent, world: World) -> Non
     running = ask("GET", f"{AT}/{run_id}").get_json()
     assert (running["state"], running["hostname"]) == ("running", HOST)
     assert not {"startTime", "endTime", "duration"} & set(running)
-    world.executions.report(grant, '{"info": {"phase": "finishing"}}')
+    world.executions.report_progress(grant, '{"info": {"phase": "finishing"}}')
     assert state(ask, run_id) == "finishing"
     agent.finish(grant, {"exit_code": 0, "jobRunId": "forged"})
     ended = ask("GET", f"{AT}/{run_id}").get_json()
@@ -231,6 +231,11 @@ def test_inline(ask: Ask, agent: Agent, at: str) -> None:
                 "env": {},
                 "verbose": False,
             },
+        ),
+        (
+            {"type": "script", "script": "\ufeff#!/bin/bash\r\ntrue\r\n"},
+            "script.shell.execute",
+            {"script": "\ufeff#!/bin/bash\r\ntrue\r\n", "args": [], "env": {}, "verbose": False},
         ),
         (
             {"type": "script", "script": "/opt/it.py"},

@@ -151,7 +151,7 @@ def test_many_rejections_are_one_alert_and_unsent_ones_are_repeated(
         raise LedgerUnavailable("away")
 
     with monkeypatch.context() as patch, caplog.at_level(logging.ERROR):
-        patch.setattr(ledger.executions, "note", away)
+        patch.setattr(ledger.executions, "note_alert", away)
         rejected.report()
     (line,) = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert "SECURITY" in line

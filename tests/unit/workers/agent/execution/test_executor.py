@@ -117,7 +117,7 @@ def test_an_unavailable_ledger_stops_no_operation_that_reports_info(
     ledger: Ledger, executor: Executor, submit: Submitter
 ) -> None:
     job_id = submit("test.report.do", {"reports": [{"pid": 7}]})
-    with patch.object(ledger.executions, "report", side_effect=LedgerUnavailable("gone")):
+    with patch.object(ledger.executions, "report_progress", side_effect=LedgerUnavailable("gone")):
         assert executor.execute(job_id, HOST) == "completed"
     assert execution(ledger, job_id).info == {"pid": 7}
 
@@ -147,7 +147,7 @@ def test_nothing_begins_before_the_ledger_knows(
 ) -> None:
     """Else the ledger would give it to another agent as well."""
     job_id = submit("test.prepare.do", {"phases": ["waiting", "starting"], "ends": True})
-    report, seen = ledger.executions.report, []
+    report, seen = ledger.executions.report_progress, []
 
     def late(*args: object, **options: object) -> bool:
         seen.append(options.get("is_idle", False))
@@ -155,7 +155,7 @@ def test_nothing_begins_before_the_ledger_knows(
             raise LedgerUnavailable("gone for a while")
         return report(*args, **options)  # type: ignore[arg-type]
 
-    with patch.object(ledger.executions, "report", late):
+    with patch.object(ledger.executions, "report_progress", late):
         assert executor.execute(job_id, HOST) == "completed"
     assert seen == [True, False, False]
 
