@@ -12,6 +12,7 @@ from jobqueue.errors import InvalidInput, UnknownOperation
 from jobqueue.model.configuration import Configuration
 from jobqueue.model.target import ANY, Target
 from jobqueue.operations.registry import Registry
+from jobqueue.plain_text import without_mark
 
 AGGREGATION = "aggregation"
 AGGREGATION_OPERATION = "aggregation.run"
@@ -112,7 +113,7 @@ def _language(fields: Mapping[str, Any]) -> str:
             raise _bad("language", f"Must be one of {', '.join(_LANGUAGES)}.")
         return _LANGUAGES[named.lower()]
     script = fields.get("script")
-    text = script.strip() if isinstance(script, str) else ""
+    text = without_mark(script).strip() if isinstance(script, str) else ""
     first = text.partition("\n")[0]
     if first.startswith("#!"):
         return _PYTHON if "python" in first else _SHELL

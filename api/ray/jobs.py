@@ -121,4 +121,4 @@ def taken(error: SubmissionIdTaken) -> Response:
 
 def _is_yuanrong(job: Job) -> bool:
     """Whether the job's owner speaks openYuanrong: there, the same paths answer otherwise."""
-    return job.origin == mapping.YUANRONG
+    return job.origin == mapping.YUANRONG and not yuanrong.is_kuberay()

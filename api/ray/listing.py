@@ -15,7 +15,7 @@ from api.blueprint import read_query
 from api.context import services
 from api.native.fields import show_cursor
 from api.native.requests import job_filter
-from api.ray import mapping
+from api.ray import mapping, yuanrong
 from api.ray.schemas import RayJobQuery
 from api.ray.status import SOURCES, RayStatus, status_of
 from api.responses import json_response
@@ -33,7 +33,7 @@ _query = RayJobQuery()
 @blueprint.get("/api/jobs/")
 def list_jobs() -> Response:
     """Ray's list, which openYuanrong's client asks for as well."""
-    return _answer(mapping.listed)
+    return _answer(mapping.details if yuanrong.is_kuberay() else mapping.listed)
 
 
 @blueprint.get("/api/jobs")

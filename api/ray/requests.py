@@ -33,7 +33,8 @@ def submission(*, without_slash: bool) -> Submission:
     """
     # Ray's server drops what is null, so that newer clients can name options which it does not know yet
     fields = {name: value for name, value in read_object().items() if value is not None}
-    is_yuanrong = without_slash or yuanrong.is_spoken() or yuanrong.is_submission(fields)
+    is_likely = not yuanrong.is_kuberay() and yuanrong.is_submission(fields)
+    is_yuanrong = without_slash or yuanrong.is_spoken() or is_likely
     if is_yuanrong:
         yuanrong.speak()
     loaded = validation.load(_yuanrong_schema, fields) if is_yuanrong else _loaded(fields)

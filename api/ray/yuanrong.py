@@ -26,6 +26,8 @@ _FLAG = "speaks_yuanrong"
 #: By this header a caller identifies itself as openYuanrong's client, regardless of its body.
 CLIENT_HEADER = "X-Jobqueue-Client"
 CLIENT = "openyuanrong"
+#: KubeRay's client sends its token in this header, and decodes Ray's own shapes only.
+KUBERAY_HEADER = "X-Ray-Authorization"
 
 
 def is_submission(body: Mapping[str, Any]) -> bool:
@@ -45,6 +47,15 @@ def is_submission(body: Mapping[str, Any]) -> bool:
     return environment is None and body.get("metadata") == {}
 
 
+def is_kuberay() -> bool:
+    """Whether this request comes from KubeRay's client, which must get every job in Ray's shape."""
+    return KUBERAY_HEADER in request.headers and not _is_named()
+
+
+def _is_named() -> bool:
+    return request.headers.get(CLIENT_HEADER, "").lower() == CLIENT
+
+
 def speak() -> None:
     """Answer this request as openYuanrong's server does, errors included."""
     setattr(g, _FLAG, True)
@@ -55,8 +66,8 @@ def is_spoken() -> bool:
     if not has_request_context():
         return False
     path = request.path
-    is_named = request.headers.get(CLIENT_HEADER, "").lower() == CLIENT
-    return is_named or path == _LISTING or path.startswith(_JOBS + PREFIX) or bool(g.get(_FLAG, False))
+    is_one_of_its_jobs = path.startswith(_JOBS + PREFIX) and not is_kuberay()
+    return _is_named() or path == _LISTING or is_one_of_its_jobs or bool(g.get(_FLAG, False))
 
 
 def new_id() -> str:

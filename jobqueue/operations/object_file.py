@@ -14,6 +14,7 @@ from jobqueue.operations.context import Context
 from jobqueue.operations.deployed import note
 from jobqueue.operations.host_file import MAX_BYTES
 from jobqueue.operations.object_reference import Content, object_content
+from jobqueue.plain_text import with_unix_breaks, without_mark
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,11 @@ class ObjectText:
 
 
 def object_text(data: Mapping[str, Any], context: Context) -> ObjectText:
-    """The object that ``data`` names, as text. Raises ``OperationFailed`` for one that is too long or is not text."""
+    """The object that ``data`` names, as text without a byte order mark and the line breaks of Windows.
+
+    The programs of a host do not run a script that begins with a mark, or whose first line ends with CR. Raises
+    ``OperationFailed`` for an object that is too long or is not text.
+    """
     with object_content(data, context) as content:
         if len(content.data) > MAX_BYTES:
             raise OperationFailed(f"The object {content.object} is longer than {MAX_BYTES} bytes.")
@@ -43,7 +48,7 @@ def object_text(data: Mapping[str, Any], context: Context) -> ObjectText:
         raise OperationFailed(f"The object {plain.object} is not UTF-8 text.") from error
     if "\0" in text:
         raise OperationFailed(f"The object {plain.object} contains a NUL character, so it is not text.")
-    return ObjectText(text, plain)
+    return ObjectText(with_unix_breaks(without_mark(text)), plain)
 
 
 def put_text(path: Path, text: str, data: Mapping[str, Any], context: Context, mode: str = "0644") -> Change:

@@ -183,7 +183,7 @@ class CredentialManager:
         expires: int | None,
     ) -> Credential:
         if expires is not None and expires <= _now():
-            raise InvalidInput("expires_at: Is in the past; give a later time.", {"expires_at": ["in the past"]})
+            raise InvalidInput.of("expires_at", "In the past; give a later time, or leave it out.")
         role_names = tuple(sorted(set(roles)))
         all_roles = self._credentials.roles()
         unknown = [role for role in role_names if role not in all_roles]

@@ -326,7 +326,7 @@ def _check_terms(schedule: Schedule) -> None:
         sentence = f"A schedule with after has {', '.join(map(str, _OVERLAPS_AFTER))}, not {schedule.overlap}."
         raise InvalidInput.of("overlap", sentence)
     if schedule.catch_up != 0:
-        raise InvalidInput.of("catch_up", "A schedule with after makes up for every end that it missed; leave it out.")
+        raise InvalidInput.of("catch_up", "A schedule with after fires for every end, also late; leave it out.")
 
 
 def _anchored(timing: Timing, now: int) -> Timing:

@@ -9,7 +9,6 @@ import signal
 from pathlib import Path
 
 from standardwebhooks.webhooks import Webhook
-from urllib3.exceptions import HTTPError
 
 from tests.acceptance.conftest import MakeStack
 from tests.acceptance.support.api import Api
@@ -26,19 +25,8 @@ JOBS = 4
 
 
 def start(parts: Stack, name: str, port: int) -> tuple[Process, Api]:
-    environ = {"JOBQUEUE_API_PORT": str(port), "JOBQUEUE_SECRET_HOOK": SECRET}
-    process = parts.start(name, ["api"], {**parts.environ, **environ, "JOBQUEUE_NOTIFICATION_HOSTS": "127.0.0.1"})
-    api = Api(f"http://127.0.0.1:{port}", TOKEN)
-
-    def answers() -> bool:
-        assert process.exit_code is None, process.log()
-        try:
-            return api.get("/health/ready").status == 200
-        except HTTPError:
-            return False
-
-    until(answers, f"{name} is ready")
-    return process, api
+    environ = {"JOBQUEUE_SECRET_HOOK": SECRET, "JOBQUEUE_NOTIFICATION_HOSTS": "127.0.0.1"}
+    return parts.start_api(name, port, TOKEN, environ)
 
 
 def run_jobs(api: Api) -> list[str]:

@@ -26,7 +26,7 @@ def test_one_host(stack: Stack) -> None:
     assert re.fullmatch(r"agent1: completed in \S+; job \S+", totals)
     failed = stack.run("run", "echo out; echo bad >&2; exit 3", "--on", "agent1")
     assert (failed.returncode, failed.stdout) == (1, "out\n")
-    assert "agent1: failed: The command exited with code 3: bad" in failed.stderr
+    assert re.search(r"agent1: failed in \S+; job \S+: The command exited with code 3: bad$", failed.stderr.rstrip())
     accepted = stack.run("run", "exit 3", "--on", "agent1", "-d", "success_codes:=[3]")
     assert accepted.returncode == 0
 

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from urllib3.exceptions import HTTPError
 
 from jobqueue.model.timestamps import from_iso
 from tests.acceptance.conftest import MakeStack
@@ -40,17 +39,7 @@ def parts(make_stack: MakeStack, server: OwnRedis) -> Stack:
 
 
 def start(parts: Stack, number: int, ports: list[int]) -> Process:
-    process = parts.start(f"api{number}", ["api"], {**parts.environ, "JOBQUEUE_API_PORT": str(ports[number])})
-    api = Api(f"http://127.0.0.1:{ports[number]}", TOKEN)
-
-    def answers() -> bool:
-        assert process.exit_code is None, process.log()
-        try:
-            return api.get("/health/ready").status == 200
-        except HTTPError:
-            return False
-
-    until(answers, f"copy {number} of the API is ready")
+    process, _ = parts.start_api(f"api{number}", ports[number], TOKEN)
     return process
 
 

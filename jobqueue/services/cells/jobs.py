@@ -199,7 +199,7 @@ class CellJobs:
         if len(parent.parts) == 1 and parts:
             return self._cells.by_name[parts[0].cell], f"/job/{parts[0].job_id}{path}"
         if not parts:
-            raise Conflict("No cell has a part of the job yet; see its cells in GET /job/{job_id}.")
+            raise Conflict(f"No cell has a part of job {job_id} yet; `cells` in GET /job/{job_id} shows why.")
         addresses = ", ".join(f"{self._cells.by_name[part.cell].url}/job/{part.job_id}{path}" for part in parts[:10])
         raise NotServedByFront(f"The job has parts in several cells; send the request to each: {addresses}")
 

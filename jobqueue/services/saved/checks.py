@@ -8,6 +8,7 @@ from typing import Any
 
 from jobqueue.errors import InvalidInput
 from jobqueue.operations.base import OTHER_CODE, SHELL, Operation
+from jobqueue.plain_text import without_mark
 from jobqueue.services.saved import template
 from jobqueue.services.saved.parameters import HOSTS, SECRET, TARGET
 from jobqueue.services.saved.shell_quotes import ShellPosition
@@ -113,6 +114,7 @@ def _is_plain(schema: Mapping[str, Any]) -> bool:
 
 def _language(code: Mapping[str, str], way: str, text: str) -> str:
     language = code.get(way, "")
+    text = without_mark(text)  # as the operation runs it
     if language == SHELL and text.startswith("#!"):
         shebang = _SHEBANG.match(text)
         return SHELL if shebang is not None and shebang[1] in _SHELLS else OTHER_CODE

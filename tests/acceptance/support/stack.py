@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psutil
+from urllib3.exceptions import HTTPError
 
 from tests.acceptance.support.api import Api
 from tests.acceptance.support.ports import free_port
@@ -76,6 +77,23 @@ class Stack:
             raise AssertionError(f"{error}\n{process.log()}") from None
         self.use(address.read_text().strip(), (self.state / "admin.token").read_text().strip())
         return process
+
+    def start_api(
+        self, name: str, port: int, token: str, environ: Mapping[str, str] | None = None
+    ) -> tuple[Process, Api]:
+        """Start an API of this stack on a port, and wait until it is ready."""
+        process = self.start(name, ["api"], {**self.environ, "JOBQUEUE_API_PORT": str(port), **(environ or {})})
+        api = Api(f"http://127.0.0.1:{port}", token)
+
+        def is_ready() -> bool:
+            assert process.exit_code is None, process.log()
+            try:
+                return api.get("/health/ready").status == 200
+            except HTTPError:
+                return False
+
+        until(is_ready, f"{name} is ready")
+        return process, api
 
     def use(self, url: str, token: str) -> None:
         """Where this stack's API is."""

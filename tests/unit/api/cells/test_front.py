@@ -249,6 +249,14 @@ def test_a_part_that_was_never_sent_is_cancelled_without_running(
     assert states(front.get(f"/job/{accepted['job_id']}"))["east"] == "cancelled"
 
 
+def test_a_job_that_no_cell_has_yet_cannot_be_retried(front: FrontSite, east: CellSite) -> None:
+    front.turn()
+    east.stop()
+    job_id = front.submit("db1")["job_id"]
+    answer = front.post(f"/job/{job_id}/retry", status=409)
+    assert answer["error"] == f"No cell has a part of job {job_id} yet; `cells` in GET /job/{job_id} shows why."
+
+
 def test_delete(front: FrontSite, west: CellSite, east: CellSite) -> None:
     accepted = front.submit("_all")
     path = f"/job/{accepted['job_id']}"

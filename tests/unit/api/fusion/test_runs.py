@@ -233,6 +233,11 @@ def test_inline(ask: Ask, agent: Agent, at: str) -> None:
             },
         ),
         (
+            {"type": "script", "script": "\ufeff#!/bin/bash\r\ntrue\r\n"},
+            "script.shell.execute",
+            {"script": "\ufeff#!/bin/bash\r\ntrue\r\n", "args": [], "env": {}, "verbose": False},
+        ),
+        (
             {"type": "script", "script": "/opt/it.py"},
             "script.python.execute",
             {"script": "/opt/it.py", "python_files": [], "args": [], "env": {}, "verbose": False},

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from jobqueue.model.states import ExecutionState
-from tests.unit.api.conftest import Ask
+from tests.unit.api.conftest import TOKEN, Ask
 from tests.unit.api.ray.conftest import Submit
 from tests.unit.api.ray.fakes import RayServices, an_entrypoint
 
@@ -143,3 +143,28 @@ def test_rays_jobs_in_the_same_list(ask: Ask, services: RayServices) -> None:
 def test_errors_are_json_strings(ask: Ask) -> None:
     response = ask("GET", "/api/jobs/app-nothing")
     assert (response.status_code, response.get_json()) == (404, "Job app-nothing does not exist")
+
+
+KUBERAY = {"X-Ray-Authorization": f"Bearer {TOKEN}"}
+
+
+def test_kuberay_gets_every_job_in_rays_shape(ask: Ask, services: RayServices) -> None:
+    """Its client decodes times as numbers (uint64), and refuses the whole list for one that is a text."""
+    services.store["1"] = an_entrypoint(S.COMPLETED, id="1", alias="app-1", origin="openyuanrong")
+    (entry,) = ask("GET", "/api/jobs/", headers=KUBERAY).get_json()
+    assert entry == ask("GET", "/api/jobs/app-1", headers=KUBERAY).get_json()
+    assert isinstance(entry["start_time"], int)
+    assert isinstance(entry["end_time"], int)
+    assert {"job_id", "message"} <= entry.keys()
+    assert ask("POST", "/api/jobs/app-1/stop", headers=KUBERAY).get_json() == {"stopped": False}
+    missing = ask("GET", "/api/jobs/app-2", headers=KUBERAY)
+    assert (missing.status_code, missing.text) == (404, "Job app-2 does not exist")
+
+
+@pytest.mark.parametrize("body", ITS_OWN.values(), ids=ITS_OWN)
+def test_what_kuberay_submits_is_rays(ask: Ask, services: RayServices, body: dict[str, Any]) -> None:
+    response = ask("POST", "/api/jobs/", headers=KUBERAY, json={"entrypoint": "true", **body})
+    assert response.status_code in (200, 400), response.text
+    if response.status_code == 200:
+        assert response.get_json().keys() == {"job_id", "submission_id"}
+        assert services.submitted[0].origin == "ray"

@@ -165,6 +165,11 @@ def test_a_template_is_rendered(host: Host) -> None:
     assert host.script.read_text() == "#!/bin/sh\necho web1 4\n"
 
 
+def test_a_script_made_on_windows_is_one_that_the_host_runs(host: Host) -> None:
+    host.run(CREATE, "\ufeff" + SCRIPT.replace("\n", "\r\n"), **NIGHTLY)
+    assert host.script.read_text() == SCRIPT
+
+
 @pytest.mark.parametrize("content", ["30 4 * * * root /usr/bin/backup\n", "echo done\n", "\n#!/bin/sh\n"])
 def test_an_object_that_is_no_script(host: Host, content: str) -> None:
     with pytest.raises(OperationFailed, match=r"The object backup\.sh is not a script"):

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from jobqueue.errors import OperationFailed
-from jobqueue.model.deployment import Deployment
 from jobqueue.operations.builtin.file import deploy_execute, status_get, undeploy_execute
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
+from tests.unit.operations.stored_objects import Log
 
 FACTS = {"interface.primary": "eth0", "os.family": "debian", "cpus": 4}
 
@@ -31,24 +31,6 @@ class Packages:
         if sha256(self.path.read_bytes()).hexdigest() != digest:
             raise OperationFailed(f"The package {name} is damaged")
         yield self.path
-
-
-class Log:
-    """Deployments in memory."""
-
-    def __init__(self) -> None:
-        self.paths: dict[str, Deployment] = {}
-        self.trouble = ""
-
-    def record(self, path: str, deployment: Deployment) -> str:
-        self.paths[path] = deployment
-        return self.trouble
-
-    def forget(self, path: str) -> None:
-        self.paths.pop(path, None)
-
-    def get(self, path: str) -> Deployment | None:
-        return self.paths.get(path)
 
 
 class Host:

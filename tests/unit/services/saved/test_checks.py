@@ -95,6 +95,7 @@ def test_a_value_that_would_become_shell_code(operation: str, field: str, script
         ("script.python.execute", {"script": "print({{ p | quote }})"}),
         ("script.shell.execute", {"script": "#!/usr/bin/perl\nprint {{ p | quote }}"}),
         ("script.shell.execute", {"script": "#!/usr/bin/env python3\nprint({{ p | quote }})"}),
+        ("script.shell.execute", {"script": "\ufeff#!/usr/bin/env python3\r\nprint({{ p | quote }})\r\n"}),
         ("script.shell.execute", {"script": "{{ p }}"}),
         ("aggregation.run", {"sql": "SELECT '{{ p }}'"}),
         ("python.call", {"function": "{{ p }}"}),
@@ -116,7 +117,7 @@ def test_values_whose_characters_are_known_need_no_quotes(schema: dict[str, Any]
 
 
 def test_shell_scripts_by_their_first_line() -> None:
-    for first in ("#!/bin/sh", "#!/bin/bash -e", "#! /usr/bin/env bash"):
+    for first in ("#!/bin/sh", "#!/bin/bash -e", "#! /usr/bin/env bash", "\ufeff#!/bin/sh\r"):
         check("script.shell.execute", {"script": f"{first}\necho {{{{ p | quote }}}}"})
 
 
