@@ -41,7 +41,8 @@ class FrontServer(server.Server):
         from jobqueue.services.cells.front import Front
 
         front = Front.over(self.open_services(), Cells(addresses_of(self.settings)))
-        self.start_thread("front", front.loop.run)
+        for name, loop in front.background.items():
+            self.start_thread(name, loop.run)
         return create_app(self.settings, front, claimed_by(self.settings.jwt_issuer))
 
 

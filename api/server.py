@@ -141,6 +141,8 @@ class Server(BaseApplication):
             "worker_class": Worker,
             "worker_connections": CONNECTIONS,
             "keepalive": KEEPALIVE_SECONDS,
+            # the system would wait for a client that does not receive the file for as long as it likes
+            "sendfile": False,
             "graceful_timeout": GRACEFUL_SECONDS,
             "timeout": 60,
             "loglevel": self.settings.log_level.lower(),

@@ -214,11 +214,6 @@ class _Joined:
             self._is_through = True
             self._sock.sendall(self._head + data)
 
-    def sendfile(self, *args: Any, **options: Any) -> Any:
-        """Send a file after the head: the system does it, so the two cannot leave together."""
-        self.flush()
-        return self._sock.sendfile(*args, **options)
-
     def flush(self) -> None:
         """Send the head of a response that has no body."""
         if self._head is not None and not self._is_through:

@@ -161,12 +161,13 @@ def test_who_waits_between_requests_is_not_cut(port: int) -> None:
             until(lambda begin=begin: time.monotonic() - begin > 1.5 * LIMIT, "longer than headers may take", 30)
 
 
-def test_a_client_that_never_receives_the_response_is_cut(port: int) -> None:
-    """It would hold the response in memory for as long as it likes."""
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs/assets/swagger-ui-bundle.js"], ids=["made", "a file"])
+def test_a_client_that_never_receives_the_response_is_cut(port: int, path: str) -> None:
+    """It would hold the response in memory, or a file open, for as long as it likes."""
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.connect(("127.0.0.1", port))
-        client.sendall(f"GET /openapi.json {BEGIN}\r\n".encode() * 20)  # more than the kernel takes for a client
+        client.sendall(f"GET {path} {BEGIN}\r\n".encode() * 20)  # more than the kernel takes for a client
         until(lambda: not _is_connected(client.getsockname()[1], port), "the connection is closed")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jobqueue.cells.cells import Cells
@@ -18,7 +19,10 @@ from jobqueue.services.services import Services
 
 @dataclass(frozen=True)
 class Front:
-    """The use cases over several cells. ``home`` are those over the front's own Redis: credentials, audit, parents."""
+    """The use cases over several cells. ``home`` are those over the front's own Redis: credentials, audit, parents.
+
+    Each loop of ``background`` has a thread of its own: a survey of large or slow cells takes minutes.
+    """
 
     home: Services
     cells: Cells
@@ -27,13 +31,14 @@ class Front:
     agents: CellAgents
     status: CellStatus
     runner: PartRunner
-    loop: FrontLoop
+    background: Mapping[str, FrontLoop]
 
     @classmethod
     def over(cls, home: Services, cells: Cells) -> Front:
         """The use cases of one process."""
         parents, hosts = home.ledger.parents, home.ledger.cell_hosts
         runner, status = PartRunner(parents, cells), CellStatus(cells, hosts, parents)
+        survey = HostSurvey(cells, hosts, parents)
         return cls(
             home=home,
             cells=cells,
@@ -42,5 +47,5 @@ class Front:
             agents=CellAgents(cells, status),
             status=status,
             runner=runner,
-            loop=FrontLoop(runner, HostSurvey(cells, hosts, parents)),
+            background={"parts": FrontLoop(runner.run_due), "survey": FrontLoop(survey.turn, survey.close)},
         )

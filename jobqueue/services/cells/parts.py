@@ -30,8 +30,8 @@ from jobqueue.model.parent import PARENT_TAG, PART_TAG, Parent, Part, PartState
 
 logger = logging.getLogger(__name__)
 
-#: Parents of one turn.
-BATCH = 100
+#: Parents of one turn, and seconds between two turns while no more are due.
+BATCH, IDLE_SECONDS = 100, 0.5
 #: Seconds after which an open parent is examined again: a tenth of its age, within these bounds.
 SHORTEST, LONGEST = 1.0, 60.0
 #: Seconds after a parent was stored during which only the request that stored it sends its parts.
@@ -48,6 +48,10 @@ class PartRunner:
     def __init__(self, parents: Parents, cells: Cells) -> None:
         self._parents = parents
         self._cells = cells
+
+    def run_due(self) -> float:
+        """Examine the parents that are due; returns the seconds until the next turn. Raises ``LedgerUnavailable``."""
+        return 0.0 if self.turn() == BATCH else IDLE_SECONDS
 
     def turn(self) -> int:
         """Examine the parents that are due; returns their number. Raises ``LedgerUnavailable``."""

@@ -28,13 +28,14 @@ class HostSurvey:
         self._parents = parents
         self._me = secrets.token_hex(8)
 
-    def turn(self) -> None:
-        """Read the agents of all cells that answer; those of the others stay as they were.
+    def turn(self) -> float:
+        """Survey the cells, unless another process does; returns the seconds until the next survey."""
+        if self._hosts.leads_survey(self._me, LEASE_SECONDS):
+            self._survey()
+        return SURVEY_SECONDS
 
-        Does nothing while another process surveys the cells.
-        """
-        if not self._hosts.leads_survey(self._me, LEASE_SECONDS):
-            return
+    def _survey(self) -> None:
+        """Read the agents of all cells that answer; those of the others stay as they were."""
         at = self._parents.time()
         cursors: dict[str, str | None] = dict.fromkeys(self._cells.names)
         for _ in range(_MOST_PAGES):

@@ -119,17 +119,3 @@ def test_other_values_bypass_it() -> None:
     joined.unbuffered.sendall(b"a websocket's")
     joined.flush()
     assert real.sent == [b"a websocket's"]
-
-
-def test_a_file_is_sent_behind_its_head() -> None:
-    class Sending(Socket):
-        def sendfile(self, file: bytes, count: int) -> int:
-            self.sent.append(file[:count])
-            return count
-
-    real = Sending()
-    joined = _Joined(real)
-    joined.sendall(b"head")
-    assert joined.sendfile(b"file", count=4) == 4
-    joined.flush()
-    assert real.sent == [b"head", b"file"]

@@ -117,8 +117,13 @@ class FrontSite:
 
     def turn(self) -> None:
         """One turn of the background work: parts that are due, and the hosts of the cells."""
+        for name in self.front.background:
+            self.turn_of(name)
+
+    def turn_of(self, name: str) -> None:
+        """One turn of one kind of background work."""
         pauses = iter((False, True))
-        self.front.loop.run(lambda _: next(pauses))
+        self.front.background[name].run(lambda _: next(pauses))
 
     def ask(self, method: str, path: str, **options: Any) -> TestResponse:
         return self.app.test_client().open(path, method=method, headers=AUTHORIZATION, **options)

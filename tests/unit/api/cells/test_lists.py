@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from jobqueue.cells.cell import Cell
 from jobqueue.client import Client
 from jobqueue.errors import InvalidInput
 from jobqueue.model.principal import Principal
+from tests.acceptance.support.until import until
 from tests.unit.api.cells.conftest import CellSite, FrontSite
 
 
@@ -204,6 +206,34 @@ def test_one_process_surveys_for_all(front: FrontSite, monkeypatch: pytest.Monke
     hosts.end_survey("another process")
     front.turn()
     assert hosts.page("west", 0, 10)[1] == 2
+
+
+def test_parts_do_not_wait_for_a_survey(front: FrontSite, east: CellSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A survey of large or slow cells takes minutes."""
+    east.stop()
+    front.submit("_all")
+    east.start()
+    is_surveyed, survey_begins, stops = threading.Event(), threading.Event(), threading.Event()
+
+    def blocked(_cursors: Any, _cell: Any) -> tuple[list[str], None]:
+        survey_begins.set()
+        assert is_surveyed.wait(60.0)
+        return [], None
+
+    monkeypatch.setattr("jobqueue.services.cells.survey._page", blocked)
+    threads = [
+        threading.Thread(target=loop.run, args=(stops.wait,), daemon=True) for loop in front.front.background.values()
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        assert survey_begins.wait(60.0)
+        until(east.jobs, "the cell has its part")
+    finally:
+        is_surveyed.set()
+        stops.set()
+        for thread in threads:
+            thread.join()
 
 
 def test_pending_parts_take_one_call_for_all_cells(front: FrontSite, monkeypatch: pytest.MonkeyPatch) -> None:
