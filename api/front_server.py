@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gevent import monkey
+
 from api import server
-from jobqueue.cells import config
 from jobqueue.errors import InvalidSettings
 from jobqueue.settings import Settings
 
 if TYPE_CHECKING:
     from api.auth.web_token import Claimed
+    from jobqueue.cells import config
 
 
 def serve(settings: Settings) -> None:
     """Serve a front until SIGTERM or SIGINT; ends the process. Raises ``InvalidSettings``, also for its cells."""
+    monkey.patch_ssl()  # urllib3 imports a class of `ssl`, as PyJWT does (api/server.py)
     addresses_of(settings)  # reports an invalid file before anything is started
     server.serve(settings, FrontServer)
 
@@ -23,6 +26,8 @@ def addresses_of(settings: Settings) -> tuple[config.CellAddress, ...]:
     """The cells of the settings. Raises ``InvalidSettings``."""
     if settings.cells is None:
         raise InvalidSettings("A front needs a file with its cells: set JOBQUEUE_CELLS, or give --cells.")
+    from jobqueue.cells import config
+
     return config.load(settings.cells)
 
 

@@ -54,6 +54,13 @@ class Finished:
     next_: str
 
 
+class SignInNotBegun(SignInRefused):
+    """The response does not belong to a sign-in that this browser has begun and not finished.
+
+    Any site can have a visitor's browser send such a request, and no guess of a credential is in it.
+    """
+
+
 class ProviderSignIn:
     """Begins and finishes sign-ins at the provider of the settings. Raises ``InvalidSettings`` for its address."""
 
@@ -104,14 +111,15 @@ class ProviderSignIn:
     def finish(self, parameters: Mapping[str, str], cookie: str, redirect_uri: str) -> Finished:
         """Finish the sign-in of ``cookie`` with the parameters that the provider sent the browser back with.
 
-        Raises ``NotFound``, ``SignInRefused``, ``ProviderUnavailable``, ``IssuerUnavailable``, ``LedgerUnavailable``.
+        Raises ``NotFound``, ``SignInNotBegun``, ``SignInRefused``, ``ProviderUnavailable``, ``IssuerUnavailable``,
+        ``LedgerUnavailable``.
         """
         provider = self._provider()
         record = self._record(cookie)
         self._check_state(parameters, record)
         self._check_issuer(parameters, provider)
         if self._verify.is_session_over(record["id"]):
-            raise SignInRefused(f"This answer of the identity provider was used before. {_AGAIN}")
+            raise SignInNotBegun(f"This answer of the identity provider was used before. {_AGAIN}")
         self._verify.end_session(record["id"], record["end"])
         if "error" in parameters:
             raise TokenError(
@@ -148,19 +156,19 @@ class ProviderSignIn:
     def _record(self, cookie: str) -> dict[str, Any]:
         text, _, mark = cookie.rpartition(".")
         if not text or len(cookie) > _MOST_CHARACTERS or not self._seal.holds(mark, "oidc", text):
-            raise SignInRefused(f"This sign-in was not begun in this browser. {_AGAIN}")
+            raise SignInNotBegun(f"This sign-in was not begun in this browser. {_AGAIN}")
         try:
             record: dict[str, Any] = json.loads(base64.urlsafe_b64decode(text))
         except (binascii.Error, ValueError) as error:
-            raise SignInRefused(f"This sign-in was not begun in this browser. {_AGAIN}") from error
+            raise SignInNotBegun(f"This sign-in was not begun in this browser. {_AGAIN}") from error
         if time.time() >= record["end"]:
-            raise SignInRefused(f"The sign-in took longer than {LIFETIME_SECONDS // 60} minutes. {_AGAIN}")
+            raise SignInNotBegun(f"The sign-in took longer than {LIFETIME_SECONDS // 60} minutes. {_AGAIN}")
         return record
 
     def _check_state(self, parameters: Mapping[str, str], record: Mapping[str, Any]) -> None:
         state = parameters.get("state", "").encode("utf-8", "replace")
         if not hmac.compare_digest(state, self._derived("state", record["id"]).encode()):
-            raise SignInRefused(f"The identity provider's response belongs to another sign-in (state). {_AGAIN}")
+            raise SignInNotBegun(f"The identity provider's response belongs to another sign-in (state). {_AGAIN}")
 
     def _check_issuer(self, parameters: Mapping[str, str], provider: Provider) -> None:
         """RFC 9207: an answer of another provider must not be exchanged at this one."""

@@ -37,6 +37,10 @@ _FORM_SECONDS = 3600
 _LONGEST = 200
 
 
+#: The refusal of a form for signing in.
+FOREIGN_FORM = "The form has expired or was not sent from this page; please try again."
+
+
 class Access:
     """Begins and ends sessions, and makes the proofs for forms."""
 
@@ -67,7 +71,7 @@ class Access:
         """
         with self.counted():
             if not self._is_our_form():
-                raise InvalidInput("The form has expired or was not sent from this page; please try again.")
+                raise InvalidInput(FOREIGN_FORM)
 
     @contextmanager
     def counted(self) -> Iterator[None]:
@@ -111,6 +115,11 @@ def set_form_cookie(response: Response, value: str) -> None:
     response.set_cookie(
         _FORM_COOKIE, value, max_age=_FORM_SECONDS, path=path, secure=secure, httponly=True, samesite="Strict"
     )
+
+
+def is_from_another_site() -> bool:
+    """Whether a browser says so. Such a form is neither read nor counted, as any site can make a visitor send it."""
+    return "Origin" in request.headers and not _is_own_origin()
 
 
 def _is_own_origin() -> bool:

@@ -7,7 +7,7 @@ from flask import Response, g, request
 
 from api import audit
 from api.auth.browser_cookie import BrowserCookie, own_origin
-from api.auth.provider_sign_in import LIFETIME_SECONDS, Finished
+from api.auth.provider_sign_in import LIFETIME_SECONDS, Finished, SignInNotBegun
 from api.dashboard import access, signing_in
 from api.dashboard.blueprint import PREFIX, blueprint
 from jobqueue.errors import JobQueueError, SignInRefused
@@ -25,9 +25,8 @@ def go_to_provider() -> Response:
     keeper = access.of_this_app()
     next_ = signing_in.safe_next(request.args.get("next", ""))
     try:
-        with keeper.counted():
-            if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
-                raise SignInRefused("Another site tried to sign you in; begin on this page.")
+        if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
+            raise SignInRefused("Another site tried to sign you in; begin on this page.")
         begun = keeper.provider.begin(_return_address(), next_)
     except JobQueueError as error:
         return signing_in.refusal(error, next_=next_)
@@ -56,11 +55,16 @@ def return_from_provider() -> Response:
 
 
 def _finish(keeper: access.Access) -> Finished:
-    """Count a refusal as a failed log-in of this address; an outage of the provider is none."""
+    """Count what the provider or its answer refuses as a failed log-in of this address; an outage is none.
+
+    Responses to no sign-in of this browser are not counted: other sites could use up the address's attempts with them.
+    """
     try:
         return keeper.provider.finish(
             _parameters(), request.cookies.get(_COOKIE.name(request.environ), ""), _return_address()
         )
+    except SignInNotBegun:
+        raise
     except SignInRefused:
         with keeper.counted():
             raise
@@ -69,7 +73,7 @@ def _finish(keeper: access.Access) -> Finished:
 def _parameters() -> dict[str, str]:
     """Those of the query; RFC 6749, 3.1: none may be there twice."""
     if len(request.args) > _MOST_PARAMETERS or any(len(values) > 1 for _, values in request.args.lists()):
-        raise SignInRefused("The identity provider's response contains a parameter twice.")
+        raise SignInNotBegun("The identity provider's response contains a parameter twice.")
     return request.args.to_dict()
 
 

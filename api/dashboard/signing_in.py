@@ -13,7 +13,7 @@ from api import errors
 from api.auth import gate
 from api.dashboard import access, pages, posted
 from api.dashboard.blueprint import DOCUMENTS, PREFIX, belongs, blueprint
-from jobqueue.errors import JobQueueError
+from jobqueue.errors import InvalidInput, JobQueueError
 
 #: Visitors from other sites are redirected to the overview.
 _HOME = "/"
@@ -30,6 +30,8 @@ def sign_in() -> Response:
 @blueprint.post(f"{PREFIX}/sign-in")
 def begin() -> Response:
     """Check the credentials and start a session."""
+    if access.is_from_another_site():
+        return refusal(InvalidInput(access.FOREIGN_FORM), next_="")
     keeper = access.of_this_app()
     with keeper.counted():
         sent = posted.form()

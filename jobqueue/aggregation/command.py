@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from jobqueue.aggregation.collections.collections import CollectionInfo, Collections
+from jobqueue.cli.command_group import CommandGroup
 from jobqueue.cli.parameters import local_json_option
 from jobqueue.cli.views.output import Column, Screen, screen
 from jobqueue.cli.views.text import one_line
@@ -25,7 +26,7 @@ _COLUMNS = (
 )
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def collection() -> None:
     """Load, show and delete the collections in this machine's data directory (JOBQUEUE_DATA_DIR)."""
     require("jobqueue collection", "aggregation")

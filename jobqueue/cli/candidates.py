@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import wraps
+from itertools import islice
 from typing import Any
 
 import click
@@ -18,6 +19,8 @@ from jobqueue.model.target import ALL, ANY
 _TIMEOUT_SECONDS = 2.0
 #: Ids of this many jobs, the newest.
 _JOBS = 50
+#: The most names of one kind.
+_NAMES = 200
 
 _Candidates = Iterable[tuple[Any, str]]
 _Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
@@ -58,6 +61,50 @@ def operations_like(client: Client) -> _Candidates:
     """The operations."""
     for operation in client.operations()["operations"]:
         yield operation["type"], operation.get("summary") or ""
+
+
+@_completer
+def work_like(client: Client) -> _Candidates:
+    """The operations, and the saved jobs as @NAME."""
+    for operation in client.operations()["operations"]:
+        yield operation["type"], operation.get("summary") or ""
+    for saved in islice(client.saved.list(), _NAMES):
+        yield f"@{saved['name']}", saved.get("title") or "a saved job"
+
+
+@_completer
+def saved_like(client: Client) -> _Candidates:
+    """The saved jobs."""
+    for saved in islice(client.saved.list(), _NAMES):
+        yield saved["name"], saved.get("title") or ""
+
+
+@_completer
+def schedules_like(client: Client) -> _Candidates:
+    """The schedules."""
+    for schedule in islice(client.iter_schedules(), _NAMES):
+        yield schedule["name"], schedule.get("description") or ""
+
+
+@_completer
+def notifications_like(client: Client) -> _Candidates:
+    """The notification rules."""
+    for rule in islice(client.notifications.list(), _NAMES):
+        yield rule["name"], rule.get("description") or ""
+
+
+@_completer
+def files_like(client: Client) -> _Candidates:
+    """The objects."""
+    for stored in islice(client.files.list(), _NAMES):
+        yield stored["name"], f"version {stored.get('version')}"
+
+
+@_completer
+def stored_targets_like(client: Client) -> _Candidates:
+    """The stored targets."""
+    for stored in client.targets()["targets"]:
+        yield stored["name"], stored.get("target") or ""
 
 
 @_completer

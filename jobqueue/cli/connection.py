@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from jobqueue.cli.command_group import CommandGroup
 from jobqueue.cli.context_option import CONTEXT, context_option
 from jobqueue.cli.parameters import TextFile
 from jobqueue.cli.views.output import complain, make_streams_safe
@@ -32,7 +33,7 @@ _HINTS: Mapping[type[Exception], str] = {
 }
 
 
-class ClientGroup(click.Group):
+class ClientGroup(CommandGroup):
     """A group of commands that talk to the API.
 
     The group and each of its commands take ``--url`` and ``--token-file``. Failures on the way to the API

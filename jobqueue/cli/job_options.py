@@ -20,6 +20,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _OPTIONS = (
     click.option(
         "--on",
+        "--target",
         "targets",
         metavar="TARGET",
         multiple=True,
@@ -80,10 +81,17 @@ class JobOptions:
         return {"-d": self.pairs, "--title": self.title, "--tag": self.tags, "--timeout": self.timeout}
 
     def saved_name(self, words: Sequence[str], usage: str) -> str | None:
-        """The name of the saved job that the words mean, or None. Raises ``UsageError`` for -p without one."""
+        """The name of the saved job that the words mean, or None.
+
+        Raises ``UsageError`` for -p without one, and for words after the name.
+        """
         name = None if self.script is not None or self.as_shell else saved_name(words)
         if self.values and name is None:
             raise click.UsageError(f"-p gives a parameter of a saved job: {usage} -p KEY=VALUE.")
+        if name is not None and words[1:]:
+            raise click.UsageError(
+                f"A saved job takes no words ({words[1]!r}); -p gives a value to a parameter: {usage} -p KEY=VALUE."
+            )
         return name
 
 

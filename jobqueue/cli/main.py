@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from jobqueue import __version__
+from jobqueue.cli.command_group import CommandGroup
 from jobqueue.cli.context_option import context_option
 from jobqueue.cli.views.output import make_streams_safe
 from jobqueue.cli.views.text import one_line
@@ -120,7 +121,7 @@ _COMMANDS = {
 }
 
 
-class Commands(click.Group):
+class Commands(CommandGroup):
     """A group that imports its commands late, and ends with one line and exit code 2 on an expected error."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import click
+
+from jobqueue.errors import UnknownOperation
 
 
 def different_tags(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -32,13 +35,16 @@ def operation_data(data: Mapping[str, Any] | None, pairs: Sequence[tuple[str, An
 
 
 def add_arguments(
-    data: dict[str, Any], arguments: Sequence[str], operation: str, catalogue: Iterable[Mapping[str, Any]]
+    data: dict[str, Any], arguments: Sequence[str], operation: str, catalogue: Collection[Mapping[str, Any]]
 ) -> None:
     """Put the words after ``--`` into the field of ``data`` that the API's catalogue names for them.
 
     A list gets the words, a text the line that a shell reads as these words. Raises ``UsageError`` where the operation
-    takes no words, or where ``data`` has the field.
+    takes no words, or where ``data`` has the field, and ``UnknownOperation``.
     """
+    types = [str(entry["type"]) for entry in catalogue]
+    if operation not in types:
+        raise UnknownOperation(unknown_operation(operation, types))
     takers = {str(entry["type"]): entry for entry in catalogue if entry.get("positional")}
     if operation not in takers:
         raise click.UsageError(
@@ -49,6 +55,13 @@ def add_arguments(
         raise click.UsageError(f"The command is given twice: as {name!r} in the data, and as arguments.")
     is_list = takers[operation]["schema"]["properties"][name].get("type") == "array"
     data[name] = list(arguments) if is_list else _shell_line(arguments)
+
+
+def unknown_operation(name: str, types: Collection[str]) -> str:
+    """The sentence for an operation that is not one of ``types``; it names those that are similar."""
+    near = get_close_matches(name, types, n=3)
+    hint = f"Did you mean {' or '.join(near)}?" if near else "`jobqueue operation list` shows all."
+    return f"Unknown operation {name!r}. {hint}"
 
 
 def _shell_line(arguments: Sequence[str]) -> str:

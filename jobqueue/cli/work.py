@@ -6,14 +6,13 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import click
 
 from jobqueue.cli.parameters import local_text
-from jobqueue.cli.submission import add_arguments, operation_data
+from jobqueue.cli.submission import add_arguments, operation_data, unknown_operation
 from jobqueue.cli.views.text import one_line
 from jobqueue.client import Client
 from jobqueue.model.target import ALL, ANY
@@ -100,6 +99,4 @@ def _refuse_misspelt(words: Sequence[str], by_type: Mapping[str, Any]) -> None:
     """Raise ``UsageError`` for a word that looks like an operation and is not one."""
     if words[0].count(".") < _DOTS_OF_AN_OPERATION:
         return
-    similar = get_close_matches(words[0], by_type, n=3)
-    hint = f" Did you mean {' or '.join(similar)}?" if similar else " `jobqueue operation list` shows all."
-    raise click.UsageError(f"There is no operation {words[0]!r}.{hint} If it is a shell command, add --shell.")
+    raise click.UsageError(f"{unknown_operation(words[0], by_type)} If it is a shell command, add --shell.")

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -43,10 +43,13 @@ def command(tmp_path: Path, port: int, **names: str) -> tuple[list[str], dict[st
 
 
 @contextmanager
-def api(tmp_path: Path, **names: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+def api(
+    tmp_path: Path, program: Sequence[str] = ("-m", "api"), **names: str
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """A server that answers, and its port. Its log is ``api.log``."""
     port = free_port()
-    argv, env = command(tmp_path, port, **names)
+    _, env = command(tmp_path, port, **names)
+    argv = [sys.executable, *program]
     with (tmp_path / "api.log").open("wb") as log:
         process = subprocess.Popen(argv, env=env, stdout=log, stderr=log)
     try:
@@ -170,7 +173,14 @@ def test_warns_of_a_token_that_can_be_guessed(tmp_path: Path) -> None:
         assert "SECURITY: the token has 5 characters" in (tmp_path / "api.log").read_text()
 
 
-def test_a_start_logs_no_warning_of_a_library(tmp_path: Path) -> None:
-    with api(tmp_path, PYTHONWARNINGS="always::RuntimeWarning"):
+@pytest.mark.parametrize("part", ["api", "front"])
+def test_a_start_logs_no_warning_of_a_library(tmp_path: Path, part: str) -> None:
+    (tmp_path / "token").write_text(TOKEN)
+    cells = tmp_path / "cells.toml"
+    cells.write_text(f'[cells.west]\nurl = "http://127.0.0.1:{free_port()}"\ntoken_file = "token"\n')
+    for file in tmp_path.iterdir():
+        file.chmod(0o600)
+    names = {"PYTHONWARNINGS": "always::RuntimeWarning", "JOBQUEUE_CELLS": str(cells)}
+    with api(tmp_path, ["-m", "jobqueue", part], **names):
         pass
     assert "Warning" not in (tmp_path / "api.log").read_text()

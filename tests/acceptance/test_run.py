@@ -181,6 +181,7 @@ def test_files_of_all_hosts_in_one_archive(stack: Stack, tmp_path: Path) -> None
     done = stack.run("file", "fetch", path, "--on", "_all", "-o", str(archive))
     assert done.returncode == 1
     assert re.search(r"3 hosts: 2 completed, 1 failed \(agent3\) in", done.stderr)
+    assert re.fullmatch(r"agent3: failed\n  No file matches .*\.\n", done.stdout)
     job_id = UUID.search(done.stderr)
     assert job_id
     again = tmp_path / "again.zip"

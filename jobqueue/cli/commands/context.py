@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
+from jobqueue.cli.command_group import CommandGroup
 from jobqueue.cli.parameters import local_json_option
 from jobqueue.cli.views.output import Column, screen
 from jobqueue.client.address import check_url
@@ -40,7 +41,7 @@ _name = click.argument("name", shell_complete=_names)
 _file = click.Path(exists=True, dir_okay=False, readable=True, resolve_path=True, path_type=Path)
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def context() -> None:
     """Store the addresses and tokens of several APIs under names, and switch between them.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from jobqueue.cli.candidates import targets_like
+from jobqueue.cli.candidates import files_like, targets_like
 from jobqueue.cli.commands.run import run
 from jobqueue.cli.connection import EXIT_INTERRUPTED, ClientGroup, connect
 from jobqueue.cli.finishing import EXIT_JOB_FAILED, GOOD_STATUSES
@@ -18,7 +18,7 @@ from jobqueue.cli.interrupt import settle_interrupted
 from jobqueue.cli.job_ids import job_id_of
 from jobqueue.cli.local_file import write_whole
 from jobqueue.cli.parameters import data_pair, duration, full_option, json_option, yes_option
-from jobqueue.cli.views.answers import answers
+from jobqueue.cli.views.answers import answers, show_answers
 from jobqueue.cli.views.file_view import COLUMNS, STALE, VERSIONS, file_row, stale_row, version_row
 from jobqueue.cli.views.output import complain, screen
 from jobqueue.cli.views.text import one_line
@@ -29,7 +29,7 @@ from jobqueue.model.stored_object import RAW, TEMPLATE
 from jobqueue.plain_text import reason_of
 
 _OPERATION, _FETCH = "file.deploy.execute", "file.fetch"
-_name = click.argument("name")
+_name = click.argument("name", shell_complete=files_like)
 
 
 @click.group(cls=ClientGroup)
@@ -87,7 +87,8 @@ def show(name: str, *, as_json: bool) -> None:
     if as_json:
         out.json(stored)
         return
-    out.line(f"{one_line(stored.get('name'))}  deployed at {stored.get('deployments')} paths of hosts")
+    paths = stored.get("deployments")
+    out.line(f"{one_line(stored.get('name'))}  deployed at {paths} {'path' if paths == 1 else 'paths'} of hosts")
     out.table(VERSIONS, [version_row(out, one) for one in stored.get("versions", ())])
 
 
@@ -228,9 +229,12 @@ def fetch(
             settle_interrupted(client, job_id)
             context.exit(EXIT_INTERRUPTED)
         write_whole(output, lambda new: client.files.fetched(job_id, new))
+    host_answers = answers(job)
     if as_json:
         screen().json(job)
-    click.echo(totals(job, answers(job)), err=True)
+    elif len(host_answers) > 1:  # of a single host, the last line has the error
+        show_answers(screen(), [answer for answer in host_answers if answer.error])
+    click.echo(totals(job, host_answers), err=True)
     context.exit(0 if job["status"] in GOOD_STATUSES else EXIT_JOB_FAILED)
 
 

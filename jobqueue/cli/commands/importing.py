@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from jobqueue.cli.command_group import CommandGroup
 from jobqueue.cli.declared.loading import STDIN, read_file
 from jobqueue.cli.imports.crontab import CrontabOptions, import_crontab
 from jobqueue.cli.imports.imported import Imported, slug
@@ -41,7 +42,7 @@ def _label(text: str) -> str:
     return text
 
 
-@click.group("import")
+@click.group("import", cls=CommandGroup)
 def import_jobs() -> None:
     """Write files for `jobqueue apply` from crontabs and Rundeck's job definitions.
 

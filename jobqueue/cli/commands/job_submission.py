@@ -34,12 +34,13 @@ from jobqueue.cli.views.answer_view import show_line
 from jobqueue.cli.views.output import complain, screen
 from jobqueue.cli.views.plan_view import show_plan
 from jobqueue.cli.views.text import one_line
+from jobqueue.cli.words_command import WordsCommand
 from jobqueue.client import Client
 from jobqueue.model.states import FAILURES
 from jobqueue.model.target import ANY
 
 
-@click.command()
+@click.command(cls=WordsCommand)
 @click.argument("operation", shell_complete=operations_like)
 @click.argument("arguments", metavar="[-- ARGUMENT...]", nargs=-1, type=click.UNPROCESSED)
 @click.option(
@@ -51,6 +52,8 @@ from jobqueue.model.target import ANY
 @data_option
 @click.option(
     "--target",
+    "--on",
+    "target",
     default=ANY,
     show_default=True,
     shell_complete=targets_like,
@@ -135,7 +138,7 @@ def submit(  # noqa: PLR0913 - one for each option
 
 @click.command()
 @job_ids_argument
-@click.option("--target", shell_complete=targets_like, help="A different target for the retry.")
+@click.option("--target", "--on", "target", shell_complete=targets_like, help="A different target for the retry.")
 @click.option(
     "--only",
     type=click.Choice(sorted(state.value for state in FAILURES)),
@@ -162,7 +165,12 @@ def retry(job_ids: Sequence[str], target: str | None, only: Sequence[str], yes: 
 @click.command()
 @job_id_argument
 @click.option(
-    "--on", "target", metavar="TARGET", shell_complete=targets_like, help="A different target for the new job."
+    "--on",
+    "--target",
+    "target",
+    metavar="TARGET",
+    shell_complete=targets_like,
+    help="A different target for the new job.",
 )
 @click.option(
     "-d",

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from jobqueue.cli.candidates import notifications_like
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.parameters import duration, full_option, json_object, json_option, pair
 from jobqueue.cli.schedule_options import blackout_window
@@ -17,7 +18,7 @@ from jobqueue.model.durations import show_duration
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _EXIT_FAILED = 1
-_name = click.argument("name")
+_name = click.argument("name", shell_complete=notifications_like)
 
 
 def _patterns(name: str, text: str) -> Callable[[_F], _F]:
@@ -142,7 +143,7 @@ def resend(name: str, message_id: str | None, as_json: bool) -> None:
 
 
 @notification.command()
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=notifications_like)
 def delete(names: Sequence[str]) -> None:
     """Delete notification rules, with their dead letters."""
     with connect() as client:

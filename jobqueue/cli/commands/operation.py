@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from typing import Any
 
@@ -11,6 +10,7 @@ import click
 from jobqueue.cli.candidates import operations_like
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.parameters import json_option
+from jobqueue.cli.submission import unknown_operation
 from jobqueue.cli.views.answer_view import show_table
 from jobqueue.cli.views.output import Column, screen
 from jobqueue.errors import UnknownOperation
@@ -47,7 +47,7 @@ def show(operation_type: str, as_json: bool) -> None:
     with connect() as client:
         by_type = {str(item.get("type")): item for item in client.operations()["operations"]}
     if operation_type not in by_type:
-        raise UnknownOperation(_unknown(operation_type, list(by_type)))
+        raise UnknownOperation(unknown_operation(operation_type, by_type))
     details: dict[str, Any] = by_type[operation_type]
     out = screen()
     if as_json:
@@ -57,9 +57,3 @@ def show(operation_type: str, as_json: bool) -> None:
     out.heading("Data (JSON Schema)")
     for line in json.dumps(details.get("schema"), indent=2).splitlines():
         out.line(line)
-
-
-def _unknown(name: str, types: list[str]) -> str:
-    near = difflib.get_close_matches(name, types, n=3)
-    hint = f"Did you mean {' or '.join(near)}?" if near else "'jobqueue operation list' shows all."
-    return f"Unknown operation {name!r}. {hint}"

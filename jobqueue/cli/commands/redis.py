@@ -8,13 +8,14 @@ from typing import Any
 
 import click
 
+from jobqueue.cli.command_group import CommandGroup
 from jobqueue.settings import Settings
 
 #: Bytes of randomness in a password.
 _PASSWORD_BYTES = 32
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def redis() -> None:
     """Print a Redis user with minimal permissions for each component."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from jobqueue.cli.candidates import operations_like
+from jobqueue.cli.candidates import work_like
 from jobqueue.cli.check import check_options, take_check, with_check
 from jobqueue.cli.concurrency import concurrency_options, take_concurrency
 from jobqueue.cli.connection import EXIT_INTERRUPTED, ClientCommand, connect
@@ -30,6 +30,7 @@ from jobqueue.cli.views.process_answers import show_oneline, show_prefixed
 from jobqueue.cli.views.text import one_line
 from jobqueue.cli.views.totals import totals
 from jobqueue.cli.views.watch import watch
+from jobqueue.cli.words_command import WordsCommand
 from jobqueue.cli.work import target_of, work_of
 from jobqueue.client import ApiError, Client, WaitTimeout
 from jobqueue.model.states import FINAL_STATES
@@ -40,6 +41,10 @@ _FINAL = frozenset(state.value for state in FINAL_STATES)
 _PREFIXED_HOSTS = 20
 #: The status of what a front does not serve.
 _NOT_IMPLEMENTED = 501
+
+
+class RunCommand(WordsCommand, ClientCommand):
+    """The class of ``jobqueue run``."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +70,8 @@ class _Request:
     submit: Callable[[], dict[str, Any]]
 
 
-@click.command(cls=ClientCommand)
-@click.argument("words", metavar="COMMAND|OPERATION [-- WORD...]", nargs=-1, shell_complete=operations_like)
+@click.command(cls=RunCommand)
+@click.argument("words", metavar="COMMAND|OPERATION [-- WORD...]", nargs=-1, shell_complete=work_like)
 @job_options
 @click.option(
     "--wait-timeout",
@@ -107,10 +112,10 @@ def run(  # noqa: PLR0913 - one for each option
     jobqueue run node.package.install --on group:web -d name=nginx --check --diff
     jobqueue run @deploy -p version=1.4
 
-    One word such as node.uptime.get is an operation; all else is a line for /bin/sh. Work that may change hosts needs
-    --on. The output of a single host is printed as it arrives. For several hosts, progress is shown first, and then
-    each line after the name of its host. The last line (on standard error) counts the hosts. Ctrl-C asks whether to
-    cancel the job; in a pipe, the job continues.
+    One word such as node.uptime.get is an operation; all else is a line for /bin/sh. Quote a command that has options,
+    or put it after --. Work that may change hosts needs --on. The output of a single host is printed as it arrives. For
+    several hosts, progress is shown first, and then each line after the name of its host. The last line (on standard
+    error) counts the hosts. Ctrl-C asks whether to cancel the job; in a pipe, the job continues.
 
     Exit code: 0 completed or skipped on every host, 1 otherwise (also after --wait-timeout), 2 wrong usage or no
     connection.
@@ -125,7 +130,6 @@ def run(  # noqa: PLR0913 - one for each option
     with connect() as client:
         if name is not None:
             refused = job.own_of_saved | {
-                "A word after the name": words[1:],
                 "An option of a rollout": terms["rollout"],
                 "--concurrency": terms["concurrency"],
                 **{f"--{field}": True for field in check},

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from jobqueue.cli.candidates import saved_like
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.declared.loading import load_document
 from jobqueue.cli.each import name_each
@@ -46,7 +47,7 @@ def list_saved(full: bool, as_json: bool) -> None:
 
 
 @saved.command()
-@click.argument("name")
+@click.argument("name", shell_complete=saved_like)
 @click.option("--version", type=click.IntRange(min=1), help="An earlier version.")
 @json_option
 def show(name: str, version: int | None, as_json: bool) -> None:
@@ -77,7 +78,7 @@ def show(name: str, version: int | None, as_json: bool) -> None:
 
 
 @saved.command("set")
-@click.argument("name")
+@click.argument("name", shell_complete=saved_like)
 @click.option(
     "-f", "--file", "path", metavar="FILE", required=True, help="The saved job in YAML or JSON; - reads standard input."
 )
@@ -95,7 +96,7 @@ def set_saved(name: str, path: str, version: int | None, dry_run: bool, as_json:
 
 
 @saved.command()
-@click.argument("name")
+@click.argument("name", shell_complete=saved_like)
 @json_option
 def edit(name: str, as_json: bool) -> None:
     """Change a saved job as YAML in $EDITOR: jobqueue saved edit deploy.
@@ -112,14 +113,14 @@ def edit(name: str, as_json: bool) -> None:
 
 
 @saved.command()
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=saved_like)
 def delete(names: Sequence[str]) -> None:
     """Delete saved jobs with their versions; their jobs stay."""
     name_each([_plain(name) for name in names], lambda client, name: client.saved.delete(name), "deleted")
 
 
 @saved.command()
-@click.argument("name")
+@click.argument("name", shell_complete=saved_like)
 @json_option
 def versions(name: str, as_json: bool) -> None:
     """List the kept versions of a saved job, newest first."""
@@ -135,7 +136,7 @@ def versions(name: str, as_json: bool) -> None:
 
 
 @saved.command()
-@click.argument("name")
+@click.argument("name", shell_complete=saved_like)
 @click.option("--from", "before", type=click.IntRange(min=1), help="The earlier version; default: the one before --to.")
 @click.option("--to", "after", type=click.IntRange(min=1), help="The later version; default: the newest.")
 @json_option
@@ -151,7 +152,7 @@ def diff(name: str, before: int | None, after: int | None, as_json: bool) -> Non
 
 
 @saved.command()
-@click.argument("name")
+@click.argument("name", shell_complete=saved_like)
 @click.argument("version", type=click.IntRange(min=1))
 @json_option
 def restore(name: str, version: int, as_json: bool) -> None:

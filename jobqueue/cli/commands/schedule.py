@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from jobqueue.cli.candidates import schedules_like, work_like
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.each import name_each
 from jobqueue.cli.job_options import JobOptions, job_options
@@ -18,10 +19,11 @@ from jobqueue.cli.views.answer_view import show_line, show_table
 from jobqueue.cli.views.output import Column, screen
 from jobqueue.cli.views.schedule_view import COLUMNS, schedule_row, show_schedule, when_of
 from jobqueue.cli.views.text import one_line
+from jobqueue.cli.words_command import WordsCommand
 from jobqueue.cli.work import target_of, work_of
 from jobqueue.client import Client
 
-_name = click.argument("name")
+_name = click.argument("name", shell_complete=schedules_like)
 _BACKFILLED = (Column("TIME", uncut=True), Column("OUTCOME"), Column("JOB", uncut=True), Column("REASON", wrap=True))
 #: A job of a backfill was refused.
 EXIT_REFUSED = 1
@@ -33,9 +35,9 @@ def schedule() -> None:
     """Submit jobs at set times: by cron expression, at an interval, once, or by a recurrence rule."""
 
 
-@schedule.command()
+@schedule.command(cls=WordsCommand)
 @_name
-@click.argument("words", metavar="[COMMAND|OPERATION|@SAVED [-- WORD...]]", nargs=-1)
+@click.argument("words", metavar="[COMMAND|OPERATION|@SAVED [-- WORD...]]", nargs=-1, shell_complete=work_like)
 @job_options
 @click.option("--job", type=json_object, metavar="JSON|@FILE", help="The whole job, as a body of POST /job.")
 @schedule_options
@@ -72,7 +74,7 @@ def create(
             _show_times(_preview(client, terms), as_json=as_json)
             return
         if name_of_saved is not None:
-            refused = parts.own_of_saved | {"A word after the name": words[1:], "An option of a rollout": rollout}
+            refused = parts.own_of_saved | {"An option of a rollout": rollout}
             job = _saved_job(client, name_of_saved, parts.values, saved_options(parts.targets, refused))
         elif job is None:
             work = work_of(client, words, parts.script, parts.pairs, as_shell=parts.as_shell)
@@ -175,7 +177,7 @@ def backfill(name: str, begin: str, end: str, dry_run: bool, as_json: bool) -> N
 
 
 @schedule.command()
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=schedules_like)
 def delete(names: Sequence[str]) -> None:
     """Delete schedules. Their jobs remain."""
     name_each(names, Client.delete_schedule, "deleted")

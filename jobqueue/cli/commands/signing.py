@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from nacl.signing import SigningKey
 
+from jobqueue.cli.command_group import CommandGroup
 from jobqueue.cli.parameters import local_json_option
 from jobqueue.cli.views.output import Column, screen
 from jobqueue.errors import AuditUnavailable, InvalidSettings, JobQueueError, LedgerUnavailable
@@ -22,7 +23,7 @@ _unrecorded = click.option(
 )
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def signing() -> None:
     """Show and rotate the keys that sign work. Run it where the API runs.
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 
+from jobqueue.cli.candidates import stored_targets_like
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.each import name_each
 from jobqueue.cli.parameters import full_option, json_option
@@ -28,7 +29,7 @@ def target() -> None:
 
 
 @target.command("set")
-@click.argument("name")
+@click.argument("name", shell_complete=stored_targets_like)
 @click.argument("expression")
 @click.option("--description", default="", help="Description of the target.")
 @json_option
@@ -57,7 +58,7 @@ def list_targets(full: bool, as_json: bool) -> None:
 
 
 @target.command()
-@click.argument("name")
+@click.argument("name", shell_complete=stored_targets_like)
 @json_option
 def show(name: str, as_json: bool) -> None:
     """Show a stored target, and the hosts that it names now."""
@@ -81,7 +82,7 @@ def show(name: str, as_json: bool) -> None:
 
 
 @target.command()
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=stored_targets_like)
 def delete(names: Sequence[str]) -> None:
     """Delete stored targets."""
     name_each(names, Client.delete_target, "deleted")

@@ -11,16 +11,17 @@ from jobqueue.cli.views.hostnames import fold
 from jobqueue.cli.views.text import one_line
 from jobqueue.cli.views.times import between
 from jobqueue.model.answers import rank
-from jobqueue.model.states import FAILURES
+from jobqueue.model.states import FAILURES, FINAL_STATUSES
 
 _FAILURES = frozenset(state.value for state in FAILURES)
+_FINAL_STATUSES = frozenset(status.value for status in FINAL_STATUSES)
 #: Characters of the failed hosts' names.
 _LONGEST_NAMES = 200
 
 
 def totals(job: Mapping[str, Any], answers: Sequence[Answer]) -> str:
     """``"3 hosts: 2 completed, 1 failed (web2) in 1.5s; job 6f1c..."``; for one host, its error comes last."""
-    took = between(job.get("created"), job.get("updated_at"))
+    took = between(job.get("created"), job.get("updated_at")) if job.get("status") in _FINAL_STATUSES else None
     tail = f"{f' in {took}' if took else ''}; job {one_line(job.get('id'))}"
     if len(answers) == 1:
         error = f": {one_line(answers[0].error)}" if answers[0].error else ""

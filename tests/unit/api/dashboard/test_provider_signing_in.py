@@ -327,7 +327,30 @@ def test_the_provider_declines(browser: FlaskClient) -> None:
 def test_failures_are_counted(settings: Settings) -> None:
     limited = replace(settings, login_failures=3)
     browser = create_app(limited, FakeServices()).test_client()  # type: ignore[arg-type]
-    assert [back(browser, {"code": "x"}).status_code for _ in range(4)] == [403, 403, 403, 429]
+
+    def declined() -> int:
+        answer = {"error": "access_denied", "state": parameters_of(begin(browser))["state"], "iss": settings.jwt_issuer}
+        return back(browser, answer).status_code
+
+    assert [declined() for _ in range(4)] == [403, 403, 403, 429]
+
+
+def test_other_sites_cannot_use_up_the_attempts(settings: Settings, provider: OidcProvider) -> None:
+    browser = create_app(replace(settings, login_failures=3), FakeServices()).test_client()  # type: ignore[arg-type]
+    response = parameters_of(provider.open(begin(browser)))
+    cookie = browser.get_cookie(COOKIE).value
+    elsewhere = {"Sec-Fetch-Site": "cross-site"}
+    for query in ("code=x", "state=x&code=x", "code=x&code=y"):
+        for _ in range(3):
+            browser.set_cookie(COOKIE, cookie)
+            assert browser.get(f"/ui/sign-in/return?{query}", headers=elsewhere).status_code == 403
+            assert browser.get("/ui/sign-in/provider", headers=elsewhere).status_code == 403
+    browser.set_cookie(COOKIE, cookie)
+    assert back(browser, response).status_code == 303
+    for _ in range(5):  # of the same response
+        browser.set_cookie(COOKIE, cookie)
+        assert back(browser, response).status_code == 403
+    assert back(browser, parameters_of(provider.open(begin(browser)))).status_code == 303
 
 
 def test_a_provider_that_is_away(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -271,6 +271,16 @@ def test_foreign_forms_count_as_failed(services: FakeServices) -> None:
     assert sign_in(browser, secret=TOKEN)[0] == 303
 
 
+def test_forms_that_other_sites_send_are_not_read_and_lock_no_visitor_out(services: FakeServices) -> None:
+    settings = Settings(state_dir=Path("/nonexistent"), token=TOKEN, login_failures=3)
+    browser = create_app(settings, services).test_client()  # type: ignore[arg-type]
+    environ = {"wsgi.input": Unread(), "CONTENT_LENGTH": "100", "CONTENT_TYPE": FORM}
+    for _ in range(5):
+        answer = browser.post("/ui/sign-in", headers={"Origin": "https://evil.example"}, environ_overrides=environ)
+        assert (answer.status_code, "was not sent from this page" in answer.text) == (400, True)
+    assert sign_in(browser, user="ann", secret="guess")[0] == 403
+
+
 def test_a_forged_cookie_is_none(browser: FlaskClient) -> None:
     browser.set_cookie("jobqueue_session", "eyJraW5kIjoidG9rZW4ifQ==." + "0" * 64)
     assert browser.get("/").status_code == 303

@@ -23,6 +23,13 @@ def full_api(api: FakeApi) -> FakeApi:
     api.on("GET", "/agent", Reply(200, {"agents": agents}))
     api.on("GET", "/operation", Reply(200, {"operations": [{"type": "node.load.get", "summary": "Load"}]}))
     api.on("GET", "/target", Reply(200, {"targets": [{"name": "edge", "target": "zone:a"}]}))
+    for path, names in (
+        ("saved", "saved"),
+        ("schedule", "schedules"),
+        ("notification", "notifications"),
+        ("file", "files"),
+    ):
+        api.on("GET", f"/{path}", Reply(200, {names: [{"name": f"my-{path}"}], "next_cursor": None}))
     return api
 
 
@@ -66,6 +73,15 @@ def test_a_script_for_each_shell(run: Run, shell: str, tmp_path: Path) -> None:
         ("jobqueue job submit no", ["node.load.get"]),
         ("jobqueue job submit x --target ", ["_any", "_all", "web1", "group:web.dev", "@edge"]),
         ("jobqueue job list --status co", ["completed"]),
+        ("jobqueue run ", ["node.load.get", "@my-saved"]),
+        ("jobqueue schedule create x ", ["node.load.get", "@my-saved"]),
+        ("jobqueue run x --target g", ["group:web.dev"]),
+        ("jobqueue saved show ", ["my-saved"]),
+        ("jobqueue saved delete ", ["my-saved"]),
+        ("jobqueue schedule pause ", ["my-schedule"]),
+        ("jobqueue notification test ", ["my-notification"]),
+        ("jobqueue file deploy m", ["my-file"]),
+        ("jobqueue target show ", ["edge"]),
     ],
 )
 def test_words(full_api: FakeApi, line: str, words: list[str]) -> None:

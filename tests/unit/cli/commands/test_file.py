@@ -127,3 +127,8 @@ def test_names_that_would_change_the_route(api: FakeApi, name: str) -> None:
     with Client(api.url, "t") as client, pytest.raises(Exception, match="names no object"):
         client.files.get(name)
     assert api.seen == []
+
+
+def test_one_deployment_is_at_one_path(run: Run, api: FakeApi) -> None:
+    api.on("GET", "/file/nginx.conf", Reply(200, {**FILE, "deployments": 1, "versions": [VERSION]}))
+    assert "deployed at 1 path of hosts\n" in run("file", "show", "nginx.conf").stdout

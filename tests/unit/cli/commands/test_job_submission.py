@@ -123,7 +123,8 @@ def test_bad_usage_is_exit_code_2_and_sends_nothing(
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["x", "--", "ls"], "Only command.exec.execute and command.shell.execute take arguments"),
+        (["x", "--", "ls"], "Unknown operation 'x'. `jobqueue operation list` shows all."),
+        (["node.uptime.get", "--", "ls"], "Only command.exec.execute and command.shell.execute take arguments"),
         (["command.exec.execute", "-d", 'argv:=["a"]', "--", "ls"], "twice"),
     ],
 )
@@ -231,3 +232,15 @@ def test_bad_terms_are_refused_before_anything_is_sent(accepting: FakeApi, run: 
     assert result.exit_code == 2
     assert "atch" in result.stderr
     assert not accepting.seen
+
+
+def test_a_misspelt_operation_with_words(accepting: FakeApi, run: Run) -> None:
+    result = run("job", "submit", "command.shel.execute", "--on", "web1", "--", "echo", "hi")
+    assert result.exit_code == 2
+    assert "Unknown operation 'command.shel.execute'. Did you mean command.shell.execute" in result.stderr
+    assert [seen.method for seen in accepting.seen] == ["GET"]
+
+
+def test_an_option_of_the_program_without_the_dashes(api: FakeApi, run: Run) -> None:
+    result = run("job", "submit", "command.exec.execute", "ls", "-l")
+    assert "No such option '-l'. Quote a command that has options ('ls -l'), or put it after --" in result.stderr

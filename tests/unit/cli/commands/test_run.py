@@ -130,7 +130,7 @@ def test_data_from_files(accepting: FakeApi, run: Run, tmp_path: Path) -> None:
         (["command.exec.execute", "--", "ls"], "The operation command.exec.execute may change hosts"),
         (["--script", "/etc/hostname"], "A script may change hosts"),
         (["df", "--on", "_any", "--on", "web1"], "--on _any means one agent"),
-        (["node.uptim.get"], "There is no operation 'node.uptim.get'. Did you mean node.uptime.get?"),
+        (["node.uptim.get"], "Unknown operation 'node.uptim.get'. Did you mean node.uptime.get?"),
         (["a.b.c"], "`jobqueue operation list` shows all. If it is a shell command, add --shell."),
         (["--script", "/usr", "--on", "web1"], "'/usr' is a directory, not a file."),
         (["--script", "/no/such", "--on", "web1"], "No such file"),
@@ -245,3 +245,31 @@ def test_ctrl_c_in_a_pipe_leaves_the_job_running(accepting: FakeApi, run: Run, m
     assert result.exit_code == 130
     assert f"Job {ID} continues. See it: jobqueue job watch {ID}   Cancel it: jobqueue job cancel {ID}" in result.stderr
     assert not [seen for seen in accepting.seen if seen.path.endswith("/cancel")]
+
+
+@pytest.mark.parametrize("option", ["--on", "--target"])
+def test_the_target_has_two_names(accepting: FakeApi, run: Run, option: str) -> None:
+    assert run("run", "true", option, "web1", "--no-wait").exit_code == 0
+    assert sent(accepting)["target_hostname"] == "web1"
+
+
+def test_an_option_of_the_command_is_quoted_or_comes_after_the_dashes(api: FakeApi, run: Run) -> None:
+    result = run("run", "uname", "-r", "--on", "web1")
+    assert result.exit_code == 2
+    assert "No such option '-r'. Quote a command that has options ('ls -l'), or put it after --" in result.stderr
+    assert api.seen == []
+
+
+def test_words_after_a_saved_job_are_parameters_rather(api: FakeApi, run: Run) -> None:
+    result = run("run", "@deploy", "version=1.4")
+    assert result.exit_code == 2
+    assert "takes no words ('version=1.4'); -p gives a value to a parameter: jobqueue run @NAME -p KEY" in result.stderr
+    assert api.seen == []
+
+
+def test_a_job_that_has_not_ended_took_no_time_yet(accepting: FakeApi, run: Run) -> None:
+    accepting.on("GET", f"/job/{ID}", Reply(200, job("submitted", agent_states={"web1": {"status": "submitted"}})))
+    accepting.on("GET", f"/job/{ID}/logs", Reply(404, {"error": "none"}))
+    result = run("run", "true", "--on", "web1", "--oneline", "--wait-timeout", "10ms")
+    assert result.exit_code == 1
+    assert f"web1: submitted; job {ID}" in result.stderr
