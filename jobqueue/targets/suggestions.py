@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
+from jobqueue.model.target import ALL, ANY
 from jobqueue.targets.fleet import Fleet
 
 #: Names that are compared: each takes up to 0.1 ms.
@@ -32,7 +33,7 @@ def question(words: Sequence[str]) -> str:
 
 def for_host(fleet: Fleet, hostname: str) -> str:
     """The question for a hostname that no agent has."""
-    return question(near(hostname, fleet.hostnames))
+    return question(near(hostname, (ALL, ANY, *fleet.hostnames)))
 
 
 def for_key(fleet: Fleet, key: str) -> str:

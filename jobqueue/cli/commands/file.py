@@ -24,7 +24,7 @@ from jobqueue.cli.views.output import complain, screen
 from jobqueue.cli.views.text import one_line
 from jobqueue.cli.views.totals import totals
 from jobqueue.cli.work import Work, target_of
-from jobqueue.client import WaitTimeout
+from jobqueue.client import ApiError, Client, WaitTimeout
 from jobqueue.model.stored_object import RAW, TEMPLATE
 from jobqueue.plain_text import reason_of
 
@@ -53,6 +53,7 @@ def put(name: str, path: str, *, template: bool, force: bool, as_json: bool) -> 
     try:
         with connect() as client:
             stored = client.files.put(name, source, content_type=TEMPLATE if template else RAW, force=force)
+            was_template = not template and bool(stored.get("changed")) and _was_template(client, name)
     except OSError as error:
         raise click.UsageError(f"{path} cannot be read: {reason_of(error)}.") from error
     if as_json:
@@ -60,6 +61,17 @@ def put(name: str, path: str, *, template: bool, force: bool, as_json: bool) -> 
         return
     state = "stored" if stored.get("changed") else "unchanged"
     screen().line(f"{one_line(stored.get('name'))}  version {stored.get('version')}  {state}")
+    if was_template:
+        click.echo("Note: the version before was a template, and this one is not; --template makes it one.", err=True)
+
+
+def _was_template(client: Client, name: str) -> bool:
+    """Whether the version before the newest one is a template."""
+    try:
+        versions = list(client.files.get(name).get("versions") or ())
+    except ApiError:  # a caller may be allowed to store objects, and not to see them
+        return False
+    return len(versions) > 1 and versions[1].get("content_type") == TEMPLATE
 
 
 @file.command("list")

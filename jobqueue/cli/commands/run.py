@@ -29,6 +29,7 @@ from jobqueue.cli.views.plan_view import show_plan
 from jobqueue.cli.views.process_answers import show_oneline, show_prefixed
 from jobqueue.cli.views.text import one_line
 from jobqueue.cli.views.totals import totals
+from jobqueue.cli.views.waiting import show_waiting
 from jobqueue.cli.views.watch import watch
 from jobqueue.cli.words_command import WordsCommand
 from jobqueue.cli.work import target_of, work_of
@@ -175,6 +176,8 @@ def _follow(client: Client, job_id: str, wait_timeout: float | None, display: _D
     job = client.job(job_id)
     is_live = display.is_live and _has_one_host(job)
     late = ""
+    if is_live:
+        show_waiting(client, job)
     try:
         is_live = is_live and _shown_live(client, job_id, deadline)
         if is_live:

@@ -11,6 +11,8 @@ _LINE_END = "\n"
 #: The word that names a command: the first path that is not of a device or a state, else the first word that is not
 #: one of these.
 _PATH = re.compile(r"(?:^|(?<=[\s;&|(=]))/(?!dev/|run/)[^\s;&|()<>'\"`$]*[A-Za-z0-9][^\s;&|()<>'\"`$]*")
+#: What follows it is a file that the command writes or reads, not the command.
+_REDIRECTION = re.compile(r"\d*(?:>>?|<)\s*(?:&[\d-]|[^\s;&|()]+)")
 _WORD = re.compile(r"(?<![-\w./])[A-Za-z][A-Za-z0-9._-]*")
 _UNSPECIFIC = frozenset(("test", "command", "if", "then", "cd", "exec", "nice", "ionice", "env", "sudo", "timeout"))
 
@@ -48,6 +50,7 @@ def split_stdin(text: str) -> tuple[str, str | None]:
 
 def name_of(command: str) -> str:
     """A short name for a command, such as that of its program; it only has to be readable."""
+    command = _REDIRECTION.sub(" ", command)
     path = _PATH.search(command)
     if path:
         return path[0].rstrip("/").rpartition("/")[2]

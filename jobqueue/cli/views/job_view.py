@@ -13,6 +13,7 @@ from jobqueue.cli.views.output import Column, Screen
 from jobqueue.cli.views.rollout_view import show_rollout
 from jobqueue.cli.views.text import one_line, pairs
 from jobqueue.cli.views.times import ago, between
+from jobqueue.cli.views.waiting import pause_text
 from jobqueue.model.states import FINAL_STATUSES
 
 #: On a terminal, without --full: a longer timeline is summed up, longer data is cut.
@@ -85,7 +86,7 @@ def show_job(screen: Screen, job: Mapping[str, Any]) -> None:
             ("Timeout", f"{job['timeout_seconds']} s" if job.get("timeout_seconds") else None),
             ("Attempts", job.get("attempts")),
             ("Concurrency", _concurrency(job.get("concurrency"))),
-            *(("Waits", _pause(pause)) for pause in job.get("paused_by") or ()),
+            *(("Waits", pause_text(pause)) for pause in job.get("paused_by") or ()),
             ("Tags", pairs(job["tags"]) if job.get("tags") else None),
             ("Submitted by", job.get("submitted_by")),
             ("Origin", job.get("origin")),
@@ -120,12 +121,6 @@ def _concurrency(terms: Mapping[str, Any] | None) -> str | None:
         return None
     limit = terms.get("limit", 1)
     return f"{one_line(terms.get('key'))}, {limit} at a time, {one_line(terms.get('policy', 'wait'))}"
-
-
-def _pause(pause: Mapping[str, Any]) -> str:
-    """A pause that keeps the job from starting."""
-    author = one_line(pause.get("created_by"))
-    return f"{one_line(pause.get('what'))} is paused by {author}: {one_line(pause.get('reason'))}"
 
 
 def _show_timeline(screen: Screen, timeline: Sequence[Mapping[str, Any]], day: str | None) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from jobqueue.cli.views.progress import JobProgress
 from jobqueue.cli.views.progress_view import ProgressView, progress_view
+from jobqueue.cli.views.waiting import show_waiting
 from jobqueue.client import ApiError, Client, WaitTimeout
 from jobqueue.errors import JobQueueError
 
@@ -27,6 +28,7 @@ def watch(client: Client, job_id: str, timeout: float | None = None) -> dict[str
     deadline = None if timeout is None else time.monotonic() + timeout
     job = client.job(job_id)
     progress = JobProgress(job)
+    show_waiting(client, job)
     with progress_view() as view:
         view.show(progress)
         if progress.is_over:

@@ -146,6 +146,8 @@ def test_stored_targets(services: Services) -> None:
         ("group:wbe", r"Did you mean group:web\?"),
         ("gruop:web", r"Did you mean group\?"),
         ("wbe1", r"Did you mean web1"),
+        ("all", r"Did you mean _all\?"),
+        ("Any", r"Did you mean _any"),
         ("group:web and not zoen:a", r"'zoen'.* Did you mean zone\?"),
         ("web1,wbe2", r"'wbe2'.* Did you mean web2"),
         ("group:wbe and zone:a", r"No agent matches group:wbe\. Did you mean group:web\?"),

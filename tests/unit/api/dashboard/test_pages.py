@@ -266,6 +266,8 @@ def test_overview_shows_what_fails(page: Page, services: FakeServices) -> None:
     assert len(rows) == 5
     assert rows[0].startswith("7 node.hostname.get error g web0, web1, web2 and 4 more")
     assert "2 more kinds of failures" in failing.get_text()
+    services.store.popitem()
+    assert "1 more kind of failures:" in page("/").find(id="failing").get_text()
 
 
 def test_overview_counts_and_draws(page: Page, services: FakeServices) -> None:

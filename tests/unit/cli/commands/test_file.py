@@ -132,3 +132,17 @@ def test_names_that_would_change_the_route(api: FakeApi, name: str) -> None:
 def test_one_deployment_is_at_one_path(run: Run, api: FakeApi) -> None:
     api.on("GET", "/file/nginx.conf", Reply(200, {**FILE, "deployments": 1, "versions": [VERSION]}))
     assert "deployed at 1 path of hosts\n" in run("file", "show", "nginx.conf").stdout
+
+
+@pytest.mark.parametrize(
+    ("before", "option", "noted"), [("template", (), 1), ("raw", (), 0), ("template", ("--template",), 0)]
+)
+def test_put_says_that_a_template_is_none_any_more(
+    run: Run, api: FakeApi, before: str, option: tuple[str, ...], noted: int
+) -> None:
+    api.on("PUT", "/file/nginx.conf", Reply(201, {**FILE, "changed": True}))
+    versions = [VERSION, {**VERSION, "version": 1, "content_type": before}]
+    api.on("GET", "/file/nginx.conf", Reply(200, {**FILE, "versions": versions}))
+    result = run("file", "put", "nginx.conf", "-", *option, stdin="x")
+    assert (result.exit_code, result.stdout) == (0, "nginx.conf  version 2  stored\n")
+    assert result.stderr.count("the version before was a template") == noted

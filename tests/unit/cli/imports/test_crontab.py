@@ -183,6 +183,8 @@ def test_names_come_from_commands_and_are_unique() -> None:
     assert [file.name for file in read(text).files] == [
         *("web1-anacron", "web1-debian-sa1", "web1-exim", "web1-ANACRON-2", "web1-anacron-3", "web1-command"),
     ]
+    redirected = "@daily backup --all > /var/log/backup-log 2>&1\n@daily 2>>/tmp/err </etc/list sync-all\n"
+    assert [file.name for file in read(redirected).files] == ["web1-backup", "web1-sync-all"]
     assert Names().unique("shop", "shop-restart") == "shop-restart"
     long = [Names().unique("x" * 100, "y"), Names().unique("---", "")]
     assert [len(long[0]), long[1]] == [58, "job"]
