@@ -12,7 +12,7 @@ _LINE_END = "\n"
 #: one of these.
 _PATH = re.compile(r"(?:^|(?<=[\s;&|(=]))/(?!dev/|run/)[^\s;&|()<>'\"`$]*[A-Za-z0-9][^\s;&|()<>'\"`$]*")
 #: What follows it is a file that the command writes or reads, not the command.
-_REDIRECTION = re.compile(r"\d*(?:>>?|<)\s*(?:&[\d-]|[^\s;&|()]+)")
+_REDIRECTION = re.compile(r"\d{0,4}(?:>>?|<)\s*(?:&[\d-]|[^\s;&|()]+)")
 _WORD = re.compile(r"(?<![-\w./])[A-Za-z][A-Za-z0-9._-]*")
 _UNSPECIFIC = frozenset(("test", "command", "if", "then", "cd", "exec", "nice", "ionice", "env", "sudo", "timeout"))
 
