@@ -5,17 +5,18 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
 
 from flask import request
 from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout
-from werkzeug.formparser import FormDataParser
+from werkzeug.formparser import FormDataParser, default_stream_factory
 
 from api import body_timeout
 from api.errors import UnsupportedMedia
 from jobqueue.errors import InvalidInput
+from jobqueue.services.content_store import room_on_disk
 
 #: Bytes that are read from the client at a time.
 _READ_BYTES = 256 * 1024
@@ -91,20 +92,24 @@ class Form:
 def form(noun: str, file_field: str, most_bytes: int) -> Iterator[Form]:
     """The form in the request's body, of which ``file_field`` is a file of at most ``most_bytes``.
 
-    The file is on disk if it is large. Raises ``UnsupportedMedia``, ``InvalidInput``, and werkzeug's
-    ``RequestEntityTooLarge``.
+    The file is on disk if it is large. Raises ``UnsupportedMedia``, ``InvalidInput``, ``PackagesFull`` for a full disk,
+    and werkzeug's ``RequestEntityTooLarge``.
     """
     check_plain(noun)
     if request.mimetype != _FORM or not request.mimetype_params.get("boundary"):
         raise UnsupportedMedia(f"The {noun} must be sent as a form: Content-Type: {_FORM}.")
-    parser = FormDataParser(max_form_memory_size=_FORM_BYTES, max_form_parts=_MOST_PARTS, silent=False)
     stream: Any = _Bounded(body(noun), most_bytes + _FORM_BYTES)
-    with impatient():
-        try:
-            _, fields, files = parser.parse(stream, request.mimetype, None, request.mimetype_params)
-        except ValueError as error:
-            raise InvalidInput(f"The body is not a form that can be read: {error}.") from error
-    try:
+    with room_on_disk(), ExitStack() as opened:
+
+        def open_file(*about: Any, **more: Any) -> IO[bytes]:
+            return opened.enter_context(closing(default_stream_factory(*about, **more)))
+
+        parser = FormDataParser(open_file, max_form_memory_size=_FORM_BYTES, max_form_parts=_MOST_PARTS, silent=False)
+        with impatient():
+            try:
+                _, fields, files = parser.parse(stream, request.mimetype, None, request.mimetype_params)
+            except ValueError as error:
+                raise InvalidInput(f"The body is not a form that can be read: {error}.") from error
         for name in (*fields, *files):
             if len(fields.getlist(name)) + len(files.getlist(name)) > 1:
                 raise InvalidInput.of(name[:80], "Is given twice.")
@@ -113,10 +118,6 @@ def form(noun: str, file_field: str, most_bytes: int) -> Iterator[Form]:
                 file_field, "Send the file in this field of the form, with a file name, and no other."
             )
         yield Form(fields.to_dict(), files[file_field].stream)
-    finally:
-        for name in files:
-            for file in files.getlist(name):
-                file.close()
 
 
 class _Bounded(io.RawIOBase):

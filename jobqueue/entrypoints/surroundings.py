@@ -144,7 +144,7 @@ class _Making:
         pin = self._pins.get(location.package)
         if pin is None:  # otherwise an attacker with write access to Redis could choose the code
             raise setup_failed(f"The job lacks the checksum of the package {location.package}; submit it again.")
-        with self._context.packages.open(location.package, pin) as archive:
+        with self._context.packages.open(location.package, pin, self._setup.check) as archive:
             self._setup.check()
             unpack(archive, folder, limits, self._setup.check)
 

@@ -375,7 +375,6 @@ class Agents:
             pipe.time()
             pipe.smembers(self._keys.kind("barred"))
             for hostname in hostnames:
-                pipe.lrange(self._keys.agent_log(hostname), -_KEPT_STATES, -1)
                 pipe.zscore(self._keys.kind("agents"), hostname)
                 pipe.zcard(self._keys.waiting(hostname))
             (seconds, micros), barred, *answers = pipe.execute(raise_on_error=False)
@@ -383,11 +382,11 @@ class Agents:
                 if isinstance(answer, redis.RedisError) and (answer is barred or not is_wrong_type(answer)):
                     raise answer
         now = int(self._now() or seconds * 1_000_000 + micros)
-        records = self._scripts.call_many("read_agent", [(host,) for host in hostnames], are_apart=True)
-        rows = zip(hostnames, answers[::3], answers[1::3], map(_fields, records), answers[2::3], strict=True)
+        records = self._scripts.call_many("read_agent", [(host, _KEPT_STATES) for host in hostnames], are_apart=True)
+        rows = zip(hostnames, answers[::2], answers[1::2], map(_record, records), strict=True)
         return [
             self._listed(host, (live_until or 0) > now, fields, waiting, log, is_barred=host in barred)
-            for host, log, live_until, fields, waiting in rows
+            for host, live_until, waiting, (log, fields) in rows
             if fields
         ]
 
@@ -417,9 +416,12 @@ class Agents:
             )
 
 
-def _fields(record: Any) -> Any:
-    """The fields of an agent's record as ``read_agent`` gives it; an error as it is."""
-    return dict(zip(record[::2], record[1::2], strict=True)) if isinstance(record, list) else record
+def _record(record: Any) -> tuple[Any, Any]:
+    """The states and the fields of an agent as ``read_agent`` gives them; an error as it is."""
+    if not isinstance(record, list):
+        return record, record
+    states, fields = record
+    return states, dict(zip(fields[::2], fields[1::2], strict=True))
 
 
 def _parts(hosts: list[str]) -> Iterator[list[str]]:

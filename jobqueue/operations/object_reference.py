@@ -122,7 +122,7 @@ def object_content(data: Mapping[str, Any], context: Context) -> Iterator[Conten
             "Objects can be used by the agent's own user only; this host's policy runs the operation as another one."
         )
     with (
-        context.packages.open(source["package"], source["sha256"]) as path,
+        context.packages.open(source["package"], source["sha256"], context.check) as path,
         path.open("rb") as file,
         mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
     ):

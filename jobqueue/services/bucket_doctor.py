@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 from jobqueue.ledger.doctor import Damage
 from jobqueue.ledger.ledger import Ledger
-from jobqueue.model.stored_object import is_content_of
+from jobqueue.model.stored_object import is_content_name, is_content_of
 from jobqueue.services.bucket import Bucket
 
 #: Seconds after which content that the ledger does not know is left over: younger content may be of an upload.
@@ -25,9 +25,12 @@ def bucket_damage(
     for entry in bucket.entries():
         if entry.stored_at > before or ledger.bucket_contents.is_known(entry.name):
             continue
+        text = f"is in the bucket with {entry.size} bytes, and the ledger does not know it"
+        if not is_content_name(entry.name):
+            yield Damage("content", entry.name, f"{text}; another program has stored it, so it is never deleted", False)
+            continue
         if repairs:
             ledger.bucket_contents.discard(entry.name)
-        text = f"is in the bucket with {entry.size} bytes, and the ledger does not know it"
         yield Damage("content", entry.name, text, repairs)
     names = ledger.objects.names()
     for package in ledger.bucket_contents.stored():

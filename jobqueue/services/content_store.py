@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from jobqueue.errors import BucketUnavailable, InvalidInput, JobQueueError, NotFound, PackageTooLarge
+from jobqueue.errors import BucketUnavailable, InvalidInput, JobQueueError, NotFound, PackagesFull, PackageTooLarge
 from jobqueue.ledger.bucket_contents import BucketContents
 from jobqueue.ledger.packages import Packages
 from jobqueue.model.package import PackageInfo
+from jobqueue.plain_text import reason_of
 from jobqueue.services.bucket import Bucket
 
 logger = logging.getLogger(__name__)
 
 _READ_BYTES = 1024 * 1024
+#: Errors of a file that can be written when there is room again.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class ContentStore:
@@ -49,13 +54,14 @@ class ContentStore:
     def store(self, name: str, stream: Iterable[bytes], expected_size: int | None) -> PackageInfo:
         """Store the bytes of ``stream``; what is to go into the bucket waits in a file until it is complete.
 
-        Raises as ``Packages.store``, and ``BucketUnavailable``: nothing is stored then.
+        Raises as ``Packages.store``, ``BucketUnavailable``, and ``PackagesFull`` for a full disk: nothing is stored
+        then.
         """
         if self._bucket is None or (expected_size is not None and expected_size < self._min_bytes):
             return self._packages.store(name, stream, expected_size)
         if expected_size is not None and expected_size > self.max_bytes:
             raise self._too_large()
-        with tempfile.NamedTemporaryFile(prefix="jobqueue-upload-") as file:
+        with room_on_disk(), tempfile.NamedTemporaryFile(prefix="jobqueue-upload-") as file:
             size, sha256 = self._spool(stream, file)
             if expected_size is not None and size != expected_size:
                 raise InvalidInput(
@@ -108,6 +114,20 @@ class ContentStore:
 
     def _too_large(self) -> PackageTooLarge:
         return PackageTooLarge(f"The content is larger than {self.max_bytes} bytes ({self.limit}).")
+
+
+@contextmanager
+def room_on_disk() -> Iterator[None]:
+    """Where an upload waits in a temporary file. Raises ``PackagesFull`` if there is no room for it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise PackagesFull(
+            f"The upload does not fit in {tempfile.gettempdir()} (TMPDIR) of the API: {reason_of(error)}. Nothing was "
+            "stored; send it again when there is room."
+        ) from error
 
 
 def _begun(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -115,7 +115,9 @@ def test_content_from_its_upload_to_its_deletion(settings: Settings) -> None:
         services.ledger.bucket_contents.ask(package.name)
         keeper.turn()
         keys, file = TrustedKeys.open(settings.trusted_keys), io.BytesIO()
-        digest = BucketDownload(services.ledger.bucket_contents, keys, threading.Event()).copy(package, file)
+        digest = BucketDownload(services.ledger.bucket_contents, keys, threading.Event()).copy(
+            package, file, lambda: None
+        )
         assert (digest, file.getvalue() == DATA) == (stored.sha256, True)
         services.ledger.bucket_contents.discard(package.name)
         keeper.delete()

@@ -184,6 +184,17 @@ def test_an_agent_with_an_endless_value_is_not_read(real_world: World) -> None:
     assert [(agent.hostname, UNREADABLE in agent.conditions) for agent in agents] == [("a", True), ("b", False)]
 
 
+@pytest.mark.realredis
+@pytest.mark.parametrize("states", [["x" * 9_000_000], ["1|ready"] * 100_000], ids=["an endless one", "very many"])
+def test_endless_states_of_an_agent_are_not_read(real_world: World, states: list[str]) -> None:
+    world = real_world
+    world.register("a", "b")
+    world.client.rpush("jobqueue:agent-log:a", *states)
+    agents: list[Agent] = []
+    assert _sent_by(world, lambda: agents.extend(world.ledger.agents.all())) < 100_000
+    assert [(agent.hostname, UNREADABLE in agent.conditions) for agent in agents] == [("a", True), ("b", False)]
+
+
 def _sent_by(world: World, read: Callable[[], object]) -> int:
     """Bytes that Redis sends for a call."""
     before = int(world.client.info("stats")["total_net_output_bytes"])

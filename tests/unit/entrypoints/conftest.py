@@ -24,7 +24,7 @@ class Packages:
     asked: list[tuple[str, str | None]] = field(default_factory=list)
 
     @contextmanager
-    def open(self, name: str, digest: str | None) -> Iterator[Path]:
+    def open(self, name: str, digest: str | None, check: Callable[[], None] = lambda: None) -> Iterator[Path]:
         self.asked.append((name, digest))
         if name not in self.files:
             raise OperationFailed(f"The package {name} is not known any more; upload it again.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -26,7 +26,7 @@ class Packages:
         return digest
 
     @contextmanager
-    def open(self, name: str, digest: str | None) -> Iterator[Path]:
+    def open(self, name: str, digest: str | None, check: Callable[[], None] = lambda: None) -> Iterator[Path]:
         path = self._folder / str(digest)
         if not path.exists():
             raise OperationFailed(f"The package {name} is damaged")

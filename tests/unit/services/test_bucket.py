@@ -18,6 +18,7 @@ from jobqueue.errors import (
     InvalidInput,
     InvalidSettings,
     NotFound,
+    PackagesFull,
     PackageTooLarge,
     RecordAltered,
     SealBroken,
@@ -26,6 +27,7 @@ from jobqueue.ledger import bucket_contents
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.package import PackageInfo
 from jobqueue.model.principal import Principal
+from jobqueue.model.stored_object import new_content_name
 from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
 from jobqueue.services.bucket import Bucket
@@ -35,6 +37,7 @@ from jobqueue.settings import Settings
 from jobqueue.standalone.inspection import CheckResult, Finding, inspect_bucket
 from jobqueue.trust.signing.content_address import opened_address
 from jobqueue.trust.signing.trusted import TrustedKeys
+from tests.unit.full_disk import full_disk
 
 obstore = pytest.importorskip("obstore")
 
@@ -118,6 +121,15 @@ def test_an_upload_to_the_bucket_gives_turns_to_others(services: Services, monke
     monkeypatch.setattr("jobqueue.services.content_store.time.sleep", turns.append)
     services.objects.put(UPLOAD, [LARGE[:1000], LARGE[1000:2000], LARGE[2000:]], ALICE)
     assert turns == [0, 0, 0]
+
+
+@pytest.mark.parametrize("size", [None, len(LARGE)], ids=["unknown size", "known size"])
+def test_an_upload_to_a_full_disk(services: Services, bucket: MemoryBucket, size: int | None) -> None:
+    upload = replace(UPLOAD, expected_size=size)
+    with full_disk(100_000), pytest.raises(PackagesFull, match=r"TMPDIR.*File too large.*send it again"):
+        put(services, LARGE, upload)
+    assert (bucket.names(), services.objects.totals()) == ([], (0, 0))
+    assert put(services, LARGE, upload) in bucket.names()
 
 
 def test_limits_and_wrong_uploads(services: Services, bucket: MemoryBucket) -> None:
@@ -229,20 +241,22 @@ def test_the_keeper_goes_on_after_a_failure(
 
 def test_the_doctor_finds_what_is_on_one_side_only(services: Services, bucket: MemoryBucket) -> None:
     lost, kept = put(services, LARGE), put(services, LARGE + b"2")
-    obstore.put(bucket._store, "jobs/left-over", b"1")
+    left = new_content_name("image")
+    obstore.put(bucket._store, f"jobs/{left}", b"1")
+    obstore.put(bucket._store, "jobs/backup.tar", b"another program's")
     bucket.delete([lost])
 
     def found(*, repairs: bool, seconds: float = 0) -> list[tuple[str, str, bool]]:
         damage = bucket_damage(services.ledger, bucket, repairs=repairs, after_seconds=seconds)
         return sorted((one.key, one.kind, one.repaired) for one in damage)
 
-    missing = (f"jobqueue:package:{lost}", "content", False)
-    assert found(repairs=False) == [missing, ("left-over", "content", False)]
+    missing, foreign = (f"jobqueue:package:{lost}", "content", False), ("backup.tar", "content", False)
+    assert found(repairs=False) == [foreign, missing, (left, "content", False)]
     assert found(repairs=False, seconds=3600) == [missing]  # an upload that has just ended
-    assert found(repairs=True) == [missing, ("left-over", "content", True)]
+    assert found(repairs=True) == [foreign, missing, (left, "content", True)]
     keep(services)
-    assert bucket.names() == [kept]
-    assert found(repairs=False) == [missing]
+    assert bucket.names() == ["backup.tar", kept]
+    assert found(repairs=False) == [foreign, missing]
 
 
 def test_an_api_without_the_bucket_says_what_is_missing(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit
@@ -49,17 +49,18 @@ class BucketDownload:
 
         return PoolManager(retries=False, timeout=Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS))
 
-    def copy(self, package: PackageInfo, file: BinaryIO) -> str:
+    def copy(self, package: PackageInfo, file: BinaryIO, check: Callable[[], None]) -> str:
         """Write the content's bytes to the file; returns their sha256. A download that stops is resumed.
 
-        Raises ``OperationFailed``.
+        ``check`` is called for each piece and in each wait. Raises its errors, and ``OperationFailed``.
         """
         from urllib3.exceptions import HTTPError
 
         digest, have, failures = hashlib.sha256(), 0, 0
         while have < package.size:
             try:
-                for piece in self._pieces(package, have):
+                for piece in self._pieces(package, have, check):
+                    check()
                     have += len(piece)
                     if have > package.size:
                         raise OperationFailed(f"The content {package.name} in the bucket is longer than it was stored.")
@@ -75,11 +76,11 @@ class BucketDownload:
                         f"The content {package.name} could not be downloaded from the bucket, after {_ATTEMPTS} "
                         f"attempts: {_reason(error)}."
                     ) from None
-                self._wait(shortened(_FIRST_PAUSE * 2 ** (failures - 1), 0.5))
+                self._wait(shortened(_FIRST_PAUSE * 2 ** (failures - 1), 0.5), check)
         return digest.hexdigest()
 
-    def _pieces(self, package: PackageInfo, start: int) -> Iterator[bytes]:
-        url = self._address(package.name)
+    def _pieces(self, package: PackageInfo, start: int, check: Callable[[], None]) -> Iterator[bytes]:
+        url = self._address(package.name, check)
         headers = {"Range": f"bytes={start}-"} if start else {}
         response = self._pool.request("GET", url, headers=headers, preload_content=False, redirect=False)
         try:
@@ -99,7 +100,7 @@ class BucketDownload:
         finally:
             response.close()
 
-    def _address(self, name: str) -> str:
+    def _address(self, name: str, check: Callable[[], None]) -> str:
         until, asked = time.monotonic() + _ADDRESS_SECONDS, float("-inf")
         while True:
             text = retry_until_available(lambda: self._contents.address(name), f"find {name}", self._closing)
@@ -117,9 +118,10 @@ class BucketDownload:
             if now - asked >= _ASK_SECONDS:
                 asked = now
                 retry_until_available(lambda: self._contents.ask(name), f"ask for {name}", self._closing)
-            self._wait(_LOOK_SECONDS)
+            self._wait(_LOOK_SECONDS, check)
 
-    def _wait(self, seconds: float) -> None:
+    def _wait(self, seconds: float, check: Callable[[], None]) -> None:
+        check()
         if self._closing.wait(seconds):
             raise OperationFailed("The agent shut down before the content was downloaded.")
 

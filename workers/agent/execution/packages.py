@@ -56,7 +56,7 @@ class PackageCache:
         self._closing = closing
 
     @contextmanager
-    def open(self, name: str, digest: str | None) -> Iterator[Path]:
+    def open(self, name: str, digest: str | None, check: Callable[[], None] = lambda: None) -> Iterator[Path]:
         """The package as a file of its own name that is there while the block runs; see ``PackageSource``."""
         try:
             check_stored_name(name)
@@ -69,28 +69,28 @@ class PackageCache:
         with _kept(name, self._directory):
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock_path = self._directory / f"{digest}{_LOCK}"
-        lock = FileLock.take(lock_path, self._pause, shared=True)
+        lock = FileLock.take(lock_path, partial(self._pause, check), shared=True)
         try:
             with _kept(name, self._directory):
                 os.utime(lock_path)  # the time of its last use
-                path = self._file(self._directory / digest, name, digest)
+                path = self._file(self._directory / digest, name, digest, check)
             yield path
         finally:
             lock.release()
 
-    def _file(self, folder: Path, name: str, digest: str) -> Path:
+    def _file(self, folder: Path, name: str, digest: str, check: Callable[[], None]) -> Path:
         path = folder / name
         if not _is_whole(path, digest):
             folder.mkdir(mode=0o700, exist_ok=True)
-            lock = FileLock.take(folder / _FETCHING, self._pause)
+            lock = FileLock.take(folder / _FETCHING, partial(self._pause, check))
             try:
                 if not _is_whole(path, digest):  # another agent may have fetched it meanwhile
-                    self._fetch(path, digest)
+                    self._fetch(path, digest, check)
             finally:
                 lock.release()
         return path
 
-    def _fetch(self, path: Path, digest: str) -> None:
+    def _fetch(self, path: Path, digest: str, check: Callable[[], None]) -> None:
         name = path.name
         package = self._ask(name)
         if package.sha256 != digest:
@@ -105,7 +105,7 @@ class PackageCache:
         unfinished = Path(unfinished_name)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                size = self._persist(partial(self._copy, package, file), name)
+                size = self._persist(partial(self._copy, package, file, check), name)
             if size != digest:
                 raise OperationFailed(f"The package {name} is damaged: the stored bytes differ from the uploaded ones.")
             unfinished.chmod(0o400)
@@ -114,16 +114,17 @@ class PackageCache:
             unfinished.unlink(missing_ok=True)
         logger.info("Fetched the package %s (%d bytes)", name, package.size)
 
-    def _copy(self, package: PackageInfo, file: BinaryIO) -> str:
+    def _copy(self, package: PackageInfo, file: BinaryIO, check: Callable[[], None]) -> str:
         """Write the package's bytes; returns their sha256. May be called again for the same file."""
         file.seek(0)
         file.truncate()
         if package.is_in_bucket:
             if self._bucket is None:
                 raise OperationFailed(f"The package {package.name} is in a bucket, which this agent cannot read.")
-            return self._bucket.copy(package, file)
+            return self._bucket.copy(package, file, check)
         digest = hashlib.sha256()
         for piece in self._packages.read(package):
+            check()
             digest.update(piece)
             file.write(piece)
         return digest.hexdigest()
@@ -166,7 +167,8 @@ class PackageCache:
             lock.release(remove=is_removed)
         return is_removed
 
-    def _pause(self) -> None:
+    def _pause(self, check: Callable[[], None]) -> None:
+        check()
         if self._closing.wait(_LOOK_SECONDS):
             raise OperationFailed("The agent shut down before the package was fetched.")
 

@@ -3,10 +3,16 @@
 
 -- More fields, and more bytes, than the record of a job or of an execution has; an answer has at most 1 MiB.
 local MOST_FIELDS, MOST_BYTES = 20000, 8 * 1024 * 1024
+-- More bytes than the states of an agent have.
+local MOST_LOG_BYTES = 64 * 1024
+
+-- Whether a key takes more memory than so many bytes.
+local function takes_more(key, bytes)
+  local used = redis.pcall('MEMORY', 'USAGE', key, 'SAMPLES', '0')
+  return type(used) == 'number' and used > bytes
+end
 
 -- Whether a record is larger than it can be.
 local function is_large(key)
-  if redis.call('HLEN', key) > MOST_FIELDS then return true end
-  local used = redis.pcall('MEMORY', 'USAGE', key, 'SAMPLES', '0')
-  return type(used) == 'number' and used > MOST_BYTES
+  return redis.call('HLEN', key) > MOST_FIELDS or takes_more(key, MOST_BYTES)
 end

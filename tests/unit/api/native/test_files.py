@@ -15,6 +15,7 @@ from jobqueue.model.deployment import Deployment
 from jobqueue.services import Services
 from tests.unit.api.lost_answers import lost_answers
 from tests.unit.api.over_a_ledger import act, services_with, settings_in
+from tests.unit.full_disk import full_disk
 
 DATA = b"Welcome to {{ hostname }}\n"
 DIGEST = sha256(DATA).hexdigest()
@@ -110,6 +111,20 @@ def test_wrong_forms_are_refused(client: FlaskClient, fields: dict[str, object],
     assert answer.status_code == 400, answer.json
     assert word in answer.json["error"]
     assert client.get("/file").json["total"] == 0
+
+
+def test_a_form_for_which_the_disk_has_no_room(client: FlaskClient) -> None:
+    """A large file waits on disk until the form is complete."""
+    # made here: the test client itself would need room on the disk
+    part = "--x\r\nContent-Disposition: form-data; name="
+    name, file = f'{part}"name"\r\n\r\n', f'{part}"file"; filename="a"\r\n\r\n'
+    body = name.encode() + b"motd\r\n" + file.encode() + bytes(1_000_000) + b"\r\n--x--\r\n"
+    with full_disk(100_000):
+        answer = client.post("/file", data=body, content_type="multipart/form-data; boundary=x")
+    assert answer.status_code == 507, answer.json
+    assert "TMPDIR" in answer.json["error"]
+    assert client.get("/file").json["total"] == 0
+    assert client.post("/file", data=body, content_type="multipart/form-data; boundary=x").status_code == 201
 
 
 def test_other_bodies_than_forms_are_refused(client: FlaskClient) -> None:

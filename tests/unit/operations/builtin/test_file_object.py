@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -27,7 +27,7 @@ class Packages:
         self.path = path
 
     @contextmanager
-    def open(self, name: str, digest: str | None) -> Iterator[Path]:
+    def open(self, name: str, digest: str | None, check: Callable[[], None] = lambda: None) -> Iterator[Path]:
         if sha256(self.path.read_bytes()).hexdigest() != digest:
             raise OperationFailed(f"The package {name} is damaged")
         yield self.path

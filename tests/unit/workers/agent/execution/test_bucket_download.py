@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from jobqueue.errors import OperationFailed
+from jobqueue.errors import OperationCancelled, OperationFailed
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.package import PackageInfo
 from jobqueue.model.stored_object import new_content_name
@@ -104,7 +104,7 @@ def given(ledger: Ledger, signer: Signer, package: PackageInfo, store: Store) ->
 
 def copy(download: BucketDownload, package: PackageInfo) -> bytes:
     file = io.BytesIO()
-    assert download.copy(package, file) == sha256(file.getvalue()).hexdigest()
+    assert download.copy(package, file, lambda: None) == sha256(file.getvalue()).hexdigest()
     return file.getvalue()
 
 
@@ -178,6 +178,33 @@ def test_a_server_that_cannot_be_reached(
     with pytest.raises(OperationFailed, match=r"127\.0\.0\.1 cannot be reached") as failed:
         copy(download, package)
     assert "Signature" not in failed.value.message
+
+
+def test_a_stop_request_ends_a_download(
+    ledger: Ledger, download: BucketDownload, given: PackageInfo, store: Store, tmp_path: Path, closing: threading.Event
+) -> None:
+    """Otherwise the execution would be abandoned, and gigabytes downloaded all the same."""
+    cache = PackageCache(ledger.packages, tmp_path / "cache", 10**9, closing, download)
+    checks = iter([None, OperationCancelled()])
+
+    def check() -> None:
+        if error := next(checks):
+            raise error
+
+    with pytest.raises(OperationCancelled), cache.open(given.name, DIGEST, check):
+        pass
+    assert store.asked == [None]
+    assert [path for path in (tmp_path / "cache" / DIGEST).iterdir() if path.stat().st_size] == []
+    with cache.open(given.name, DIGEST) as path:
+        assert path.read_bytes() == DATA
+
+
+def test_a_stop_request_ends_the_wait_for_an_address(download: BucketDownload, package: PackageInfo) -> None:
+    def check() -> None:
+        raise OperationCancelled
+
+    with pytest.raises(OperationCancelled):
+        download.copy(package, io.BytesIO(), check)
 
 
 def test_an_address_of_others_is_refused(
