@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import pty
 import shutil
 import subprocess
 import sys
@@ -104,3 +107,52 @@ def test_a_real_process_completes(full_api: FakeApi) -> None:
         timeout=60,
     )
     assert (done.returncode, done.stdout) == (0, "plain,event\n"), done.stderr
+
+
+#: When it is asked for completions, answers as jobqueue would; when it is run, writes its arguments to a file.
+_PROGRAM = """#!{python}
+import json, os, shlex, sys
+if "COMP_WORDS" not in os.environ:
+    open("{file}", "w").write(json.dumps(sys.argv[1:]))
+    sys.exit()
+last = shlex.split(os.environ["COMP_WORDS"])[int(os.environ["COMP_CWORD"])]
+last = last.partition("=")[2] or last
+print(*("plain," + word for word in ("group:web.dev", "@shop", "web1") if word.startswith(last)), sep="\\n")
+"""
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+@pytest.mark.parametrize(
+    ("typed", "arguments"),
+    [
+        ("jobqueue run x --on group:w", ["run", "x", "--on", "group:web.dev"]),
+        ("jobqueue run 'a b'  --on  group:web.d", ["run", "a b", "--on", "group:web.dev"]),
+        ("jobqueue run x --on=group:w", ["run", "x", "--on=group:web.dev"]),
+        ("jobqueue run @s", ["run", "@shop"]),
+        ("jobqueue agent get w", ["agent", "get", "web1"]),
+    ],
+)
+def test_a_real_bash_completes_words_with_colons_and_at_signs(
+    run: Run, tmp_path: Path, typed: str, arguments: list[str]
+) -> None:
+    program, script, result = tmp_path / "jobqueue", tmp_path / "script", tmp_path / "arguments"
+    program.write_text(_PROGRAM.format(python=sys.executable, file=result))
+    program.chmod(0o755)
+    script.write_text(run("completion", "bash").stdout + "PS1=ready\n")
+    environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "TERM": "dumb", "HOME": str(tmp_path)}
+    command = ["bash", "--noprofile", "--rcfile", str(script), "-i"]
+    master, slave = pty.openpty()
+    with subprocess.Popen(
+        command, stdin=slave, stdout=slave, stderr=slave, env=environ, start_new_session=True
+    ) as bash:
+        os.close(slave)
+        try:
+            shown = b""
+            while b"ready" not in shown:
+                shown += os.read(master, 1024)
+            os.write(master, f"{typed}\t\nexit\n".encode())
+            bash.wait(timeout=60)
+        finally:
+            bash.kill()
+            os.close(master)
+    assert json.loads(result.read_text()) == arguments
