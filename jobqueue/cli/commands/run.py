@@ -23,6 +23,7 @@ from jobqueue.cli.rollout import take_rollout
 from jobqueue.cli.saved_run import saved_options, saved_values
 from jobqueue.cli.views.answer_view import show_line
 from jobqueue.cli.views.answers import Answer, answers, is_process, show_answers
+from jobqueue.cli.views.left_out import show_left_out
 from jobqueue.cli.views.live import show_live
 from jobqueue.cli.views.output import complain, screen
 from jobqueue.cli.views.plan_view import show_plan
@@ -174,6 +175,7 @@ def _follow(client: Client, job_id: str, wait_timeout: float | None, display: _D
     deadline = None if wait_timeout is None else time.monotonic() + wait_timeout
     click.echo(f"Job {one_line(job_id)}", err=True)
     job = client.job(job_id)
+    show_left_out(client, job)
     is_live = display.is_live and _has_one_host(job)
     late = ""
     if is_live:
