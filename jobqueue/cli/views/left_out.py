@@ -14,7 +14,8 @@ from jobqueue.model.target import ALL, Target, TargetKind, check_hostname
 
 #: Hosts that are named, and that are looked for.
 _MOST, _MOST_READ = 5, 100
-_NOT_TAKING_WORK = "offline,Draining,Cordoned"
+#: Filters of agents that take no work; no agent passes both.
+_NOT_TAKING_WORK = ("offline", "live,Draining,Cordoned")
 #: States of agents that do not belong to the fleet: no target means them.
 _NO_MEMBERS = (AgentState.PENDING.value, AgentState.REVOKED.value)
 
@@ -36,11 +37,15 @@ def show_left_out(client: Client, job: Mapping[str, Any]) -> None:
         if labels is None:
             return
         try:
-            page = client.agents(labels=labels, state=_NOT_TAKING_WORK, view="summary", limit=_MOST_READ)
+            pages = [
+                client.agents(labels=labels, state=state, view="summary", limit=_MOST_READ)
+                for state in _NOT_TAKING_WORK
+            ]
         except ApiError:  # a caller may not be allowed to see agents; the job is what counts
             return
-        missing = [str(agent["hostname"]) for agent in page["agents"] if agent["state"] not in _NO_MEMBERS]
-        count = len(missing) + max(0, int(page["total"]) - _MOST_READ)
+        agents = [agent for page in pages for agent in page["agents"] if agent["state"] not in _NO_MEMBERS]
+        missing = sorted(str(agent["hostname"]) for agent in agents)
+        count = len(missing) + sum(max(0, int(page["total"]) - _MOST_READ) for page in pages)
     if count:
         shown = ", ".join(map(one_line, missing[:_MOST]))
         more = f" and {count - _MOST} more" if count > _MOST else ""

@@ -16,8 +16,8 @@ def ended(target: str, hosts: list[str], **fields: Any) -> dict[str, Any]:
     return job("completed", target_hostname=target, expected_agents=hosts, agent_states=states, **fields)
 
 
-def agents(*states: str, total: int | None = None) -> Reply:
-    items = [{"hostname": f"h{number}", "state": state} for number, state in enumerate(states)]
+def agents(*states: str, first: int = 0, total: int | None = None) -> Reply:
+    items = [{"hostname": f"h{number}", "state": state} for number, state in enumerate(states, first)]
     return Reply(200, {"agents": items, "total": len(items) if total is None else total, "next_cursor": None})
 
 
@@ -39,20 +39,20 @@ def test_hosts_of_a_list(said: Any) -> None:
 
 
 def test_agents_of_a_label(said: Any, api: FakeApi) -> None:
-    api.on("GET", "/agent", agents("Ready", "Draining"))
-    assert said(ended("group:web", ["web1"]), "group:web") == "Left out, as offline or drained: h0, h1"
-    [request] = [request for request in api.seen if request.path == "/agent"]
-    assert request.query == {
-        "label": "group:web", "state": "offline,Draining,Cordoned", "view": "summary", "limit": "100",
-    }  # fmt: skip
+    api.on("GET", "/agent", agents("Ready", "Draining"), agents("Draining", first=2))
+    assert said(ended("group:web", ["web1"]), "group:web") == "Left out, as offline or drained: h0, h1, h2"
+    assert [request.query for request in api.seen if request.path == "/agent"] == [
+        {"label": "group:web", "state": state, "view": "summary", "limit": "100"}
+        for state in ("offline", "live,Draining,Cordoned")
+    ]
 
 
 def test_all_agents_of_the_fleet(said: Any, api: FakeApi) -> None:
     """Without those that were revoked, or have not been accepted."""
-    api.on("GET", "/agent", agents("Revoked", "Ready", "Pending"))
+    api.on("GET", "/agent", agents("Revoked", "Ready", "Pending"), agents())
     assert said(ended("_all", ["web1"]), "_all") == "Left out, as offline or drained: h1"
-    api.on("GET", "/agent", agents(*["Ready"] * 100, total=130))
-    assert said(ended("_all", ["web1"]), "_all") == "Left out, as offline or drained: h0, h1, h2, h3, h4 and 125 more"
+    api.on("GET", "/agent", agents(*["Ready"] * 100, total=130), agents())
+    assert said(ended("_all", ["web1"]), "_all") == "Left out, as offline or drained: h0, h1, h10, h11, h12 and 125 more"
 
 
 @pytest.mark.parametrize("target", ["web1", "_any", "10% of group:web", "os:debian", "web[1-3]"])
