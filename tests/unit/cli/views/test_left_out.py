@@ -52,7 +52,9 @@ def test_all_agents_of_the_fleet(said: Any, api: FakeApi) -> None:
     api.on("GET", "/agent", agents("Revoked", "Ready", "Pending"), agents())
     assert said(ended("_all", ["web1"]), "_all") == "Left out, as offline or drained: h1"
     api.on("GET", "/agent", agents(*["Ready"] * 100, total=130), agents())
-    assert said(ended("_all", ["web1"]), "_all") == "Left out, as offline or drained: h0, h1, h10, h11, h12 and 125 more"
+    assert (
+        said(ended("_all", ["web1"]), "_all") == "Left out, as offline or drained: h0, h1, h10, h11, h12 and 125 more"
+    )
 
 
 @pytest.mark.parametrize("target", ["web1", "_any", "10% of group:web", "os:debian", "web[1-3]"])
