@@ -185,7 +185,10 @@ def sharpen(body: Any, data: st.DataObject) -> None:
 def ask(world: World, case: Any, aimed: Mapping[str, int]) -> None:
     known = {name: world.names[name][n % len(world.names[name])] for name, n in aimed.items() if name in world.names}
     case.path_parameters = {**(case.path_parameters or {}), **known}
-    response = world.app.test_client().open(**case.as_transport_kwargs(headers=dict(world.headers)), buffered=False)
+    arguments = case.as_transport_kwargs(headers=dict(world.headers))
+    # of a made-up Host, schemathesis cannot make the address that it needs to validate the response
+    arguments["headers"] = {name: value for name, value in arguments["headers"].items() if name.lower() != "host"}
+    response = world.app.test_client().open(**arguments, buffered=False)
     try:
         if not case.path.endswith("/session"):  # it checks the credentials in its body
             world.statuses[response.status_code] += 1
