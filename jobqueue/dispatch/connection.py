@@ -25,7 +25,7 @@ class ReconnectingConnection(Connection):  # type: ignore[misc]
         return self
 
     def info(self) -> dict[str, Any]:
-        """What an agent tells of its connection when Celery's remote control asks for its statistics.
+        """The connection's part of the statistics that an agent sends to Celery's remote control.
 
         Without the transport options, which hold the filter, no JSON, and may hold Sentinel's password, and without the
         addresses of other Sentinels, which hold the user's. Celery leaves out the password beside them itself.

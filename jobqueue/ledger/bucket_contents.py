@@ -1,7 +1,7 @@
 """Content of objects in the bucket: what the ledger knows about it, and the addresses at which agents download it.
 
 The bytes are in the bucket under the name of their package, whose record says so. An upload is announced before it
-begins, so that nothing stays in the bucket of one that fails, whoever fails.
+begins, so that nothing stays in the bucket of one that fails, even if the API is killed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The API's background work for the bucket: addresses for agents, and the deletion of what nobody needs.
+"""The API's background work for the bucket: addresses for agents, and the deletion of content that is no longer used.
 
 Every API process does it. Only the API has credentials for the bucket; agents get addresses of single contents, which
 are valid for a short time, and which the API's key signs.
@@ -75,5 +75,5 @@ class BucketKeeper:
         if package is None or not package.is_in_bucket or not self._packages.is_ours(package):
             return
         address = self._bucket.address(name, self._address_seconds)
-        # whoever reads it later has at least half of the time left
+        # an agent that reads it later has at least half of the time left
         self._contents.give(name, sealed_address(self._signer, name, address), self._address_seconds // 2)

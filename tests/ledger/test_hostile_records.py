@@ -139,7 +139,7 @@ def test_a_record_with_endless_fields_is_not_read_whole(odd: World, key: str) ->
 @pytest.mark.realredis
 @pytest.mark.parametrize(("key", "field"), [("job:{}", "tags"), ("exec:a:{}", "x"), ("out:a:{}", "")])
 def test_a_record_with_an_endless_value_is_not_read(real_world: World, key: str, field: str) -> None:
-    """It would be sent to whoever lists the job."""
+    """It would be sent to each client that lists the job."""
     world = real_world
     world.register("a")
     job_id, other = world.create("a"), world.create("a")

@@ -183,7 +183,7 @@ def test_a_server_that_cannot_be_reached(
 def test_a_stop_request_ends_a_download(
     ledger: Ledger, download: BucketDownload, given: PackageInfo, store: Store, tmp_path: Path, closing: threading.Event
 ) -> None:
-    """Otherwise the execution would be abandoned, and gigabytes downloaded all the same."""
+    """Otherwise the execution would be abandoned while its thread went on downloading gigabytes."""
     cache = PackageCache(ledger.packages, tmp_path / "cache", 10**9, closing, download)
     checks = iter([None, OperationCancelled()])
 
