@@ -211,6 +211,16 @@ class JobFields:
         default=None,
         metadata=_about(Kind.CONCURRENCY, "key that limits how many jobs or executions run at a time", stored="conc"),
     )
+    inner_operations: tuple[str, ...] = field(
+        default=(),
+        metadata=_about(
+            Kind.TEXTS,
+            "types of the operations within its data, for pauses and for the choice of agents",
+            stored="ops",
+            is_shown=False,
+            is_renewed=False,
+        ),
+    )
     saved: Mapping[str, Any] | None = field(
         default=None,
         metadata=_about(Kind.OBJECT, "name and version of the saved job that this one was made from"),

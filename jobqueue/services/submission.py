@@ -192,6 +192,7 @@ class JobSubmitter:
         if submission.among and target.text != ANY:  # a retry: the hosts are those of the first time
             target = replace(target, kind=TargetKind.HOSTS)
         work = self._checked_work(submission, explains=explains)
+        submission = work.typed(submission)
         restriction = self._scope.of(submission.principal, work.permissions)
         self._scope.check_jobs(submission.principal, target)
         planned = self._planned(submission, target, restriction) if submission.plan_hash else None
@@ -204,7 +205,7 @@ class JobSubmitter:
             _within(only, submission.among)  # raises before the hosts are counted
             submission, target, charges = self._scope.within_radius(restriction, submission, target, only)
         is_patient = submission.expires_at is not None
-        submission = _completed(submission, work.operation)
+        submission = _completed(submission, work.run.operation)
         hosts = _within(only, submission.among)
         # the document lists the hosts of an expression already, as `among`
         terms = only if target.is_listed else hosts
@@ -212,7 +213,7 @@ class JobSubmitter:
             job_id,
             {**document_of(submission), **_trace()},
             now=time.time_ns() // 1000,
-            idempotent=work.operation.idempotent,
+            idempotent=work.run.is_idempotent,
             only=terms,
         )
         identity = submission.principal.identity
@@ -221,7 +222,7 @@ class JobSubmitter:
             text,
             submission,
             target,
-            work.operation.idempotent,
+            work.run.is_idempotent,
             digest,
             hosts,
             audit_entry,
@@ -361,7 +362,8 @@ def _completed(submission: Submission, operation: Operation) -> Submission:
     if submission.rollout is not None and submission.rollout.deadline_seconds is not None:
         submission = replace(submission, expires_at=_deadline(submission, submission.rollout.deadline_seconds))
     if submission.title is None:
-        submission = replace(submission, title=default_title(submission.data, operation.positional))
+        own = operation.title(submission.data) if operation.title is not None else None
+        submission = replace(submission, title=own or default_title(submission.data, operation.positional))
     return submission
 
 

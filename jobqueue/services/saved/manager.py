@@ -28,7 +28,7 @@ _TARGET = "target_hostname"
 _OF_ONE_RUN = frozenset(
     (
         *("not_before", "expires_at", "submitted_by", "alias", "exclusive", "among", "needs"),
-        *("groups", "request", "saved", "retry_of", "origin", "approval"),
+        *("groups", "request", "saved", "retry_of", "origin", "approval", "inner_operations"),
     )
 )
 SAVED_FIELDS = tuple(field for field in FIELDS if field.name not in _OF_ONE_RUN)
@@ -164,8 +164,8 @@ class SavedJobManager:
         return Submission(**fields | options, principal=principal)
 
     def _require_rights(self, saved: SavedJob, principal: Principal) -> None:
-        operation = self._registry.get(str(saved.job["operation"]))
-        needed = list(submission_permissions.needed(operation, saved.job["data"]))
+        run = self._registry.requested(str(saved.job["operation"]), saved.job["data"])
+        needed = list(submission_permissions.needed(run))
         if any(schema.get(SECRET) for schema in saved.parameters.values()):
             needed.append(submission_permissions.USE_SECRETS)
         for permission in needed:
@@ -184,7 +184,8 @@ class SavedJobManager:
         if size > MAX_BYTES:
             raise InvalidInput(f"The saved job has {size} bytes of JSON; at most {MAX_BYTES} are allowed.")
         operation, data, target = str(saved.job["operation"]), saved.job["data"], str(saved.job["target"])
-        check_templates(self._registry.get(operation), data, parameters, _DATA)
+        self._registry.check_outline(operation, data)
+        check_templates(self._registry.requested(operation, data).code, data, parameters, _DATA)
         if target_parameter(target, parameters) is None:
             _check_target(target)
         if not any(is_required(schema) for schema in parameters.values()):
