@@ -15,7 +15,6 @@ from jobqueue.errors import (
     OperationNotSupported,
 )
 from jobqueue.model.output import AGENT
-from jobqueue.model.timestamps import duration_text
 from jobqueue.operations.change import ChangeSchema
 from jobqueue.operations.context import Context
 from jobqueue.operations.parts import PermittedPart
@@ -127,8 +126,7 @@ class StepSequence:
         elif step.recovers and run.state is StepState.COMPLETED:
             self._failed = [failed for failed in self._failed if failed.step.name != step.handles]
         if run.error:
-            after = duration_text(round(run.seconds * 1_000_000))
-            self._say(f"step {step.name} {run.state.value} after {after}: {run.error}")
+            self._say(f"step {step.name} {run.state.value}: {run.error}")
 
     def _data(self, step: Step) -> dict[str, Any]:
         extra = {"check": True} if self._check else {}

@@ -13,11 +13,11 @@ local mine = K.exec .. host .. ':' .. id
 if slot ~= '_any' and slot ~= host then return {'refused', 'foreign'} end
 -- everything that decides the claim is read before the first write
 local record = redis.call('HMGET', exec, 'state', 'last', 'events', 'attempt', 'parked', 'paced')
-local known = read_job(id, 'shared', 'outside', 'cancel', 'rate', 'expires', 'ops')
-local is_shared, is_outside, is_cancelled, rate, expires, inner = unpack(known, FIRST_OWN)
+local known = read_job(id, 'shared', 'outside', 'cancel', 'rate', 'expires')
+local is_shared, is_outside, is_cancelled, rate, expires = unpack(known, FIRST_OWN)
 local op, fanout, conc = known[4] or '?', known[5], known[6]
 local pauses, pause, is_of_hosts, starts = redis.call('GET', K.paused)
-if pauses then pause, is_of_hosts, starts = pause_of(pauses, id, op, inner, host, at) end
+if pauses then pause, is_of_hosts, starts = pause_of(pauses, id, op, host, at) end
 local is_away = redis.call('SISMEMBER', K.away, host) == 1 or redis.call('SISMEMBER', K.barred, host) == 1
 local doc = redis.call('GET', K.doc .. id)
 local state = record[1]
@@ -54,7 +54,7 @@ if is_away then
   return {'refused', 'away'}
 end
 if is_outside then return {'refused', 'foreign'} end -- an external driver runs it
-if is_shared and not offers_all(host, op, inner) then
+if is_shared and not offers_all(host, op, is_shared == 'inner' and redis.call('HGET', job, 'ops')) then
   -- the agent joined after the submission, and others can run it. Delay it: an idle agent must not loop
   redis.call('ZADD', K.due, int(at + 1000000), member)
   return {'refused', 'unsupported'}

@@ -8,13 +8,15 @@ local function all_free_at(stored, burst, interval, at)
   return math.min(num(stored), at + burst * interval)
 end
 
--- A pause that holds back an operation, or one within it (`inner`: lines, or ''), on this host: its id, and whether it is one of hosts; nil without any. Then the third
+-- A pause that holds back an operation, or one within its data, on this host: its id, and whether it is one of hosts; nil without any. Then the third
 -- value is the starts to take from the rates of pauses, for `take_starts`, or nil. One read while there is no pause. Agents may
 -- read this list, which has no reasons.
-local function pause_of(paused, job, op, inner, host, at)
+local function pause_of(paused, job, op, host, at)
+  local operations
   local function is_of(value)
+    if not operations then operations = op .. '\n' .. (redis.call('HGET', K.job .. job, 'ops') or '') end
     local family = string.sub(value, -2) == '.*' and string.sub(value, 1, -2)
-    for one in string.gmatch(op .. '\n' .. (inner or ''), '[^\n]+') do
+    for one in string.gmatch(operations, '[^\n]+') do
       if one == value or (family and string.sub(one, 1, #family) == family) then return true end
     end
     return false

@@ -311,7 +311,8 @@ local function store(job, slots, created, terms)
   else
     remember('slot', slots[1])
     if slots[1] == '_any' then
-      remember('shared', '1')
+      -- a claim reads the operations within its data only if there are some
+      remember('shared', job.inner_operations == '' and '1' or 'inner')
     elseif slots[1] ~= '_unplaced' then
       remember('host', slots[1])
     end

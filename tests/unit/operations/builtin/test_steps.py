@@ -260,7 +260,7 @@ def test_what_is_shown_while_it_runs(registry: Registry) -> None:
     assert {report["phase"] for report in reports} == {"running"}  # none says that nothing has begun
     assert [stream for stream, _ in written] == ["agent", "stdout", "agent", "agent"]
     assert written[0][1] == b"==> step 1 of 2: a (test.note.do)\n"
-    assert written[3][1].startswith(b"==> step b failed after ")
+    assert written[3][1] == b"==> step b failed: broke b\n"
 
 
 def test_results_share_the_size_of_one(registry: Registry) -> None:
