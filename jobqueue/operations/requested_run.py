@@ -45,6 +45,11 @@ class RequestedRun:
             fields |= {f"{part.path}.data.{name}": language for name, language in operation.code.items()}
         return fields
 
+    @property
+    def needs_preparation(self) -> bool:
+        """Whether its data is completed before it is signed."""
+        return self.operation.prepare is not None or any(part.prepare is not None for _, part in self.parts)
+
     def prepared(self, pin: PinPackages) -> dict[str, Any]:
         """The data as it is signed, complete and unambiguous. Raises ``InvalidInput``."""
         data = dict(self.data)

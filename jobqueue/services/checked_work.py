@@ -28,7 +28,8 @@ class CheckedWork:
 
     def resolved(self, submission: Submission, package_digests: PackageResolver) -> Submission:
         """The submission with digests in place of the names of packages and objects: signed data is unambiguous."""
-        submission = replace(submission, data=self.run.prepared(package_digests))
+        if self.run.needs_preparation:
+            submission = replace(submission, data=self.run.prepared(package_digests))
         return submission if self.verification is None else self.verification.prepared(submission, package_digests)
 
     def typed(self, submission: Submission) -> Submission:
