@@ -70,6 +70,8 @@ def _environment() -> Environment:
         pretty=answers.pretty,
         plain=answers.plain,
         remarkable=answers.remarkable,
+        steps=answers.steps,
+        without_steps=answers.without_steps,
         number=lambda value: f"{value:,}",
     )
     return environment
