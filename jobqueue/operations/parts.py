@@ -44,12 +44,16 @@ class PermittedPart:
 
 
 def with_part_data(data: Mapping[str, Any], parts: Iterable[Part], part_data: Iterable[Any]) -> dict[str, Any]:
-    """A copy of the data with other data in its parts; a part without any loses the member."""
-    changed = _copied(data)
+    """The data with other data in its parts; a part without any loses the member. Only the ways to them are copied."""
+    changed = dict(data)
+    copies: dict[tuple[str | int, ...], Any] = {}
     for part, value in zip(parts, part_data, strict=True):
         inner: Any = changed
-        for key in part.way:
-            inner = inner[key]
+        for depth, key in enumerate(part.way, 1):
+            way = part.way[:depth]
+            if way not in copies:  # data may be large, and is the caller's
+                copies[way] = inner[key] = copy.copy(inner[key])
+            inner = copies[way]
         inner.pop(DATA, None)
         if value:
             inner[DATA] = value
@@ -60,8 +64,3 @@ def outline(data: Mapping[str, Any], parts: Iterable[Part]) -> dict[str, Any]:
     """The data without that of its parts."""
     every = tuple(parts)
     return with_part_data(data, every, [None] * len(every))
-
-
-def _copied(data: Mapping[str, Any]) -> dict[str, Any]:
-    copied: dict[str, Any] = copy.deepcopy(dict(data))
-    return copied

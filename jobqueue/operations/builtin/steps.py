@@ -86,7 +86,8 @@ def _parts(data: Mapping[str, Any]) -> tuple[Part, ...]:
     """The operations of the steps, as far as they are well-formed."""
     steps = data.get("steps")
     parts = []
-    for number, step in enumerate(steps if isinstance(steps, list) else ()):
+    # the schema refuses longer lists before it looks into them
+    for number, step in enumerate(steps[:MOST_STEPS] if isinstance(steps, list) else ()):
         inner = step.get("operation") if isinstance(step, Mapping) else None
         if not isinstance(inner, Mapping) or not isinstance(inner.get("type"), str):
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -20,10 +21,11 @@ from jobqueue.errors import (
     OperationNotSupported,
 )
 from jobqueue.operations.base import Operation, operation
+from jobqueue.operations.builtin import steps
 from jobqueue.operations.change import Change, ChangeSchema, change_outcome
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
-from jobqueue.operations.parts import PermittedPart
+from jobqueue.operations.parts import PermittedPart, with_part_data
 from jobqueue.operations.registry import Registry
 from jobqueue.operations.result import encoded_size
 from jobqueue.operations.runner import run_operation
@@ -382,6 +384,26 @@ def test_a_plan_needs_steps_that_can_check(registry: Registry) -> None:
 def test_a_valid_job_is_stored_as_it_came(registry: Registry) -> None:
     data = {"steps": [step("a"), bare(SHELL, {"command": {"$secret": "x"}, "env": {"A": "@fact.hostname"}})]}
     assert registry.validate(STEPS, json.loads(json.dumps(data))) == data
+
+
+def test_many_and_large_steps_are_refused_quickly(registry: Registry) -> None:
+    large = {"command": "x", "env": {"a": "b"}, "junk": [[1, {"a": None}]] * 4_000}
+    for many in ([step("a")] * 50_000, [bare(SHELL, large)] * 50, [{"operation": {"type": 5}}] * 50_000):
+        begun = time.process_time()
+        with pytest.raises(InvalidOperationData):
+            registry.validate(STEPS, {"steps": many})
+        assert time.process_time() - begun < 5  # copies of all of it would take a minute
+
+
+def test_replacing_the_data_of_steps_leaves_that_of_the_caller_as_it_is() -> None:
+    data = {"steps": [bare(SHELL, {"command": "a"}), bare(SHELL, {"command": "b"})], "check": True}
+    before = json.loads(json.dumps(data))
+    parts = steps.run.parts(data)  # type: ignore[misc]
+    assert with_part_data(data, parts, [{"command": "c"}, None]) == {
+        "steps": [bare(SHELL, {"command": "c"}), bare(SHELL)],
+        "check": True,
+    }
+    assert data == before
 
 
 def test_traits_that_depend_on_the_steps(registry: Registry) -> None:
