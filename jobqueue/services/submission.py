@@ -84,7 +84,7 @@ class JobSubmitter:
         self._planner = planner
         self._scope = planner.scope
 
-    def one(
+    def submit(
         self,
         submission: Submission,
         *,
@@ -115,7 +115,7 @@ class JobSubmitter:
         self._send([(new, stored)])
         return stored.accepted
 
-    def many(self, submissions: Iterable[Submission]) -> list[Accepted | JobQueueError]:
+    def submit_many(self, submissions: Iterable[Submission]) -> list[Accepted | JobQueueError]:
         """Accept as many jobs as possible in one round trip; answers come in order, refusals as errors."""
         answers: list[Accepted | JobQueueError | None] = []
         new: list[NewJob] = []
@@ -141,7 +141,7 @@ class JobSubmitter:
         return [answer for answer in answers if answer is not None]
 
     def check(self, submission: Submission) -> None:
-        """Raise what ``one`` would raise for the operation, its data, the spelling of the target and the permissions.
+        """Raise what ``submit`` raises for the operation, its data, the spelling of the target and the permissions.
 
         Nothing is submitted, and the target need not match an agent yet.
         """
