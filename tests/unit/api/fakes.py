@@ -200,6 +200,7 @@ class FakeServices:
         self.fetched_files = FetchedFileReader(self.ledger.fetched, "file.fetch".__eq__)
         self.events = SimpleNamespace(follow=self._follow_events, follow_job=self._follow_job)
         self.placement = Placement(self._fleet)
+        self.fleet = SimpleNamespace(summary=self._fleet_summary)
         self.agents = SimpleNamespace(
             all=self._all_agents,
             page=self._agent_page,
@@ -429,7 +430,7 @@ class FakeServices:
         items = tuple(agent for agent in page.items if agent.hostname in hostnames)
         return AgentPage(items, len(items))
 
-    def fleet(self) -> FleetSummary:
+    def _fleet_summary(self) -> FleetSummary:
         at = self.ledger.time()
         return summarize(
             (

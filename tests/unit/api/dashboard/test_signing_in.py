@@ -163,7 +163,7 @@ def test_after_signing_out_the_cookie_is_refused_everywhere(
     elsewhere = create_app(settings, other).test_client()  # type: ignore[arg-type]
     elsewhere.set_cookie("jobqueue_session", cookie.value)
     # what the application was built with asks the ledger of all tests; this one has a ledger of its own
-    monkeypatch.setattr(of_app(signed_in).sessions, "_verify", services.credential_verifier)
+    monkeypatch.setattr(of_app(signed_in).sessions, "_verifier", services.credential_verifier)
     assert elsewhere.get("/").status_code == 200
     send("/", "/ui/sign-out")
     real = time.monotonic
