@@ -84,12 +84,12 @@ def _broadcasts(site: Site) -> str:
             "",
         )
     for host in hosts:
-        grant = site.ledger.executions.claim(job_id, host, host, "token")
-        assert isinstance(grant, Claim), grant
+        claim = site.ledger.executions.claim(job_id, host, host, "token")
+        assert isinstance(claim, Claim), claim
         chance = rng.random()
         if chance < 0.05:
-            site.ledger.executions.finish(grant, ExecutionState.FAILED, note=f"timed out on {host}")
+            site.ledger.executions.finish(claim, ExecutionState.FAILED, note=f"timed out on {host}")
         elif chance < 0.95:
             out = {"data": {"stdout": rng.choice(("up\n", "up 3 days\n")), "duration_ms": rng.randrange(900)}}
-            site.ledger.executions.finish(grant, ExecutionState.COMPLETED, out=json.dumps({**out, "changed": True}))
+            site.ledger.executions.finish(claim, ExecutionState.COMPLETED, out=json.dumps({**out, "changed": True}))
     return job_id

@@ -89,8 +89,8 @@ class Fleet:
     def claim(self, job_id: str, slot: str, host: str) -> Any:
         return self.ledger.executions.claim(job_id, slot, host, f"token{host}")
 
-    def finish(self, grant: Any) -> None:
-        self.ledger.executions.finish(grant, ExecutionState.COMPLETED, out=_OUT, signature=_SIGNATURE)
+    def finish(self, claim: Any) -> None:
+        self.ledger.executions.finish(claim, ExecutionState.COMPLETED, out=_OUT, signature=_SIGNATURE)
 
 
 def _idle(fleet: Fleet) -> None:

@@ -143,9 +143,9 @@ def fill(site: Site, count: int) -> float:
         if len(recent) > 2 * _FINISHED:
             del recent[:_FINISHED]
     for job_id in recent[-_FINISHED::2]:
-        grant = site.ledger.executions.claim(job_id, target.text, target.text, "token")
-        assert isinstance(grant, Claim), grant
-        site.ledger.executions.finish(grant, ExecutionState.COMPLETED, out='{"data":{"hostname":"a"},"changed":false}')
+        claim = site.ledger.executions.claim(job_id, target.text, target.text, "token")
+        assert isinstance(claim, Claim), claim
+        site.ledger.executions.finish(claim, ExecutionState.COMPLETED, out='{"data":{"hostname":"a"},"changed":false}')
     return time.perf_counter() - started
 
 

@@ -97,10 +97,10 @@ def _jobs(ledger: Ledger, template: str) -> None:
     for number in range(_PER_ROUND):
         job_id = str(uuid.uuid4())
         ledger.new_jobs.create(NewJob(job_id, document, Submission(_OPERATION), Target.parse(ANY), True), template)
-        grant = ledger.executions.claim(job_id, ANY, _HOST, f"t{number}")
-        if not isinstance(grant, Claim):
-            raise BenchmarkError(f"a claim was refused: {grant.state}")
-        ledger.executions.finish(grant, ExecutionState.COMPLETED, out='{"data":{}}')
+        claim = ledger.executions.claim(job_id, ANY, _HOST, f"t{number}")
+        if not isinstance(claim, Claim):
+            raise BenchmarkError(f"a claim was refused: {claim.state}")
+        ledger.executions.finish(claim, ExecutionState.COMPLETED, out='{"data":{}}')
 
 
 def _requests(report: Report, site: Site, rounds: int) -> None:

@@ -170,11 +170,11 @@ class SimulatedAgent:
         while True:
             try:
                 started = time.monotonic()
-                grant = self._executions.claim(job_id, slot, self._hostname, token)
+                claim = self._executions.claim(job_id, slot, self._hostname, token)
                 self._fleet.count_call("claims", time.monotonic() - started)
-                if isinstance(grant, Claim):
+                if isinstance(claim, Claim):
                     started = time.monotonic()
-                    self._executions.finish(grant, ExecutionState.COMPLETED, out=_OUT, signature=_SIGNATURE)
+                    self._executions.finish(claim, ExecutionState.COMPLETED, out=_OUT, signature=_SIGNATURE)
                     self._fleet.count_call("results", time.monotonic() - started)
                 return
             except LedgerUnavailable:

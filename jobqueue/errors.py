@@ -411,6 +411,12 @@ class BucketUnavailable(JobQueueError):
     code = "bucket_unavailable"
 
 
+class BucketTaken(BucketUnavailable):
+    """The content of the bucket belongs to another installation."""
+
+    code = "bucket_taken"
+
+
 class SignInRefused(JobQueueError):
     """The sign-in at the identity provider did not succeed."""
 

@@ -39,6 +39,7 @@ RARE: Mapping[str, str] = {
     "connections_scarce": "Times that Redis had few connections left (maxclients).",
     "schedules_stopped": "Alerts about schedules that cannot fire, or were paused because their owner is gone.",
     "notifications_lost": "Alerts about dead letters, missed events and paused rules.",
+    "bucket_failures": "Calls to the bucket for large objects that failed.",
     "messages_refused": "Foreign messages found in agents' queues. Investigate each.",
 }
 

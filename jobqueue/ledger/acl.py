@@ -89,7 +89,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
             ),
             *("saved", "saved_names", "saved_versions"),
             *("object", "object_names", "object_sizes", "object_uses", "deployed", "deployed_hosts"),
-            *("addresses_asked", "address"),
+            *("addresses_asked", "address", "installation", "bucket_alarm"),
             *("audit", "audit_head", "audit_spoiled", "ended", "probe"),
             *("parent", "parent_key", "parents_due", "parts_pending", "cell_hosts", "surveyor"),
             *("schedule", "schedules", "schedules_due", "schedules_planned", "schedule_log", "scheduler"),

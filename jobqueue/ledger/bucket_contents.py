@@ -6,16 +6,20 @@ begins, so that nothing stays in the bucket of one that fails, even if the API i
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Sequence
 
 from jobqueue.errors import LedgerUnavailable, RecordAltered
 from jobqueue.ledger.keys import Keys
 from jobqueue.ledger.packages import Packages, altered
 from jobqueue.ledger.scripts import Clock, Scripts, redis_clock
+from jobqueue.model.alert import BUCKET_FAILURES
 from jobqueue.model.package import IN_BUCKET, PackageInfo
 
 #: Seconds that an upload to the bucket may take.
 _UPLOAD_SECONDS = 86_400
+#: Seconds between two alerts about the bucket.
+_ALERT_SECONDS = 3600
 #: Keys that one step of a scan examines.
 _SCANNED = 500
 
@@ -28,6 +32,20 @@ class BucketContents:
         self._scripts = scripts
         self._packages = packages
         self._now = now
+
+    def installation(self) -> str:
+        """The random id of this ledger, made with the first call."""
+        key = self._keys.kind("installation")
+        self._scripts.command("SET", key, secrets.token_hex(16), "NX")
+        return str(self._scripts.command("GET", key))
+
+    def failed(self) -> bool:
+        """Count a failure of the bucket; returns whether it is time for an alert, which is counted in place of it."""
+        key = self._keys.kind("bucket_alarm")
+        if self._scripts.command("SET", key, "1", "NX", "EX", _ALERT_SECONDS):
+            return True
+        self._scripts.command("HINCRBY", self._keys.kind("stats"), BUCKET_FAILURES, 1)
+        return False
 
     def plan(self, name: str) -> None:
         """Announce an upload: it is deleted from the bucket unless ``commit`` follows in time."""

@@ -97,6 +97,8 @@ KINDS: dict[str, tuple[str, str, str]] = {
         "zset",
         "names of content in the bucket that is to be deleted, by that time; of an upload, until it is complete",
     ),
+    "installation": ("installation", "string", "random id of this ledger, which its marker in the bucket names"),
+    "bucket_alarm": ("bucket-alarm", "string", "1 after an alert about the bucket; expires"),
     "addresses_asked": ("addresses-asked", "set", "names of content in the bucket that agents want to download"),
     "address": ("address:", "string", "{name}: where agents can download this content for now, signed by the API"),
     "bulk": ("package-bytes", "hash", "bytes of all packages and uploads together, and of each incomplete upload"),

@@ -27,6 +27,7 @@ from jobqueue.ledger.tamper_alarm import TamperAlarm
 from jobqueue.ledger.write_probe import WriteProbe
 from jobqueue.model.alert import (
     AGENTS_LOST,
+    BUCKET_FAILURES,
     CONNECTIONS_SCARCE,
     MESSAGES_REFUSED,
     NOTIFICATIONS_LOST,
@@ -80,6 +81,7 @@ COUNTERS = (
     CONNECTIONS_SCARCE,
     SCHEDULES_STOPPED,
     NOTIFICATIONS_LOST,
+    BUCKET_FAILURES,
 )
 
 

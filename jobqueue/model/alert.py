@@ -24,6 +24,8 @@ SCHEDULES_STOPPED = "schedules_stopped"
 #: Notifications could not be delivered: a rule was paused, events were removed before it read them, or messages were
 #: given up.
 NOTIFICATIONS_LOST = "notifications_lost"
+#: The bucket for large objects cannot be used.
+BUCKET_FAILURES = "bucket_failures"
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,10 @@ _RETRIES: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=20)}
 _CODE = re.compile(r"<Code>(\w{1,80})</Code>")
 _STATUS = re.compile(r"status code: (\d{3}[ A-Za-z]{0,40})")
 _SYSTEM = re.compile(r'message: "([^"]{1,100})"')
-_NO_BUCKET = "NoSuchBucket"
+_NO_BUCKET, _NO_CONDITIONS = "NoSuchBucket", "NotImplemented"
 _SECTION = "default"
+#: Name of the file that says to which installation the content belongs, and the most bytes of it that are read.
+OWNER, _HEAD_BYTES = "owner.json", 4096
 _FIELDS = {
     "aws_access_key_id": "access_key_id",
     "aws_secret_access_key": "secret_access_key",
@@ -56,7 +58,7 @@ class Bucket:
     def __init__(self, store: Any, prefix: str, title: str) -> None:
         """``store``: a store of obstore. ``title``: what errors call the bucket."""
         self._store = store
-        self._prefix = prefix
+        self.prefix = prefix
         self.title = title
         self._threads = NativeThreads(_AT_ONCE)
 
@@ -84,15 +86,48 @@ class Bucket:
         self._call(
             "store content",
             lambda: obstore.put(
-                self._store, self._prefix + name, path, chunk_size=_PART_BYTES, max_concurrency=_PARTS_AT_ONCE
+                self._store, self.prefix + name, path, chunk_size=_PART_BYTES, max_concurrency=_PARTS_AT_ONCE
             ),
         )
+
+    def put_new(self, name: str, data: bytes) -> None:
+        """Store a few bytes under a name unless there is content.
+
+        A service that knows no conditions overwrites what another process stored at the same moment.
+        """
+        import obstore
+        from obstore.exceptions import AlreadyExistsError, GenericError
+
+        def put() -> None:
+            try:
+                obstore.put(self._store, self.prefix + name, data, mode="create")
+            except AlreadyExistsError:
+                pass
+            except GenericError as error:
+                if _code(error) != _NO_CONDITIONS:
+                    raise
+                obstore.put(self._store, self.prefix + name, data)
+
+        self._call("store content", put)
+
+    def head_of(self, name: str) -> bytes | None:
+        """The first bytes of stored content, None if there is none under this name."""
+        import obstore
+
+        def head() -> bytes:
+            opened = obstore.get(self._store, self.prefix + name)
+            return bytes(next(iter(opened.stream(min_chunk_size=_HEAD_BYTES)), b""))[:_HEAD_BYTES]
+
+        try:
+            return self._call("read content", head)
+        except NotFound:
+            return None
 
     def read(self, name: str) -> Iterator[bytes]:
         """The bytes of stored content, in pieces. Raises ``NotFound`` if there is none under this name."""
         import obstore
 
-        opened = self._call("read content", lambda: obstore.get(self._store, self._prefix + name))
+        opened = self._call("read content", lambda: obstore.get(self._store, self.prefix + name))
         pieces = iter(opened.stream(min_chunk_size=_READ_BYTES))
         while (piece := self._call("read content", lambda: next(pieces, None))) is not None:
             yield bytes(piece)
@@ -102,7 +137,7 @@ class Bucket:
         import obstore
 
         try:
-            self._call("look up content", lambda: obstore.head(self._store, self._prefix + name))
+            self._call("look up content", lambda: obstore.head(self._store, self.prefix + name))
         except NotFound:
             return False
         return True
@@ -114,7 +149,7 @@ class Bucket:
         return str(
             self._call(
                 "sign an address",
-                lambda: obstore.sign(self._store, "GET", self._prefix + name, timedelta(seconds=seconds)),
+                lambda: obstore.sign(self._store, "GET", self.prefix + name, timedelta(seconds=seconds)),
             )
         )
 
@@ -124,18 +159,20 @@ class Bucket:
 
         for name in names:  # not every service knows the call that deletes many
             try:
-                self._call("delete content", partial(obstore.delete, self._store, self._prefix + name))
+                self._call("delete content", partial(obstore.delete, self._store, self.prefix + name))
             except NotFound:
                 continue
 
     def entries(self) -> Iterator[Entry]:
-        """All content in the bucket."""
+        """All content in the bucket, and files of other programs."""
         import obstore
 
-        pages = iter(obstore.list(self._store, self._prefix))
+        pages = iter(obstore.list(self._store, self.prefix))
         while (page := self._call("list content", lambda: next(pages, None))) is not None:
             for found in page:
-                yield Entry(str(found["path"]).removeprefix(self._prefix), found["size"], found["last_modified"])
+                name = str(found["path"]).removeprefix(self.prefix)
+                if name != OWNER:
+                    yield Entry(name, found["size"], found["last_modified"])
 
     def _call(self, purpose: str, call: Callable[[], T]) -> T:
         from obstore.exceptions import BaseError

@@ -10,11 +10,13 @@ import logging
 import time
 from collections.abc import Callable
 
-from jobqueue.errors import JobQueueError
+from jobqueue.errors import BucketUnavailable, JobQueueError
 from jobqueue.ledger.bucket_contents import BucketContents
 from jobqueue.ledger.packages import Packages
 from jobqueue.model.stored_object import is_content_name
 from jobqueue.services.bucket import Bucket
+from jobqueue.services.bucket_alarm import BucketAlarm
+from jobqueue.services.bucket_owner import claim
 from jobqueue.trust.signing.content_address import sealed_address
 from jobqueue.trust.signing.signer import Signer
 
@@ -32,11 +34,18 @@ class BucketKeeper:
     every_seconds = 0.5
 
     def __init__(
-        self, contents: BucketContents, packages: Packages, bucket: Bucket, signer: Signer, address_seconds: int
+        self,
+        contents: BucketContents,
+        packages: Packages,
+        bucket: Bucket,
+        alarm: BucketAlarm,
+        signer: Signer,
+        address_seconds: int,
     ) -> None:
         self._contents = contents
         self._packages = packages
         self._bucket = bucket
+        self._alarm = alarm
         self._signer = signer
         self._address_seconds = address_seconds
         self._deleted_at = float("-inf")
@@ -52,6 +61,8 @@ class BucketKeeper:
                 if error.message != failure:
                     logger.warning("The bucket is not kept in order at present: %s", error)
                 failure = error.message
+                if isinstance(error, BucketUnavailable):
+                    self._alarm.report(error)
             except Exception:  # without this thread, agents would get no content
                 logger.exception("The bucket is not kept in order at present")
 
@@ -64,8 +75,11 @@ class BucketKeeper:
             self.delete()
 
     def delete(self) -> None:
-        """Delete the content that is due. Raises ``BucketUnavailable``: the rest stays due."""
+        """Delete the content that is due; claims the bucket. Raises ``BucketUnavailable``: the rest stays due."""
+        installation = self._contents.installation()
+        claim(self._bucket, installation)
         while names := self._contents.due(_BATCH):
+            claim(self._bucket, installation)
             self._bucket.delete(names)
             self._contents.deleted(names)
 

@@ -30,8 +30,9 @@ class CheckedWork:
 
     def resolved(self, submission: Submission, package_digests: PackageResolver) -> Submission:
         """The submission with digests in place of the names of packages and objects: signed data is unambiguous."""
-        prepare, data = self.operation.prepare, dict(self.data)
-        submission = replace(submission, data=data if prepare is None else prepare(data, package_digests))
+        prepare = self.operation.prepare
+        if prepare is not None:
+            submission = replace(submission, data=prepare(dict(self.data), package_digests))
         return submission if self.verification is None else self.verification.prepared(submission, package_digests)
 
 

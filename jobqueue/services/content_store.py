@@ -18,6 +18,8 @@ from jobqueue.ledger.packages import Packages
 from jobqueue.model.package import PackageInfo
 from jobqueue.plain_text import reason_of
 from jobqueue.services.bucket import Bucket
+from jobqueue.services.bucket_alarm import BucketAlarm
+from jobqueue.services.bucket_owner import claim
 
 logger = logging.getLogger(__name__)
 
@@ -34,14 +36,19 @@ class ContentStore:
         packages: Packages,
         contents: BucketContents,
         bucket: Bucket | None = None,
+        alarm: BucketAlarm | None = None,
         *,
         min_bytes: int = 0,
         max_bytes: int = 0,
     ) -> None:
-        """In the ``bucket`` is content of ``min_bytes`` to ``max_bytes``, and what is too large for Redis."""
+        """In the ``bucket`` is content of ``min_bytes`` to ``max_bytes``, and what is too large for Redis.
+
+        ``alarm`` gets the failures of the bucket.
+        """
         self._packages = packages
         self._contents = contents
         self._bucket = bucket
+        self._alarm = alarm
         self._min_bytes = min(min_bytes, packages.max_bytes + 1)
         #: Bytes of the largest content that can be stored.
         self.max_bytes = packages.max_bytes if bucket is None else max(max_bytes, packages.max_bytes)
@@ -70,7 +77,8 @@ class ContentStore:
             if size < self._min_bytes:
                 file.seek(0)
                 return self._packages.store(name, iter(lambda: file.read(_READ_BYTES), b""), size)
-            return self._to_bucket(self._bucket, name, Path(file.name), size, sha256)
+            with self._failures_reported():
+                return self._to_bucket(self._bucket, name, Path(file.name), size, sha256)
 
     def read(self, package: PackageInfo) -> Iterator[bytes]:
         """The bytes of a package, in pieces. Raises ``NotFound``, ``BucketUnavailable``."""
@@ -80,7 +88,8 @@ class ContentStore:
             raise BucketUnavailable(
                 "The content is in a bucket, and this API has none: set JOBQUEUE_S3_BUCKET as where it was stored."
             )
-        return _begun(self._bucket.read(package.name))
+        with self._failures_reported():
+            return _begun(self._bucket.read(package.name))
 
     def _spool(self, stream: Iterable[bytes], file: IO[bytes]) -> tuple[int, str]:
         size, digest = 0, hashlib.sha256()
@@ -95,6 +104,7 @@ class ContentStore:
         return size, digest.hexdigest()
 
     def _to_bucket(self, bucket: Bucket, name: str, path: Path, size: int, sha256: str) -> PackageInfo:
+        claim(bucket, self._contents.installation())
         self._contents.plan(name)
         try:
             bucket.put(name, path)
@@ -104,6 +114,15 @@ class ContentStore:
             raise BucketUnavailable(error.message) from error
         except JobQueueError:
             self._discard(name)
+            raise
+
+    @contextmanager
+    def _failures_reported(self) -> Iterator[None]:
+        try:
+            yield
+        except BucketUnavailable as error:
+            if self._alarm is not None:
+                self._alarm.report(error)
             raise
 
     def _discard(self, name: str) -> None:

@@ -13,9 +13,10 @@ from jobqueue.model.job_fields import RENEWED
 from jobqueue.model.principal import ANONYMOUS, Principal
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.submission import Accepted, Submission
+from jobqueue.services.preparation import parse_target
 from jobqueue.services.renewal import Renewal
 from jobqueue.services.result_verifier import FORGED, REVOKED, UNSIGNED
-from jobqueue.services.submission import JobSubmitter, parse_target
+from jobqueue.services.submission import JobSubmitter
 from jobqueue.trust.signing import work
 from jobqueue.trust.signing.trusted import TrustedKeys
 

@@ -23,6 +23,7 @@ from jobqueue.services.audit import AuditTrail
 from jobqueue.services.backfill import Backfiller
 from jobqueue.services.blast_radius import BlastRadius
 from jobqueue.services.bucket import Bucket
+from jobqueue.services.bucket_alarm import BucketAlarm
 from jobqueue.services.bucket_keeper import BucketKeeper
 from jobqueue.services.bundles import BundleMaker
 from jobqueue.services.content_store import ContentStore
@@ -126,18 +127,19 @@ class Services:
         """The use cases over a given ledger."""
         signer = Signer.open(settings)
         keys = TrustedKeys(settings.trusted_keys, signer)
-        bucket, contents = Bucket.open(settings), ledger.bucket_contents
+        bucket, contents, alarm = Bucket.open(settings), ledger.bucket_contents, BucketAlarm(ledger)
         content_store = ContentStore(
             ledger.packages,
             contents,
             bucket,
+            alarm,
             min_bytes=settings.s3_min_bytes,
             max_bytes=settings.max_object_bytes,
         )
         keeper = (
             None
             if bucket is None
-            else BucketKeeper(contents, ledger.packages, bucket, signer, settings.s3_address_seconds)
+            else BucketKeeper(contents, ledger.packages, bucket, alarm, signer, settings.s3_address_seconds)
         )
         objects = ObjectManager(ledger.objects, ledger.packages, ledger.deployments, content_store)
         resolver, work = PackageResolver(ledger.packages, objects), WorkSigner(signer, settings.signature_ttl_seconds)

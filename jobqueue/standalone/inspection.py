@@ -99,9 +99,24 @@ def inspect_bucket(settings: Settings) -> list[Finding]:
     try:
         bucket = buckets.Bucket.open(settings)
         next(bucket.entries(), None)
+        _check_owner(settings, bucket)
     except (BucketUnavailable, InvalidSettings) as error:
         return [Finding(CheckResult.ERROR, error.message)]
     return [Finding(CheckResult.OK, f"The bucket {bucket.title} answers.")]
+
+
+def _check_owner(settings: Settings, bucket: Any) -> None:
+    """Raises ``BucketTaken`` if the bucket belongs to another installation."""
+    keys: Any = importlib.import_module("jobqueue.ledger.keys")  # above this layer
+    owners: Any = importlib.import_module("jobqueue.services.bucket_owner")
+    try:
+        with _connect(RedisUrl.parse(settings.redis_url)) as client:
+            installation = client.get(keys.Keys(settings.key_prefix).kind("installation"))
+    except RedisError:
+        return  # Redis has findings of its own
+    if isinstance(installation, bytes):
+        installation = installation.decode(errors="replace")
+    owners.is_owner(bucket, installation or "")
 
 
 def judge(name: str, info: dict[str, Any]) -> list[Finding]:

@@ -124,15 +124,15 @@ class Fleet:
     def run(self, job_id: str, host: str, outcome: tuple[ExecutionState, Any, str] | None, slot: str = "") -> None:
         """Claim and finish; no outcome: it still runs."""
         self.clock.now += self.rng.randrange(5_000, 60_000)
-        grant = self.ledger.executions.claim(job_id, slot or host, host, "token")
-        if not isinstance(grant, Claim) or outcome is None:
+        claim = self.ledger.executions.claim(job_id, slot or host, host, "token")
+        if not isinstance(claim, Claim) or outcome is None:
             return
         self.clock.now += self.rng.randrange(20_000, 900_000)
         state, data, note = outcome
         out = json.dumps({"data": data, "changed": True}) if data is not None else ""
-        signed = certificates.result_bytes(job_id, host, grant.attempt, state.value, note, out)
+        signed = certificates.result_bytes(job_id, host, claim.attempt, state.value, note, out)
         signature = certificates.sign_result(self.keys[host], signed)
-        self.ledger.executions.finish(grant, state, out=out, note=note, signature=signature)
+        self.ledger.executions.finish(claim, state, out=out, note=note, signature=signature)
 
     def live(self) -> str:
         """An hour of work; returns the job of a large broadcast that is nearly through."""

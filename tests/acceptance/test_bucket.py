@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
+import secrets
 import subprocess
 import sys
 import threading
@@ -16,12 +18,13 @@ from urllib.request import Request, urlopen
 import fakeredis
 import pytest
 
-from jobqueue.errors import BucketUnavailable, NotFound
+from jobqueue.errors import BucketTaken, BucketUnavailable, NotFound
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.principal import Principal
 from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
-from jobqueue.services.bucket import Bucket
+from jobqueue.services.bucket import OWNER, Bucket
+from jobqueue.services.bucket_owner import claim, is_owner
 from jobqueue.services.objects import Upload
 from jobqueue.settings import Settings
 from jobqueue.trust.signing.trusted import TrustedKeys
@@ -125,6 +128,18 @@ def test_content_from_its_upload_to_its_deletion(settings: Settings) -> None:
         bucket.delete([package.name])
         with pytest.raises(NotFound):
             list(bucket.read(package.name))
+
+
+def test_the_bucket_belongs_to_the_first_installation(settings: Settings) -> None:
+    first, second = (secrets.token_hex(16) for _ in range(2))
+    bucket = _bucket(settings)
+    assert not is_owner(bucket, first)
+    bucket.put_new(OWNER, json.dumps({"installation": first, "since": "2026"}).encode())
+    bucket.put_new(OWNER, json.dumps({"installation": second, "since": "2026"}).encode())
+    claim(bucket, first)
+    with pytest.raises(BucketTaken):
+        claim(bucket, second)
+    claim(_bucket(replace(settings, s3_prefix="another/")), second)
 
 
 def test_a_bucket_that_does_not_exist(settings: Settings, tmp_path: Path) -> None:

@@ -193,9 +193,9 @@ class Intruder:
 
 
 def _run(world: World, host: str, job_id: str) -> None:
-    grant = world.claim(job_id, host)
-    assert isinstance(grant, Claim)
-    assert world.finish(grant) is Finished.FINISHED
+    claim = world.claim(job_id, host)
+    assert isinstance(claim, Claim)
+    assert world.finish(claim) is Finished.FINISHED
 
 
 def test_what_one_host_writes_stops_no_other(server: RedisServer) -> None:

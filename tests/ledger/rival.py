@@ -14,9 +14,9 @@ def claim_all(url: str, host: str, job_ids: list[str]) -> list[tuple[str, str]]:
     """Claim what it can get and finish it; returns (job, token) of what it won."""
     ledger, won = Ledger.open(Settings(state_dir=Path("unused"), redis_url=url)), []
     for number, job_id in enumerate(job_ids):
-        grant = ledger.executions.claim(job_id, "_any", host, f"{host}{number}")
-        if isinstance(grant, Claim):
-            assert ledger.executions.finish(grant, ExecutionState.COMPLETED) is Finished.FINISHED
-            won.append((job_id, grant.token))
+        claim = ledger.executions.claim(job_id, "_any", host, f"{host}{number}")
+        if isinstance(claim, Claim):
+            assert ledger.executions.finish(claim, ExecutionState.COMPLETED) is Finished.FINISHED
+            won.append((job_id, claim.token))
     ledger.close()
     return won

@@ -209,10 +209,10 @@ class TestForget:
     def test_one_with_work_is_kept_until_that_has_ended(self, world: World) -> None:
         world.register("a", "b")
         waiting, fleet, running = world.create("a"), world.create(ALL), world.create("a")
-        grant = world.claim(running, "a")
+        claim = world.claim(running, "a")
         world.run(fleet, "a")
         world.leave("a")
-        for end in (lambda: world.jobs.cancel(waiting, "test"), lambda: world.finish(grant)):
+        for end in (lambda: world.jobs.cancel(waiting, "test"), lambda: world.finish(claim)):
             with pytest.raises(Conflict, match="--status submitted,processing"):
                 world.agents.forget("a")
             end()

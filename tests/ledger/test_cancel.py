@@ -56,21 +56,21 @@ def test_waiting_for_its_retry(world: World, target: str) -> None:
 @pytest.mark.parametrize("target", ["a", ANY])
 def test_running(world: World, target: str) -> None:
     job_id = world.create(target)
-    grant = world.claim(job_id, target, "a")
+    claim = world.claim(job_id, target, "a")
     assert world.jobs.cancel(job_id, "on request") is False
     assert world.job(job_id).cancel_requested
     assert world.job(job_id).status is JobStatus.PROCESSING
     assert world.jobs.cancel(job_id, "on request") is False
-    assert world.executions.renew("a", [grant]) == [Renewal.CANCEL]
-    assert world.finish(grant, S.CANCELLED, note="on request") is Finished.FINISHED
+    assert world.executions.renew("a", [claim]) == [Renewal.CANCEL]
+    assert world.finish(claim, S.CANCELLED, note="on request") is Finished.FINISHED
     assert world.job(job_id).status is JobStatus.CANCELLED
 
 
 def test_too_late_for_one_that_completes(world: World) -> None:
     job_id = world.create("a")
-    grant = world.claim(job_id, "a")
+    claim = world.claim(job_id, "a")
     world.jobs.cancel(job_id, "on request")
-    world.finish(grant)
+    world.finish(claim)
     assert world.job(job_id).status is JobStatus.COMPLETED
 
 

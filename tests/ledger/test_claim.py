@@ -22,9 +22,9 @@ def job_id(world: World) -> str:
 
 def test_a_claim_returns_what_to_run(world: World, job_id: str) -> None:
     world.clock.advance(2)
-    grant = world.claim(job_id, "a", token="t1")
-    assert (grant.job_id, grant.hostname, grant.token, grant.attempt) == (job_id, "a", "t1", 1)
-    assert json.loads(grant.document) == {"operation": "op.x", "data": {"n": 1}, "target": "a"}
+    claim = world.claim(job_id, "a", token="t1")
+    assert (claim.job_id, claim.hostname, claim.token, claim.attempt) == (job_id, "a", "t1", 1)
+    assert json.loads(claim.document) == {"operation": "op.x", "data": {"n": 1}, "target": "a"}
     job, x = world.job(job_id), world.execution(job_id)
     assert (job.status, job.updated) == (JobStatus.PROCESSING, world.clock.now)
     assert (x.state, x.attempt, x.started) == (ExecutionState.STARTED, 1, world.clock.now)
@@ -66,8 +66,8 @@ def test_the_same_claim_again_gets_the_same_answer(world: World, job_id: str) ->
 
 
 def test_the_same_claim_again_after_the_end_is_refused(world: World, job_id: str) -> None:
-    grant = world.run(job_id, "a")
-    assert world.refused(job_id, "a", token=grant.token) == "completed"
+    claim = world.run(job_id, "a")
+    assert world.refused(job_id, "a", token=claim.token) == "completed"
 
 
 def test_unknown_and_deleted_jobs(world: World, job_id: str) -> None:
@@ -115,8 +115,8 @@ class TestAny:
         assert world.refused(any_id, ANY, "a", token="t1") == "started"
 
     def test_after_a_retry_another_agent_may_take_it(self, world: World, any_id: str) -> None:
-        grant = world.claim(any_id, ANY, "b", token="t1")
-        assert world.retry_later(grant, 10) is Finished.RETRIED
+        claim = world.claim(any_id, ANY, "b", token="t1")
+        assert world.retry_later(claim, 10) is Finished.RETRIED
         assert world.execution(any_id).slot == ANY
         assert world.refused(any_id, ANY, "a") == "waiting"
         assert world.refused(any_id, ANY, "b", token="t1") == "waiting"
@@ -125,7 +125,7 @@ class TestAny:
         assert world.queued(ANY) == [any_id, any_id]  # no agent took the first message in this test
         second = world.claim(any_id, ANY, "a")
         assert second.attempt == 2
-        assert world.finish(grant) is Finished.STALE
+        assert world.finish(claim) is Finished.STALE
         assert world.finish(second) is Finished.FINISHED
         x = world.execution(any_id)
         assert (x.hostname, x.attempt, x.state) == ("a", 2, ExecutionState.COMPLETED)
@@ -170,9 +170,9 @@ class TestDeadline:
     def test_just_in_time(self, world: World, job_id: str) -> None:
         found = world.create("a", expires_at=world.clock.after(10))
         world.clock.advance(9.999999)
-        grant = world.claim(found, "a")
+        claim = world.claim(found, "a")
         world.clock.advance(60)
-        assert world.finish(grant) is Finished.FINISHED
+        assert world.finish(claim) is Finished.FINISHED
 
     def test_any(self, world: World, job_id: str) -> None:
         found = world.create(ANY, expires_at=world.clock.after(10))

@@ -43,7 +43,7 @@ def wait(world: World, seconds: float) -> None:
 
 
 def take(world: World, host: str, slot: str | None = None) -> Any:
-    """The next message of a host, claimed: a grant, or the state of the refusal."""
+    """Claim what the next message of a host names; returns the claim, or the state of the refusal."""
     answer = world.try_claim(world.pop(slot or host), slot or host, host)
     return getattr(answer, "state", answer)
 
@@ -78,13 +78,13 @@ class TestJobs:
     def test_a_broadcast_runs_everywhere_at_once(self, world: World) -> None:
         keyed(world, ALL)
         second = keyed(world, ALL)
-        grants = [take(world, host) for host in HOSTS]
+        claims = [take(world, host) for host in HOSTS]
         assert [take(world, host) for host in HOSTS] == ["concurrency"] * 3
-        for grant in grants[:2]:
-            world.finish(grant)
+        for claim in claims[:2]:
+            world.finish(claim)
             maintain(world)
             assert not any(world.queued(host) for host in HOSTS)
-        world.finish(grants[2])
+        world.finish(claims[2])
         maintain(world)
         assert [take(world, host).job_id for host in HOSTS] == [second] * 3
 
@@ -118,23 +118,23 @@ class TestJobs:
         elif end == "delete":
             world.jobs.remove(first)
         else:
-            grant = take(world, "a")
+            claim = take(world, "a")
             if end == "lose":
                 world.clock.advance(LEASE + 1)
                 world.executions.reap(10)
             else:
-                world.finish(grant, S.FAILED if end == "fail" else S.SKIPPED, note="x")
+                world.finish(claim, S.FAILED if end == "fail" else S.SKIPPED, note="x")
         maintain(world)
         assert take(world, "b").job_id == second
 
     def test_a_job_in_line_that_is_cancelled_or_deleted_leaves_it(self, world: World) -> None:
         first, gone, deleted, last = (keyed(world, "a") for _ in range(4))
-        grant = take(world, "a")
+        claim = take(world, "a")
         for _ in range(3):
             assert take(world, "a") == "concurrency"
         world.jobs.cancel(gone, "by alice")
         world.jobs.remove(deleted)
-        world.finish(grant)
+        world.finish(claim)
         maintain(world)
         assert take(world, "a").job_id == last
         assert world.job(first).status.is_final
@@ -180,16 +180,16 @@ class TestJobs:
         keyed(world, "c", key="other", policy="refuse")
 
     def test_refuse_does_not_overtake_a_line(self, world: World) -> None:
-        grant_of = keyed(world, "a")
+        first = keyed(world, "a")
         keyed(world, "b")
         world.finish(take(world, "a"))
         with pytest.raises(ConcurrencyKeyHeld):
             keyed(world, "c", policy="refuse")
-        assert world.job(grant_of).status.is_final
+        assert world.job(first).status.is_final
 
     def test_replace_cancels_those_before_it_and_then_starts(self, world: World) -> None:
         holder, waiting = keyed(world, "a"), keyed(world, "b")
-        grant = take(world, "a")
+        claim = take(world, "a")
         newest = keyed(world, "c", policy="replace")
         assert take(world, "c") == "concurrency", "the holder has not stopped yet"
         maintain(world)
@@ -198,7 +198,7 @@ class TestJobs:
         assert f"replaced by job {newest}" in world.execution(waiting).events[-1].note
         maintain(world)
         assert not world.queued("c")
-        world.finish(grant, S.CANCELLED)
+        world.finish(claim, S.CANCELLED)
         maintain(world)
         assert take(world, "c").job_id == newest
 
@@ -220,13 +220,13 @@ class TestExecutions:
 
     def test_one_per_host(self, world: World) -> None:
         first, second = keyed(world, ALL, key="patch-{host}"), keyed(world, "b", key="patch-{host}")
-        grants = {host: take(world, host) for host in HOSTS}
-        assert {grant.job_id for grant in grants.values()} == {first}
+        claims = {host: take(world, host) for host in HOSTS}
+        assert {claim.job_id for claim in claims.values()} == {first}
         assert take(world, "b") == "concurrency"
-        world.finish(grants["a"])
+        world.finish(claims["a"])
         maintain(world)
         assert not world.queued("b")
-        world.finish(grants["b"])
+        world.finish(claims["b"])
         maintain(world)
         assert take(world, "b").job_id == second
 
@@ -248,15 +248,15 @@ class TestExecutions:
     @pytest.mark.parametrize("end", ["fail", "lose", "retry", "delete"])
     def test_every_end_frees_it(self, world: World, end: str) -> None:
         first, second = keyed(world, "a", key="{host}"), keyed(world, "a", key="{host}")
-        grant = take(world, "a")
+        claim = take(world, "a")
         assert take(world, "a") == "concurrency"
         if end == "fail":
-            world.finish(grant, S.FAILED, note="x")
+            world.finish(claim, S.FAILED, note="x")
         elif end == "lose":
             world.clock.advance(LEASE + 1)
             world.executions.reap(10)
         elif end == "retry":
-            world.retry_later(grant, 60)
+            world.retry_later(claim, 60)
         else:
             world.jobs.remove(first)
             world.clock.advance(11)
@@ -265,9 +265,9 @@ class TestExecutions:
 
     def test_one_that_was_given_the_key_and_does_not_start_loses_it(self, world: World) -> None:
         keyed(world, ALL, key="one{label:nothing}")
-        grant = take(world, "a")
+        claim = take(world, "a")
         assert [take(world, host) for host in ("b", "c")] == ["concurrency", "concurrency"]
-        world.finish(grant)
+        world.finish(claim)
         maintain(world)
         assert world.queued("b")
         wait(world, 1)
@@ -275,17 +275,17 @@ class TestExecutions:
         wait(world, 5)
         assert take(world, "c").hostname == "c"
         assert take(world, "b") == "concurrency"
-        world.finish(world.claim_of("c") if hasattr(world, "claim_of") else _running(world, "c"))
+        world.finish(world.first("c") if hasattr(world, "first") else _running(world, "c"))
         maintain(world)
         assert take(world, "b").hostname == "b"
 
     def test_one_in_line_that_ends_does_not_hold_up_the_others(self, world: World) -> None:
         keyed(world, "a", key="k{label:nothing}")
         gone, last = keyed(world, "b", key="k{label:nothing}"), keyed(world, "c", key="k{label:nothing}")
-        grant = take(world, "a")
+        claim = take(world, "a")
         assert [take(world, host) for host in ("b", "c")] == ["concurrency", "concurrency"]
         world.jobs.cancel(gone, "by alice")
-        world.finish(grant)
+        world.finish(claim)
         maintain(world)
         assert take(world, "c").job_id == last
 
@@ -296,17 +296,17 @@ class TestExecutions:
         assert take(world, "a", ANY) == "concurrency"
         assert not world.queued(ANY)
         wait(world, 1)
-        grant = take(world, "b", ANY)
-        assert (grant.job_id, grant.hostname) == (job_id, "b")
+        claim = take(world, "b", ANY)
+        assert (claim.job_id, claim.hostname) == (job_id, "b")
         keyed(world, "b", key="{host}")
         assert take(world, "b") == "concurrency"
-        world.finish(grant)
+        world.finish(claim)
         maintain(world)
         assert take(world, "b").hostname == "b"
 
 
 def _running(world: World, host: str) -> Any:
-    """The grant that a host holds: a repeated claim returns it."""
+    """The claim of the execution that a host is running: claiming again with the same token returns it."""
     (member,) = world.client.zrange(world.ledger.keys.kind("leases"), 0, -1)
     job_id = member[:36]
     token = world.client.hget(world.ledger.keys.execution(job_id, host), "token")

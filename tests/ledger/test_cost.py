@@ -30,8 +30,8 @@ def test_an_execution_of_a_broadcast(real_world: World) -> None:
     words = words_of(world.client, _running(world, job_id, hosts[2]))
     assert commands <= 28
     assert words <= 190
-    for grant in others:
-        world.finish(grant)
+    for claim in others:
+        world.finish(claim)
     assert world.job(job_id).status == JobStatus.COMPLETED
 
 

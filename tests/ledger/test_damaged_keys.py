@@ -69,11 +69,11 @@ def _running(world: World, target: str = ANY) -> Any:
 
 
 def _sending(world: World) -> Any:
-    grant = _running(world)
-    world.ledger.fetched.open(grant)
-    world.ledger.fetched.reserve(grant, 1, 10)
-    world.ledger.fetched.store(grant, 0, b"x")
-    return grant
+    claim = _running(world)
+    world.ledger.fetched.open(claim)
+    world.ledger.fetched.reserve(claim, 1, 10)
+    world.ledger.fetched.store(claim, 0, b"x")
+    return claim
 
 
 def _limited(world: World) -> None:
@@ -86,9 +86,9 @@ def _limited(world: World) -> None:
 
 
 def _ended(world: World) -> str:
-    grant = _running(world)
-    world.executions.report_progress(grant, '{"info": {}}')
-    world.finish(grant)
+    claim = _running(world)
+    world.executions.report_progress(claim, '{"info": {}}')
+    world.finish(claim)
     world.clock.advance(100)
     return JOB
 
@@ -125,8 +125,8 @@ def _arrived(world: World) -> None:
     world.client.sadd(world.ledger.keys.kind("arrivals"), "a")
 
 
-def _batch(grant: Any) -> tuple[str | int, ...]:
-    return (JOB, "a", grant.token, 99, 1, "o", 1, "t", "x")
+def _batch(claim: Any) -> tuple[str | int, ...]:
+    return (JOB, "a", claim.token, 99, 1, "o", 1, "t", "x")
 
 
 def _removing(world: World) -> None:
@@ -158,15 +158,15 @@ CASES = [
     Case("claim", _limited, lambda w, _: w.try_claim(JOB, "a")),
     Case("return_parked", _limited, lambda w, _: w.executions.return_parked(10, w.template)),
     Case("end_pause", _limited, lambda w, _: w.ledger.pauses.end("0badcafe")),
-    Case("finish", _running, lambda w, grant: w.finish(grant, signature="x" * 100)),
-    Case("finish", _running, lambda w, grant: w.retry_later(grant, 5)),
-    Case("finish", lambda w: _running(w, "a"), lambda w, grant: w.finish(grant, ExecutionState.FAILED, note="x")),
-    Case("renew", _running, lambda w, grant: w.executions.renew("a", [grant])),
-    Case("report_progress", _running, lambda w, grant: w.executions.report_progress(grant, '{"info": {}}')),
-    Case("append_output", _running, lambda w, grant: w.ledger.scripts.call("append_output", *_batch(grant))),
-    Case("open_fetched", _sending, lambda w, grant: w.ledger.fetched.open(grant)),
-    Case("reserve_fetched", _sending, lambda w, grant: w.ledger.fetched.reserve(grant, 1, 10)),
-    Case("store_fetched", _sending, lambda w, grant: w.ledger.fetched.store(grant, 1, b"x")),
+    Case("finish", _running, lambda w, claim: w.finish(claim, signature="x" * 100)),
+    Case("finish", _running, lambda w, claim: w.retry_later(claim, 5)),
+    Case("finish", lambda w: _running(w, "a"), lambda w, claim: w.finish(claim, ExecutionState.FAILED, note="x")),
+    Case("renew", _running, lambda w, claim: w.executions.renew("a", [claim])),
+    Case("report_progress", _running, lambda w, claim: w.executions.report_progress(claim, '{"info": {}}')),
+    Case("append_output", _running, lambda w, claim: w.ledger.scripts.call("append_output", *_batch(claim))),
+    Case("open_fetched", _sending, lambda w, claim: w.ledger.fetched.open(claim)),
+    Case("reserve_fetched", _sending, lambda w, claim: w.ledger.fetched.reserve(claim, 1, 10)),
+    Case("store_fetched", _sending, lambda w, claim: w.ledger.fetched.store(claim, 1, b"x")),
     Case("cancel_job", _broadcast, lambda w, _: w.jobs.cancel(JOB, "me")),
     Case("cancel_job", _running, lambda w, _: w.jobs.cancel(JOB, "me")),
     Case("delete_job", _ended, lambda w, _: w.jobs.delete(JOB)),

@@ -47,15 +47,15 @@ def test_no_key_is_left_behind(world: World, target: str, end: str) -> None:
     slots = [x.slot for x in world.job(job_id).executions]
     if end in ("complete", "fail", "retry", "lose"):
         for slot in slots:
-            grant = world.claim(job_id, slot, "b" if slot == ANY else slot)
-            world.ledger.fetched.open(grant)
-            assert world.ledger.fetched.store(grant, 0, b"a file")
+            claim = world.claim(job_id, slot, "b" if slot == ANY else slot)
+            world.ledger.fetched.open(claim)
+            assert world.ledger.fetched.store(claim, 0, b"a file")
             if end == "retry":
-                world.retry_later(grant, 0)
+                world.retry_later(claim, 0)
                 world.promote()
                 world.run(job_id, slot, "a" if slot == ANY else slot)
             elif end != "lose":
-                world.finish(grant, S.FAILED if end == "fail" else S.COMPLETED)
+                world.finish(claim, S.FAILED if end == "fail" else S.COMPLETED)
         for _ in range(3):  # as often as the caller allows
             world.clock.advance(LEASE)
             world.executions.reap(10)
@@ -80,10 +80,10 @@ def test_output_goes_with_the_job_from_every_agent_that_had_it(world: World) -> 
     job_ids = [world.create(target) for target in ("a", ANY, ALL)]
     for host in ("a", "b"):
         for job_id, slot in zip(job_ids, ("a", ANY, host), strict=True):
-            grant = world.try_claim(job_id, slot, host)
-            if isinstance(grant, Claim):
-                assert world.ledger.output.append(grant, 1, [Piece("stdout", b"one\n"), Piece("stderr", b"\xff")])
-                world.finish(grant) if slot != ANY or host == "b" else world.retry_later(grant, 0)
+            claim = world.try_claim(job_id, slot, host)
+            if isinstance(claim, Claim):
+                assert world.ledger.output.append(claim, 1, [Piece("stdout", b"one\n"), Piece("stderr", b"\xff")])
+                world.finish(claim) if slot != ANY or host == "b" else world.retry_later(claim, 0)
         world.promote()
     logs = [name for name in world.client.keys("*") if name.startswith(world.ledger.keys.kind("log"))]
     assert len(logs) == 5

@@ -96,7 +96,7 @@ DAMAGES: dict[str, Callable[[redis.Redis], object]] = {
 @pytest.mark.parametrize("name", sorted(DAMAGES))
 def test_found_repaired_and_found_no_more(fleet: World, name: str) -> None:
     assert examine(fleet) == []
-    grant = fleet.claim(BROADCAST, "b")
+    claim = fleet.claim(BROADCAST, "b")
     assert examine(fleet) == []
     DAMAGES[name](fleet.client)
     found = examine(fleet)
@@ -108,7 +108,7 @@ def test_found_repaired_and_found_no_more(fleet: World, name: str) -> None:
             break
     assert examine(fleet) == []
     if name != "an-execution-has-no-such-state":
-        assert fleet.finish(grant) is Finished.FINISHED
+        assert fleet.finish(claim) is Finished.FINISHED
     assert fleet.create("a")
 
 
@@ -128,11 +128,11 @@ def test_agents_are_read_in_steps(fleet: World, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_what_runs_is_unharmed(fleet: World, clock: FakeClock) -> None:
-    grant = fleet.claim(BROADCAST, "b")
+    claim = fleet.claim(BROADCAST, "b")
     assert examine(fleet, repairs=True) == []
     invariants.check(fleet.client, fleet.ledger.keys)
     clock.advance(1)
-    assert fleet.finish(grant) is Finished.FINISHED
+    assert fleet.finish(claim) is Finished.FINISHED
 
 
 def test_maintenance_removes_half_a_job_and_reports_it(fleet: World) -> None:

@@ -51,10 +51,10 @@ def test_while_it_waits_for_its_retry(world: World) -> None:
 
 def test_a_retry_that_comes_after_the_deadline(world: World) -> None:
     job_id = world.create("a", expires_at=world.clock.after(10))
-    grant = world.claim(job_id, "a")
+    claim = world.claim(job_id, "a")
     world.clock.advance(20)
     assert world.executions.expire(10) == 0
-    world.retry_later(grant, 60)
+    world.retry_later(claim, 60)
     assert world.executions.expire(10) == 1
     assert world.state(job_id) is S.EXPIRED
 

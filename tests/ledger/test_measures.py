@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from jobqueue.ledger import measures
-from jobqueue.ledger.executions import Claim
 from jobqueue.model.measures import OTHER, Measures
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import ExecutionState, JobStatus
@@ -15,12 +14,6 @@ from tests.ledger.world import OPERATION, World
 
 def read(world: World) -> Measures:
     return measures.read(world.ledger, [OPERATION], FleetReader(world.ledger.fleet, world.ledger.agents))
-
-
-def granted(world: World, job_id: str, slot: str, host: str, token: str = "t") -> Claim:  # noqa: S107 - no secret
-    grant = world.executions.claim(job_id, slot, host, token)
-    assert isinstance(grant, Claim)
-    return grant
 
 
 def bucket(seconds: float) -> int:
@@ -38,9 +31,9 @@ def test_a_wait_and_a_run_are_counted_in_their_buckets(world: World) -> None:
     world.register("a")
     job = world.new_jobs.create(world.new_job("a"), world.template).accepted.job_id
     world.clock.advance(2)
-    grant = granted(world, job, "a", "a")
+    claim = world.claim(job, "a")
     world.clock.advance(7)
-    world.executions.finish(grant, ExecutionState.COMPLETED, out="{}")
+    world.executions.finish(claim, ExecutionState.COMPLETED, out="{}")
     found = read(world)
     for distribution, seconds in ((found.waits[OPERATION], 2), (found.runs[OPERATION], 7)):
         assert round(distribution.total_seconds, 3) == seconds
@@ -55,9 +48,9 @@ def test_a_wait_and_a_run_are_counted_in_their_buckets(world: World) -> None:
 def test_what_takes_longer_than_the_last_bucket_is_counted_behind_it(world: World) -> None:
     world.register("a")
     job = world.new_jobs.create(world.new_job("a"), world.template).accepted.job_id
-    grant = granted(world, job, "a", "a")
+    claim = world.claim(job, "a")
     world.clock.advance(BUCKETS[-1] + 1)
-    world.executions.finish(grant, ExecutionState.FAILED, note="no")
+    world.executions.finish(claim, ExecutionState.FAILED, note="no")
     assert read(world).runs[OPERATION].counts[-1] == 1
 
 
@@ -66,8 +59,8 @@ def test_a_retry_is_counted_and_its_run_only_once_it_is_over(world: World) -> No
     job = world.new_jobs.create(
         world.new_job("a", retries=RetryPolicy(3, 0.0, 0.0, 0.0)), world.template
     ).accepted.job_id
-    grant = granted(world, job, "a", "a")
-    world.executions.finish(grant, ExecutionState.FAILED, note="no", retry_in=0.0, retry_note="again")
+    claim = world.claim(job, "a")
+    world.executions.finish(claim, ExecutionState.FAILED, note="no", retry_in=0.0, retry_note="again")
     found = read(world)
     assert (found.retried, found.ended, found.runs, found.scheduled) == ({OPERATION: 1}, {}, {}, 1)
 
@@ -75,7 +68,7 @@ def test_a_retry_is_counted_and_its_run_only_once_it_is_over(world: World) -> No
 def test_how_long_a_lost_execution_ran_is_not_guessed(world: World) -> None:
     world.register("a")
     job = world.new_jobs.create(world.new_job("a"), world.template).accepted.job_id
-    granted(world, job, "a", "a")
+    world.claim(job, "a")
     assert read(world).running == 1
     world.clock.advance(1000)
     world.executions.reap(10, world.ledger.time())

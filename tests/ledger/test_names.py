@@ -84,9 +84,9 @@ def test_a_name_is_held_until_the_job_has_ended(world: World) -> None:
             world.create("b", exclusive="backup")
         assert caught.value.details == {"job_id": first}
         if world.state(first) is ExecutionState.SUBMITTED:
-            grant = world.claim(first, "a")
+            claim = world.claim(first, "a")
     world.create("b", exclusive="other")
-    world.finish(grant, ExecutionState.FAILED)
+    world.finish(claim, ExecutionState.FAILED)
     second = world.create("b", exclusive="backup")
     world.jobs.delete(first)  # which does not free what the second holds
     with pytest.raises(ExclusiveHeld, match=second):

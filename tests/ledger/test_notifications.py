@@ -96,11 +96,11 @@ class Post:
     def ended(self, host: str = "web1", *, failed: bool = False, **options: Any) -> str:
         """A job that ended."""
         job_id = self.world.create(host, **options)
-        grant = self.world.claim(job_id, host)
+        claim = self.world.claim(job_id, host)
         if failed:
-            self.world.finish(grant, ExecutionState.FAILED, note="broken")
+            self.world.finish(claim, ExecutionState.FAILED, note="broken")
         else:
-            self.world.finish(grant)
+            self.world.finish(claim)
         return job_id
 
     def alerts(self, kind: str) -> list[str]:

@@ -70,7 +70,7 @@ def test_what_is_not_open_ends_with_the_job(fleet: World, how: str, monkeypatch:
     monkeypatch.setattr(type(fleet.ledger.rollouts), "open_all", lambda *_: ())
     job_id = fleet.create(ALL, expires_at=fleet.clock.after(60))
     fleet.ledger.rollouts.open(job_id, fleet.template)
-    grant = fleet.claim(job_id, HOSTS[1])
+    claim = fleet.claim(job_id, HOSTS[1])
     if how == "cancelled":
         assert fleet.jobs.cancel(job_id, "by ada") is False
     else:
@@ -82,7 +82,7 @@ def test_what_is_not_open_ends_with_the_job(fleet: World, how: str, monkeypatch:
     assert job.status is JobStatus.PROCESSING
     assert fleet.ledger.rollouts.open(job_id, fleet.template) == ("", [])
     assert fleet.ledger.rollouts.due(10) == []
-    fleet.finish(grant)
+    fleet.finish(claim)
     assert fleet.job(job_id).status is (JobStatus.CANCELLED if how == "cancelled" else JobStatus.PARTIAL_FAILURE)
     fleet.jobs.delete(job_id)
 

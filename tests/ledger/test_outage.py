@@ -75,13 +75,13 @@ def test_a_restart_loses_nothing_and_needs_no_new_client(own_world: World, serve
     own_world.register("a")
     done, running, waiting = (own_world.create("a") for _ in range(3))
     own_world.run(done, "a")
-    grant = own_world.claim(running, "a")
+    claim = own_world.claim(running, "a")
     before = own_world.jobs.page(JobFilter())
     server.kill()
     server.start()
     assert own_world.jobs.page(JobFilter()) == before
-    assert own_world.claim(running, "a", token=grant.token) == grant
-    own_world.finish(grant)
+    assert own_world.claim(running, "a", token=claim.token) == claim
+    own_world.finish(claim)
     own_world.run(waiting, "a")
     invariants.check(own_world.client, own_world.ledger.keys)
 

@@ -42,9 +42,9 @@ def starts(world: World, seconds: int, *slots: str) -> list[tuple[int, str]]:
     for second in range(seconds):
         world.executions.return_parked(500, world.template)
         world.executions.promote(500, world.template)
-        for grant in start_all(world, *slots):
-            world.finish(grant)
-            found.append((second, grant.job_id))
+        for claim in start_all(world, *slots):
+            world.finish(claim)
+            found.append((second, claim.job_id))
         world.clock.advance(1)
     return found
 
@@ -78,7 +78,7 @@ def test_hosts_beside_those_of_the_target_are_free(world: World) -> None:
     limit(world, "1/h", PauseKind.TARGET, "a", "a")
     for _ in range(3):
         world.create(ALL)
-    hosts = [grant.hostname for grant in start_all(world, "a", "b")]
+    hosts = [claim.hostname for claim in start_all(world, "a", "b")]
     assert sorted(hosts) == ["a", "b", "b", "b"]
 
 

@@ -52,13 +52,13 @@ def populate(world: World, rng: random.Random, count: int) -> list[Known]:
             if step < 2:
                 continue
             host = rng.choice(HOSTS) if slot == ANY else slot
-            grant = world.claim(job.id, slot, host)
+            claim = world.claim(job.id, slot, host)
             if slot == ANY:
                 hosts = (host,)
             if step == 3:
-                world.retry_later(grant, 1000)
+                world.retry_later(claim, 1000)
             elif step > 3:
-                world.finish(grant, rng.choice((S.COMPLETED, S.COMPLETED, S.FAILED, S.SKIPPED, S.CANCELLED)))
+                world.finish(claim, rng.choice((S.COMPLETED, S.COMPLETED, S.FAILED, S.SKIPPED, S.CANCELLED)))
         known.append(
             Known(
                 job.id,
@@ -172,9 +172,9 @@ def test_an_any_job_is_listed_under_the_agent_that_has_it(world: World) -> None:
         return [job.id for job in world.jobs.page(JobFilter(hostname=hostname)).items]
 
     assert listed("a") == listed("b") == []
-    grant = world.claim(job_id, ANY, "a")
+    claim = world.claim(job_id, ANY, "a")
     assert (listed("a"), listed("b")) == ([job_id], [])
-    world.retry_later(grant, 0)
+    world.retry_later(claim, 0)
     world.promote()
     world.run(job_id, ANY, "b")
     assert (listed("a"), listed("b")) == ([], [job_id])

@@ -54,10 +54,10 @@ def test_nothing_starts_while_everything_is_paused(world: World) -> None:
 
 
 def test_what_runs_goes_on(world: World) -> None:
-    grant = world.claim(world.create("a"), "a")
+    claim = world.claim(world.create("a"), "a")
     pause(world)
-    world.finish(grant)
-    assert world.state(grant.job_id) is S.COMPLETED
+    world.finish(claim)
+    assert world.state(claim.job_id) is S.COMPLETED
 
 
 def test_after_the_end_all_start_in_the_former_order_and_before_newer_ones(world: World) -> None:
@@ -207,9 +207,9 @@ def test_a_claim_after_the_end_of_the_pause_does_not_double_it(world: World) -> 
 
 
 def test_a_retry_waits_too(world: World) -> None:
-    grant = world.claim(world.create("a"), "a")
+    claim = world.claim(world.create("a"), "a")
     made = pause(world)
-    world.retry_later(grant, 1)
+    world.retry_later(claim, 1)
     world.clock.advance(2)
     world.executions.promote(10, world.template)
     assert offer(world, "a") == "paused"

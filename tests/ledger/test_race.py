@@ -55,13 +55,13 @@ def test_finish_races_with_the_reaper(real_world: World) -> None:
     outcomes = set()
     with ThreadPoolExecutor(2) as pool:
         for number in range(100):
-            grant = world.claim(world.create("a"), "a")
+            claim = world.claim(world.create("a"), "a")
             world.clock.advance(60)
             barrier = Barrier(2)
 
-            def finish(grant: Claim = grant, barrier: Barrier = barrier) -> Finished:
+            def finish(claim: Claim = claim, barrier: Barrier = barrier) -> Finished:
                 barrier.wait()
-                return world.finish(grant)
+                return world.finish(claim)
 
             def reap(barrier: Barrier = barrier) -> tuple[int, int]:
                 barrier.wait()
@@ -72,7 +72,7 @@ def test_finish_races_with_the_reaper(real_world: World) -> None:
             finished, reaped = sorted((answer.result() for answer in answers), key=lambda x: isinstance(x, tuple))
             assert (finished, reaped) in ((Finished.FINISHED, (0, 0)), (Finished.STALE, (0, 1)))
             state = ExecutionState.COMPLETED if finished is Finished.FINISHED else ExecutionState.LOST
-            assert world.state(grant.job_id) is state
+            assert world.state(claim.job_id) is state
             outcomes.add(state)
     assert outcomes
 
@@ -93,6 +93,6 @@ def test_cancel_races_with_claim(real_world: World) -> None:
                 answer = world.try_claim(job_id, ANY, "a")
                 return answer if isinstance(answer, Claim) else None
 
-            ended, grant = pool.submit(cancel), pool.submit(claim)
-            assert ended.result() == (grant.result() is None)
+            ended, claimed = pool.submit(cancel), pool.submit(claim)
+            assert ended.result() == (claimed.result() is None)
             assert world.job(job_id).cancel_requested

@@ -64,10 +64,10 @@ def test_an_agent_sends_files_as_its_own_host_only(server: EmbeddedRedis, users:
     for host in ("web1", "web2"):
         for key in (f"jobqueue:exec:{host}:j", "jobqueue:job:j"):
             api.scripts.command("HSET", key, "state", "started", "token", "t", "n.started", "2")
-    grant = Claim("j", "web1", "t", 1, "")
-    assert own.fetched.open(grant) == 2
-    assert own.fetched.reserve(grant, 1, 10)
-    assert own.fetched.store(grant, 0, b"x")
+    claim = Claim("j", "web1", "t", 1, "")
+    assert own.fetched.open(claim) == 2
+    assert own.fetched.reserve(claim, 1, 10)
+    assert own.fetched.store(claim, 0, b"x")
     assert b"".join(api.fetched.content("j", "web1").read(0, 1)) == b"x"
     with client_of(server, login) as client:
         for words in (["HSET", "jobqueue:fetched:web2:j", "0", "x"], ["DEL", "jobqueue:fetched:web2:j"]):

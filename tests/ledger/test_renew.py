@@ -9,10 +9,10 @@ from tests.ledger.world import LEASE, World
 
 def test_a_renewed_lease_does_not_run_out(world: World) -> None:
     world.register("a")
-    grant = world.claim(world.create("a"), "a")
+    claim = world.claim(world.create("a"), "a")
     for _ in range(5):
         world.clock.advance(LEASE - 1)
-        assert world.executions.renew("a", [grant]) == [Renewal.OK]
+        assert world.executions.renew("a", [claim]) == [Renewal.OK]
         assert world.executions.reap(10) == (0, 0)
     world.clock.advance(LEASE)
     assert world.executions.reap(10) == (0, 1)
@@ -20,9 +20,9 @@ def test_a_renewed_lease_does_not_run_out(world: World) -> None:
 
 def test_an_expired_lease_is_renewed_until_it_is_reaped(world: World) -> None:
     world.register("a")
-    grant = world.claim(world.create("a"), "a")
+    claim = world.claim(world.create("a"), "a")
     world.clock.advance(LEASE + 5)
-    assert world.executions.renew("a", [grant]) == [Renewal.OK]
+    assert world.executions.renew("a", [claim]) == [Renewal.OK]
     assert world.executions.reap(10) == (0, 0)
 
 
@@ -42,18 +42,18 @@ def test_each_execution_gets_its_own_answer(world: World) -> None:
 
 def test_what_was_taken_away_is_stale(world: World) -> None:
     world.register("a")
-    grant = world.claim(world.create("a", is_idempotent=True), "a")
+    claim = world.claim(world.create("a", is_idempotent=True), "a")
     world.clock.advance(LEASE)
     assert world.executions.reap(10) == (1, 0)
-    assert world.executions.renew("a", [grant]) == [Renewal.STALE]
+    assert world.executions.renew("a", [claim]) == [Renewal.STALE]
     world.promote()
-    again = world.claim(grant.job_id, "a")
-    assert world.executions.renew("a", [grant, again]) == [Renewal.STALE, Renewal.OK]
+    again = world.claim(claim.job_id, "a")
+    assert world.executions.renew("a", [claim, again]) == [Renewal.STALE, Renewal.OK]
 
 
 def test_what_waits_for_its_retry_is_stale(world: World) -> None:
     world.register("a")
-    grant = world.claim(world.create("a"), "a")
-    world.retry_later(grant, 5)
-    assert world.executions.renew("a", [grant]) == [Renewal.STALE]
+    claim = world.claim(world.create("a"), "a")
+    world.retry_later(claim, 5)
+    assert world.executions.renew("a", [claim]) == [Renewal.STALE]
     assert world.executions.renew("a", []) == []

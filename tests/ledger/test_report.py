@@ -10,20 +10,20 @@ from jobqueue.model.target import ANY
 from tests.ledger.world import LEASE, World
 
 
-def report(world: World, grant: Claim, **info: object) -> bool:
-    return world.executions.report_progress(grant, json.dumps({"info": info}))
+def report(world: World, claim: Claim, **info: object) -> bool:
+    return world.executions.report_progress(claim, json.dumps({"info": info}))
 
 
 def test_it_is_seen_while_the_operation_runs_and_afterwards(world: World) -> None:
     world.register("a")
     job_id = world.create("a")
-    grant = world.claim(job_id, "a")
+    claim = world.claim(job_id, "a")
     assert world.execution(job_id).info == {}
-    assert report(world, grant, phase="waiting")
-    assert report(world, grant, phase="running", pid=7)
+    assert report(world, claim, phase="waiting")
+    assert report(world, claim, phase="running", pid=7)
     assert world.execution(job_id).info == {"phase": "running", "pid": 7}
     assert world.execution(job_id).data is None
-    world.finish(grant, ExecutionState.CANCELLED)
+    world.finish(claim, ExecutionState.CANCELLED)
     assert world.execution(job_id).info == {"phase": "running", "pid": 7}
 
 
@@ -39,12 +39,12 @@ def test_a_failure_is_kept(world: World) -> None:
 def test_only_the_claiming_agent_can_report(world: World) -> None:
     world.register("a")
     job_id = world.create("a")
-    grant = world.claim(job_id, "a")
+    claim = world.claim(job_id, "a")
     assert not report(world, Claim(job_id, "a", "other", 1, ""), pid=1)
-    assert not report(world, Claim(job_id, "b", grant.token, 1, ""), pid=1)
-    assert report(world, grant, pid=2)
-    world.finish(grant, ExecutionState.CANCELLED)
-    assert not report(world, grant, pid=3)
+    assert not report(world, Claim(job_id, "b", claim.token, 1, ""), pid=1)
+    assert report(world, claim, pid=2)
+    world.finish(claim, ExecutionState.CANCELLED)
+    assert not report(world, claim, pid=3)
     assert world.execution(job_id).info == {"pid": 2}
 
 
@@ -82,8 +82,8 @@ def test_reports_before_the_loss_are_kept(world: World) -> None:
 def test_what_had_begun_nothing_is_not_lost(world: World) -> None:
     world.register("a", "b")
     job_id = world.create(ANY)
-    grant = world.claim(job_id, ANY, "a")
-    assert world.executions.report_progress(grant, json.dumps({"info": {"phase": "waiting"}}), is_idle=True)
+    claim = world.claim(job_id, ANY, "a")
+    assert world.executions.report_progress(claim, json.dumps({"info": {"phase": "waiting"}}), is_idle=True)
     world.clock.advance(LEASE + 1)
     assert world.executions.reap(10) == (1, 0)
     world.promote()

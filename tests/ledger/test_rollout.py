@@ -282,10 +282,10 @@ def test_aborted_between_two_batches_the_job_ends_at_once(world: World) -> None:
 def test_cancelled(world: World) -> None:
     job_id = start(world, batch=2)
     open_hosts(world, job_id)
-    grant = world.claim(job_id, "a")
+    claim = world.claim(job_id, "a")
     assert world.jobs.cancel(job_id, "by ada") is False
     assert [str(x.state) for x in world.job(job_id).executions] == ["started"] + ["cancelled"] * 9
-    world.finish(grant, S.CANCELLED)
+    world.finish(claim, S.CANCELLED)
     assert world.job(job_id).status is JobStatus.CANCELLED
     assert progress(world, job_id).state is RolloutState.ENDED
     world.jobs.delete(job_id)

@@ -150,11 +150,11 @@ def test_between_slices_of_a_deadline_no_execution_starts(world: World) -> None:
 
 def test_a_retry_behind_the_slices_expires_too(world: World) -> None:
     job_id = world.create(ALL, expires_at=world.clock.after(10), retries=RetryPolicy(3, 1.0, 300.0, 0.0))
-    grant = world.claim(job_id, "h0")
+    claim = world.claim(job_id, "h0")
     world.clock.advance(12)
-    world.executions.renew("h0", [grant])
+    world.executions.renew("h0", [claim])
     assert world.executions.expire_slice(4) == (3, True)
-    world.retry_later(grant, 0)
+    world.retry_later(claim, 0)
     while world.executions.expire_slice(2)[1]:
         check_in_between(world)
     assert states(world, job_id) == {S.EXPIRED: 7}

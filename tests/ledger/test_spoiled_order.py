@@ -54,10 +54,10 @@ def maintain(world: World) -> None:
 def _in_line(world: World) -> str:
     """A job that waits for the key of another, which runs."""
     holder, job_id = (world.create("a", concurrency=_KEY) for _ in range(2))
-    grant = world.claim(holder, "a")
+    claim = world.claim(holder, "a")
     assert world.refused(job_id, "a") == "concurrency"
     world.lose_messages("a")
-    world.finish(grant)
+    world.finish(claim)
     return job_id
 
 

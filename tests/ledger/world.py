@@ -133,20 +133,20 @@ class World:
         assert isinstance(answer, Refusal), answer
         return answer.state
 
-    def finish(self, grant: Claim, state: ExecutionState = ExecutionState.COMPLETED, **more: Any) -> Finished:
+    def finish(self, claim: Claim, state: ExecutionState = ExecutionState.COMPLETED, **more: Any) -> Finished:
         if state is ExecutionState.COMPLETED:
             more.setdefault("out", '{"data": "done", "changed": true}')
-        return self.executions.finish(grant, state, **more)
+        return self.executions.finish(claim, state, **more)
 
-    def retry_later(self, grant: Claim, seconds: float) -> Finished:
+    def retry_later(self, claim: Claim, seconds: float) -> Finished:
         """Report a failure that is to be tried again."""
-        return self.finish(grant, ExecutionState.FAILED, note="broke", retry_in=seconds, retry_note="once more")
+        return self.finish(claim, ExecutionState.FAILED, note="broke", retry_in=seconds, retry_note="once more")
 
     def run(self, job_id: str, slot: str, hostname: str | None = None) -> Claim:
         """Claim and complete."""
-        grant = self.claim(job_id, slot, hostname)
-        assert self.finish(grant) is Finished.FINISHED
-        return grant
+        claim = self.claim(job_id, slot, hostname)
+        assert self.finish(claim) is Finished.FINISHED
+        return claim
 
     # --- maintenance --------------------------------------------------------------------------------------------------
     def promote(self) -> list[str]:

@@ -89,10 +89,10 @@ def shell(services: Services, alias: str, **more: Any) -> str:
 
 
 def end(services: Services, job_id: str, state: ExecutionState) -> None:
-    grant = services.ledger.executions.claim(job_id, HOST, HOST, "token")
-    assert isinstance(grant, Claim)
+    claim = services.ledger.executions.claim(job_id, HOST, HOST, "token")
+    assert isinstance(claim, Claim)
     out = '{"data": {"stdout": "x"}, "changed": true}' if state is ExecutionState.COMPLETED else ""
-    services.ledger.executions.finish(grant, state, out=out, note="" if out else "broke")
+    services.ledger.executions.finish(claim, state, out=out, note="" if out else "broke")
 
 
 @pytest.fixture

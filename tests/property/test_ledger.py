@@ -98,9 +98,9 @@ events = st.one_of([st.tuples(st.just(name), st.fixed_dictionaries(arguments)) f
 
 @dataclass
 class Held:
-    """What the model knows of a grant. ``until`` is the end of its lease; ``ended`` how the agent's report ended it."""
+    """What the model knows of a claim. ``until`` is the end of its lease; ``ended`` how the agent's report ended it."""
 
-    grant: Claim
+    claim: Claim
     slot: str
     until: int
     is_current: bool = True
@@ -223,12 +223,12 @@ class LedgerMachine(RuleBasedStateMachine):
             return
         assert slot in (ANY, host)
         for held in self.held:
-            if held.grant == answer:  # asked again with the same token
+            if held.claim == answer:  # asked again with the same token
                 assert held.is_current
                 return
         key = (job_id, slot, answer.attempt)
         assert self.claims.setdefault(key, answer.token) == answer.token, "two claims of one attempt"
-        assert not any(h.is_current and (h.grant.job_id, h.slot) == (job_id, slot) for h in self.held), "two at a time"
+        assert not any(h.is_current and (h.claim.job_id, h.slot) == (job_id, slot) for h in self.held), "two at a time"
         self.held.append(Held(answer, slot, self.clock.after(LEASE)))
 
     def deliver(self, host: str, twice: bool) -> None:
@@ -248,8 +248,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.claim(job_id, slot, host if slot == ANY or number % 7 == 0 else slot)
         for held in self.held:
             if held.is_current:  # and all that run ask once more
-                again = self.world.claim(held.grant.job_id, held.slot, held.grant.hostname, held.grant.token)
-                assert again == held.grant
+                again = self.world.claim(held.claim.job_id, held.slot, held.claim.hostname, held.claim.token)
+                assert again == held.claim
 
     def finish(self, number: int, state: ExecutionState, back_off: float | None, forged: bool) -> None:
         if not self.held:
@@ -257,12 +257,12 @@ class LedgerMachine(RuleBasedStateMachine):
         running = [held for held in self.held if held.is_current]
         among = running if running and number % 3 else self.held
         held = among[number % len(among)]
-        grant = held.grant
+        claim = held.claim
         if forged:
-            grant = Claim(grant.job_id, grant.hostname, "forged", grant.attempt, grant.document)
-        cancelled = held.is_current and self.world.job(grant.job_id).cancel_requested
+            claim = Claim(claim.job_id, claim.hostname, "forged", claim.attempt, claim.document)
+        cancelled = held.is_current and self.world.job(claim.job_id).cancel_requested
         try:
-            answer = self.world.executions.finish(grant, state, note="broke", retry_in=back_off)
+            answer = self.world.executions.finish(claim, state, note="broke", retry_in=back_off)
         except JobQueueError:
             assert held.is_current
             assert state in (S.SUBMITTED, S.EXPIRED)
@@ -276,16 +276,16 @@ class LedgerMachine(RuleBasedStateMachine):
             assert not forged
             assert held.ended is state
         else:
-            assert answer is (Finished.UNKNOWN if grant.job_id in self.deleted else Finished.STALE)
+            assert answer is (Finished.UNKNOWN if claim.job_id in self.deleted else Finished.STALE)
 
     def renew(self, host: str) -> None:
-        mine = [held for held in self.held if held.grant.hostname == host]
-        answers = self.world.executions.renew(host, [held.grant for held in mine])
+        mine = [held for held in self.held if held.claim.hostname == host]
+        answers = self.world.executions.renew(host, [held.claim for held in mine])
         for held, answer in zip(mine, answers, strict=True):
             assert (answer is not Renewal.STALE) == held.is_current
             if held.is_current:
                 held.until = self.clock.after(LEASE)
-                assert (answer is Renewal.CANCEL) == self.world.job(held.grant.job_id).cancel_requested
+                assert (answer is Renewal.CANCEL) == self.world.job(held.claim.job_id).cancel_requested
 
     # --- time and maintenance -----------------------------------------------------------------------------------------
     def time_passes(self, seconds: float) -> None:
@@ -339,7 +339,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def what_agents_hold_is_what_runs(self) -> None:
         jobs = [job for job in self.seen.values() if not job.external_run]
         running = {(job.id, x.slot, x.attempt) for job in jobs for x in job.executions if x.state is S.STARTED}
-        assert {(h.grant.job_id, h.grant.hostname, h.grant.attempt) for h in self.held if h.is_current} == running
+        assert {(h.claim.job_id, h.claim.hostname, h.claim.attempt) for h in self.held if h.is_current} == running
 
     def teardown(self) -> None:
         """Nothing is stuck: with all agents back and maintenance at work, every job comes to its end."""
@@ -363,7 +363,7 @@ class LedgerMachine(RuleBasedStateMachine):
                     self.claim(self.world.pop(slot), slot, "a" if slot == ANY else slot)
             for held in self.held:
                 if held.is_current:
-                    assert self.world.finish(held.grant) is Finished.FINISHED
+                    assert self.world.finish(held.claim) is Finished.FINISHED
                     held.is_current = False
             self.records_are_consistent()
         stuck = {job.id: [str(x.state) for x in job.executions] for job in self.world.jobs.get_many(self.jobs)}

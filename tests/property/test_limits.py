@@ -116,8 +116,8 @@ class LimitsMachine(RuleBasedStateMachine):
         self.register()
 
     def renew(self) -> None:
-        for grant in self.running:
-            self.world.executions.renew(grant.hostname, [grant])
+        for claim in self.running:
+            self.world.executions.renew(claim.hostname, [claim])
 
     def do_wait(self, _: str, number: int) -> None:
         self.renew()

@@ -110,9 +110,9 @@ class RolloutMachine(RuleBasedStateMachine):
         """Agents die; maintenance notices. All others renew their leases."""
         dead = sorted(self.held)[: number % 3]
         self.clock.advance(LEASE - 1)
-        for host, grant in self.held.items():
+        for host, claim in self.held.items():
             if host not in dead:
-                self.world.executions.renew(host, [grant])
+                self.world.executions.renew(host, [claim])
         self.clock.advance(2)
         self.world.executions.reap(100)
         for host in dead:
@@ -135,8 +135,8 @@ class RolloutMachine(RuleBasedStateMachine):
     def do_wait(self, _: str, number: int) -> None:
         self.clock.advance(number)
         self.world.register(*HOSTS)
-        for host, grant in self.held.items():
-            self.world.executions.renew(host, [grant])
+        for host, claim in self.held.items():
+            self.world.executions.renew(host, [claim])
 
     def do_expire(self, _: str, __: int) -> None:
         self.world.executions.expire(100)
@@ -196,9 +196,9 @@ class RolloutMachine(RuleBasedStateMachine):
             self.clock.advance(61)
             self.world.register(*HOSTS)
             self.do_maintain("", 0)
-            self.held = {host: grant for host, grant in self.held.items() if self.is_running(host)}
-            for host, grant in self.held.items():
-                self.world.executions.renew(host, [grant])
+            self.held = {host: claim for host, claim in self.held.items() if self.is_running(host)}
+            for host, claim in self.held.items():
+                self.world.executions.renew(host, [claim])
             self.world.executions.expire(100)
             self.do_maintain("", 0)
             for host in HOSTS:

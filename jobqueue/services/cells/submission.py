@@ -22,7 +22,7 @@ from jobqueue.operations.registry import Registry
 from jobqueue.services import submission_permissions
 from jobqueue.services.cells.locating import CellLocator
 from jobqueue.services.cells.parts import FIRST_SECONDS, PartRunner
-from jobqueue.services.submission import parse_target
+from jobqueue.services.preparation import parse_target
 
 #: Seconds for which a part waits for a cell that does not answer, if the job does not expire earlier. Half of the time
 #: for which a cell remembers an idempotency key: a part must not be sent after that, or it could run twice.

@@ -59,9 +59,9 @@ def job_ids(services: Services) -> list[str]:
 
 def failed_job(app: Flask, services: Services) -> str:
     job_id: str = act(app, "*").post("/job", json=JOB).get_json()["job_id"]
-    grant = services.ledger.executions.claim(job_id, HOST, HOST, "token")
-    assert isinstance(grant, Claim)
-    services.ledger.executions.finish(grant, ExecutionState.FAILED, note="broke")
+    claim = services.ledger.executions.claim(job_id, HOST, HOST, "token")
+    assert isinstance(claim, Claim)
+    services.ledger.executions.finish(claim, ExecutionState.FAILED, note="broke")
     return job_id
 
 

@@ -69,9 +69,9 @@ class Api:
         return job_id
 
     def end(self, job_id: str, host: str, state: ExecutionState = ExecutionState.COMPLETED, note: str = "") -> None:
-        grant = self.services.ledger.executions.claim(job_id, host, host, f"token-{host}")
-        assert isinstance(grant, Claim)
-        self.services.ledger.executions.finish(grant, state, note=note)
+        claim = self.services.ledger.executions.claim(job_id, host, host, f"token-{host}")
+        assert isinstance(claim, Claim)
+        self.services.ledger.executions.finish(claim, state, note=note)
 
 
 class _Always:

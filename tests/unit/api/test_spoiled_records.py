@@ -64,9 +64,9 @@ class World:
 
     def finished(self) -> str:
         job_id: str = self.web.post("/job", json=JOB).get_json()["job_id"]
-        grant = self.ledger.executions.claim(job_id, HOST, HOST, "token")
-        assert isinstance(grant, Claim)
-        self.ledger.executions.finish(grant, ExecutionState.COMPLETED, out='{"data": 1, "changed": false}')
+        claim = self.ledger.executions.claim(job_id, HOST, HOST, "token")
+        assert isinstance(claim, Claim)
+        self.ledger.executions.finish(claim, ExecutionState.COMPLETED, out='{"data": 1, "changed": false}')
         return job_id
 
     def check_lists(self, paths: tuple[str, ...] = LISTS) -> None:

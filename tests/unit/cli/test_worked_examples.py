@@ -88,9 +88,9 @@ class Fleet:
             self._world.ledger.rollouts.open(job_id, self._world.template)
         hosts = [host for host in self._zones if self._world.queued(host)]
         for host in hosts:
-            grant = self._world.claim(self._world.pop(host), host)
+            claim = self._world.claim(self._world.pop(host), host)
             state = S.FAILED if host in failing else S.COMPLETED
-            self._world.finish(grant, state, note="exit code 1" if host in failing else "")
+            self._world.finish(claim, state, note="exit code 1" if host in failing else "")
         self.ran += hosts
         return hosts
 

@@ -14,6 +14,7 @@ import fakeredis
 import pytest
 
 from jobqueue.errors import (
+    BucketTaken,
     BucketUnavailable,
     InvalidInput,
     InvalidSettings,
@@ -25,12 +26,13 @@ from jobqueue.errors import (
 )
 from jobqueue.ledger import bucket_contents
 from jobqueue.ledger.ledger import Ledger
+from jobqueue.model.alert import BUCKET_FAILURES
 from jobqueue.model.package import PackageInfo
 from jobqueue.model.principal import Principal
 from jobqueue.model.stored_object import new_content_name
 from jobqueue.operations.registry import Registry
 from jobqueue.services import Services
-from jobqueue.services.bucket import Bucket
+from jobqueue.services.bucket import OWNER, Bucket
 from jobqueue.services.bucket_doctor import bucket_damage
 from jobqueue.services.objects import Upload
 from jobqueue.settings import Settings
@@ -239,6 +241,98 @@ def test_the_keeper_goes_on_after_a_failure(
     assert [record.message for record in caplog.records] == ["The bucket is not kept in order at present: down"]
 
 
+def other_installation(bucket: MemoryBucket, settings: Settings) -> Services:
+    """Another one, which uses the same bucket and prefix."""
+    client = fakeredis.FakeRedis(decode_responses=True, server=fakeredis.FakeServer())
+    services = Services.over(Ledger(client, settings), settings, Registry([]))
+    assert services.bucket_keeper is not None
+    return services
+
+
+def test_two_installations_that_share_a_bucket_do_not_delete_each_others_content(
+    services: Services, bucket: MemoryBucket, settings: Settings
+) -> None:
+    name = put(services, LARGE)
+    other = other_installation(bucket, settings)
+    for repairs in (False, True):
+        with pytest.raises(BucketTaken, match=r"belongs to another installation .*JOBQUEUE_S3_PREFIX.*jobs/owner.json"):
+            list(bucket_damage(other.ledger, bucket, repairs=repairs, after_seconds=0))
+    with pytest.raises(BucketTaken, match="Nothing is stored or deleted there"):
+        put(other, LARGE)
+    other.ledger.bucket_contents.discard(name)  # as the doctor of a version that knew no owners
+    with pytest.raises(BucketTaken):
+        keep(other)
+    assert bucket.names() == [name]
+    obstore.delete(bucket._store, f"jobs/{OWNER}")  # what the error says, if the first one is gone
+    keep(other)
+    assert bucket.names() == []
+    with pytest.raises(BucketTaken):
+        put(services, LARGE)
+
+
+@pytest.mark.parametrize("text", [b"", b"x", b"[]", b"{}", b"[" * 4000], ids=["empty", "text", "list", "no id", "deep"])
+def test_a_marker_of_another_program(services: Services, bucket: MemoryBucket, text: bytes) -> None:
+    obstore.put(bucket._store, f"jobs/{OWNER}", text)
+    with pytest.raises(BucketTaken, match=r"belongs to an unknown program, as owner\.json there says"):
+        put(services, LARGE)
+    assert bucket.names() == []
+
+
+def test_of_two_that_begin_at_once_one_gets_the_bucket(
+    services: Services, bucket: MemoryBucket, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = other_installation(bucket, settings)
+    original, started = bucket.put_new, []
+
+    def put_new(name: str, data: bytes) -> None:
+        if not started:
+            started.append(True)
+            keep(other)  # it has also seen no marker
+        original(name, data)
+
+    monkeypatch.setattr(bucket, "put_new", put_new)
+    with pytest.raises(BucketTaken):
+        put(services, LARGE)
+    put(other, LARGE)
+    assert len(bucket.names()) == 1
+
+
+def test_the_doctor_repairs_nothing_before_the_api_has_claimed_the_bucket(
+    services: Services, bucket: MemoryBucket
+) -> None:
+    left = new_content_name("image")
+    obstore.put(bucket._store, f"jobs/{left}", b"1")
+    assert [one.key for one in bucket_damage(services.ledger, bucket, repairs=False, after_seconds=0)] == [left]
+    with pytest.raises(BucketUnavailable, match="start the API with this Redis and this bucket first"):
+        list(bucket_damage(services.ledger, bucket, repairs=True, after_seconds=0))
+    keep(services)
+    assert [one.repaired for one in bucket_damage(services.ledger, bucket, repairs=True, after_seconds=0)] == [True]
+
+
+def test_a_failing_bucket_is_counted_and_raises_one_alert(
+    services: Services, bucket: MemoryBucket, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = put(services, LARGE)
+    for call in ("put", "read", "head_of"):
+        monkeypatch.setattr(bucket, call, down)
+    keeper = services.bucket_keeper
+    assert keeper is not None
+    turns = iter([False, True])
+    keeper.run(lambda _seconds: next(turns))  # looks without an upload
+    with pytest.raises(BucketUnavailable):
+        put(services, LARGE + b"2")
+    with pytest.raises(BucketUnavailable):
+        services.objects.read("image", None)
+    assert services.ledger.stats()[BUCKET_FAILURES] == 3
+    (alert,) = services.ledger.executions.alerts()
+    assert (alert.kind, alert.message) == (BUCKET_FAILURES, "down")
+    services.ledger.client.delete("jobqueue:bucket-alarm")  # an hour later
+    with pytest.raises(BucketUnavailable):
+        services.objects.read("image", None)
+    assert len(services.ledger.executions.alerts()) == 2
+    assert bucket.names() == [name]
+
+
 def test_the_doctor_finds_what_is_on_one_side_only(services: Services, bucket: MemoryBucket) -> None:
     lost, kept = put(services, LARGE), put(services, LARGE + b"2")
     left = new_content_name("image")
@@ -380,6 +474,21 @@ def test_the_check_lists_the_bucket(credentials: Path, service: SimpleNamespace)
     credentials.write_text("")
     (finding,) = inspect_bucket(settings)
     assert "must have a section [default]" in finding.text
+
+
+def test_the_check_reads_to_whom_the_bucket_belongs(
+    services: Services, bucket: MemoryBucket, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobqueue.standalone.inspection._connect", lambda _url: services.ledger.client)
+    settings = replace(settings, s3_bucket="jobs")
+    good = [Finding(CheckResult.OK, "The bucket 'test' answers.")]
+    assert inspect_bucket(settings) == good
+    assert bucket.head_of(OWNER) is None  # a check changes nothing
+    keep(services)
+    assert inspect_bucket(settings) == good
+    services.ledger.client.delete("jobqueue:installation")
+    (finding,) = inspect_bucket(settings)
+    assert (finding.verdict, "belongs to another installation" in finding.text) == (CheckResult.ERROR, True)
 
 
 def test_a_service_that_cannot_be_reached(credentials: Path) -> None:

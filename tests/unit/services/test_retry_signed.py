@@ -58,9 +58,9 @@ def failed_job(services: Services, command: str) -> str:
     job_id = services.submit.one(
         Submission("command.shell.execute", {"command": command}, "web1", principal=ADMIN)
     ).job_id
-    grant = services.ledger.executions.claim(job_id, "web1", "web1", "token")
-    assert isinstance(grant, Claim)
-    services.ledger.executions.finish(grant, ExecutionState.FAILED, note="broke")
+    claim = services.ledger.executions.claim(job_id, "web1", "web1", "token")
+    assert isinstance(claim, Claim)
+    services.ledger.executions.finish(claim, ExecutionState.FAILED, note="broke")
     return job_id
 
 
@@ -118,11 +118,11 @@ def broadcast(services: Services, keys: dict[str, Signer], **states: ExecutionSt
         Submission("command.shell.execute", {"command": "x"}, "group:web", principal=ADMIN)
     ).job_id
     for host, state in states.items():
-        grant = services.ledger.executions.claim(job_id, host, host, "token")
-        assert isinstance(grant, Claim)
-        signed = certificates.result_bytes(job_id, host, grant.attempt, state.value, "note", "")
+        claim = services.ledger.executions.claim(job_id, host, host, "token")
+        assert isinstance(claim, Claim)
+        signed = certificates.result_bytes(job_id, host, claim.attempt, state.value, "note", "")
         signature = certificates.sign_result(keys[host], signed)
-        services.ledger.executions.finish(grant, state, note="note", signature=signature)
+        services.ledger.executions.finish(claim, state, note="note", signature=signature)
     return job_id
 
 

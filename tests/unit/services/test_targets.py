@@ -110,8 +110,8 @@ def test_a_sample_is_the_same_for_a_retry(services: Services) -> None:
     chosen = hosts(services, first.job_id)
     assert len(chosen) == 2
     for host in chosen:
-        grant = services.ledger.executions.claim(first.job_id, host, host, f"token-{host}")
-        services.ledger.executions.finish(grant, ExecutionState.FAILED, note="broke")
+        claim = services.ledger.executions.claim(first.job_id, host, host, f"token-{host}")
+        services.ledger.executions.finish(claim, ExecutionState.FAILED, note="broke")
     again = services.retry(first.job_id, principal=ALL_MAY)
     assert hosts(services, again.job_id) == chosen
     assert services.jobs.get(again.job_id).target == "2 of group:web"
@@ -122,10 +122,10 @@ def test_a_sample_is_the_same_for_a_retry(services: Services) -> None:
 def test_the_hosts_of_an_earlier_job(services: Services) -> None:
     first = submit(services, "web1,web2,web3")
     for host, state in (("web1", ExecutionState.COMPLETED), ("web2", ExecutionState.CANCELLED)):
-        grant = services.ledger.executions.claim(first.job_id, host, host, f"token-{host}")
+        claim = services.ledger.executions.claim(first.job_id, host, host, f"token-{host}")
         if state is ExecutionState.CANCELLED:
             services.jobs.cancel(first.job_id)
-        services.ledger.executions.finish(grant, state, out='{"data": 1, "changed": true}')
+        services.ledger.executions.finish(claim, state, out='{"data": 1, "changed": true}')
     cancelled = submit(services, f"job:{first.job_id}.cancelled")
     assert hosts(services, cancelled.job_id) == ["web2", "web3"]
 

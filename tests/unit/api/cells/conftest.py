@@ -93,10 +93,10 @@ class CellSite:
         executions = self.services.ledger.executions
         for job in self.jobs():
             if job["agent_states"].get(hostname, {}).get("status") == "submitted":
-                grant = executions.claim(job["id"], hostname, hostname, f"token-{job['id']}")
-                assert isinstance(grant, Claim), grant
+                claim = executions.claim(job["id"], hostname, hostname, f"token-{job['id']}")
+                assert isinstance(claim, Claim), claim
                 out = json.dumps({"data": data, "changed": False})
-                executions.finish(grant, ExecutionState.COMPLETED, out=out)
+                executions.finish(claim, ExecutionState.COMPLETED, out=out)
 
 
 class FrontSite:

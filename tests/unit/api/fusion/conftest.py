@@ -81,16 +81,16 @@ class Agent:
         slot = HOST if self._world.messages(HOST) else "_any"
         return self._world.claim(self._world.pop(slot), slot, HOST)
 
-    def document(self, grant: Claim) -> dict[str, Any]:
-        document: dict[str, Any] = json.loads(grant.document)
+    def document(self, claim: Claim) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(claim.document)
         return document
 
     def finish(
-        self, grant: Claim, data: Any = None, state: ExecutionState = ExecutionState.COMPLETED, **more: Any
+        self, claim: Claim, data: Any = None, state: ExecutionState = ExecutionState.COMPLETED, **more: Any
     ) -> None:
         self._world.clock.advance(1.5)
         out = {"out": json.dumps({"data": data, "changed": True})} if state is ExecutionState.COMPLETED else {}
-        self._world.executions.finish(grant, state, **out, **more)
+        self._world.executions.finish(claim, state, **out, **more)
 
 
 @pytest.fixture

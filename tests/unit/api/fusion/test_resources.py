@@ -63,11 +63,11 @@ def test_history(ask: Ask, agent: Agent) -> None:
 def test_abort(ask: Ask, agent: Agent, action: str) -> None:
     run_id = ask("POST", f"{AT}/actions", {"action": "start"}).get_json()["jobId"]
     fusion_error(ask("POST", f"{AT}/actions", {"action": "start"}), 409, run_id)
-    grant = agent.take()
+    claim = agent.take()
     stopped = ask("POST", f"{AT}/actions", {"action": action})
     assert (stopped.status_code, stopped.get_json()["jobId"]) == (200, run_id)
     assert ask("GET", AT).get_json()["status"] == "aborting"
-    agent.finish(grant, state=ExecutionState.CANCELLED, note="on request")
+    agent.finish(claim, state=ExecutionState.CANCELLED, note="on request")
     assert ask("GET", AT).get_json()["status"] == "aborted"
     fusion_error(ask("POST", f"{AT}/actions", {"action": action}), 409, "nothing to cancel")
 

@@ -58,13 +58,13 @@ def test_start(ask: Ask, stored: dict[str, Any]) -> None:
 
 
 def test_the_whole_way(ask: Ask, run_id: str, agent: Agent, world: World) -> None:
-    grant = agent.take()
+    claim = agent.take()
     running = ask("GET", f"{AT}/{run_id}").get_json()
     assert (running["state"], running["hostname"]) == ("running", HOST)
     assert not {"startTime", "endTime", "duration"} & set(running)
-    world.executions.report_progress(grant, '{"info": {"phase": "finishing"}}')
+    world.executions.report_progress(claim, '{"info": {"phase": "finishing"}}')
     assert state(ask, run_id) == "finishing"
-    agent.finish(grant, {"exit_code": 0, "jobRunId": "forged"})
+    agent.finish(claim, {"exit_code": 0, "jobRunId": "forged"})
     ended = ask("GET", f"{AT}/{run_id}").get_json()
     assert ended["state"] == "finished"
     assert ended["result"] == {"jobConfigId": "job1", "jobRunId": run_id, "exit_code": 0}
@@ -132,11 +132,11 @@ def test_by_the_name_of_the_configuration(ask: Ask, stored: dict[str, Any], agen
 
 
 def test_cancel(ask: Ask, run_id: str, agent: Agent) -> None:
-    grant = agent.take()
+    claim = agent.take()
     answer = ask("DELETE", f"{AT}/{run_id}")
     assert (answer.status_code, answer.get_json()["state"]) == (200, "cancelling")
     assert ask("DELETE", f"{AT}/{run_id}").get_json()["state"] == "cancelling"
-    agent.finish(grant, state=ExecutionState.CANCELLED, note="on request")
+    agent.finish(claim, state=ExecutionState.CANCELLED, note="on request")
     assert state(ask, run_id) == "cancelled"
     fusion_error(ask("DELETE", f"{AT}/{run_id}"), 409, "cancelled")
 
@@ -367,10 +367,10 @@ def test_bad_sync_starts_nothing(ask: Ask, stored: dict[str, Any], query: str) -
 def test_the_log(ask: Ask, run_id: str, agent: Agent, world: World) -> None:
     at = f"/api/spark/driver/log/{run_id}"
     assert (ask("GET", at).status_code, ask("GET", at).data) == (200, b"")
-    grant = agent.take()
+    claim = agent.take()
     for number in range(1, 600):
-        world.ledger.output.append(grant, number, [Piece("stdout", f"é{number}\n".encode()), Piece("stderr", b"\xff")])
-    agent.finish(grant)
+        world.ledger.output.append(claim, number, [Piece("stdout", f"é{number}\n".encode()), Piece("stderr", b"\xff")])
+    agent.finish(claim)
     response = ask("GET", at)
     assert response.content_type == "text/plain; charset=utf-8"
     assert response.data == b"".join(f"é{number}\n".encode() + b"\xff" for number in range(1, 600))
@@ -388,13 +388,13 @@ def test_an_aggregation_goes_on_where_the_last_one_ended(ask: Ask, agent: Agent,
 
     def run(state: ExecutionState) -> dict[str, Any]:
         run_id = ask("POST", f"{AT}/aggr").get_json()["jobId"]
-        grant = agent.take()
-        document = agent.document(grant)
+        claim = agent.take()
+        document = agent.document(claim)
         assert document["operation"] == "aggregation.run"
         assert document["data"]["run_id"] == run_id
         assert document["data"]["sql"] == config["sql"]
         assert "referenceTime" not in ask("GET", f"{AT}/{run_id}").get_json()["jobConfig"]
-        agent.finish(grant, {"aggregated": 3}, state)
+        agent.finish(claim, {"aggregated": 3}, state)
         data: dict[str, Any] = document["data"]
         return data
 
@@ -425,18 +425,18 @@ def aggregate(ask: Ask, agent: Agent, start: str = f"{AT}/aggr", **fields: Any) 
     """Start a run and finish it; the data that the agent got."""
     ask("PUT", "/api/spark/configurations/aggr", {**AGGREGATION, **fields})
     assert ask("POST", start).status_code in (200, 201, 202)
-    grant = agent.take()
-    agent.finish(grant, {"aggregated": 3})
-    data: dict[str, Any] = agent.document(grant)["data"]
+    claim = agent.take()
+    agent.finish(claim, {"aggregated": 3})
+    data: dict[str, Any] = agent.document(claim)["data"]
     return data
 
 
 def test_a_retry_of_an_aggregation_reads_what_is_new(ask: Ask, agent: Agent) -> None:
     ask("POST", "/api/spark/configurations", AGGREGATION)
     run_id = ask("POST", f"{AT}/aggr").get_json()["jobId"]
-    grant = agent.take()
-    failed = agent.document(grant)["data"]
-    agent.finish(grant, state=ExecutionState.FAILED, note="why")
+    claim = agent.take()
+    failed = agent.document(claim)["data"]
+    agent.finish(claim, state=ExecutionState.FAILED, note="why")
     (job,) = ask("GET", "/job").get_json()["items"]
     second = aggregate(ask, agent)
     again = aggregate(ask, agent, f"/job/{job['id']}/retry")

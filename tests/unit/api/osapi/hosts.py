@@ -53,13 +53,13 @@ class Hosts:
                 self._end(job_id, execution, host)
 
     def _end(self, job_id: str, execution: Execution, host: str) -> None:
-        grant = self._services.ledger.executions.claim(job_id, execution.slot, host, f"token-{host}")
-        assert isinstance(grant, Claim)
+        claim = self._services.ledger.executions.claim(job_id, execution.slot, host, f"token-{host}")
+        assert isinstance(claim, Claim)
         state, data, note = self.answers[host]
         out = json.dumps({"data": data, **({} if self.changed is None else {"changed": self.changed})})
-        result = certificate.result_bytes(job_id, host, grant.attempt, state.value, note, out)
+        result = certificate.result_bytes(job_id, host, claim.attempt, state.value, note, out)
         signature = certificate.sign_result(self._keys[host], result) if self.is_signing else ""
-        self._services.ledger.executions.finish(grant, state, out=out, note=note, signature=signature)
+        self._services.ledger.executions.finish(claim, state, out=out, note=note, signature=signature)
 
     def follow(self, submit: Callable[..., Accepted], work: Callable[[str], None]) -> Callable[..., Accepted]:
         """``submit``, with ``work`` done on each job that it accepts."""

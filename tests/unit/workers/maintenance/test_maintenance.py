@@ -63,9 +63,9 @@ class Counting:
 
 
 def claim(ledger: Ledger, job_id: str) -> Claim:
-    grant = ledger.executions.claim(job_id, HOST, HOST, "token")
-    assert isinstance(grant, Claim)
-    return grant
+    answer = ledger.executions.claim(job_id, HOST, HOST, "token")
+    assert isinstance(answer, Claim)
+    return answer
 
 
 def let_the_lease_run_out(ledger: Ledger, job_id: str) -> None:

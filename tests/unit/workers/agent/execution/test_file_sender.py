@@ -18,7 +18,7 @@ class Fetched:
         self._answer = answer
         self.calls: list[tuple[int, int]] = []
 
-    def reserve(self, grant: Claim, size: int, most: int) -> bool | None:
+    def reserve(self, claim: Claim, size: int, most: int) -> bool | None:
         self.calls.append((size, most))
         return self._answer
 

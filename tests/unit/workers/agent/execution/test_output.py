@@ -25,7 +25,7 @@ from workers.agent.execution.output import LiveOutput, OutputPump
 
 
 @pytest.fixture
-def grant(ledger: Ledger, submit: Submitter) -> Claim:
+def claim(ledger: Ledger, submit: Submitter) -> Claim:
     found = ledger.executions.claim(submit("test.echo.get"), HOST, HOST, "token")
     assert isinstance(found, Claim)
     return found
@@ -39,45 +39,45 @@ def reader(ledger: Ledger) -> OutputReader:
 NUMBERS = itertools.count(1)
 
 
-def append(ledger: Ledger, grant: Claim, *added: Piece) -> bool:
-    return ledger.output.append(grant, next(NUMBERS), list(added))
+def append(ledger: Ledger, claim: Claim, *added: Piece) -> bool:
+    return ledger.output.append(claim, next(NUMBERS), list(added))
 
 
-def end(ledger: Ledger, grant: Claim) -> None:
-    ledger.executions.finish(grant, ExecutionState.COMPLETED, out='{"data":null,"changed":false}')
+def end(ledger: Ledger, claim: Claim) -> None:
+    ledger.executions.finish(claim, ExecutionState.COMPLETED, out='{"data":null,"changed":false}')
 
 
 def pieces(page: OutputPage) -> list[tuple[str, bytes]]:
     return [(chunk.stream, chunk.data) for chunk in page.chunks]
 
 
-def test_order_streams_and_offsets_are_kept(ledger: Ledger, grant: Claim, reader: OutputReader) -> None:
-    assert append(ledger, grant, Piece("stdout", b"one\n"), Piece("stderr", b"oh\n"))
-    assert append(ledger, grant, Piece("stdout", b"two\n"))
-    page = reader.page(grant.job_id, None, 0)
+def test_order_streams_and_offsets_are_kept(ledger: Ledger, claim: Claim, reader: OutputReader) -> None:
+    assert append(ledger, claim, Piece("stdout", b"one\n"), Piece("stderr", b"oh\n"))
+    assert append(ledger, claim, Piece("stdout", b"two\n"))
+    page = reader.page(claim.job_id, None, 0)
     assert pieces(page) == [("stdout", b"one\n"), ("stderr", b"oh\n"), ("stdout", b"two\n")]
     assert (page.next_offset, page.complete, page.state, page.hostname) == (11, False, "started", HOST)
-    assert pieces(reader.page(grant.job_id, HOST, 5)) == [("stderr", b"h\n"), ("stdout", b"two\n")]
-    assert pieces(reader.page(grant.job_id, HOST, 11)) == []
-    end(ledger, grant)
-    assert reader.page(grant.job_id, None, 0).complete
-    assert reader.page(grant.job_id, None, 11).complete
+    assert pieces(reader.page(claim.job_id, HOST, 5)) == [("stderr", b"h\n"), ("stdout", b"two\n")]
+    assert pieces(reader.page(claim.job_id, HOST, 11)) == []
+    end(ledger, claim)
+    assert reader.page(claim.job_id, None, 0).complete
+    assert reader.page(claim.job_id, None, 11).complete
 
 
-def test_bytes_that_are_no_text_survive(ledger: Ledger, grant: Claim, reader: OutputReader) -> None:
+def test_bytes_that_are_no_text_survive(ledger: Ledger, claim: Claim, reader: OutputReader) -> None:
     binary = bytes(range(256))
-    append(ledger, grant, Piece("stdout", binary), Piece("stdout", "ä\0€".encode()))
-    page = reader.page(grant.job_id, None, 0)
+    append(ledger, claim, Piece("stdout", binary), Piece("stdout", "ä\0€".encode()))
+    page = reader.page(claim.job_id, None, 0)
     assert b"".join(chunk.data for chunk in page.chunks) == binary + "ä\0€".encode()
     assert page.chunks[0].document()["base64"]
     assert "base64" not in page.chunks[1].document()
 
 
-def test_only_the_newest_bytes_are_kept_and_the_cut_is_marked(ledger: Ledger, grant: Claim) -> None:
+def test_only_the_newest_bytes_are_kept_and_the_cut_is_marked(ledger: Ledger, claim: Claim) -> None:
     output = Output(ledger.client, ledger.keys, ledger.scripts, cap_bytes=100)
     for number in range(50):
-        output.append(grant, number + 1, [Piece("stdout", f"line {number:03}\n".encode())])
-    page = OutputReader(ledger.jobs, ledger.executions, output, ledger.job_slots).page(grant.job_id, None, 0)
+        output.append(claim, number + 1, [Piece("stdout", f"line {number:03}\n".encode())])
+    page = OutputReader(ledger.jobs, ledger.executions, output, ledger.job_slots).page(claim.job_id, None, 0)
     assert page.next_offset == 50 * 9
     assert page.cut == 50 * 9 - sum(len(chunk.data) for chunk in page.chunks)
     assert 90 <= sum(len(chunk.data) for chunk in page.chunks) <= 109
@@ -86,29 +86,29 @@ def test_only_the_newest_bytes_are_kept_and_the_cut_is_marked(ledger: Ledger, gr
 
 @pytest.mark.parametrize("size", [1000, 60_000, 400_000])
 def test_a_page_is_bounded_and_the_next_one_goes_on(
-    ledger: Ledger, grant: Claim, reader: OutputReader, size: int
+    ledger: Ledger, claim: Claim, reader: OutputReader, size: int
 ) -> None:
     """A reader whose client does not receive it holds it in memory."""
     printed = [bytes([65 + number % 26]) * size for number in range(max(4, 1_000_000 // size))]
     for piece in printed:
-        append(ledger, grant, Piece("stdout", piece))
-    end(ledger, grant)
-    pages = list(reader.everything(grant.job_id))
+        append(ledger, claim, Piece("stdout", piece))
+    end(ledger, claim)
+    pages = list(reader.everything(claim.job_id))
     assert b"".join(data for page in pages for _, data in pieces(page)) == b"".join(printed)
     assert [page.cut for page in pages] == [0] * len(pages)
     assert max(sum(len(data) for _, data in pieces(page)) for page in pages) <= max(256 * 1024, size)
 
 
-def test_a_stale_holder_cannot_add(ledger: Ledger, grant: Claim, reader: OutputReader) -> None:
-    stale = Claim(grant.job_id, HOST, "another token", 1, "")
+def test_a_stale_holder_cannot_add(ledger: Ledger, claim: Claim, reader: OutputReader) -> None:
+    stale = Claim(claim.job_id, HOST, "another token", 1, "")
     assert not append(ledger, stale, Piece("stdout", b"forged\n"))
-    end(ledger, grant)
-    assert not append(ledger, grant, Piece("stdout", b"late\n"))
-    assert reader.page(grant.job_id, None, 0).chunks == ()
+    end(ledger, claim)
+    assert not append(ledger, claim, Piece("stdout", b"late\n"))
+    assert reader.page(claim.job_id, None, 0).chunks == ()
 
 
 def test_deleting_a_job_deletes_its_output_also_that_of_earlier_hosts(
-    ledger: Ledger, submit: Submitter, grant: Claim
+    ledger: Ledger, submit: Submitter, claim: Claim
 ) -> None:
     before = set(ledger.client.keys())
     ledger.agents.register(Registration("db1", "boot", {}, {}, ("test.echo.get",)))
@@ -128,11 +128,11 @@ def test_deleting_a_job_deletes_its_output_also_that_of_earlier_hosts(
 
 @pytest.mark.parametrize(("hostname", "error"), [("db1", AgentNotFound), (None, None)])
 def test_unknown_hosts_and_jobs_are_reported(
-    grant: Claim, reader: OutputReader, hostname: str | None, error: type[Exception] | None
+    claim: Claim, reader: OutputReader, hostname: str | None, error: type[Exception] | None
 ) -> None:
     if error:
         with pytest.raises(error, match="db1"):
-            reader.page(grant.job_id, hostname, 0)
+            reader.page(claim.job_id, hostname, 0)
     with pytest.raises(JobNotFound):
         reader.follow("00000000-0000-4000-8000-000000000000", hostname, 0)
 
@@ -155,13 +155,13 @@ def shared(ledger: Ledger, submit: Submitter) -> str:
         ledger.agents.register(Registration(host, f"boot {host}", {}, {}, ("test.echo.get",)))
     job_id = submit("test.echo.get", target="_all")
     for host in HOSTS:
-        grant = ledger.executions.claim(job_id, host, host, f"token {host}")
-        assert isinstance(grant, Claim)
-        append(ledger, grant, Piece("stdout", f"{host}\n".encode()))
+        claim = ledger.executions.claim(job_id, host, host, f"token {host}")
+        assert isinstance(claim, Claim)
+        append(ledger, claim, Piece("stdout", f"{host}\n".encode()))
         if host == "db1":
-            ledger.executions.finish(grant, ExecutionState.FAILED, note="broken")
+            ledger.executions.finish(claim, ExecutionState.FAILED, note="broken")
         elif host == "db2":
-            end(ledger, grant)
+            end(ledger, claim)
     return job_id
 
 
@@ -206,9 +206,9 @@ def test_a_page_takes_no_further_host_once_it_is_full(
     assert ([page.hostname for page in found.pages], found.next_cursor) == (["db1", "db2"], "db2")
 
 
-def test_a_single_execution_is_not_in_a_fanout(grant: Claim, reader: OutputReader) -> None:
-    assert reader.of_hosts(grant.job_id) is None
-    assert reader.follow_hosts(grant.job_id) is None
+def test_a_single_execution_is_not_in_a_fanout(claim: Claim, reader: OutputReader) -> None:
+    assert reader.of_hosts(claim.job_id) is None
+    assert reader.follow_hosts(claim.job_id) is None
     with pytest.raises(JobNotFound):
         reader.of_hosts("00000000-0000-4000-8000-000000000000")
 
@@ -224,9 +224,9 @@ def test_several_hosts_are_followed_until_the_last_has_ended(ledger: Ledger, sha
             turns += 1
             assert turns < 100
             if turns == 2:
-                grant = Claim(shared, HOST, f"token {HOST}", 1, "")
-                append(ledger, grant, Piece("stdout", b"more\n"))
-                end(ledger, grant)
+                claim = Claim(shared, HOST, f"token {HOST}", 1, "")
+                append(ledger, claim, Piece("stdout", b"more\n"))
+                end(ledger, claim)
             continue
         printed[page.hostname] += b"".join(chunk.data for chunk in page.chunks)
         if page.complete:
@@ -258,15 +258,15 @@ def collect(pages: Iterator[OutputPage]) -> tuple[bytes, OutputPage]:
     return data, page
 
 
-def test_a_follower_gets_everything_once_and_an_end(ledger: Ledger, grant: Claim, reader: OutputReader) -> None:
+def test_a_follower_gets_everything_once_and_an_end(ledger: Ledger, claim: Claim, reader: OutputReader) -> None:
     with ThreadPoolExecutor(1) as pool:
-        following = pool.submit(collect, reader.follow(grant.job_id, None, 0))
+        following = pool.submit(collect, reader.follow(claim.job_id, None, 0))
         expected = b""
         for number in range(200):
             line = f"line {number}\n".encode()
             expected += line
-            assert append(ledger, grant, Piece("stdout", line))
-        end(ledger, grant)
+            assert append(ledger, claim, Piece("stdout", line))
+        end(ledger, claim)
         data, last = following.result(30)
     assert data == expected
     assert last.complete
@@ -274,7 +274,7 @@ def test_a_follower_gets_everything_once_and_an_end(ledger: Ledger, grant: Claim
 
 
 def test_a_follower_of_any_goes_along_to_the_agent_and_its_next_attempt(
-    ledger: Ledger, submit: Submitter, reader: OutputReader, grant: Claim
+    ledger: Ledger, submit: Submitter, reader: OutputReader, claim: Claim
 ) -> None:
     ledger.agents.register(Registration("db1", "boot", {}, {}, ("test.echo.get",)))
     job_id = submit("test.echo.get", target="_any", idempotent=True)
@@ -310,7 +310,7 @@ class Sent:
         self.is_broken = False
         self.numbers: list[int] = []
 
-    def __call__(self, grant: Claim, number: int, pieces: list[Piece]) -> bool:
+    def __call__(self, claim: Claim, number: int, pieces: list[Piece]) -> bool:
         if self.is_broken:
             raise ValueError("a bug")
         if number not in self.numbers:
@@ -325,9 +325,9 @@ class Sent:
         return b"".join(piece.data for piece in self.pieces)
 
 
-def test_characters_are_not_torn(grant: Claim) -> None:
+def test_characters_are_not_torn(claim: Claim) -> None:
     sent = Sent()
-    live = LiveOutput(grant, sent, 1000)
+    live = LiveOutput(claim, sent, 1000)
     for byte in "grün €😀".encode():
         live.write("stdout", bytes([byte]))
         live.flush()
@@ -337,17 +337,17 @@ def test_characters_are_not_torn(grant: Claim) -> None:
         piece.data.decode()
 
 
-def test_a_torn_end_is_sent_at_last(grant: Claim) -> None:
+def test_a_torn_end_is_sent_at_last(claim: Claim) -> None:
     sent = Sent()
-    live = LiveOutput(grant, sent, 1000)
+    live = LiveOutput(claim, sent, 1000)
     live.write("stdout", "ok €".encode()[:-1])
     live.close()
     assert sent.data == "ok €".encode()[:-1]
 
 
-def test_small_writes_become_few_pieces_in_order(grant: Claim) -> None:
+def test_small_writes_become_few_pieces_in_order(claim: Claim) -> None:
     sent = Sent()
-    live = LiveOutput(grant, sent, 10**6)
+    live = LiveOutput(claim, sent, 10**6)
     for number in range(1000):
         live.write("stdout", b"%d\n" % number)
     live.write("stderr", b"!\n")
@@ -357,9 +357,9 @@ def test_small_writes_become_few_pieces_in_order(grant: Claim) -> None:
     assert sent.pieces[0].data == b"".join(b"%d\n" % number for number in range(1000))
 
 
-def test_an_outage_holds_the_output_and_cuts_the_oldest(grant: Claim) -> None:
+def test_an_outage_holds_the_output_and_cuts_the_oldest(claim: Claim) -> None:
     sent = Sent()
-    live = LiveOutput(grant, sent, 300_000)
+    live = LiveOutput(claim, sent, 300_000)
     sent.is_away = True
     live.write("stdout", b"first ")
     assert not live.flush()
@@ -377,16 +377,16 @@ def test_an_outage_holds_the_output_and_cuts_the_oldest(grant: Claim) -> None:
     assert int(sent.pieces[1].data.split()[1]) + len(kept) == 600_000
 
 
-def test_a_batch_that_is_sent_again_is_not_added_again(ledger: Ledger, grant: Claim, reader: OutputReader) -> None:
+def test_a_batch_that_is_sent_again_is_not_added_again(ledger: Ledger, claim: Claim, reader: OutputReader) -> None:
     for number in (1, 1, 2, 2, 1):
-        assert ledger.output.append(grant, number, [Piece("stdout", b"%d" % number)])
-    assert b"".join(chunk.data for chunk in reader.page(grant.job_id, None, 0).chunks) == b"12"
+        assert ledger.output.append(claim, number, [Piece("stdout", b"%d" % number)])
+    assert b"".join(chunk.data for chunk in reader.page(claim.job_id, None, 0).chunks) == b"12"
 
 
-def test_a_bug_costs_the_log_and_not_the_command(grant: Claim) -> None:
+def test_a_bug_costs_the_log_and_not_the_command(claim: Claim) -> None:
     sent = Sent()
     sent.is_broken = True
-    live = LiveOutput(grant, sent, 1000)
+    live = LiveOutput(claim, sent, 1000)
     live.write("stdout", b"lost")
     assert live.flush()
     sent.is_broken = False
@@ -396,23 +396,23 @@ def test_a_bug_costs_the_log_and_not_the_command(grant: Claim) -> None:
 
 
 def test_the_pump_sends_within_its_interval_and_survives_an_outage(
-    ledger: Ledger, grant: Claim, reader: OutputReader, settings: Settings, outage: threading.Event
+    ledger: Ledger, claim: Claim, reader: OutputReader, settings: Settings, outage: threading.Event
 ) -> None:
     pump = OutputPump(ledger.output, settings.max_log_bytes)
     pump.start()
     try:
-        live, write = pump.open(grant)
+        live, write = pump.open(claim)
         outage.set()
         write("stdout", b"held\n")
         assert not live.flush()  # as the pump finds, too
         outage.clear()
         deadline = time.monotonic() + 10
-        while not (page := reader.page(grant.job_id, None, 0)).chunks and time.monotonic() < deadline:
+        while not (page := reader.page(claim.job_id, None, 0)).chunks and time.monotonic() < deadline:
             time.sleep(0.01)
         assert pieces(page) == [("stdout", b"held\n")]
         write("stdout", b"last\n")
         pump.close(live)
-        assert pieces(reader.page(grant.job_id, None, 5)) == [("stdout", b"last\n")]
+        assert pieces(reader.page(claim.job_id, None, 5)) == [("stdout", b"last\n")]
     finally:
         pump.stop()
         pump.join(10)

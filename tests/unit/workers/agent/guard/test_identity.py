@@ -337,13 +337,13 @@ def test_what_a_revoked_agent_runs_is_given_up(
 ) -> None:
     assert accepted.identity.accepted
     job_id = submit("test.echo.get", target="db1")
-    grant = ledger.executions.claim(job_id, "db1", "db1", "token")
-    assert isinstance(grant, Claim)
-    assert ledger.executions.renew("db1", [grant]) == [Renewal.OK]
+    claim = ledger.executions.claim(job_id, "db1", "db1", "token")
+    assert isinstance(claim, Claim)
+    assert ledger.executions.renew("db1", [claim]) == [Renewal.OK]
     leases = ledger.client.zrange(ledger.keys.kind("leases"), 0, -1, withscores=True)
     enrolment.revoke("db1", "admin")
-    assert ledger.executions.renew("db1", [grant]) == [Renewal.STALE]
-    assert ledger.executions.finish(grant, ExecutionState.COMPLETED, out="{}") is Finished.STALE
+    assert ledger.executions.renew("db1", [claim]) == [Renewal.STALE]
+    assert ledger.executions.finish(claim, ExecutionState.COMPLETED, out="{}") is Finished.STALE
     # so the lease runs out
     assert ledger.client.zrange(ledger.keys.kind("leases"), 0, -1, withscores=True) == leases != []
 

@@ -476,11 +476,11 @@ def _signed_for(
     return lambda job_id: WorkSigner(signer, 3600).sign(job_id, document, now=at, idempotent=False, only=only)
 
 
-def test_the_gate_takes_a_grant_of_the_right_form_only(
+def test_the_gate_takes_a_claim_of_the_right_form_only(
     gate: WorkAdmission, submit: Submitter, attacker: Attacker
 ) -> None:
     job_id = submit("test.echo.get", {"text": "hi"})
-    grant = Claim(job_id, HOST, "token", 1, attacker.document(job_id))
-    assert gate.admit(grant).document["data"] == {"text": "hi"}
+    claim = Claim(job_id, HOST, "token", 1, attacker.document(job_id))
+    assert gate.admit(claim).document["data"] == {"text": "hi"}
     with pytest.raises(Exception, match="signed for another purpose"):
-        gate.admit(replace(grant, job_id=str(uuid.uuid4())))
+        gate.admit(replace(claim, job_id=str(uuid.uuid4())))
