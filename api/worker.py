@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import ssl
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any
 
 import gevent
 from gevent.ssl import SSLSocket
+from gunicorn import util
+from gunicorn.http import RequestParser, wsgi
+from gunicorn.http.errors import NoMoreData
 from gunicorn.workers.ggevent import GeventWorker
 
-from api import server_refusal
+from api import ordinary_request, server_refusal
 from api.chunked import CheckedBody
 from api.correlation import HEADER, chosen
 from api.fairness import FairSocket
 from api.live.closing import closing
+from api.ordinary_request import OrdinaryRequest
+from api.server_response import Response
 from jobqueue.errors import InvalidInput
 
 #: What libev calls an event of a socket that can be read.
@@ -33,6 +40,9 @@ _MOST_UNREAD = 8 * 1024**2
 _REFUSAL_SECONDS = 2.0
 #: As gunicorn names the header with a request's id.
 _ID_HEADER = HEADER.upper()
+#: gunicorn takes a prefix of all paths from there.
+_MOUNTED = bool(os.environ.get("SCRIPT_NAME"))
+_NOTHING: Mapping[str, Any] = {}
 
 
 class Worker(GeventWorker):
@@ -48,14 +58,60 @@ class Worker(GeventWorker):
         self._idle: set[socket.socket] = set()
 
     def handle(self, listener: Any, client: socket.socket, addr: Any) -> None:
-        """Serve one connection."""
+        """Serve one connection. Called by gunicorn."""
         current = gevent.getcurrent()
         self._clients[current] = client
         try:
             if self._greet(client):
-                super().handle(listener, FairSocket(client, self.app.body_seconds), addr)
+                client.setblocking(True)
+                self._serve(listener, FairSocket(client, self.app.body_seconds), addr)
         finally:
             del self._clients[current]
+            util.close(client)
+
+    def _serve(self, listener: Any, client: FairSocket, addr: Any) -> None:
+        """Serve the requests of a connection, one after the other, until it ends."""
+        request = None
+        try:
+            parser = RequestParser(self.cfg, client, addr)
+            server = listener.getsockname()
+            shared = self._shared_environ(server, addr)
+            while True:
+                request = None
+                with self.timeout_ctx():
+                    # what proxies may say about their clients, gunicorn's parser knows; here api/web.py handles it
+                    request = ordinary_request.read(parser.unreader) if shared else None
+                    request = request or next(parser)
+                if request is None:  # it came too late, or the worker stops
+                    break
+                self.handle_request(server, request, client, addr, shared)
+        except (NoMoreData, StopIteration) as error:
+            self.log.debug("A connection ended: %s", error)
+        except ssl.SSLError as error:
+            self.handle_error(request, client, addr, error)
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN):
+                self.log.exception("Socket error processing request.")
+        except BaseException as error:  # noqa: BLE001 (answered, and logged unless the client is at fault)
+            self.handle_error(request, client, addr, error)
+
+    def _shared_environ(self, server: Any, addr: Any) -> dict[str, Any]:
+        """The part of the WSGI environment that all requests of a connection share; empty where gunicorn must read
+        each: not for TCP, and for proxies that it is told to trust.
+        """
+        if not (isinstance(server, tuple) and isinstance(addr, tuple)) or self.cfg.forwarded_allow_ips or _MOUNTED:
+            return {}
+        return {
+            **wsgi.base_environ(self.cfg),
+            "wsgi.multithread": True,
+            "wsgi.url_scheme": "https" if self.cfg.is_ssl else "http",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "SERVER_NAME": server[0],
+            "SERVER_PORT": str(server[1]),
+            "REMOTE_ADDR": addr[0],
+            "REMOTE_PORT": str(addr[1]),
+            "SCRIPT_NAME": "",
+        }
 
     def _greet(self, client: socket.socket) -> bool:
         """Begin TLS, if that is spoken; returns False for a client that cannot, or takes too long for it."""
@@ -70,22 +126,23 @@ class Worker(GeventWorker):
             return False
         return True
 
-    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
-        """Serve one request."""
+    def handle_request(self, server: Any, req: Any, sock: Any, addr: Any, shared: Mapping[str, Any] = _NOTHING) -> None:
+        """Serve one request. Raises ``StopIteration`` if the connection ends with it.
+
+        ``shared``: the part of the environment that the requests of its connection share.
+        """
         sock.give_turn()  # requests may have arrived in advance, any number of them
-        refusal = _refusal_of(req)
-        if refusal is not None:
-            request_id = chosen(next((value for name, value in req.headers if name == _ID_HEADER), ""))
-            self.log.info("request %s was refused with %d: %s", request_id, refusal.status, refusal.message)
-            self._refuse(sock, refusal, request_id)
-            raise StopIteration
-        req.body = CheckedBody(req)
         joined = _Joined(sock)
-        answer, is_last = True, False
+        if isinstance(req, OrdinaryRequest):
+            response, environ = Response(req, joined, self.cfg), req.environ(shared, joined)
+        else:
+            self._check(req, sock)
+            req.body = CheckedBody(req)
+            response, environ = wsgi.create(req, joined, addr, server, self.cfg, Response)
+            environ["wsgi.multithread"] = True
+        is_last = True
         try:
-            answer = super().handle_request(listener_name, req, joined, addr)
-        except StopIteration:  # how gunicorn says that the connection ends here
-            is_last = True
+            is_last = self._respond(environ, response)
         finally:
             joined.flush()
         if not joined.is_ended and (req.body.failed or not (req.body.is_read or self._discard(req.body))):
@@ -93,7 +150,47 @@ class Worker(GeventWorker):
             raise StopIteration
         if is_last or joined.is_ended:
             raise StopIteration
-        return answer
+
+    def _check(self, req: Any, sock: Any) -> None:
+        """Refuse what gunicorn's parser accepts and we do not. Raises ``StopIteration`` then."""
+        refusal = _refusal_of(req)
+        if refusal is not None:
+            request_id = chosen(next((value for name, value in req.headers if name == _ID_HEADER), ""))
+            self.log.info("request %s was refused with %d: %s", request_id, refusal.status, refusal.message)
+            self._refuse(sock, refusal, request_id)
+            raise StopIteration
+
+    def _respond(self, environ: dict[str, Any], response: Response) -> bool:
+        """Have the application answer; returns whether the connection ends with the response."""
+        self.nr += 1
+        if not self.alive:
+            response.force_close()
+        try:
+            parts = self.wsgi(environ, response.start_response)
+            try:
+                for part in parts:
+                    response.write(part)
+                response.close()
+            finally:
+                if hasattr(parts, "close"):
+                    parts.close()
+        except StopIteration:  # the application has served the connection itself
+            return True
+        except gevent.GreenletExit:
+            return False
+        except OSError:
+            raise
+        except (Exception, SystemExit) as error:
+            if not response.headers_sent:
+                if isinstance(error, SystemExit):
+                    return False
+                raise
+            self.log.exception("Error handling request")
+            with suppress(OSError):
+                response.sock.shutdown(socket.SHUT_RDWR)
+                response.sock.close()
+            return True
+        return bool(response.should_close())
 
     def _discard(self, body: Any) -> bool:
         """Drain the unread rest of a request's body; returns whether all of it was read.

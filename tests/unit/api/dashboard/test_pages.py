@@ -479,7 +479,7 @@ def test_what_was_done_here_is_in_the_audit_trail(send: Send, signed_in: FlaskCl
     services.store[ID] = a_job(id=ID)
     send("/ui/submit?operation=node.hostname.get", "/ui/submit", target="web1")
     send(f"/ui/jobs/{ID}", f"/ui/jobs/{ID}/delete")
-    deleted, submitted, came = (entry.content for entry in services.audit.newest(10))
+    deleted, submitted, came = (entry.content for entry in services.audit_trail.newest(10))
     assert (deleted.method, deleted.path, deleted.result, deleted.kind) == (
         "POST", f"/ui/jobs/{ID}/delete", "done", "token",
     )  # fmt: skip
