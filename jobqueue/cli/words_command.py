@@ -25,7 +25,8 @@ class WordsCommand(click.Command):
     def _has_words(self, ctx: click.Context, args: list[str]) -> bool:
         """Whether there are words, and -h stands among the options of this command."""
         options, _, _ = self.make_parser(ctx).parse_args(list(args))
-        return bool(options.get("help")) and any(
+        help_option = self.get_help_option(ctx)
+        return bool(help_option and options.get(help_option.name)) and any(
             options.get(parameter.name)
             for parameter in self.params
             if isinstance(parameter, click.Argument) and parameter.nargs == -1
