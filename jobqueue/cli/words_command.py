@@ -26,8 +26,10 @@ class WordsCommand(click.Command):
         """Whether there are words, and -h stands among the options of this command."""
         options, _, _ = self.make_parser(ctx).parse_args(list(args))
         help_option = self.get_help_option(ctx)
-        return bool(help_option and options.get(help_option.name)) and any(
+        words = [
             options.get(parameter.name)
             for parameter in self.params
             if isinstance(parameter, click.Argument) and parameter.nargs == -1
-        )
+        ]
+        asks = help_option is not None and bool(options.get(help_option.name))
+        return asks and any(isinstance(some, tuple) and some for some in words)  # else click's mark for no value
