@@ -10,9 +10,6 @@ import click
 from jobqueue.cli.declared.loading import load_document
 from jobqueue.cli.views.text import one_line
 
-#: The operation that runs steps.
-STEPS = "steps.run"
-
 
 def steps_data(path: str, data: Mapping[str, Any]) -> dict[str, Any]:
     """The data of the operation: that of the file, and ``data`` over it.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jobqueue.cli.parameters import local_text
-from jobqueue.cli.steps_file import STEPS, steps_data
+from jobqueue.cli.steps_file import steps_data
 from jobqueue.cli.submission import add_arguments, operation_data, unknown_operation
 from jobqueue.cli.views.text import one_line
 from jobqueue.client import Client
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from jobqueue.cli.job_options import JobOptions
 
 SHELL = "command.shell.execute"
+#: The operation that runs the steps of a file.
+STEPS = "steps.run"
 _SHELL_SCRIPT = "script.shell.execute"
 _PYTHON_SCRIPT = "script.python.execute"
 _OPERATION = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z][A-Za-z0-9_-]*)+")

@@ -86,7 +86,7 @@ def test_many_hosts(stack: Stack, upgrade: str) -> None:
     assert states(job, "agent1") == {"stop": "completed", "patch": "completed", "undo": "skipped", "start": "completed"}
     assert states(job, "agent2") == {"stop": "completed", "patch": "failed", "undo": "completed", "start": "completed"}
     assert job["responses"]["agent2"]["error"] == "step patch failed: The command exited with code 7"
-    text = stack.run("job", "get", job["id"]).stdout
+    text = stack.run("job", "show", job["id"]).stdout
     assert "agent2: failed, changed" in text
     assert re.search(r"patch +failed, changed, \S+: The command exited with code 7", text)
     assert "  stopping on agent2" in text
@@ -117,7 +117,7 @@ def test_a_cancel_ends_the_running_step_and_starts_no_other(stack: Stack, tmp_pa
     job_id = stack.run("job", "submit", "--steps", str(file), "--target", "agent1").stdout.strip()
     until(lambda: shown(stack, job_id).get("long") == "running", "the second step runs")
     assert shown(stack, job_id)["first"] == "completed"
-    assert "agent1: step 2 of 3, long" in stack.run("job", "get", job_id).stdout
+    assert "agent1: step 2 of 3, long" in stack.run("job", "show", job_id).stdout
     assert stack.run("job", "cancel", job_id).returncode == 0
     job = stack.api.wait(job_id)
     assert job["status"] == "cancelled"

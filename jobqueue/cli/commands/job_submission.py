@@ -29,13 +29,14 @@ from jobqueue.cli.parameters import (
 )
 from jobqueue.cli.rerun import request_of, submit_request
 from jobqueue.cli.rollout import rollout_options, take_rollout
-from jobqueue.cli.steps_file import STEPS, steps_data
+from jobqueue.cli.steps_file import steps_data
 from jobqueue.cli.submission import add_arguments, different_tags, operation_data
 from jobqueue.cli.views.answer_view import show_line
 from jobqueue.cli.views.output import complain, screen
 from jobqueue.cli.views.plan_view import show_plan
 from jobqueue.cli.views.text import one_line
 from jobqueue.cli.words_command import WordsCommand
+from jobqueue.cli.work import STEPS
 from jobqueue.client import Client
 from jobqueue.model.states import FAILURES
 from jobqueue.model.target import ANY

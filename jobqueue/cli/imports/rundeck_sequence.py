@@ -10,8 +10,8 @@ from jobqueue.cli.imports.imported import NotTakenOver, literal
 from jobqueue.cli.imports.rundeck_options import Options
 from jobqueue.cli.imports.rundeck_step import operation_of, plain_step
 from jobqueue.cli.imports.rundeck_values import as_flag, as_line, check_fields
-from jobqueue.cli.steps_file import STEPS
 from jobqueue.cli.views.text import one_line
+from jobqueue.cli.work import STEPS
 
 _SEQUENCE = {"keepgoing", "strategy", "commands", "pluginConfig"}
 #: The order in which a job with several steps runs them: all of them on each node.
