@@ -240,6 +240,11 @@ def test_fields_with_facts_wait_for_the_agent(registry: Registry) -> None:
         registry.validate("node.process.list", {"colour": "@fact.cpus"})
 
 
+def test_a_misspelt_field_of_the_data(registry: Registry) -> None:
+    with pytest.raises(InvalidOperationData, match=r"limti: Unknown field; did you mean limit\?"):
+        registry.validate("node.process.list", {"limti": 1})
+
+
 def test_many_errors_make_a_short_sentence(registry: Registry) -> None:
     with pytest.raises(InvalidOperationData) as caught:
         registry.validate("node.hostname.get", {f"field{n}": n for n in range(50)})
