@@ -117,9 +117,18 @@ def test_the_steps_of_a_host(api: Api, client: FlaskClient) -> None:
     assert "<b>" not in page.partition('id="answers"')[2].partition("Timeline")[0]
 
 
+def nested(depth: int) -> dict[str, Any]:
+    """Steps within the result of steps, which no operation answers."""
+    data: dict[str, Any] = {}
+    for _ in range(depth):
+        data = {"steps": [{"name": "x", "state": "completed", "result": data, "failure": data}]}
+    return data
+
+
 @pytest.mark.parametrize(
     "data",
     [
+        nested(12),
         {"steps": [{"name": {}, "state": [], "seconds": "x", "changed": "yes", "error": 7, "result": {"steps": []}}]},
         {"steps": [{"name": "a", "state": "x", "seconds": True}], "message": {}},
         {"steps": "x"},
