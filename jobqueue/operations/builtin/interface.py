@@ -84,10 +84,10 @@ def interface_list(data: dict[str, Any], context: Context) -> dict[str, Any]:
 @operation("network.interface.get", schema=NameSchema, permission=_READ)
 def interface_get(data: dict[str, Any], context: Context) -> dict[str, Any]:
     """One network interface."""
-    found = next((one for one in _interfaces() if one["name"] == data["name"]), None)
-    if found is None:
+    interface = next((one for one in _interfaces() if one["name"] == data["name"]), None)
+    if interface is None:
         raise OperationFailed(f"This host has no interface {data['name']}.")
-    return {"interface": found}
+    return {"interface": interface}
 
 
 @operation("network.interface.create", schema=ConfigurationSchema, changes=True, idempotent=True, permission=_WRITE)
