@@ -14,7 +14,8 @@ from api.dashboard import pages, posted, query
 from api.dashboard.blueprint import PREFIX, blueprint
 from jobqueue.errors import PermissionDenied
 from jobqueue.model.durations import show_duration
-from jobqueue.model.notification import MAX_NAME, Channel, DeadLetter, EventFilter, RuleView
+from jobqueue.model.notification import Channel, DeadLetter, EventFilter, RuleView
+from jobqueue.model.record_name import MAX_NAME
 from jobqueue.services.notifications.manager import Sent
 
 _LIMIT = 50

@@ -17,8 +17,9 @@ from api.native.job_request_schemas import EXAMPLE_OPERATION
 from api.native.schedule_mapping import declared_document, schedule_of
 from api.native.schedule_schemas import NamedScheduleRequest, TimingRequest
 from jobqueue.errors import InvalidInput, JobQueueError, ScheduleNotFound
+from jobqueue.model.record_name import MAX_NAME
 from jobqueue.model.saved_job import READ
-from jobqueue.model.schedule import MAX_NAME, Overlap, Schedule, Timing
+from jobqueue.model.schedule import Overlap, Schedule, Timing
 from jobqueue.model.target import ANY
 from jobqueue.schedules.zones import local, zone_of
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 
 from jobqueue.errors import InvalidInput, NotificationNotFound
 from jobqueue.ledger.ledger import Ledger
-from jobqueue.model.notification import DeadLetter, NotificationRule, RuleView, check_events, check_rule_name
+from jobqueue.model.notification import DeadLetter, NotificationRule, RuleView, check_events
 from jobqueue.model.principal import Principal
+from jobqueue.model.record_name import check_record_name
 from jobqueue.model.schedule import Owner, Timing
 from jobqueue.schedules.times import Times
 from jobqueue.services.notifications.channels import Channels
@@ -66,7 +67,7 @@ class NotificationManager:
 
         Raises ``InvalidInput``, ``PermissionDenied``.
         """
-        check_rule_name(rule.name)
+        check_record_name(rule.name)
         check_events(rule.events)
         _check_quiet_hours(rule)
         rule = replace(rule, filter=replace(rule.filter, target=_target(rule.filter.target)))

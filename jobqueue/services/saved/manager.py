@@ -13,7 +13,8 @@ from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.changes import Change, changes
 from jobqueue.model.job_fields import SAVED, JobFields
 from jobqueue.model.principal import Principal
-from jobqueue.model.saved_job import MAX_BYTES, SavedJob, check_saved_name, group_of
+from jobqueue.model.record_name import check_record_name
+from jobqueue.model.saved_job import MAX_BYTES, SavedJob, group_of
 from jobqueue.model.submission import Submission
 from jobqueue.operations.registry import Registry
 from jobqueue.services import submission_permissions, targets
@@ -83,7 +84,7 @@ class SavedJobManager:
         ``edit_by`` does not include the principal, or the principal may not submit its job on every host: others, and
         schedules of others, run it with their own permissions. ``RecordChanged`` if there is another version.
         """
-        check_saved_name(saved.name)
+        check_record_name(saved.name)
         before, text = self._saved.find(saved.name)
         if before is not None and not before.may_edit(principal):
             raise _denied(principal, before, "edit")
