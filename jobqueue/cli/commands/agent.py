@@ -79,7 +79,7 @@ def list_agents(
     if as_json:
         out.json(first)
         return
-    out.table(_COLUMNS, [_row(out, item) for item in first["agents"]])
+    out.table(_COLUMNS, [_row(out, item) for item in first["agents"]], empty="No agents.")
     if first.get("next_cursor"):
         of = f"{'at least ' if first.get('is_least') else ''}{first['total']}"
         complain(f"These are {len(first['agents'])} of {of} agents; --all shows all.")

@@ -117,7 +117,7 @@ def list_contexts(as_json: bool) -> None:
         ("*" if item.name == current else "", item.name, item.url, _token_source(item), item.ca)
         for item in contexts.items.values()
     ]
-    screen().table(_COLUMNS, rows)
+    screen().table(_COLUMNS, rows, empty="No contexts; `jobqueue context add` stores one.")
 
 
 @context.command()

@@ -67,6 +67,11 @@ def set_rule(*, name: str, rule: dict[str, Any] | None, as_json: bool, **options
     if rule is None:
         if not options["events"] or (options["webhook"] is None) == (options["apprise"] is None):
             raise click.UsageError("Give --event, and --webhook or --apprise, or the rule as a whole by --rule.")
+        if options["webhook"] is not None and options["secret"] is None:
+            raise click.UsageError(
+                "--webhook needs --secret NAME, the API's secret that signs the messages: a file in its "
+                "JOBQUEUE_SECRETS_DIR, or JOBQUEUE_SECRET_NAME in its environment."
+            )
         rule = described
     elif described:
         raise click.UsageError("--rule gives the rule as a whole; leave out the other options.")
@@ -89,7 +94,11 @@ def list_rules(full: bool, as_json: bool) -> None:
     if as_json:
         out.json({"notifications": rules, "total": len(rules)})
         return
-    out.table(COLUMNS, [rule_row(out, rule) for rule in rules])
+    out.table(
+        COLUMNS,
+        [rule_row(out, rule) for rule in rules],
+        empty="No notification rules; `jobqueue notification set` stores one.",
+    )
 
 
 @notification.command()
@@ -128,7 +137,7 @@ def dead_letters(name: str, full: bool, as_json: bool) -> None:
     if as_json:
         out.json(answer)
         return
-    out.table(LETTERS, [letter_row(out, letter) for letter in answer["dead_letters"]])
+    out.table(LETTERS, [letter_row(out, letter) for letter in answer["dead_letters"]], empty="No dead letters.")
 
 
 @notification.command()

@@ -43,7 +43,15 @@ def list_saved(full: bool, as_json: bool) -> None:
     """List all saved jobs."""
     with connect() as client:
         saved_jobs = list(client.saved.list())
-    show_table({"saved": saved_jobs}, _COLUMNS, saved_jobs, _row, as_json=as_json, full=full)
+    show_table(
+        {"saved": saved_jobs},
+        _COLUMNS,
+        saved_jobs,
+        _row,
+        empty="No saved jobs; `jobqueue saved set` stores one.",
+        as_json=as_json,
+        full=full,
+    )
 
 
 @saved.command()
@@ -131,6 +139,7 @@ def versions(name: str, as_json: bool) -> None:
         (Column("VERSION", right=True), Column("CHANGED"), Column("BY")),
         answer["versions"],
         lambda out, version: [version.get("version"), out.when(version.get("changed")), version.get("changed_by")],
+        empty="No versions.",
         as_json=as_json,
     )
 

@@ -624,6 +624,16 @@ def test_operations_say_what_they_need(page: Page, services: FakeServices, monke
     assert "Wipe it" in text
 
 
+def test_code_in_a_summary_is_shown_as_code(
+    page: Page, services: FakeServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "Fails outside of `success_codes` & `<b>`"
+    monkeypatch.setattr(services.registry, "infos", lambda: [replace(AN_OPERATION, summary=text)])
+    found = page("/ui/submit")
+    assert [code.get_text() for code in found.select(".operations code")] == ["success_codes", "<b>"]
+    assert "Fails outside of success_codes & <b>" in found.get_text()
+
+
 def test_a_large_job_is_shown_in_parts(page: Page, services: FakeServices) -> None:
     hosts = tuple(
         Execution(slot=f"h{n:04}", hostname=f"h{n:04}", state=S.FAILED if n == 3 else S.COMPLETED, data="fine")
