@@ -16,7 +16,7 @@ from jobqueue.errors import PermissionDenied
 from jobqueue.model.durations import show_duration
 from jobqueue.model.notification import Channel, DeadLetter, EventFilter, RuleView
 from jobqueue.model.record_name import MAX_NAME
-from jobqueue.services.notifications.manager import Sent
+from jobqueue.services.notifications.manager import DeliveryResult
 
 _LIMIT = 50
 _SEEN_OTHER = 303
@@ -71,7 +71,7 @@ def receiver_of(channel: Channel) -> str:
     return f"{channel.type} to {host}"
 
 
-def _sent(name: str, send: Callable[[], Sent]) -> Response:
+def _sent(name: str, send: Callable[[], DeliveryResult]) -> Response:
     sent = send()
     audit.note(notification=name, sent=sent.sent, left=sent.left)
     done = f"{sent.sent} delivered." if sent.sent or not sent.error else ""

@@ -26,7 +26,7 @@ _USE = "secret:use"
 
 
 @dataclass(frozen=True)
-class Sent:
+class DeliveryResult:
     """How many messages were delivered, how many are left, and why the next one was not delivered ('': it was)."""
 
     sent: int
@@ -94,14 +94,14 @@ class NotificationManager:
         """
         self._notifications.remove(name, self._notifications.serial(name))
 
-    def test(self, name: str) -> Sent:
+    def test(self, name: str) -> DeliveryResult:
         """Send a test message through a rule's channel, once. Raises ``NotificationNotFound``, ``RecordAltered``."""
         rule = self.get(name).rule
         try:
             self._channels.send(rule.channel, check_message(rule, self._ledger.time()))
         except DeliveryFailed as failure:
-            return Sent(0, 1, failure.message)
-        return Sent(1, 0)
+            return DeliveryResult(0, 1, failure.message)
+        return DeliveryResult(1, 0)
 
     def dead_letters(self, name: str, principal: Principal) -> list[DeadLetter]:
         """The dead letters of a rule, oldest first. Raises ``NotificationNotFound``,
@@ -112,7 +112,7 @@ class NotificationManager:
                 principal.require(permission)
         return self._notifications.dead_letters(name)
 
-    def resend(self, name: str, message_id: str | None = None) -> Sent:
+    def resend(self, name: str, message_id: str | None = None) -> DeliveryResult:
         """Send dead letters again, oldest first, up to the first that fails; or one of them.
 
         Those that are delivered are removed. Raises ``NotificationNotFound``, also for a message that is not there.
@@ -136,7 +136,7 @@ class NotificationManager:
             sent += 1
             if self._clock() >= until:
                 break
-        return Sent(sent, len(letters) - sent, error)
+        return DeliveryResult(sent, len(letters) - sent, error)
 
     def _find(self, name: str) -> NotificationRule | None:
         try:

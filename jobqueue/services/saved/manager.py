@@ -28,7 +28,7 @@ _TARGET = "target_hostname"
 
 
 @dataclass(frozen=True)
-class Put:
+class SavedJobChange:
     """The effect of storing a saved job, real or planned: ``change`` is created, changed or unchanged."""
 
     saved: SavedJob
@@ -77,7 +77,7 @@ class SavedJobManager:
 
     def put(
         self, saved: SavedJob, principal: Principal, *, expected: int | None = None, is_dry_run: bool = False
-    ) -> Put:
+    ) -> SavedJobChange:
         """Store a saved job, in place of one of the same name. The same content makes no new version.
 
         ``expected`` is the version that the caller read, 0 for none. Raises ``InvalidInput``, ``PermissionDenied`` if
@@ -93,7 +93,7 @@ class SavedJobManager:
         self._require_rights(saved, principal)
         differences = tuple(changes({} if before is None else before.content, saved.content))
         if before is not None and not differences:
-            return Put(before, "unchanged", ())
+            return SavedJobChange(before, "unchanged", ())
         new_version = replace(
             saved,
             version=1 if before is None else before.version + 1,
@@ -102,9 +102,9 @@ class SavedJobManager:
         )
         if not is_dry_run:
             self._saved.store(new_version, text)
-        return Put(new_version, "created" if before is None else "changed", differences)
+        return SavedJobChange(new_version, "created" if before is None else "changed", differences)
 
-    def restore(self, name: str, number: int, principal: Principal, *, expected: int | None = None) -> Put:
+    def restore(self, name: str, number: int, principal: Principal, *, expected: int | None = None) -> SavedJobChange:
         """Make an earlier version the newest one, as a new version. It is then no longer managed by files."""
         return self.put(replace(self.version(name, number), managed_by=""), principal, expected=expected)
 
