@@ -46,7 +46,9 @@ def status() -> Response:
         section["report"] = _report(reports.get(section["cell"]))
     return json_response(
         {
-            "status": "ok" if is_whole and all(one.get("status") == "ok" for one in reports.values()) else "failing",
+            "status": "ok"
+            if is_whole and all(report.get("status") == "ok" for report in reports.values())
+            else "failing",
             "version": __version__,
             "components": {
                 "api": {"status": "ok"},

@@ -131,7 +131,9 @@ def _values(schedule: Schedule) -> dict[str, str]:
         after = schedule.after
         values[_AFTER] = after.name if after.kind == _SAVED else f"{after.kind}:{after.name}"
         values[_AFTER_STATUS] = ", ".join(after.status)
-    values[_BLACKOUTS] = "\n".join(f"{one['cron']} / {one['duration']}" for one in document.get(_BLACKOUTS, ()))
+    values[_BLACKOUTS] = "\n".join(
+        f"{window['cron']} / {window['duration']}" for window in document.get(_BLACKOUTS, ())
+    )
     values[_JOB] = json.dumps(document[_JOB], indent=2, ensure_ascii=False)
     return {**values, "name": schedule.name, _SERIAL: schedule.serial}
 

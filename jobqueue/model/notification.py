@@ -120,7 +120,7 @@ class NotificationRule:
                     target=restrictions.get("target", ""),  # rules of earlier versions have none
                     **{name: tuple(value) for name, value in restrictions.items() if name not in ("tags", "target")},
                 ),
-                "quiet": tuple(Blackout(**one) for one in document["quiet"]),
+                "quiet": tuple(Blackout(**window) for window in document["quiet"]),
                 "pause": pause and Pause(**pause),
             }
         )

@@ -150,7 +150,7 @@ def container_list(data: dict[str, Any], context: Context) -> dict[str, Any]:
     """Containers, the newest first; those that run unless requested otherwise."""
     require_docker()
     shown_states = {_RUNNING: (True,), "stopped": (False,), "all": (True, False)}[data["state"]]
-    containers = [one for one in listed(context) if (one["state"] == _RUNNING) in shown_states]
+    containers = [container for container in listed(context) if (container["state"] == _RUNNING) in shown_states]
     return {"total": len(containers), "containers": containers[: data["limit"]]}
 
 
@@ -241,7 +241,7 @@ def image_pull(data: dict[str, Any], context: Context) -> Outcome:
         return change_outcome(Change(before is None, diff), data, _image_state(image, before))
     docker(["pull", "--quiet", image], context)
     after = inspected("image", image, context)
-    ids = [(one or {}).get("Id") for one in (before, after)]
+    ids = [(image_entry or {}).get("Id") for image_entry in (before, after)]
     diff = state_diff(f"image {image}", {"id": ids[0]}, {"id": ids[1]})
     return change_outcome(Change(ids[0] != ids[1], diff), data, _image_state(image, after))
 

@@ -54,7 +54,7 @@ class InstallSchema(PackageSchema):
 def package_list(data: dict[str, Any], context: Context) -> dict[str, Any]:
     """Installed packages with version and size in bytes."""
     manager = package_manager()
-    packages = [one for one in manager.packages(context) if data.get("name", "") in one["name"]]
+    packages = [package for package in manager.packages(context) if data.get("name", "") in package["name"]]
     return {"manager": manager.name, "total": len(packages), "packages": packages[: data["limit"]]}
 
 
@@ -63,7 +63,9 @@ def package_get(data: dict[str, Any], context: Context) -> dict[str, Any]:
     """One installed package."""
     manager = package_manager()
     installed = [
-        one for one in manager.packages(context) if data["name"] in (one["name"], one["name"].partition(":")[0])
+        package
+        for package in manager.packages(context)
+        if data["name"] in (package["name"], package["name"].partition(":")[0])
     ]
     if not installed:
         raise OperationFailed(f"The package {data['name']} is not installed.")
