@@ -16,7 +16,7 @@ from api.zip_stream import Sink
 from jobqueue.model.archive_name import ArchiveNames
 from jobqueue.model.fetched_file import FETCH_PERMISSION
 from jobqueue.model.timestamps import parse_iso
-from jobqueue.services.fetched_files import HostFile, Missing
+from jobqueue.services.fetched_files import HostFile, MissingFile
 
 blueprint = Blueprint("fetched", __name__, description="Files that hosts have sent.")
 
@@ -56,12 +56,12 @@ def _allowed_hosts() -> Container[str] | None:
     return None if principal().may(FETCH_PERMISSION) else services().scopes.of(principal(), FETCH_PERMISSION)
 
 
-def _archive(files: Iterator[HostFile | Missing]) -> Iterator[bytes]:
+def _archive(files: Iterator[HostFile | MissingFile]) -> Iterator[bytes]:
     sink, names = Sink(), ArchiveNames()
     missing: list[str] = []
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in files:
-            if isinstance(file, Missing):
+            if isinstance(file, MissingFile):
                 missing.append(_line(file))
                 continue
             info = zipfile.ZipInfo(names.name(file.hostname, file.file.path), _date(file.file.modified))
@@ -75,7 +75,7 @@ def _archive(files: Iterator[HostFile | Missing]) -> Iterator[bytes]:
     yield sink.take()
 
 
-def _line(missing: Missing) -> str:
+def _line(missing: MissingFile) -> str:
     """One line; names are from hosts, and may hold anything."""
     text = f"{missing.hostname}{':' if missing.path else ''}{missing.path}: {missing.reason}"
     return text.encode("unicode_escape").decode() + "\n"

@@ -60,7 +60,7 @@ class Upload:
 
 
 @dataclass(frozen=True)
-class Uploaded:
+class UploadResult:
     """An object after an upload: ``changed`` is false if its newest version had this content already."""
 
     object: StoredObject
@@ -105,7 +105,7 @@ class ObjectManager:
         """How many paths of hosts the object is deployed at."""
         return self._objects.uses(name)
 
-    def put(self, upload: Upload, stream: Iterable[bytes], principal: Principal) -> Uploaded:
+    def put(self, upload: Upload, stream: Iterable[bytes], principal: Principal) -> UploadResult:
         """Store the bytes of ``stream`` as the newest version of an object.
 
         Raises ``InvalidInput`` for a wrong name or digest or an empty stream, ``ObjectExists``, ``RecordChanged``,
@@ -124,7 +124,7 @@ class ObjectManager:
                 current = before.current
                 if (current.sha256, current.content_type) == (content.sha256, upload.content_type):
                     self._give_up(content)
-                    return Uploaded(before, changed=False)
+                    return UploadResult(before, changed=False)
                 if upload.only_new:
                     raise ObjectExists(
                         f"The object {name!r} exists with other content (sha256 {current.sha256}); nothing was stored.",
@@ -137,7 +137,7 @@ class ObjectManager:
         except JobQueueError:
             self._give_up(content)
             raise
-        return Uploaded(stored, changed=True)
+        return UploadResult(stored, changed=True)
 
     def read(self, name: str, number: int | None) -> tuple[ObjectVersion, Iterator[bytes]]:
         """A version, and its content.

@@ -86,7 +86,7 @@ def list_files(*, full: bool, as_json: bool) -> None:
     if as_json:
         out.json({"files": files, "total": len(files)})
         return
-    out.table(COLUMNS, [file_row(out, one) for one in files], empty="No objects; `jobqueue file put` stores one.")
+    out.table(COLUMNS, [file_row(out, stored) for stored in files], empty="No objects; `jobqueue file put` stores one.")
 
 
 @file.command()
@@ -102,7 +102,7 @@ def show(name: str, *, as_json: bool) -> None:
         return
     paths = stored.get("deployments")
     out.line(f"{one_line(stored.get('name'))}  deployed at {paths} {'path' if paths == 1 else 'paths'} of hosts")
-    out.table(VERSIONS, [version_row(out, one) for one in stored.get("versions", ())])
+    out.table(VERSIONS, [version_row(out, version) for version in stored.get("versions", ())])
 
 
 @file.command()
