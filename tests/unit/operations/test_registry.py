@@ -120,6 +120,7 @@ BUILTIN = {
     "schedule.cron.update": ("cron:write", True, True),
     "script.python.execute": ("python:execute", True, False),
     "script.shell.execute": ("shell:execute", True, False),
+    "steps.run": ("job:write", True, True),
 }
 
 
