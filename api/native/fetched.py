@@ -14,7 +14,7 @@ from api.native import requests
 from api.native.error_schemas import ErrorAnswer
 from api.zip_stream import Sink
 from jobqueue.model.archive_name import ArchiveNames
-from jobqueue.model.fetched_file import FETCH_PERMISSION
+from jobqueue.model.fetched_file import FETCH_PERMISSION, NOT_INCLUDED
 from jobqueue.model.timestamps import parse_iso
 from jobqueue.services.fetched_files import HostFile, MissingFile
 
@@ -23,8 +23,6 @@ blueprint = Blueprint("fetched", __name__, description="Files that hosts have se
 _MIME = "application/zip"
 _CONTENT = {_MIME: {"schema": {"type": "string", "format": "binary"}}}
 _SHORT_ID = 8
-#: Lists what is not in the archive. No hostname begins so.
-_NOT_INCLUDED = "_not-included.txt"
 #: A regular file that its owner may read and write.
 _ATTRIBUTES = 0o100600 << 16
 _EARLIEST, _LATEST = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 58)
@@ -71,7 +69,7 @@ def _archive(files: Iterator[HostFile | MissingFile]) -> Iterator[bytes]:
                     entry.write(piece)
                     yield sink.take()
         if missing:
-            archive.writestr(_NOT_INCLUDED, "".join(missing))
+            archive.writestr(NOT_INCLUDED, "".join(missing))
     yield sink.take()
 
 

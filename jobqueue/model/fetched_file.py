@@ -9,6 +9,8 @@ from typing import Any
 
 #: The permission to send files, and to download them.
 FETCH_PERMISSION = "file:fetch"
+#: Lists in the archive of a job what is not in it. No hostname begins so.
+NOT_INCLUDED = "_not-included.txt"
 #: Most files of one host, and bytes of them.
 MOST_FILES = 1000
 MOST_HOST_BYTES = 1024**3

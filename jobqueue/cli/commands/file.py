@@ -26,6 +26,7 @@ from jobqueue.cli.views.text import one_line
 from jobqueue.cli.views.totals import totals
 from jobqueue.cli.work import Work, target_of
 from jobqueue.client import ApiError, Client, WaitTimeout
+from jobqueue.model.fetched_file import NOT_INCLUDED
 from jobqueue.model.stored_object import RAW, TEMPLATE
 from jobqueue.plain_text import reason_of
 
@@ -268,5 +269,5 @@ def _name_archive(output: str) -> None:
     if not Path(output).is_file() or not zipfile.is_zipfile(output):  # a device, or an API of another version
         return
     with zipfile.ZipFile(output) as archive:
-        count = len(archive.namelist())
+        count = len({*archive.namelist()} - {NOT_INCLUDED})
     click.echo(f"{one_line(output)}: {count} {'file' if count == 1 else 'files'}", err=True)
