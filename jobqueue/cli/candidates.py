@@ -26,6 +26,10 @@ _Candidates = Iterable[tuple[Any, str]]
 _Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 
+#: What lists the values, for each completer of the names of records.
+NAMES: dict[object, Callable[[Client], _Candidates]] = {}
+
+
 def _completer(find: Callable[[Client], _Candidates]) -> _Complete:
     """Completes a word by the values that ``find`` returns with their help."""
 
@@ -42,6 +46,13 @@ def _completer(find: Callable[[Client], _Candidates]) -> _Complete:
     return complete
 
 
+def _names(find: Callable[[Client], _Candidates]) -> _Complete:
+    """The completer of the names of records."""
+    complete = _completer(find)
+    NAMES[complete] = find
+    return complete
+
+
 @_completer
 def job_ids_like(client: Client) -> _Candidates:
     """The newest jobs."""
@@ -49,7 +60,7 @@ def job_ids_like(client: Client) -> _Candidates:
         yield job["id"], f"{job.get('status')} {(job.get('operation') or {}).get('type')}"
 
 
-@_completer
+@_names
 def hostnames_like(client: Client) -> _Candidates:
     """The agents."""
     for agent in client.agents(view="summary")["agents"]:
@@ -63,7 +74,7 @@ def operations_like(client: Client) -> _Candidates:
         yield operation["type"], operation.get("summary") or ""
 
 
-@_completer
+@_names
 def work_like(client: Client) -> _Candidates:
     """The operations, and the saved jobs as @NAME."""
     for operation in client.operations()["operations"]:
@@ -72,35 +83,35 @@ def work_like(client: Client) -> _Candidates:
         yield f"@{saved['name']}", saved.get("title") or "a saved job"
 
 
-@_completer
+@_names
 def saved_like(client: Client) -> _Candidates:
     """The saved jobs."""
     for saved in islice(client.saved.list(), _NAMES):
         yield saved["name"], saved.get("title") or ""
 
 
-@_completer
+@_names
 def schedules_like(client: Client) -> _Candidates:
     """The schedules."""
     for schedule in islice(client.iter_schedules(), _NAMES):
         yield schedule["name"], schedule.get("description") or ""
 
 
-@_completer
+@_names
 def notifications_like(client: Client) -> _Candidates:
     """The notification rules."""
     for rule in islice(client.notifications.list(), _NAMES):
         yield rule["name"], rule.get("description") or ""
 
 
-@_completer
+@_names
 def files_like(client: Client) -> _Candidates:
     """The objects."""
     for stored in islice(client.files.list(), _NAMES):
         yield stored["name"], f"version {stored.get('version')}"
 
 
-@_completer
+@_names
 def stored_targets_like(client: Client) -> _Candidates:
     """The stored targets."""
     for stored in client.targets()["targets"]:

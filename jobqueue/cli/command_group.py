@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from difflib import get_close_matches
 
 import click
+
+from jobqueue.cli.nearest import did_you_mean
 
 #: A group with more commands than this does not list them in an error.
 _MOST_LISTED = 16
@@ -31,7 +32,7 @@ class CommandGroup(click.Group):
 
     def _hint(self, ctx: click.Context, name: str) -> str:
         commands = self.list_commands(ctx)
-        near = get_close_matches(name, commands, n=3)
+        near = did_you_mean(name, commands)
         if near:
-            return f" Did you mean {' or '.join(near)}?"
+            return f" {near}"
         return f" Commands: {', '.join(commands)}." if len(commands) <= _MOST_LISTED else ""

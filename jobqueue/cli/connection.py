@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ from jobqueue.cli.command_group import CommandGroup
 from jobqueue.cli.context_option import CONTEXT, context_option
 from jobqueue.cli.parameters import TextFile
 from jobqueue.cli.views.output import complain, make_streams_safe
-from jobqueue.client import ApiError, Client, ConnectionFailed, InvalidAnswer, Unauthorized
+from jobqueue.client import ApiError, Client, ConnectionFailed, InvalidAnswer, InvalidRequest, NotFound, Unauthorized
 from jobqueue.errors import InvalidSettings, JobQueueError
 
 EXIT_ERROR = 2
@@ -24,6 +25,8 @@ EXIT_CLOSED_PIPE = 141
 _RETRIES = 3
 _URL = "jobqueue.url"
 _TOKEN = "jobqueue.token"  # noqa: S105 - the name of a place
+#: The context of the command that has connected.
+_COMMAND = "jobqueue.command"
 _ADDRESS_HINT = " --url names another one; 'jobqueue up' starts an API on this machine."
 #: What a person at the command line can do about an error of the client.
 _HINTS: Mapping[type[Exception], str] = {
@@ -70,7 +73,9 @@ class ClientCommand(click.Command):
 
 def connect() -> Client:
     """The client for the command that runs."""
-    meta = click.get_current_context().meta
+    context = click.get_current_context()
+    meta = context.meta
+    meta[_COMMAND] = context
     return Client(meta.get(_URL), meta.get(_TOKEN), context=meta.get(CONTEXT), retries=_RETRIES)
 
 
@@ -95,6 +100,17 @@ def sentence(error: JobQueueError) -> str:
     return text
 
 
+def names_meant(error: JobQueueError) -> str:
+    """The question for an error about an unknown name, with a blank in front: names like it that the caller may see."""
+    command = click.get_current_context().meta.get(_COMMAND)
+    if not isinstance(error, NotFound | InvalidRequest) or command is None:
+        return ""
+    question = importlib.import_module("jobqueue.cli.near_names").question  # this module is for those that succeed, too
+    with connect() as client:
+        text: str = question(error, command, client)
+    return f" {text}" if text else ""
+
+
 def ended_in_order(ctx: click.Context, invoke: Callable[[click.Context], Any]) -> Any:
     """The result of a command; failures on the way to the API end it with one line and exit code 2."""
     make_streams_safe()
@@ -108,7 +124,7 @@ def ended_in_order(ctx: click.Context, invoke: Callable[[click.Context], Any]) -
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         ctx.exit(EXIT_CLOSED_PIPE)
     except JobQueueError as error:
-        complain(sentence(error))
+        complain(sentence(error) + names_meant(error))
         ctx.exit(EXIT_ERROR)
     except KeyboardInterrupt:
         ctx.exit(EXIT_INTERRUPTED)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from jobqueue.cli.connection import EXIT_ERROR, connect, sentence
+from jobqueue.cli.connection import EXIT_ERROR, connect, names_meant, sentence
 from jobqueue.cli.views.answer_view import show_line
 from jobqueue.cli.views.output import complain
 from jobqueue.cli.views.text import one_line
@@ -32,7 +32,8 @@ def for_each(
             try:
                 answer = act(client, name)
             except JobQueueError as error:
-                complain(f"{name}: {sentence(error)}" if len(names) > 1 else sentence(error))
+                text = sentence(error) + names_meant(error)
+                complain(f"{name}: {text}" if len(names) > 1 else text)
                 refused = True
                 continue
             show_line(answer, describe(answer), as_json=as_json)

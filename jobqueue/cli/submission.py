@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import click
 
+from jobqueue.cli.nearest import did_you_mean
 from jobqueue.errors import UnknownOperation
 
 
@@ -59,9 +59,7 @@ def add_arguments(
 
 def unknown_operation(name: str, types: Collection[str]) -> str:
     """The sentence for an operation that is not one of ``types``; it names those that are similar."""
-    near = get_close_matches(name, types, n=3)
-    hint = f"Did you mean {' or '.join(near)}?" if near else "`jobqueue operation list` shows all."
-    return f"Unknown operation {name!r}. {hint}"
+    return f"Unknown operation {name!r}. {did_you_mean(name, types) or '`jobqueue operation list` shows all.'}"
 
 
 def _shell_line(arguments: Sequence[str]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import redis
 
@@ -13,14 +12,15 @@ from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.executions import Claim
 from jobqueue.ledger.keys import Keys
 from jobqueue.ledger.scripts import Argument, Scripts
-from jobqueue.model.output import Chunk
+from jobqueue.ledger.stream_watch import StreamWatch
+from jobqueue.model.output import AGENT, STREAMS, Chunk
 
 #: Maximum number of entries of one read, and of the bytes in them if there are several: a reader holds them in memory
 #: for as long as its client takes to receive them.
 _MOST_ENTRIES = 500
 _MOST_BYTES = 256 * 1024
-#: Entries of one read that waits, each of at most 64 KiB.
-_MOST_AWAITED = 16
+#: Bytes of one entry, with its fields: several times what an agent appends, which is 64 KiB, perhaps in base64.
+_MOST_OF_ENTRY = 512 * 1024
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Batch:
-    """The result of a read. ``ended``: the agent has reported the end of the output after these pieces."""
+    """The result of a read. ``ended``: after these pieces, the agent has added an entry without output: its end."""
 
     chunks: tuple[Chunk, ...]
     ended: bool
@@ -43,7 +43,7 @@ class Output:
     """The output of all executions of one ledger."""
 
     def __init__(self, client: redis.Redis, keys: Keys, scripts: Scripts, *, cap_bytes: int) -> None:
-        self._client = client
+        self._watch = StreamWatch(client)
         self._keys = keys
         self._scripts = scripts
         self._cap = cap_bytes
@@ -64,34 +64,40 @@ class Output:
         return bool(self._scripts.call("append_output", *attempt_key, self._cap, number, *arguments) >= 0)
 
     def read(self, job_id: str, hostname: str, offset: int) -> Batch:
-        """The output after the byte ``offset``: some hundred pieces, or a quarter of a MiB."""
-        key, begin = self._keys.log(job_id, hostname), f"({offset}-0"
-        with translated_errors(), self._client.pipeline(transaction=False) as pipe:
-            pipe.xrange(key, begin, str(offset + _MOST_BYTES), count=_MOST_ENTRIES)
-            pipe.xrange(key, begin, "+", count=1)  # output that is no longer stored lies before it, or it is larger
-            entries, following = pipe.execute()
-        return _batch(entries or following, offset)
+        """The output after the byte ``offset``: some hundred pieces, or a quarter of a MiB.
 
-    def wait(self, job_id: str, hostname: str, offset: int, seconds: float) -> Batch:
-        """The same as ``read``, waiting up to ``seconds`` for output. Holds a connection meanwhile."""
-        key = self._keys.log(job_id, hostname)
+        An entry that no agent of ours appends is replaced by a note, as the agent's own ones.
+        """
+        bounds = (_MOST_ENTRIES, _MOST_BYTES, _MOST_OF_ENTRY)
+        return _batch(self._scripts.call("read_output", job_id, hostname, offset, *bounds), offset)
+
+    def wait(self, job_id: str, hostname: str, offset: int, seconds: float) -> None:
+        """Wait up to ``seconds`` for an entry after ``offset``. Holds a connection meanwhile."""
         with translated_errors():
-            answer: Any = self._client.xread({key: f"{offset}-0"}, count=_MOST_AWAITED, block=int(seconds * 1000))
-        if not answer:
-            return Batch((), False)
-        streams = answer.values() if isinstance(answer, dict) else [entries for _, entries in answer]
-        return _batch(next(iter(streams)), offset)
+            self._watch.wait(self._keys.log(job_id, hostname), f"{offset}-0", seconds)
 
 
-def _batch(entries: list[tuple[str, dict[str, str]]], offset: int) -> Batch:
+def _batch(entries: list[tuple[str, list[str]]], offset: int) -> Batch:
     chunks: list[Chunk] = []
     ended = False
-    for entry_id, fields in entries:
-        if "end" in fields:
+    for entry_id, flat in entries:
+        fields = dict(zip(flat[::2], flat[1::2], strict=False))
+        end = int(entry_id.partition("-")[0])
+        if "end" in fields or end <= offset:
             ended = True
             continue
-        data = fields["t"].encode() if "t" in fields else base64.b64decode(fields["b"])
-        chunk = Chunk(int(entry_id.partition("-")[0]), fields["s"], data, int(fields["a"]))
-        chunks.append(chunk.after(offset))
+        chunks.append(_chunk(end, fields, offset))
         ended = False  # an earlier attempt's end
     return Batch(tuple(chunks), ended)
+
+
+def _chunk(end: int, fields: dict[str, str], offset: int) -> Chunk:
+    """The part of an entry after ``offset``."""
+    try:
+        data = fields["t"].encode() if "t" in fields else base64.b64decode(fields["b"], validate=True)
+        if fields["s"] not in STREAMS:
+            raise ValueError(fields["s"])
+        return Chunk(end, fields["s"], data, int(fields["a"])).after(offset)
+    except (KeyError, ValueError):
+        size = fields["left"] if fields.keys() == {"left"} else sum(map(len, fields.values()))
+        return Chunk(end, AGENT, f"[entry of {size} bytes left out: no agent of jobqueue sends such output]\n".encode())

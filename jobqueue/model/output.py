@@ -10,6 +10,7 @@ STDOUT = "stdout"
 STDERR = "stderr"
 #: The stream for the agent's own notices, such as truncated output.
 AGENT = "agent"
+STREAMS = frozenset({STDOUT, STDERR, AGENT})
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class OutputPage:
     """Some output, oldest first. ``next_offset`` is where to continue.
 
     ``cut`` bytes before the first piece were requested but are no longer stored. ``complete``: the execution has ended
-    and nothing follows.
+    and nothing follows. ``ended``: the agent says so.
     """
 
     hostname: str
@@ -63,6 +64,7 @@ class OutputPage:
     cut: int = 0
     complete: bool = False
     state: str = ""
+    ended: bool = False
 
 
 @dataclass(frozen=True)

@@ -166,12 +166,10 @@ class OutputReader:
             if page.chunks:
                 wait = _FIRST_WAIT
                 continue
-            if slot == ANY:
+            if slot == ANY or page.ended:  # an end that came too early would end each wait at once
                 self._sleep(wait)
-            elif (batch := self._output.wait(job_id, slot, offset, wait)).chunks:
-                yield _show(slot, page.state, batch, offset, complete=False)
-                offset, wait = batch.chunks[-1].end, _FIRST_WAIT
-                continue
+            else:
+                self._output.wait(job_id, slot, offset, wait)
             wait = min(2 * wait, _LONGEST_WAIT)
 
     def _page(self, job_id: str, slot: str, offset: int) -> OutputPage:
@@ -202,4 +200,4 @@ def _show(slot: str, state: str, batch: Batch, offset: int, *, complete: bool) -
     first = batch.chunks[0].start if batch.chunks else offset
     end = batch.chunks[-1].end if batch.chunks else offset
     hostname = "" if slot in NO_HOST else slot
-    return OutputPage(hostname, batch.chunks, end, max(0, first - offset), complete, state)
+    return OutputPage(hostname, batch.chunks, end, max(0, first - offset), complete, state, batch.ended)

@@ -67,6 +67,11 @@ def set_rule(*, name: str, rule: dict[str, Any] | None, as_json: bool, **options
     if rule is None:
         if not options["events"] or (options["webhook"] is None) == (options["apprise"] is None):
             raise click.UsageError("Give --event, and --webhook or --apprise, or the rule as a whole by --rule.")
+        if options["webhook"] is not None and options["secret"] is None:
+            raise click.UsageError(
+                "--webhook needs --secret NAME, the API's secret that signs the messages: a file in its "
+                "JOBQUEUE_SECRETS_DIR, or JOBQUEUE_SECRET_NAME in its environment."
+            )
         rule = described
     elif described:
         raise click.UsageError("--rule gives the rule as a whole; leave out the other options.")

@@ -8,7 +8,7 @@ from jobqueue.services.notifications import standard_webhooks
 from jobqueue.services.notifications.api_secrets import ApiSecrets
 from jobqueue.services.notifications.apprise_sender import AppriseSender
 from jobqueue.services.notifications.failure import DeliveryFailed
-from jobqueue.services.notifications.webhook import WebhookSender, address_of
+from jobqueue.services.notifications.webhook import WebhookSender
 
 _FIELD = "channel"
 
@@ -33,7 +33,7 @@ class Channels:
         except DeliveryFailed as error:
             raise InvalidInput.of(f"{_FIELD}.secret", error.message) from error
         try:
-            address_of(self._url(channel))
+            self._webhook.check(self._url(channel))
         except DeliveryFailed as error:
             raise InvalidInput.of(f"{_FIELD}.url", error.message) from error
 

@@ -16,6 +16,8 @@ _METADATA = frozenset({ipaddress.ip_address("168.63.129.16")})
 #: IPv6 networks that contain IPv4 addresses in their last 32 bits (NAT64).
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
 
+#: Names that stand for this machine everywhere.
+_LOCAL = frozenset({"localhost", "localhost.localdomain", "ip6-localhost"})
 #: Resolves a name: host, port -> addresses. Raises ``OSError``.
 Resolve = Callable[[str, int], list[str]]
 
@@ -50,7 +52,7 @@ class Receivers:
     def find(self, host: str, port: int) -> Receiver:
         """The address of a host that may be connected to. Raises ``DeliveryFailed``."""
         name = host.lower().rstrip(".")
-        is_named = any(matches(pattern, name) for pattern in self._names)
+        is_named = self._is_named(name)
         try:
             addresses = self._resolve(name, port)
         except (OSError, UnicodeError) as error:
@@ -65,8 +67,35 @@ class Receivers:
             "belongs to a metadata service. JOBQUEUE_NOTIFICATION_HOSTS allows hosts by name or network."
         )
 
+    def check(self, host: str, *, is_plain: bool) -> None:
+        """Raise ``DeliveryFailed`` for a host that ``find`` can never allow; no name is looked up.
+
+        ``is_plain``: by HTTP without TLS.
+        """
+        name = host.lower().rstrip(".")
+        if name in _LOCAL or name.endswith(".localhost") or _is_address(name):
+            self.find(host, 0)
+        if is_plain and not self._networks and not self._is_named(name):
+            raise http_refused(host)
+
+    def _is_named(self, name: str) -> bool:
+        return any(matches(pattern, name) for pattern in self._names)
+
     def _is_listed(self, address: _Address) -> bool:
         return any(address in network for network in self._networks)
+
+
+def http_refused(host: str) -> DeliveryFailed:
+    """The error for HTTP to a host that no setting allows."""
+    return DeliveryFailed(f"The URL must be https: JOBQUEUE_NOTIFICATION_HOSTS does not allow http for {host!r}.")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name.partition("%")[0])
+    except ValueError:
+        return False
+    return True
 
 
 def _is_internal(address: _Address) -> bool:

@@ -20,7 +20,7 @@ from jobqueue import __version__
 from jobqueue.model.notification import Message
 from jobqueue.services.notifications import standard_webhooks
 from jobqueue.services.notifications.failure import DeliveryFailed
-from jobqueue.services.notifications.receivers import Receivers
+from jobqueue.services.notifications.receivers import Receivers, http_refused
 
 #: Seconds for a connection, and for all of a request.
 CONNECT_SECONDS, TOTAL_SECONDS = 5.0, 15.0
@@ -83,14 +83,17 @@ class WebhookSender:
         self._connect_seconds = connect_seconds
         self._total_seconds = total_seconds
 
+    def check(self, url: str) -> None:
+        """Raise ``DeliveryFailed`` for a URL to which no message can be sent, as far as that is known beforehand."""
+        address = address_of(url)
+        self._receivers.check(address.host, is_plain=address.scheme == "http")
+
     def send(self, url: str, key: bytes, message: Message) -> None:
         """Send a message, in at most ``total_seconds``; redirects are not followed. Raises ``DeliveryFailed``."""
         address = address_of(url)
         receiver = self._receivers.find(address.host, address.port)
         if address.scheme == "http" and not receiver.is_allowed:
-            raise DeliveryFailed(
-                f"The URL must be https: JOBQUEUE_NOTIFICATION_HOSTS does not allow http for {address.host!r}."
-            )
+            raise http_refused(address.host)
         content = json.dumps(message.content, separators=(",", ":")).encode()
         headers = {
             "Host": address.authority,

@@ -127,6 +127,7 @@ def test_dry_run(client: FlaskClient) -> None:
         ({"channel": {**HOOK, "type": "pigeon"}}, "Unknown channel; must be one of webhook"),
         ({"channel": {**HOOK, "url": "https://user:hunter2hunter2@hooks.example.org/"}}, "contains credentials"),
         ({"channel": {**HOOK, "url": "ftp://hooks.example.org/"}}, "must be https://"),
+        ({"channel": {**HOOK, "url": "https://10.0.0.1/"}}, "JOBQUEUE_NOTIFICATION_HOSTS allows hosts by name"),
         ({"channel": {**HOOK, "url": 5}}, "Must be a URL"),
         ({"channel": {**HOOK, "secret": SECRET}}, '{"$secret": "name"}'),
         ({"channel": {**HOOK, "secret": {"$secret": "missing"}}}, "JOBQUEUE_SECRET_MISSING"),

@@ -98,6 +98,7 @@ def test_set_with_a_secret_address_and_as_a_whole(run: Run, api: FakeApi) -> Non
         (("set", "n"), "Give --event, and --webhook or --apprise"),
         (("set", "n", "--event", "*"), "Give --event, and --webhook or --apprise"),
         (("set", "n", "--event", "*", "--webhook", "https://h", "--apprise", "k"), "--webhook or --apprise"),
+        (("set", "n", "--event", "*", "--webhook", "https://h"), "--webhook needs --secret NAME, the API's secret"),
         (("set", "n", "--rule", "{}", "--event", "*"), "as a whole"),
     ],
 )

@@ -69,6 +69,37 @@ def test_a_host_without_an_address() -> None:
         Receivers((), resolve).find("x" * 64 + ".example", 443)
 
 
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "a.localhost", *INSIDE])
+def test_an_address_inside_is_refused_before_anything_is_sent(host: str) -> None:
+    with pytest.raises(DeliveryFailed, match="JOBQUEUE_NOTIFICATION_HOSTS allows hosts"):
+        receivers("127.0.0.1" if host.lower().rstrip(".").endswith("localhost") else host).check(host, is_plain=False)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "host", "is_plain", "permitted"),
+    [
+        ((), "hooks.example.org", False, True),
+        ((), "hooks.example.org", True, False),
+        (("hooks.example.org",), "hooks.example.org", True, True),
+        (("other.example.org",), "hooks.example.org", True, False),
+        (("10.0.0.0/8",), "hooks.example.org", True, True),  # it may have an address there
+        (("127.0.0.1",), "127.0.0.1", True, True),
+        (("localhost",), "localhost", True, True),
+    ],
+)
+def test_no_name_is_looked_up_beforehand(allowed: tuple[str, ...], host: str, is_plain: bool, permitted: bool) -> None:
+    def look_up(name: str, _port: int) -> list[str]:
+        assert name in {"127.0.0.1", "localhost"}
+        return ["127.0.0.1"]
+
+    found = Receivers(allowed, look_up)
+    if permitted:
+        found.check(host, is_plain=is_plain)
+    else:
+        with pytest.raises(DeliveryFailed, match="must be https"):
+            found.check(host, is_plain=is_plain)
+
+
 @pytest.mark.parametrize("name", ["0x7f000001", "2130706433", "127.1", "0177.0.0.1"])
 def test_other_spellings_of_loopback(name: str) -> None:
     with pytest.raises(DeliveryFailed):
