@@ -90,7 +90,8 @@ class ScriptConnection:
                     connection.disconnect()
 
     def _once(self, command: tuple[Any, ...], sent: list[bool], binary: bool, urgent: bool) -> Any:
-        with self._turns.take(urgent=urgent):
+        self._turns.begin(urgent=urgent)  # as ``take``, which costs more than all else here
+        try:
             try:
                 connection, since = self._idle.pop()
                 is_trusted = time.monotonic() - since <= _TRUSTED_SECONDS
@@ -125,6 +126,8 @@ class ScriptConnection:
                 raise
             self._keep(connection)
             return answer
+        finally:
+            self._turns.end()
 
     def _keep(self, connection: Any) -> None:
         now = time.monotonic()
@@ -132,7 +135,9 @@ class ScriptConnection:
             self._idle.append((connection, now))
         else:
             connection.disconnect()
-        with suppress(IndexError):  # another thread may take it first
+        try:
             if now - self._idle[0][1] > _IDLE_SECONDS:
                 idle_connection, _ = self._idle.pop(0)
                 idle_connection.disconnect()
+        except IndexError:  # another thread has taken it first
+            pass

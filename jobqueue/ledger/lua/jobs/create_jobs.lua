@@ -256,6 +256,7 @@ local function store(job, slots, created, terms)
   local id, when = job.id, int(created)
   redis.call('SET', K.doc .. id, job.document)
   local fields = {'status', 'submitted', 'created', when, 'updated', when, 'n.submitted', slots.staged or #slots, 'events', 1, 'last', when, 'e1', when .. '|submitted|_api|'}
+  local host = false
   local function remember(field, value)
     if value ~= '' then
       fields[#fields + 1] = field
@@ -292,7 +293,8 @@ local function store(job, slots, created, terms)
     if slots[1] == '_any' then
       remember('shared', '1')
     elseif slots[1] ~= '_unplaced' then
-      remember('host', slots[1])
+      host = slots[1]
+      remember('host', host)
     end
   end
   redis.call('HSET', K.job .. id, unpack(fields))
@@ -302,7 +304,7 @@ local function store(job, slots, created, terms)
   end
   if job.alias ~= '' then redis.call('SET', K.alias .. job.alias, id) end
   if job.exclusive ~= '' then redis.call('SET', K.exclusive .. job.exclusive, id) end
-  reindex(id, when, nil, 'submitted')
+  reindex(id, when, nil, 'submitted', {job.operation, job.target, job.tags, host, FANNED_OUT, job.groups})
   if FANS_OUT[job.kind] then list_under(slots, id, when) end
   announce(id, 'submitted', when, 'submitted', '_api')
   if job.fire ~= '' then note_fire(job, created) end
