@@ -124,7 +124,7 @@ def write_first(status: int) -> None:
 
     Raises ``AuditUnavailable``.
     """
-    services().audit.must_write(entry_of(status))
+    services().audit_trail.must_write(entry_of(status))
     is_written(status)
 
 
@@ -170,9 +170,9 @@ def install(app: Flask) -> None:
         result = "refused" if is_refused or is_stranger else "done" if status < _WRONG else "failed"
         entry = _entry(current, caller, status, result)
         if status == _AWAY:  # Redis has just kept this request waiting; it would once more
-            services().audit.miss(entry, "Redis is unavailable")
+            services().audit_trail.miss(entry, "Redis is unavailable")
         else:
-            services().audit.write(entry)
+            services().audit_trail.write(entry)
         return response
 
 

@@ -25,7 +25,7 @@ class Source:
 
 
 #: The field that names jobs to follow -> their kind. Facades add theirs.
-_sources = {"saved": Source(group_of, lambda name, services: services.saved.exists(name), READ)}
+_sources = {"saved": Source(group_of, lambda name, services: services.saved_jobs.exists(name), READ)}
 
 
 def add(sources: Mapping[str, Source]) -> None:

@@ -50,15 +50,15 @@ def lay(
     request_metrics.install(app)
     request_id.install(app)
     tracking.install(app)
-    web_tokens = WebTokens(settings, services.verify.granted, claimed)
+    web_tokens = WebTokens(settings, services.credential_verifier.granted, claimed)
     gate.install(
         app,
         Authenticator(
             AdminToken(token_of(settings)),
             web_tokens,
-            services.verify,
-            Throttle(settings, services.limits),
-            Sessions(settings, services.verify),
+            services.credential_verifier,
+            Throttle(settings, services.rate_limits),
+            Sessions(settings, services.credential_verifier),
             sources,
         ),
         Hosts(settings),

@@ -85,7 +85,7 @@ def _saved_submission(loaded: Mapping[str, Any], principal: Principal, services:
     principal.require(RUN)  # before the answer shows which saved jobs exist
     try:
         target = requests.target_of(loaded)
-        return services.saved.submission(loaded[_SAVED], loaded["parameters"], principal, target=target)
+        return services.saved_jobs.submission(loaded[_SAVED], loaded["parameters"], principal, target=target)
     except SavedJobNotFound as error:
         raise InvalidInput.of(f"{_FIELD}.{_SAVED}", error.message) from error
     except InvalidInput as error:

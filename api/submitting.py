@@ -10,10 +10,10 @@ from jobqueue.model.submission import Accepted, Submission
 def submit(submission: Submission, status: int) -> Accepted:
     """Submit a job, for a request that is answered with ``status`` if the job is accepted and confirmed.
 
-    Raises what ``JobSubmitter.one`` raises. The request's entry in the audit trail is written together with the job.
+    Raises what ``JobSubmitter.submit`` raises. The request's entry in the audit trail is written together with the job.
     """
     audit.note(operation=submission.operation, target=submission.target)
-    accepted = services().submit.one(submission, audit_entry=audit.entry_of(status))
+    accepted = services().submitter.submit(submission, audit_entry=audit.entry_of(status))
     if accepted.is_audited:
         audit.is_written(status)
     else:

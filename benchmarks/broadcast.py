@@ -26,13 +26,13 @@ def run(report: Report, scale: Scale) -> None:
         app = make_app(site.broker_url, tracked=False)
         services = Services.open(site.settings())
         try:
-            services.submit.one(
+            services.submitter.submit(
                 Submission("node.hostname.get", {}, hostnames[0], principal=system("benchmark"))
             )  # connects, loads the script
             app.send_task(TASK, queue=hostnames[0])
             for _ in range(scale.broadcasts):
                 started = time.perf_counter()
-                accepted = services.submit.one(
+                accepted = services.submitter.submit(
                     Submission("node.hostname.get", {}, "_all", principal=system("benchmark"))
                 )
                 ours.append(time.perf_counter() - started)

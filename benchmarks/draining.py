@@ -35,7 +35,7 @@ def queue_jobs(site: Site, count: int, target: str = "_any") -> None:
             jobs = [Submission("node.hostname.get", {}, target, principal=system("benchmark"))] * min(
                 _BATCH, count - first
             )
-            for answer in services.submit.many(jobs):
+            for answer in services.submitter.submit_many(jobs):
                 if not isinstance(answer, Accepted):
                     raise answer
     finally:

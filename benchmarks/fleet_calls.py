@@ -78,7 +78,7 @@ class Fleet:
 
     def submit(self, target: str, **options: Any) -> str:
         job = Submission(OPERATION, {}, target, principal=system("benchmark"), **options)
-        return str(self.services.submit.one(job).job_id)
+        return str(self.services.submitter.submit(job).job_id)
 
     def register(self) -> None:
         operations, facts = Registry.load().types(), {"hostname": "host", "padding": "x" * 700}

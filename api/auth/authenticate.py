@@ -32,7 +32,7 @@ class Authenticator:
         self,
         token: AdminToken,
         web_tokens: WebTokens,
-        verify: CredentialVerifier,
+        verifier: CredentialVerifier,
         throttle: Throttle,
         sessions: Sessions,
         sources: tuple[Source, ...] = (),
@@ -40,7 +40,7 @@ class Authenticator:
         """``sources`` are the places where clients of other APIs put their credentials, besides our own."""
         self._token = token
         self._web_tokens = web_tokens
-        self._verify = verify
+        self._verifier = verifier
         self._throttle = throttle
         self._sessions = sessions
         self._sources = sources
@@ -68,9 +68,9 @@ class Authenticator:
             return admin
         if credentials.secret.startswith(_KEY_PREFIX):
             identity, _, secret = credentials.secret.removeprefix(_KEY_PREFIX).partition("_")
-            return self._verify.verified(Kind.KEY, identity, secret.encode("latin-1"))
+            return self._verifier.verified(Kind.KEY, identity, secret.encode("latin-1"))
         if credentials.is_basic:
-            return self._verify.verified(Kind.USER, credentials.user, credentials.secret.encode("latin-1"))
+            return self._verifier.verified(Kind.USER, credentials.user, credentials.secret.encode("latin-1"))
         try:
             return self._web_tokens.principal(credentials.secret)
         except Unauthenticated:
@@ -81,9 +81,9 @@ class Authenticator:
             return admin
         if credentials.secret.startswith(_KEY_PREFIX):
             identity, _, secret = credentials.secret.removeprefix(_KEY_PREFIX).partition("_")
-            if (verified := self._verify.verified(Kind.KEY, identity, secret.encode("latin-1"))) is not None:
+            if (verified := self._verifier.verified(Kind.KEY, identity, secret.encode("latin-1"))) is not None:
                 return verified
-            if self._verify.is_key_of_ours(identity, secret):
+            if self._verifier.is_key_of_ours(identity, secret):
                 # 256 bits cannot be guessed: a failure here is a revoked key, and other clients must not suffer for it
                 return self._by_secret(Kind.KEY, identity, secret, credentials, None)
         elif credentials.is_basic and credentials.user:
@@ -102,12 +102,12 @@ class Authenticator:
     ) -> Principal:
         # WSGI hands headers over as latin-1: these are the bytes that were sent
         raw = secret.encode("latin-1")
-        verified = self._verify.verified(kind, name, raw)
+        verified = self._verifier.verified(kind, name, raw)
         if verified is not None:
             return verified
         with self._throttle.attempt(environ, f"{kind}:{name}") as attempt:
             # invalid names are looked up too, so that they take as long as valid ones
-            principal = self._verify.check(kind, name if is_name(name) else "?", raw)
+            principal = self._verifier.check(kind, name if is_name(name) else "?", raw)
             if principal is None:
                 raise _refusal(credentials)
             attempt.succeeded()

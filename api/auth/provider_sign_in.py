@@ -68,7 +68,7 @@ class ProviderSignIn:
         self,
         settings: Settings,
         web_tokens: WebTokens,
-        verify: CredentialVerifier,
+        verifier: CredentialVerifier,
         exchange: Exchange = request_tokens,
     ) -> None:
         self.is_configured = bool(settings.oidc_client_id)
@@ -77,7 +77,7 @@ class ProviderSignIn:
         self._issuer = issuer_of(settings)
         self._discovery = Discovery(self._issuer)
         self._web_tokens = web_tokens
-        self._verify = verify
+        self._verifier = verifier
         self._exchange = exchange
         self._seal = Seal.of(settings)
 
@@ -118,9 +118,9 @@ class ProviderSignIn:
         record = self._record(cookie)
         self._check_state(parameters, record)
         self._check_issuer(parameters, provider)
-        if self._verify.is_session_over(record["id"]):
+        if self._verifier.is_session_over(record["id"]):
             raise SignInNotBegun(f"This answer of the identity provider was used before. {_AGAIN}")
-        self._verify.end_session(record["id"], record["end"])
+        self._verifier.end_session(record["id"], record["end"])
         if "error" in parameters:
             raise TokenError(
                 printable(parameters["error"]) or "no reason", printable(parameters.get("error_description", ""))

@@ -45,9 +45,9 @@ _MOST_CHARACTERS = 3500
 class Sessions:
     """Makes and reads session cookies."""
 
-    def __init__(self, settings: Settings, verify: CredentialVerifier) -> None:
+    def __init__(self, settings: Settings, verifier: CredentialVerifier) -> None:
         self._seal = Seal.of(settings)
-        self._verify = verify
+        self._verifier = verifier
         self._provider_seconds = settings.oidc_session_seconds
         # sessions of a provider end when another one is configured, or none
         provider = json.dumps([settings.jwt_issuer, settings.oidc_client_id])
@@ -74,7 +74,7 @@ class Sessions:
             name, mark = principal.name, self._token_mark
         elif principal.kind in (Kind.KEY, Kind.USER):
             name = principal.id
-            key_mark = self._verify.mark(Kind(principal.kind), name)
+            key_mark = self._verifier.mark(Kind(principal.kind), name)
             if key_mark is None:
                 raise PermissionDenied("These credentials have just been removed.")
             mark = key_mark
@@ -118,7 +118,7 @@ class Sessions:
         """End the session of a request everywhere, and delete its cookie."""
         content = self._content(cookie_of(environ))
         if content is not None:
-            self._verify.end_session(content["id"], content["end"])
+            self._verifier.end_session(content["id"], content["end"])
         COOKIE.delete(response, environ)
 
     def csrf_token(self, value: str) -> str:
@@ -154,7 +154,7 @@ class Sessions:
     def owner(self, environ: Mapping[str, Any]) -> Principal | None:
         """The principal of a request's session, from any origin; None without a valid one."""
         content = self._content(cookie_of(environ))
-        if content is None or self._verify.is_session_over(content["id"]):
+        if content is None or self._verifier.is_session_over(content["id"]):
             return None
         return self._found(content)
 
@@ -179,8 +179,8 @@ class Sessions:
             if not self._provider_mark or not hmac.compare_digest(content["mark"], self._provider_mark):
                 return None
             limits = None if content["limits"] is None else frozenset(content["limits"])
-            return WebIdentity(content["name"], tuple(content["roles"]), limits).principal(self._verify.granted)
-        return self._verify.resume(Kind(content["kind"]), content["name"], content["mark"])
+            return WebIdentity(content["name"], tuple(content["roles"]), limits).principal(self._verifier.granted)
+        return self._verifier.resume(Kind(content["kind"]), content["name"], content["mark"])
 
     def _require_own_page(self, environ: Mapping[str, Any], value: str) -> None:
         # a browser says where a request that changes something comes from; "null" is a page without an origin

@@ -59,7 +59,7 @@ def submit() -> Response:
     submission = requests.submission(loaded, principal=principal(), header_key=key)
     audit.note(operation=submission.operation, target=submission.target)
     recorded = together(lambda: audit.entry_of(_CREATED))
-    parent, is_replayed = front().submit.submit(submission, body, recorded)
+    parent, is_replayed = front().submitter.submit(submission, body, recorded)
     if not is_replayed:
         audit.is_written(_CREATED)
     document = {

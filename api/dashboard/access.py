@@ -46,10 +46,10 @@ class Access:
     """Begins and ends sessions, and makes the proofs for forms."""
 
     def __init__(self, settings: Settings, services: Services, web_tokens: WebTokens) -> None:
-        self.sessions = Sessions(settings, services.verify)
-        self.provider = ProviderSignIn(settings, web_tokens, services.verify)
-        self._granted = services.verify.granted
-        self._throttle = Throttle(settings, services.limits)
+        self.sessions = Sessions(settings, services.credential_verifier)
+        self.provider = ProviderSignIn(settings, web_tokens, services.credential_verifier)
+        self._granted = services.credential_verifier.granted
+        self._throttle = Throttle(settings, services.rate_limits)
         self._seal = Seal.of(settings)
 
     def proof(self) -> str:

@@ -100,7 +100,7 @@ def _move(hostname: str, verb: str) -> Response:
 
 
 def _list() -> Response:
-    fleet, view, words = services().fleet(), query.text("view"), query.text("q")
+    fleet, view, words = services().fleet.summary(), query.text("view"), query.text("q")
     after, problem = query.text("after", 253), ""
     size = query.number("size", _SIZES[-1], _SIZES[-1])
     size = size if size in _SIZES else _SIZES[-1]
@@ -157,7 +157,7 @@ def _agent_page(view: str, words: str, after: str, size: int) -> AgentPage:
     if view == "troubled":
         # the summary names them: there is no index of conditions
         return services().agents.among(
-            [agent.hostname for agent in services().fleet().troubled if agent.conditions], agent_filter
+            [agent.hostname for agent in services().fleet.summary().troubled if agent.conditions], agent_filter
         )
     return services().agents.page(agent_filter)
 

@@ -14,7 +14,7 @@ _LIMIT = 50
 @blueprint.get(f"{PREFIX}/audit")
 def audit() -> Response:
     """The newest entries, or those before a number, or of one person."""
-    trail = services().audit
+    trail = services().audit_trail
     who = query.text("who", 200)
     before = query.number("before", 0, 10**15)
     records = trail.newest(_LIMIT, before or None, who or None)

@@ -45,9 +45,12 @@ class Field:
 def fields_of(schema: Mapping[str, Any], values: Mapping[str, str]) -> list[Field]:
     """The fields for a schema, required ones first, filled with the ``values`` values."""
     required = set(schema.get("required", ()))
+    # a plan is made by a job that checked, never by a person
+    hidden = {"plan"} if {"check", "diff"} <= schema.get("properties", {}).keys() else set()
     fields = [
         _field(name, about, name in required, values.get(PREFIX + name, ""))
         for name, about in schema.get("properties", {}).items()
+        if name not in hidden
     ]
     return sorted(fields, key=lambda field: not field.is_required)
 

@@ -92,7 +92,7 @@ def retry(job_id: str) -> Response:
     job_id = requests.job_id(job_id)
     only = frozenset(FAILURES) if posted.form().get("only") == "failed" else None
     try:
-        accepted = services().retry(job_id, only=only, principal=principal())
+        accepted = services().retrier.retry(job_id, only=only, principal=principal())
     except JobQueueError as error:
         return refused(job_id, error)
     audit.note(job=accepted.job_id)
@@ -179,7 +179,7 @@ def _page(job: Job, problem: str = "", status: int = 200) -> Response:
         events_left_out=max(0, len(timeline) - _EVENTS),
         data=json.dumps(job.data, indent=2, ensure_ascii=False),
         snippets=snippets(job, request.url_root.rstrip("/")),
-        has_files=services().fetched.sends_files(job.operation) and principal().may_somewhere(FETCH_PERMISSION),
+        has_files=services().fetched_files.sends_files(job.operation) and principal().may_somewhere(FETCH_PERMISSION),
         hosts=sorted(host for host in hosts if host not in NO_HOST),
         output_host=host,
         all_hosts=ALL if can_follow_all else "",

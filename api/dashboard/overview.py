@@ -38,7 +38,7 @@ def overview() -> Response:
         shown = chart.range_of(query.text("range"))
         values |= {"chart": chart.draw(services().jobs.history(shown.seconds, shown.spans), shown)}
     if caller.may("agent:read"):
-        values |= {"agents": _summary(services().fleet())}
+        values |= {"agents": _summary(services().fleet.summary())}
     if caller.may("metrics:read"):
         values |= {
             "alerts": services().alerts.groups(),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from functools import cache
 from typing import Any
 
 from flask import Response, request
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from api import context
 from api.dashboard import access, answers, assets
@@ -17,6 +19,7 @@ from jobqueue.model.states import JobStatus
 from jobqueue.model.timestamps import duration_text, to_iso
 
 _MICROS = 1_000_000
+_CODE = re.compile(r"`([^`]{1,200})`")
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -52,6 +55,11 @@ KEYS = {
 
 
 @cache
+def prose(text: str) -> Markup:
+    """A sentence for a page: what stands in backticks in it is code."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("api.dashboard"),
@@ -68,6 +76,7 @@ def _environment() -> Environment:
         bytes=bytes_text,
         words=words,
         pretty=answers.pretty,
+        prose=prose,
         plain=answers.plain,
         remarkable=answers.remarkable,
         number=lambda value: f"{value:,}",

@@ -35,7 +35,7 @@ def approve_batch(job_id: str) -> Response:
     plan_hash = posted.form().get("plan_hash", "")[:_LONGEST_HASH] or None
     audit.note(**({"plan_hash": plan_hash} if plan_hash else {}))
     try:
-        services().approve(services().jobs, job_id, principal(), plan_hash)
+        services().approvals.approve(services().jobs, job_id, principal(), plan_hash)
     except JobQueueError as error:
         return refused(job_id, error)
     return go(f"{PREFIX}/jobs/{job_id}?done=approved")

@@ -32,7 +32,7 @@ _PARAMETERS = "parameters."
 @blueprint.get(f"{PREFIX}/saved")
 def saved_jobs() -> Response:
     """One page of the list, by name."""
-    saved, cursor = services().saved.page(query.text("after", 64), _PAGE)
+    saved, cursor = services().saved_jobs.page(query.text("after", 64), _PAGE)
     older = query.with_changes(after=cursor) if cursor else ""
     return pages.render("saved_jobs.html", saved=saved, older=older)
 
@@ -40,14 +40,14 @@ def saved_jobs() -> Response:
 @blueprint.get(f"{PREFIX}/saved/<name>")
 def saved_job(name: str) -> Response:
     """A saved job with the form that runs it."""
-    return _page(services().saved.get(name), {})
+    return _page(services().saved_jobs.get(name), {})
 
 
 @blueprint.post(f"{PREFIX}/saved/<name>/run")
 def run_saved(name: str) -> Response:
     """Run it with the values of the form; show the form again with its errors if one is invalid."""
     posted_values = dict(posted.form())
-    saved = services().saved.get(name)
+    saved = services().saved_jobs.get(name)
     audit.note(saved=name)
     values, problems = form.data_of(_schema(saved), posted_values)
     if problems:
@@ -56,7 +56,7 @@ def run_saved(name: str) -> Response:
         field: {SECRET_KEY: value} if saved.parameters[field].get(SECRET) else value for field, value in values.items()
     }
     try:
-        submission = services().saved.submission(
+        submission = services().saved_jobs.submission(
             name,
             values,
             principal(),
@@ -84,7 +84,7 @@ def save_job(job_id: str) -> Response:
     principal().require("job:read")  # what is saved can be read
     try:
         job = services().jobs.get(job_id)
-        services().saved.put(SavedJob(name, saved_fields(job)), principal(), expected=0)
+        services().saved_jobs.put(SavedJob(name, saved_fields(job)), principal(), expected=0)
     except JobQueueError as error:
         return refused(job_id, error)
     audit.note(saved=name)
@@ -113,7 +113,7 @@ def _page(
         key=_key_of(values),
         can_run=saved.may_run(principal()),
         jobs=jobs,
-        versions=services().saved.versions(saved.name),
+        versions=services().saved_jobs.versions(saved.name),
         done="The job was saved." if query.text("done") == "saved" else "",
     )
 

@@ -139,7 +139,7 @@ def _saved_names() -> list[str]:
     """The saved jobs that the form suggests."""
     if not principal().may(READ):
         return []
-    return [saved.name for saved in services().saved.page("", _SUGGESTED)[0]]
+    return [saved.name for saved in services().saved_jobs.page("", _SUGGESTED)[0]]
 
 
 def _times(schedule: Schedule) -> list[tuple[int, str]]:

@@ -170,7 +170,7 @@ def _refused(name: str, error: JobQueueError) -> Response:
 def _saved_exists(view: ScheduleView) -> bool:
     """Whether there is the saved job that the schedule runs, also an altered one; False if it runs none."""
     name = view.schedule.content.get("saved")
-    return isinstance(name, str) and services().saved.exists(name)
+    return isinstance(name, str) and services().saved_jobs.exists(name)
 
 
 def _detail_page(

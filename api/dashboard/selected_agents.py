@@ -95,7 +95,7 @@ def _write(hostname: str, verb: str, error: JobQueueError | None) -> None:
     status = _SEE_OTHER if error is None else errors.status_of(error)
     result = "done" if error is None else "refused" if isinstance(error, PermissionDenied) else "failed"
     path = f"{PREFIX}/agents/{hostname}/{verb}"
-    services().audit.write(replace(audit.entry_of(status), path=path, result=result))
+    services().audit_trail.write(replace(audit.entry_of(status), path=path, result=result))
 
 
 def _page(

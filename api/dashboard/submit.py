@@ -95,7 +95,7 @@ def submit() -> Response:
         limits.check(body)
         submission = requests.submission(validation.load(_request, body), principal=principal())
         if values_given.get("do") == "plan":
-            return _form(info, values_given, Problems(), plan=services().plans.plan(submission))
+            return _form(info, values_given, Problems(), plan=services().planner.plan(submission))
         accepted = submitting.submit(submission, _SEE_OTHER)
     except JobQueueError as error:
         status = errors.status_of(error)
@@ -113,7 +113,7 @@ def submit() -> Response:
 def _plan_again(submission: Submission) -> Plan | None:
     """The plan of a job as of now; None if it can no longer be planned: the submission then reports the error."""
     try:
-        return services().plans.plan(submission)
+        return services().planner.plan(submission)
     except (InvalidInput, PermissionDenied, JobNotFound):
         return None
 
@@ -183,7 +183,7 @@ def _reach_of(operation: str, target: str) -> dict[str, Any]:
         return values
     try:
         parsed = targets.parsed(target.strip() or ANY)
-        preview, values["reach_notes"] = services().plans.visible_preview(principal(), parsed, operation, "preview")
+        preview, values["reach_notes"] = services().planner.visible_preview(principal(), parsed, operation, "preview")
         if not preview.is_known:
             values["reach_hint"] = services().targets.explain(parsed)
     except (InvalidInput, PermissionDenied, JobNotFound) as error:
@@ -270,7 +270,7 @@ def _suggestions(target: str) -> list[str]:
     if not agents:
         return []
     if target not in ("", ANY, ALL):
-        return services().complete_target(target)
+        return services().target_completion.complete(target)
     stored = [f"@{target.name}" for target in services().stored_targets.all()]
     labels = sorted({text for agent in agents for pair in agent.labels.items() for text in label_prefixes(*pair)})
     return [ANY, ALL, *stored, *labels, *(agent.hostname for agent in agents)][:_SUGGESTED]

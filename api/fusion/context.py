@@ -11,7 +11,7 @@ from api.fusion.stored import StoredConfigurations
 def runs() -> Runs:
     """Runs that agents run."""
     bag = services()
-    return Runs(bag.ledger, bag.submit, bag.registry)
+    return Runs(bag.ledger, bag.submitter, bag.registry)
 
 
 def reports() -> Reports:

@@ -67,11 +67,11 @@ class Started:
 class Runs:
     """The runs of one ledger."""
 
-    def __init__(self, ledger: Ledger, submit: JobSubmitter, registry: Registry) -> None:
+    def __init__(self, ledger: Ledger, submitter: JobSubmitter, registry: Registry) -> None:
         self._ledger = ledger
         self._jobs = ledger.jobs
         self._stored = StoredConfigurations(ledger.configurations, registry)
-        self._submit = submit
+        self._submitter = submitter
         self._registry = registry
 
     # --- starting -----------------------------------------------------------------------------------------------------
@@ -104,7 +104,7 @@ class Runs:
         except UnknownOperation as error:
             return self._record_error(configuration, series, run_id, error.message, principal)
         try:
-            accepted = self._submit.one(_submission(configuration, series, task, run_id, principal))
+            accepted = self._submitter.submit(_submission(configuration, series, task, run_id, principal))
         except ExclusiveHeld as error:
             raise self._held(configuration.id, error) from error
         return Started(

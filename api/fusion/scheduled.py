@@ -35,7 +35,7 @@ def check(content: Mapping[str, Any]) -> None:
 
 def submission(content: Mapping[str, Any], principal: Principal, services: Services) -> Submission:
     """A run of the configuration as it is now. Raises ``InvalidInput``, ``RecordAltered``."""
-    runs = Runs(services.ledger, services.submit, services.registry)
+    runs = Runs(services.ledger, services.submitter, services.registry)
     try:
         return runs.submission(str(content[CONFIGURATION]), principal)
     except ConfigurationNotFound as error:

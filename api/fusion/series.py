@@ -81,7 +81,7 @@ def find(jobs: Jobs, run_id: str) -> Job:
     """A run that agents run, by its id. Raises ``JobNotFound``."""
     job = jobs.named(run_id)
     if job.origin != ORIGIN:
-        raise JobNotFound(f"Job {run_id} is not a run of a configuration; `jobqueue job get {job.id}` shows it.")
+        raise JobNotFound(f"Job {run_id} is not a run of a configuration; `jobqueue job show {job.id}` shows it.")
     return job
 
 

@@ -25,7 +25,7 @@ def list_audit(loaded: dict[str, Any]) -> Response:
 
     Newest first; with `after`, oldest first from there on.
     """
-    trail, after = services().audit, loaded.get("after")
+    trail, after = services().audit_trail, loaded.get("after")
     if after is None:
         entries = trail.newest(loaded["limit"], loaded.get("before"), loaded.get("who"))
     else:
@@ -41,7 +41,7 @@ def list_audit(loaded: dict[str, Any]) -> Response:
 @blueprint.doc(operationId="verifyAudit")
 def verify_audit() -> Response:
     """Check that nothing in the audit trail was added, changed, moved or taken out"""
-    verdict = services().audit.verify()
+    verdict = services().audit_trail.verify()
     return json_response(
         {
             "valid": verdict.valid,

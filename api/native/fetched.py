@@ -42,7 +42,7 @@ def get_files(job_id: str) -> Response:
     archive is streamed, host by host; that of a running job ends where it is now.
     """
     job_id = requests.job_id(job_id)
-    files = services().fetched.of_job(services().jobs.executions, job_id, _allowed_hosts())
+    files = services().fetched_files.of_job(services().jobs.executions, job_id, _allowed_hosts())
     audit.changes_something()  # who took files of hosts belongs into the trail
     return Response(
         stream_with_context(_archive(files)),

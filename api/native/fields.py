@@ -11,11 +11,9 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import fields, validate
 
+from jobqueue.model.job_fields import MAX_TAG_KEY, MAX_TAG_VALUE, MAX_TAGS
 from jobqueue.model.timestamps import to_micros
 
-MAX_TAGS = 64
-MAX_TAG_KEY = 64
-MAX_TAG_VALUE = 256
 #: Wrong tags of one job that are named.
 _MOST_NAMED = 5
 

@@ -66,10 +66,10 @@ def status() -> Response:
         services().ledger.ping()
         latency_ms = round((time.perf_counter() - begin) * 1000, 3)
         now = services().ledger.time()
-        counts, agents = intact(services().jobs.counts) or {}, intact(services().fleet) or FleetSummary(now)
+        counts, agents = intact(services().jobs.counts) or {}, intact(services().fleet.summary) or FleetSummary(now)
         maintained, counters = services().ledger.is_maintained(), intact(services().ledger.stats) or {}
         pauses, alerts = intact(services().pauses.all) or [], intact(_alerts) or []
-        trail, ledger = services().audit.trouble(), ledger_faults.refusal()
+        trail, ledger = services().audit_trail.trouble(), ledger_faults.refusal()
         damage = ledger_faults.damage(one.pause for one in pauses)
     except LedgerUnavailable as error:
         components = {"api": {"status": "ok"}, "ledger": {"status": "unavailable"}}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+import marshmallow as ma
 from marshmallow import fields, validate
 
 from api.native.concurrency_schemas import CONCURRENCY
 from api.native.fields import (
-    MAX_TAG_KEY,
-    MAX_TAG_VALUE,
-    MAX_TAGS,
     Data,
     Line,
     Moment,
@@ -24,7 +25,7 @@ from api.native.rollout_schemas import ROLLOUT
 from api.native.terms import Terms
 from api.validation import StrictSchema
 from jobqueue.model.concurrency import Concurrency
-from jobqueue.model.job_fields import DEFAULT_PRIORITY, MAX_DESCRIPTION, MAX_TITLE
+from jobqueue.model.job_fields import REQUESTED, JobField, Kind
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.rollout import Rollout
 from jobqueue.model.states import FAILURES
@@ -32,7 +33,6 @@ from jobqueue.model.target import ANY
 from jobqueue.operations.schema import Items
 
 MAX_BATCH = 1000
-MAX_TIMEOUT_SECONDS = 366 * 86_400
 MAX_ATTEMPTS = 100
 MAX_BACKOFF_SECONDS = 30 * 86_400
 MAX_IDEMPOTENCY_KEY = 200
@@ -79,8 +79,31 @@ class RetriesRequest(StrictSchema):
     )
 
 
+#: The field of a request for each kind of a job's fields.
+_OF_KIND: dict[Kind, Callable[[JobField], ma.fields.Field[Any]]] = {
+    Kind.TEXT: lambda field: Line(validate=length(1, field.most), metadata=about(field.request_text)),
+    Kind.NUMBER: lambda field: Number(
+        validate=validate.Range(0, field.most, min_inclusive=False, error="Must be more than {min} and at most {max}."),
+        metadata=about(field.request_text),
+    ),
+    Kind.DIGIT: lambda field: Whole(
+        load_default=field.default, validate=between(0, 9), metadata=about(field.request_text)
+    ),
+    Kind.TIME: lambda field: Moment(metadata=about(field.request_text)),
+    Kind.PAIRS: lambda field: Tags(load_default=dict, metadata=about(field.request_text, example={"team": "web"})),
+    Kind.POLICY: lambda _: fields.Nested(
+        RetriesRequest, error_messages={"null": "May not be null; leave it out or give an object."}
+    ),
+    Kind.ROLLOUT: lambda field: Terms(field.name, Rollout.read, ROLLOUT),
+    Kind.CONCURRENCY: lambda field: Terms(field.name, Concurrency.read, CONCURRENCY),
+}
+
+
 class JobRequest(StrictSchema):
-    """A request to run one operation on one target."""
+    """A request to run one operation on one target. Its options are those of the table of a job's fields."""
+
+    class Meta(StrictSchema.Meta):
+        include = {field.name: _OF_KIND[field.kind](field) for field in REQUESTED}  # noqa: RUF012
 
     operation = fields.Nested(
         OperationRequest,
@@ -96,34 +119,6 @@ class JobRequest(StrictSchema):
         )
     )
     target = Text(metadata=about("Alias of target_hostname."))
-    timeout_seconds = Number(
-        validate=validate.Range(
-            0, MAX_TIMEOUT_SECONDS, min_inclusive=False, error="Must be more than {min} and at most {max}."
-        ),
-        metadata=about("Maximum duration of one run."),
-    )
-    not_before = Moment(metadata=about("The job does not start before this time. UTC if it has no zone."))
-    expires_at = Moment(
-        metadata=about("An execution that has not started by this time expires. UTC if it has no zone.")
-    )
-    retries = fields.Nested(RetriesRequest, error_messages={"null": "May not be null; leave it out or give an object."})
-    rollout = Terms("rollout", Rollout.read, ROLLOUT)
-    concurrency = Terms("concurrency", Concurrency.read, CONCURRENCY)
-    title = Line(
-        validate=length(1, MAX_TITLE),
-        metadata=about("A title, for lists of jobs. Default: the first line of the command."),
-    )
-    description = Line(validate=length(1, MAX_DESCRIPTION), metadata=about("The purpose of the job."))
-    priority = Whole(
-        load_default=DEFAULT_PRIORITY, validate=between(0, 9), metadata=about("0 to 9, higher runs first.")
-    )
-    tags = Tags(
-        load_default=dict,
-        metadata=about(
-            f"At most {MAX_TAGS}; keys of at most {MAX_TAG_KEY} and values of at most {MAX_TAG_VALUE} characters.",
-            example={"team": "web"},
-        ),
-    )
     plan_hash = Text(
         validate=validate.Regexp(r"^[0-9a-f]{48}\Z", error="Must be the plan_hash of an answer to POST /job/plan."),
         metadata=about(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import marshmallow as ma
 from marshmallow import fields, validate
 
@@ -10,6 +14,7 @@ from api.native.fields import about
 from api.native.job_query_schemas import STATUSES
 from api.native.pause_schemas import PausedBy
 from api.native.rollout_schemas import ApprovalAnswer, RolloutAnswer
+from jobqueue.model.job_fields import SHOWN, JobField, Kind
 from jobqueue.model.states import ExecutionState
 from jobqueue.services.result_verifier import FORGED, REVOKED, UNSIGNED
 
@@ -69,8 +74,43 @@ class RetriesAnswer(ma.Schema):
     jitter = fields.Float(required=True)
 
 
+#: The field of an answer for each kind of a job's fields, by its options.
+_OF_KIND: dict[Kind, Callable[..., ma.fields.Field[Any]]] = {
+    Kind.TEXT: fields.String,
+    Kind.NUMBER: fields.Float,
+    Kind.DIGIT: fields.Integer,
+    Kind.TIME: fields.DateTime,
+    Kind.PAIRS: partial(fields.Dict, keys=fields.String(), values=fields.String()),
+    Kind.OBJECT: fields.Dict,
+    Kind.POLICY: partial(fields.Nested, RetriesAnswer),
+    Kind.ROLLOUT: fields.Dict,
+    Kind.CONCURRENCY: fields.Dict,
+}
+#: The fields whose answers say more than their kinds.
+_OF_NAME: dict[str, Callable[..., ma.fields.Field[Any]]] = {
+    "retry_of": fields.UUID,
+    "approval": partial(fields.Nested, ApprovalAnswer),
+}
+
+
+def answer_field(field: JobField, *, may_be_null: bool, **metadata: Any) -> ma.fields.Field[Any]:
+    """The field of an answer that shows a field of a job."""
+    make = _OF_NAME.get(field.name, _OF_KIND[field.kind])
+    return make(required=True, **({"allow_none": True} if may_be_null else {}), metadata=metadata)
+
+
+def _shown(field: JobField) -> ma.fields.Field[Any]:
+    metadata: dict[str, Any] = about(field.answer_text) if field.answer_text else {}
+    if field.kind is Kind.CONCURRENCY:
+        metadata |= {"properties": CONCURRENCY["properties"]}
+    return answer_field(field, may_be_null=field.default is None, **metadata)
+
+
 class JobSummary(ma.Schema):
     """A job, without the fields that can be large for a broadcast."""
+
+    class Meta:
+        include = {field.shown_as: _shown(field) for field in SHOWN}  # noqa: RUF012
 
     id = fields.UUID(required=True)
     status = fields.String(required=True, validate=validate.OneOf(STATUSES))
@@ -81,28 +121,10 @@ class JobSummary(ma.Schema):
     changed = fields.Boolean(required=True, allow_none=True)
     error = fields.String(required=True, allow_none=True)
     hostname = fields.String(required=True, metadata=about("The agent that answered; empty before one has."))
-    target_hostname = fields.String(required=True)
-    tags = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
     attempts = fields.Integer(required=True)
     expected_agents = fields.List(fields.String(), required=True)
-    saved = fields.Dict(
-        required=True,
-        allow_none=True,
-        metadata=about('The saved job that it was made from, as {"name", "version"}.'),
-    )
-    retry_of = fields.UUID(required=True, allow_none=True)
     retried_as = fields.List(fields.UUID(), required=True)
     cancel_requested = fields.Boolean(required=True)
-    origin = fields.String(required=True, metadata=about("The API that the job came through."))
-    submitted_by = fields.String(required=True)
-    alias = fields.String(required=True, allow_none=True, metadata=about("The caller's own name for the job."))
-    title = fields.String(required=True, allow_none=True, metadata=about("The caller's title."))
-    description = fields.String(required=True, allow_none=True, metadata=about("The caller's description."))
-    priority = fields.Integer(required=True)
-    timeout_seconds = fields.Float(required=True, allow_none=True)
-    not_before = fields.DateTime(required=True, allow_none=True)
-    expires_at = fields.DateTime(required=True, allow_none=True)
-    retries = fields.Nested(RetriesAnswer, required=True, allow_none=True)
     execution_counts = fields.Dict(
         keys=fields.String(), values=fields.Integer(), required=True, metadata=about("All executions, by state.")
     )
@@ -112,17 +134,6 @@ class JobSummary(ma.Schema):
     )
     executions_url = fields.String(required=True, metadata=about("Where all executions are listed, page by page."))
     rollout = fields.Nested(RolloutAnswer, required=True, allow_none=True)
-    concurrency = fields.Dict(
-        required=True,
-        allow_none=True,
-        metadata=about("Its concurrency key, without defaults.", properties=CONCURRENCY["properties"]),
-    )
-    approval = fields.Nested(
-        ApprovalAnswer,
-        required=True,
-        allow_none=True,
-        metadata=about("Set if the job exceeds a limit of its submitter's grants."),
-    )
 
 
 class JobAnswer(JobSummary):

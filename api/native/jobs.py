@@ -79,7 +79,7 @@ def plan_job(loaded: dict[str, Any]) -> Response:
     """
     submission = requests.submission(loaded, principal=principal())
     audit.note(operation=submission.operation, target=submission.target)
-    return json_response(mapping.plan(services().plans.plan(submission)))
+    return json_response(mapping.plan(services().planner.plan(submission)))
 
 
 @blueprint.route("/job/batch", methods=["POST"])
@@ -110,7 +110,7 @@ def submit_batch() -> Response:
         _item(item, f"jobs[{index}]", budget, suspect=suspect) for index, item in enumerate(in_turns(items))
     ]
     valid = (answer for answer in answers if isinstance(answer, Submission))
-    outcomes = iter(services().submit.many(in_turns(valid)))
+    outcomes = iter(services().submitter.submit_many(in_turns(valid)))
     results = [next(outcomes) if isinstance(answer, Submission) else answer for answer in answers]
     documents = [
         mapping.accepted(result) if isinstance(result, Accepted) else {"index": index, **error_document(result)}
@@ -182,7 +182,7 @@ def retry_job(loaded: dict[str, Any], job_id: str) -> Response:
     _refuse_header_key("Not supported for a retry; leave it out, and see the job's retried_as for its retries.")
     only = frozenset(ExecutionState(state) for state in loaded["only"]) if "only" in loaded else None
     target = requests.target_of(loaded)
-    accepted = services().retry(requests.job_id(job_id), target=target, only=only, principal=principal())
+    accepted = services().retrier.retry(requests.job_id(job_id), target=target, only=only, principal=principal())
     audit.note(job=accepted.job_id)
     return _accepted(accepted)
 

@@ -51,7 +51,7 @@ def approve_batch(loaded: dict[str, Any], job_id: str) -> Response:
     """
     job_id = requests.job_id(job_id)
     audit.note(**({"plan_hash": loaded["plan_hash"]} if "plan_hash" in loaded else {}))
-    job = services().approve(services().jobs, job_id, principal(), loaded.get("plan_hash"))
+    job = services().approvals.approve(services().jobs, job_id, principal(), loaded.get("plan_hash"))
     return json_response(mapping.job(job))
 
 

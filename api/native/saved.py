@@ -57,7 +57,7 @@ _changed = blueprint.alt_response(
 @blueprint.doc(operationId="listSavedJobs")
 def list_saved(loaded: dict[str, Any]) -> Response:
     """List saved jobs, by name"""
-    page, cursor = services().saved.page(loaded["cursor"], loaded["limit"])
+    page, cursor = services().saved_jobs.page(loaded["cursor"], loaded["limit"])
     return json_response({"saved": [saved_job(item) for item in page], "next_cursor": cursor})
 
 
@@ -69,7 +69,7 @@ def list_saved(loaded: dict[str, Any]) -> Response:
 def get_saved(loaded: dict[str, Any], name: str) -> Response:
     """Get a saved job"""
     number = loaded.get("version")
-    return _shown(services().saved.get(name) if number is None else services().saved.version(name, number))
+    return _shown(services().saved_jobs.get(name) if number is None else services().saved_jobs.version(name, number))
 
 
 @blueprint.route("/saved/<name>", methods=["PUT"], parameters=[_NAME])
@@ -87,7 +87,7 @@ def put_saved(loaded: dict[str, Any], query: dict[str, Any], name: str) -> Respo
     """
     expected = expected_version(request.headers.get("If-Match"), loaded.get("version"))
     saved = parsed(name, loaded, principal())
-    done = services().saved.put(saved, principal(), expected=expected, is_dry_run=query["dry_run"])
+    done = services().saved_jobs.put(saved, principal(), expected=expected, is_dry_run=query["dry_run"])
     return _stored(done, is_dry_run=query["dry_run"])
 
 
@@ -102,7 +102,7 @@ def delete_saved(name: str) -> Response:
     Jobs that were made from it stay.
     """
     audit.note(saved=name)
-    services().saved.remove(name, principal(), expected=expected_version(request.headers.get("If-Match"), None))
+    services().saved_jobs.remove(name, principal(), expected=expected_version(request.headers.get("If-Match"), None))
     return Response(status=204)
 
 
@@ -112,7 +112,7 @@ def delete_saved(name: str) -> Response:
 @blueprint.doc(operationId="listSavedJobVersions")
 def list_versions(name: str) -> Response:
     """List the kept versions of a saved job, newest first"""
-    versions = services().saved.versions(name)
+    versions = services().saved_jobs.versions(name)
     return json_response({"name": name, "versions": [saved_job(version) for version in versions]})
 
 
@@ -123,7 +123,7 @@ def list_versions(name: str) -> Response:
 @blueprint.doc(operationId="compareSavedJobVersions")
 def compare_versions(loaded: dict[str, Any], name: str) -> Response:
     """Compare two versions of a saved job"""
-    saved = services().saved
+    saved = services().saved_jobs
     later = saved.version(name, loaded["after"]) if "after" in loaded else saved.get(name)
     number = loaded.get("before", later.version - 1)
     content = saved.version(name, number).content if number else {}
@@ -140,7 +140,7 @@ def compare_versions(loaded: dict[str, Any], name: str) -> Response:
 def restore_saved(loaded: dict[str, Any], name: str) -> Response:
     """Restore an earlier version of a saved job, as a new version"""
     expected = expected_version(request.headers.get("If-Match"), None)
-    done = services().saved.restore(name, loaded["version"], principal(), expected=expected)
+    done = services().saved_jobs.restore(name, loaded["version"], principal(), expected=expected)
     audit.note(restored=loaded["version"])
     return _stored(done, is_dry_run=False)
 
@@ -177,7 +177,7 @@ def plan_saved(loaded: dict[str, Any], name: str) -> Response:
     Takes the body of `POST /saved/{name}/run` and runs nothing. Needs `agent:read` in addition.
     """
     submission = _submission(name, loaded)
-    document = mapping.plan(services().plans.plan(submission))
+    document = mapping.plan(services().planner.plan(submission))
     return json_response({**document, "data": submission.data, "saved": submission.saved})
 
 
@@ -188,7 +188,7 @@ def _submission(name: str, loaded: dict[str, Any]) -> Submission:
         key: loaded[key] for key in ("not_before", "expires_at", "plan_hash", "idempotency_key") if key in loaded
     }
     requests.check_times(options)
-    submission = services().saved.submission(
+    submission = services().saved_jobs.submission(
         name,
         loaded["parameters"],
         principal(),

@@ -8,11 +8,11 @@ from typing import Any
 from api.native import requests
 from jobqueue.errors import InvalidInput
 from jobqueue.model.changes import Change
-from jobqueue.model.job_fields import DEFAULT_PRIORITY
+from jobqueue.model.job_fields import DEFAULT_PRIORITY, SAVED
 from jobqueue.model.principal import Principal
 from jobqueue.model.saved_job import SavedJob, check_grantees, check_manager
 from jobqueue.model.timestamps import to_iso
-from jobqueue.services.saved.manager import SAVED_FIELDS, saved_fields
+from jobqueue.services.saved.manager import saved_fields
 
 Document = dict[str, Any]
 #: Fields that the answer shows within ``operation``.
@@ -24,7 +24,7 @@ def saved_job(saved: SavedJob) -> Document:
     """A saved job."""
     options = {
         field.shown_as: saved.job.get(field.name, _NO_OPTION.get(field.name))
-        for field in SAVED_FIELDS
+        for field in SAVED
         if field.name not in _OPERATION
     }
     return {

@@ -7,9 +7,10 @@ from marshmallow import fields
 
 from api.native.fields import Data, Flag, Moment, QueryFlag, QueryWhole, Text, Whole, about, between, length
 from api.native.job_request_schemas import MAX_IDEMPOTENCY_KEY, JobRequest
-from api.native.job_schemas import OperationAnswer, RetriesAnswer
+from api.native.job_schemas import OperationAnswer, answer_field
 from api.native.submission_schemas import PlanAnswer
 from api.validation import StrictSchema
+from jobqueue.model.job_fields import SAVED, Kind
 from jobqueue.model.saved_job import MAX_GRANTEES, MAX_PAGE
 from jobqueue.operations.schema import Items
 
@@ -137,8 +138,26 @@ class ScheduledSavedRequest(SavedRunRequest):
 # --- answers ----------------------------------------------------------------------------------------------------------
 
 
+#: Of the options, the objects: their terms are described by the request.
+_TERMS = {
+    Kind.ROLLOUT: "The terms of a rollout, as in POST /job.",
+    Kind.CONCURRENCY: "The terms of a concurrency key, as in POST /job.",
+}
+
+
 class SavedJobAnswer(ma.Schema):
     """A saved job. Options that are null have the defaults of POST /job."""
+
+    class Meta:
+        include = {  # noqa: RUF012
+            field.shown_as: answer_field(
+                field,
+                may_be_null=not field.is_required,
+                **(about(_TERMS[field.kind]) if field.kind in _TERMS else {}),
+            )
+            for field in SAVED
+            if field.name not in ("operation", "data")
+        }
 
     name = fields.String(required=True)
     version = fields.Integer(required=True)
@@ -146,17 +165,6 @@ class SavedJobAnswer(ma.Schema):
     changed_by = fields.String(required=True, metadata=about("Who stored this version."))
     managed_by = fields.String(required=True, metadata=about("The set of files that declares it, or empty."))
     operation = fields.Nested(OperationAnswer, required=True)
-    target_hostname = fields.String(required=True)
-    title = fields.String(required=True, allow_none=True)
-    description = fields.String(required=True, allow_none=True)
-    timeout_seconds = fields.Float(required=True, allow_none=True)
-    retries = fields.Nested(RetriesAnswer, required=True, allow_none=True)
-    rollout = fields.Dict(required=True, allow_none=True, metadata=about("The terms of a rollout, as in POST /job."))
-    concurrency = fields.Dict(
-        required=True, allow_none=True, metadata=about("The terms of a concurrency key, as in POST /job.")
-    )
-    priority = fields.Integer(required=True, allow_none=True)
-    tags = fields.Dict(keys=fields.String(), values=fields.String(), required=True, allow_none=True)
     parameters = fields.Dict(
         keys=fields.String(), values=fields.Dict(), required=True, metadata=about("JSON Schemas by name.")
     )

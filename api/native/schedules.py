@@ -208,10 +208,10 @@ def backfill(view: ScheduleView, begin: int, end: int, *, is_dry_run: bool) -> B
     )
     if is_dry_run:
         audit.note(dry_run=1)
-        done = services().backfill.plan(view, submission, begin, end)
+        done = services().backfiller.plan(view, submission, begin, end)
     else:
         entry = audit.entry_of(200)
-        done = services().backfill.run(
+        done = services().backfiller.run(
             view,
             submission,
             begin,

@@ -57,7 +57,7 @@ def store_target(loaded: dict[str, Any]) -> Response:
 @blueprint.doc(operationId="completeTarget")
 def complete_target(loaded: dict[str, Any]) -> Response:
     """Complete a target while it is typed"""
-    return json_response({"completions": services().complete_target(loaded["q"])})
+    return json_response({"completions": services().target_completion.complete(loaded["q"])})
 
 
 @blueprint.route("/target/<name>", methods=["GET"], parameters=[_NAME])

@@ -40,7 +40,7 @@ _query = _AuditQuery()
 def list_audit() -> Response:
     """List the audit trail, newest first"""
     loaded = validation.load(_query, read_query())
-    trail = services().audit
+    trail = services().audit_trail
     newest = trail.newest(1)
     last = newest[0].number - loaded["offset"] if newest else 0
     # numbers have no gaps; the oldest entries are gone, and there newer ones would follow
@@ -52,7 +52,7 @@ def list_audit() -> Response:
 @blueprint.get("/export")
 def export_audit() -> Response:
     """Download the whole audit trail, oldest first"""
-    trail = services().audit
+    trail = services().audit_trail
     return Response(_export(trail, trail.after(0, _READ_AT_ONCE)), content_type="application/json")
 
 
@@ -64,7 +64,7 @@ def get_entry(entry_id: str) -> Response:
     except ValueError:
         raise InvalidInput.of("id", "Must be a UUID, as the list shows it.") from None
     number = int(text[len(_ID_PREFIX) :], 16) if text.startswith(_ID_PREFIX) else 0
-    entries = services().audit.after(number - 1, 1) if 0 < number <= MAX_OFFSET else []
+    entries = services().audit_trail.after(number - 1, 1) if 0 < number <= MAX_OFFSET else []
     if not entries or entries[0].number != number:
         raise NotFound(f"The audit trail has no entry {text}, or no longer has it.")
     return json_response({"entry": entry(entries[0])})

@@ -49,8 +49,8 @@ def status() -> Response:
     bag = services()
     try:
         bag.ledger.ping()
-        counts, fleet = intact(bag.jobs.counts) or {}, intact(bag.fleet) or FleetSummary(bag.ledger.time())
-        is_maintained, trouble = bag.ledger.is_maintained(), bag.audit.trouble()
+        counts, fleet = intact(bag.jobs.counts) or {}, intact(bag.fleet.summary) or FleetSummary(bag.ledger.time())
+        is_maintained, trouble = bag.ledger.is_maintained(), bag.audit_trail.trouble()
         refusal = ledger_faults.refusal()
         damage = ledger_faults.damage(one.pause for one in intact(bag.pauses.all) or [])
     except LedgerUnavailable as error:

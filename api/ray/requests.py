@@ -41,7 +41,7 @@ def submission(*, without_slash: bool) -> Submission:
     if is_yuanrong:
         loaded["runtime_env"] = yuanrong.runtime_env(loaded["runtime_env"])
     needs = _needs(loaded)
-    hosts = services().placement(ENTRYPOINT, needs) if needs.are_any else ()
+    hosts = services().placement.candidates(ENTRYPOINT, needs) if needs.are_any else ()
     return Submission(
         operation=ENTRYPOINT,
         data=_data(loaded, needs),
@@ -92,7 +92,7 @@ def _data(loaded: Mapping[str, Any], needs: Needs) -> dict[str, Any]:
     if environment:
         data["runtime_env"] = environment
         if names := RuntimeEnv.parse(environment).packages:
-            data["packages"] = services().package_digests(names)
+            data["packages"] = services().package_resolver(names)
     if loaded["metadata"]:
         data["metadata"] = loaded["metadata"]
     if needs.num_cpus:

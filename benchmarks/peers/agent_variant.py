@@ -18,12 +18,16 @@ from workers.agent.consumer.worker import AgentWorker
 
 @dataclass(frozen=True)
 class Variant:
-    """How an agent is set up. ``prefetch`` None: one message per free thread; else that many per thread ahead."""
+    """How an agent is set up. ``prefetch`` None: one message per free thread; else that many per thread ahead.
+
+    ``by_celery``: Celery runs the executions, not the agent's dispatcher.
+    """
 
     pool: str = "threads"
     concurrency: int = 8
     prefetch: int | None = None
     ack_emulation: bool = False
+    by_celery: bool = True
 
     @property
     def name(self) -> str:
@@ -32,14 +36,17 @@ class Variant:
             parts.append(f"prefetch {self.prefetch}")
         if self.ack_emulation:
             parts.append("ack_emulation")
+        if not self.by_celery:
+            parts.append("dispatcher")
         return ", ".join(parts)
 
 
 #: The first is what our agents are.
 VARIANTS = (
+    Variant(by_celery=False),
+    Variant(concurrency=2, by_celery=False),
+    Variant(concurrency=16, by_celery=False),
     Variant(),
-    Variant(concurrency=2),
-    Variant(concurrency=16),
     Variant(pool="solo", concurrency=1),
     Variant(pool="prefork", concurrency=2),
     Variant(prefetch=4),
@@ -66,6 +73,7 @@ def run(variant: Variant) -> int:
         return AgentWorker(*arguments, **{**options, "pool": variant.pool})
 
     agent.make_agent_app = make_variant  # type: ignore[assignment]
+    agent.is_dispatched = lambda *_, **__: not variant.by_celery
     agent.AgentWorker = worker_variant  # type: ignore[assignment,misc]
     return main.run(Settings.from_env(concurrency=variant.concurrency))
 

@@ -76,7 +76,7 @@ def list_collections(as_json: bool) -> None:
         out.json({"collections": [_described(info) for info in infos], "total": len(infos)})
     else:
         rows = [[info.name, info.rows, info.size, len(info.columns), out.when(_when(info))] for info in infos]
-        out.table(_COLUMNS, rows)
+        out.table(_COLUMNS, rows, empty="No collections.")
 
 
 @collection.command()

@@ -10,11 +10,12 @@ import click
 
 from jobqueue.cli.submission import operation_data
 from jobqueue.client import Client
+from jobqueue.model.job_fields import SAVED
 from jobqueue.model.target import ANY, Target
 from jobqueue.model.title import default_title
 
 #: Fields of a job that the new one takes over, as the API names them in a job and as ``Client.submit`` takes them.
-_KEPT = ("title", "description", "timeout_seconds", "retries", "priority", "tags", "rollout", "concurrency")
+_KEPT = tuple(field.name for field in SAVED if not field.is_required)
 _EDITED = frozenset({"operation", "target_hostname", *_KEPT})
 
 

@@ -123,7 +123,7 @@ class Contexts:
         if near:
             hint = f"did you mean {near[0]!r}?"
         else:
-            hint = f"there are {', '.join(self.items)}." if self.items else "add one with `jobqueue context add`."
+            hint = f"there are {', '.join(self.items)}." if self.items else "create one with `jobqueue context create`."
         raise NotFound(f"There is no context {name[:100]!r}; {hint}")
 
     def with_context(self, context: Context) -> Contexts:

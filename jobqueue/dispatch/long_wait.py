@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from queue import Empty
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 WAIT_SECONDS = 10
 #: Seconds for which the server's last answer is awaited on a connection that is given up.
 _LAST_ANSWER_SECONDS = 0.5
+#: A server that answers BRPOP within this many seconds had the message before: more may wait behind it.
+_AT_ONCE_SECONDS = 0.02
 
 
 class LongWait:
@@ -54,6 +57,7 @@ class LongWait:
         connection = self._in_poll
         if not connection:
             return
+        self._is_ending = True
         try:
             if connection._sock is not None:
                 # The server ends a wait when it reads the end of our stream; what it has sent before still arrives.
@@ -66,10 +70,18 @@ class LongWait:
         except self.connection_errors as error:  # type: ignore[attr-defined]
             logger.debug("The wait for messages was ended: %s", error)
         finally:
+            self._is_ending = False
             with suppress(OSError):
                 connection.disconnect()
 
+    def is_more_likely(self) -> bool:
+        """Whether more messages may wait behind the one that BRPOP has just brought, and the wait does not end."""
+        sent_at = self._brpop_sent_at
+        return not self._is_ending and sent_at is not None and time.monotonic() - sent_at < _AT_ONCE_SECONDS
+
+    _is_ending = False
     _in_poll: Any
+    _brpop_sent_at: float | None
 
     def _brpop_start(self, timeout: float | None = None) -> None:
         if timeout is None:

@@ -35,11 +35,15 @@ class ForeignMessage(Exception):
 
 @dataclass(frozen=True)
 class Task:
-    """The content of a message: the attempt of an execution (job:slot:attempt) that is due."""
+    """The content of a message: the attempt of an execution (job:slot:attempt) that is due.
+
+    ``spread``: how many hosts got such a message at once.
+    """
 
     id: str
     job_id: str
     slot: str
+    spread: int = 1
 
 
 class MessageParser:
@@ -53,6 +57,10 @@ class MessageParser:
         self._numbers = itertools.count(1)
         self._usual = {queue: _pattern(self._template, queue, slot) for queue, slot in slots.items()}
 
+    def slot_of(self, queue: str) -> str | None:
+        """The slot whose messages a queue holds; None for a queue that is not read here."""
+        return self._slots.get(queue)
+
     def anew(self, queue: str, raw: bytes) -> bytes:
         """A message from a Redis queue, rebuilt from the template, for kombu. Raises ``ForeignMessage``."""
         usual = self._usual.get(queue)
@@ -61,6 +69,23 @@ class MessageParser:
         if match is not None:
             start, end = match.span("tag")
             return b"%b%d%b" % (raw[:start], next(self._numbers), raw[end:])
+        task, priority = self._parsed(queue, raw)
+        text = self._template.replace("@TASK@", task.id).replace("@JOB@", task.job_id).replace("@SLOT@", task.slot)
+        text = text.replace("@QUEUE@", queue).replace("@PRIORITY@", str(priority))
+        text = text.replace("@SPREAD@", f"/{task.spread}" if task.spread > 1 else "")
+        return text.replace("@TAG@", f"{task.id}@{next(self._numbers)}").encode()
+
+    def parse(self, queue: str, raw: bytes) -> Task:
+        """The task in a message from a Redis queue. Raises ``ForeignMessage``."""
+        usual = self._usual.get(queue)
+        match = usual.fullmatch(raw) if usual is not None else None
+        if match is None:
+            return self._parsed(queue, raw)[0]
+        job_id, task, spread = match.group("job", "task", "spread")
+        return Task(task.decode(), job_id.decode(), self._slots[queue], int(spread or 1))
+
+    def _parsed(self, queue: str, raw: bytes) -> tuple[Task, int]:
+        """The task in a message from a Redis queue, and the message's priority."""
         if len(raw) > LONGEST:
             raise ForeignMessage(f"it has {len(raw)} bytes")
         message = _object(raw, "it")
@@ -81,11 +106,7 @@ class MessageParser:
             raise ForeignMessage("its delivery_info or delivery_tag has the wrong type")
         headers = _member(message, "headers", dict)
         task = self.task(queue, headers, message.get("content-type"), message.get("content-encoding"), body)
-        text = self._template.replace("@TASK@", task.id).replace("@JOB@", task.job_id).replace("@SLOT@", task.slot)
-        text = text.replace("@QUEUE@", queue).replace("@PRIORITY@", str(priority))
-        spread = spread_of(headers.get("origin"))
-        text = text.replace("@SPREAD@", f"/{spread}" if spread > 1 else "")
-        return text.replace("@TAG@", f"{task.id}@{next(self._numbers)}").encode()
+        return task, priority
 
     def task(self, queue: str, headers: Any, content_type: Any, encoding: Any, body: bytes | str) -> Task:
         """The task in the parts of a message. Raises ``ForeignMessage``."""
@@ -107,7 +128,7 @@ class MessageParser:
         name = str(headers.get("id"))
         if not name.startswith(f"{job_id}:{slot}:") or not _ATTEMPT.fullmatch(name[len(job_id) + len(slot) + 2 :]):
             raise ForeignMessage("its id does not match its execution")
-        return Task(name, job_id, slot)
+        return Task(name, job_id, slot, spread_of(headers.get("origin")))
 
 
 def _pattern(template: str, queue: str, slot: str) -> re.Pattern[bytes]:
@@ -118,13 +139,14 @@ def _pattern(template: str, queue: str, slot: str) -> re.Pattern[bytes]:
         "SLOT": re.escape(slot),
         "QUEUE": re.escape(queue),
         "PRIORITY": "[0-9]",
-        "SPREAD": "(?:/[0-9]{1,9})?",
+        "SPREAD": "(?:/(?P<spread>[0-9]{1,9}))?",
         "TASK": task,
         "TAG": rf"{task}@(?P<tag>[0-9]{{1,20}})",
     }
     texts, first = template.split("@"), f"(?P<job>{_JOB_ID.pattern})"
     pattern = "".join(fills[text] if number % 2 else re.escape(text) for number, text in enumerate(texts))
-    return re.compile(pattern.replace("(?P=job)", first, 1).encode())
+    pattern = pattern.replace("(?P=job)", first, 1).replace(task, f"(?P<task>{task})", 1)
+    return re.compile(pattern.encode())
 
 
 def _job_id(content: Any, slot: str) -> str:

@@ -6,7 +6,7 @@ takes no writes for a while (``jobqueue/redis_refusal.py``) answers BRPOP with a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
 from typing import Any, Protocol
 
 from kombu.transport import redis, virtual
@@ -18,9 +18,23 @@ from jobqueue.redis_clients_limit import set_up
 from jobqueue.redis_driver import driver_options
 from jobqueue.redis_refusal import refusal_of
 
-#: Name of the transport option with the filter: (queue, raw message) -> the message to process, None to drop it.
+logger = logging.getLogger(__name__)
+
+#: Name of the transport option with the filter.
 MESSAGE_FILTER = "message_filter"
-Sieve = Callable[[str, bytes], bytes | None]
+
+
+class Sieve(Protocol):
+    """What messages go through before kombu processes them."""
+
+    def __call__(self, queue: str, messages: list[bytes]) -> bytes | None:
+        """The message for kombu to process; None to drop it. Several messages are never for kombu."""
+
+    def room(self) -> int:
+        """How many further messages may come together with one."""
+
+    def readers(self, queue: str) -> int:
+        """How many readers a queue has; 0: not known."""
 
 
 class BrokerRefuses(RedisConnectionError):
@@ -58,6 +72,25 @@ class _Channel(Protocol):
     message_filter: Sieve | None
     sep: str
 
+    def is_more_likely(self) -> bool: ...
+
+
+def _further(connection: Any, key: bytes, queue: str, message_filter: Sieve) -> list[bytes]:
+    """Further messages of a list from which BRPOP has just taken one: as many as there is room for, and no more than
+    this reader's share of those that wait there."""
+    most, readers = message_filter.room(), message_filter.readers(queue)
+    try:
+        if most > 0 and readers > 1:
+            connection.send_command("LLEN", key)
+            most = min(most, connection.read_response() // readers)
+        if most < 1 or readers < 1:
+            return []
+        connection.send_command("RPOP", key, most)
+        return connection.read_response() or []
+    except ResponseError as error:  # such as a user who may not: then they come one by one
+        logger.debug("No further messages of %s: %s", queue, error)
+        return []
+
 
 def _sieved(channel: _Channel, client: Any) -> Any:
     """A client whose BRPOP answers go through the channel's message_filter."""
@@ -70,8 +103,13 @@ def _sieved(channel: _Channel, client: Any) -> Any:
         if command != "BRPOP" or not answer:
             return answer
         key, raw = answer
-        queue = bytes(key).rpartition(separator)[0] or key
-        message = message_filter(str(queue, "utf-8", "replace"), raw)
+        queue = str(bytes(key).rpartition(separator)[0] or key, "utf-8", "replace")
+        further: list[bytes] = []
+        try:
+            if channel.is_more_likely():
+                further = _further(connection, key, queue, message_filter)
+        finally:
+            message = message_filter(queue, [raw, *further])
         # kombu expects None for a BRPOP without a message
         return None if message is None else (key, message)
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from jobqueue.errors import IllegalTransition, JobNotFound
 from jobqueue.ledger import decoding
@@ -35,6 +36,24 @@ class Refusal:
     """A refused claim: the execution is not due, runs elsewhere, or has ended. ``state`` says which."""
 
     state: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """How an execution ended.
+
+    ``out`` is a JSON object with ``data`` and ``changed``, or ``failure``, and ``info``; without it, the last
+    report is kept. ``note`` is the error or reason. ``retry_in`` is the number of seconds until the next attempt,
+    if any (ignored once the job is cancelled: ``state`` then applies). ``signature`` is the agent's.
+    """
+
+    claim: Claim
+    state: ExecutionState
+    out: str = ""
+    note: str = ""
+    retry_in: float | None = None
+    retry_note: str = ""
+    signature: str = ""
 
 
 class Finished(Enum):
@@ -80,10 +99,28 @@ class Executions:
 
     def claim(self, job_id: str, slot: str, hostname: str, token: str) -> Claim | Refusal:
         """Claim an execution: at most one claim of an attempt succeeds. Repeating it with the same token is safe."""
-        code, *rest = self._scripts.call("claim", self._now(), job_id, slot, hostname, token, self._lease)
-        if code == "granted":
-            return Claim(job_id, hostname, token, int(rest[0]), rest[1] if len(rest) > 1 and rest[1] else "")
-        return Refusal(rest[0] if rest else code)
+        answer = self._scripts.call("claim", *self._claim_arguments(job_id, slot, hostname, token))
+        return _claimed(answer, job_id, hostname, token)
+
+    def claim_each(
+        self, hostname: str, wanted: Sequence[tuple[str, str, str]], *, gives_back: bool = False
+    ) -> list[Claim | Refusal | Exception]:
+        """Make a few claims in one round trip, each by itself; ``wanted``: job id, slot and token of each.
+
+        A claim that meets a damaged record has its error as its answer. ``gives_back``: refuse all of them, as for an
+        agent that drains, so that they are due again.
+        """
+        flag = ("1",) if gives_back else ()
+        answers = self._scripts.call_each(
+            "claim", [(*self._claim_arguments(job_id, slot, hostname, token), *flag) for job_id, slot, token in wanted]
+        )
+        return [
+            answer if isinstance(answer, Exception) else _claimed(answer, job_id, hostname, token)
+            for answer, (job_id, _, token) in zip(answers, wanted, strict=True)
+        ]
+
+    def _claim_arguments(self, job_id: str, slot: str, hostname: str, token: str) -> tuple[Argument, ...]:
+        return self._now(), job_id, slot, hostname, token, self._lease
 
     def finish(
         self,
@@ -96,29 +133,43 @@ class Executions:
         retry_note: str = "",
         signature: str = "",
     ) -> Finished:
-        """Report how an execution ended.
+        """Report how an execution ended; the arguments are those of ``Report``.
 
-        ``out`` is a JSON object with ``data`` and ``changed``, or ``failure``, and ``info``; without it, the last
-        report is kept. ``note`` is the error or reason. ``retry_in`` is the number of seconds until the next attempt,
-        if any (ignored once the job is cancelled: ``state`` then applies). ``signature`` is the agent's.
         Raises ``IllegalTransition`` for a state that is not final or in which a run cannot end.
         """
-        answer = self._scripts.call(
-            "finish",
+        return self.report(Report(claim, state, out, note, retry_in, retry_note, signature))
+
+    def report(self, report: Report) -> Finished:
+        """The same with its arguments in one object."""
+        return _finished(self._scripts.call("finish", *self._finish_arguments(report)), report)
+
+    def report_each(self, reports: Sequence[Report]) -> list[Finished | Exception]:
+        """Report how a few executions ended in one round trip, each by itself.
+
+        A report that meets a damaged record, or that ``finish`` would raise an error for, has the error as its answer.
+        """
+        answers = self._scripts.call_each("finish", [self._finish_arguments(report) for report in reports])
+        finished: list[Finished | Exception] = []
+        for answer, report in zip(answers, reports, strict=True):
+            try:
+                finished.append(answer if isinstance(answer, Exception) else _finished(answer, report))
+            except IllegalTransition as error:
+                finished.append(error)
+        return finished
+
+    def _finish_arguments(self, report: Report) -> tuple[Argument, ...]:
+        return (
             self._now(),
-            claim.job_id,
-            claim.hostname,
-            claim.token,
-            str(state),
-            out,
-            note,
-            "" if retry_in is None else int(retry_in * 1_000_000),
-            retry_note,
-            signature,
+            report.claim.job_id,
+            report.claim.hostname,
+            report.claim.token,
+            str(report.state),
+            report.out,
+            report.note,
+            "" if report.retry_in is None else int(report.retry_in * 1_000_000),
+            report.retry_note,
+            report.signature,
         )
-        if answer == "illegal":
-            raise IllegalTransition(f"An execution cannot end as {str(state)!r}.")
-        return Finished(answer)
 
     def report_progress(self, claim: Claim, out: str, *, is_idle: bool = False) -> bool:
         """Publish the progress of a running execution: ``out`` is a JSON object with ``info``.
@@ -220,6 +271,19 @@ class Executions:
         """
         expired, more = self._scripts.call("expire", self._now(), limit)
         return int(expired), bool(more)
+
+
+def _claimed(answer: Any, job_id: str, hostname: str, token: str) -> Claim | Refusal:
+    code, *rest = answer
+    if code == "granted":
+        return Claim(job_id, hostname, token, int(rest[0]), rest[1] if len(rest) > 1 and rest[1] else "")
+    return Refusal(rest[0] if rest else code)
+
+
+def _finished(answer: Any, report: Report) -> Finished:
+    if answer == "illegal":
+        raise IllegalTransition(f"An execution cannot end as {str(report.state)!r}.")
+    return Finished(answer)
 
 
 def _alert(line: str) -> Alert:

@@ -317,7 +317,7 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
         return AgentAway(_away(target.text, rest[0]))
     if code == "unsupported":
         return NoLiveAgent(
-            f"No agent supports {job.submission.operation!r}; `jobqueue agent get HOSTNAME` lists an agent's."
+            f"No agent supports {job.submission.operation!r}; `jobqueue agent show HOSTNAME` lists an agent's."
         )
     if code == "no_live_agent":
         hosts = f" ({', '.join(rest)})" if rest else ""

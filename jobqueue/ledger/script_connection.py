@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -53,6 +54,14 @@ def _is_closed(connection: Any) -> bool:
         return True
 
 
+def _read(connection: Any, binary: bool) -> Any:
+    """One answer; an error that the server answers with is returned."""
+    try:
+        return connection.read_response(disable_decoding=binary)
+    except ResponseError as error:
+        return error
+
+
 class ScriptConnection:
     """Sends commands over connections like those of a client's pool, with the client's retry policy.
 
@@ -71,12 +80,25 @@ class ScriptConnection:
 
         ``binary``: the answer is bytes, not text. ``urgent``: before all calls that wait for their turn.
         """
+        (answer,) = self._answers([command], binary, urgent)
+        if isinstance(answer, ResponseError):
+            raise answer
+        return answer
+
+    def together(self, commands: Sequence[tuple[Any, ...]], *, urgent: bool = False) -> list[Any]:
+        """The answers to several commands, which are sent at once; an error of one of them is its answer.
+
+        All of them must be safe to repeat. Raises the error of a server that refuses any of them for now.
+        """
+        return self._answers(commands, False, urgent)
+
+    def _answers(self, commands: Sequence[tuple[Any, ...]], binary: bool, urgent: bool) -> list[Any]:
         retry = self._client.get_retry()
         sent: list[bool] = []
         try:
             if retry is None:
-                return self._once(command, sent, binary, urgent)
-            return retry.call_with_retry(lambda: self._once(command, sent, binary, urgent), lambda _: None)
+                return self._once(commands, sent, binary, urgent)
+            return retry.call_with_retry(lambda: self._once(commands, sent, binary, urgent), lambda _: None)
         except (RedisConnectionError, RedisTimeoutError) as error:
             mark_sent(error, is_sent=bool(sent))
             raise
@@ -89,8 +111,8 @@ class ScriptConnection:
                 with suppress(RedisError):
                     connection.disconnect()
 
-    def _once(self, command: tuple[Any, ...], sent: list[bool], binary: bool, urgent: bool) -> Any:
-        self._turns.begin(urgent=urgent)  # as ``take``, which costs more than all else here
+    def _once(self, commands: Sequence[tuple[Any, ...]], sent: list[bool], binary: bool, urgent: bool) -> list[Any]:
+        self._turns.begin(urgent=urgent)  # without the block of ``take``, which would double the cost
         try:
             try:
                 connection, since = self._idle.pop()
@@ -104,18 +126,10 @@ class ScriptConnection:
                 if not connection.is_connected:
                     set_up(connection)  # with Sentinel, only this looks up the master
                 # redis-py's own packing looks at each argument first, which takes twice as long
-                packed = hiredis.pack_command(command)
+                packed = b"".join(map(hiredis.pack_command, commands))
                 sent.append(True)  # from here on, the server may receive it
                 connection.send_packed_command([packed])
-                answer = connection.read_response(disable_decoding=binary)
-            except ResponseError as error:
-                refusal = refusal_of(error)
-                if refusal is not None and refusal.is_elsewhere:
-                    connection.disconnect()
-                    self.close()  # idle connections lead to the same server
-                else:
-                    self._keep(connection)  # an error is a complete answer, too
-                raise
+                answers = [_read(connection, binary) for _ in commands]
             except (RedisConnectionError, RedisTimeoutError) as error:
                 connection.disconnect()
                 if TOO_MANY_CLIENTS not in str(error):  # then, those that are open are worth keeping
@@ -124,8 +138,17 @@ class ScriptConnection:
             except BaseException:
                 connection.disconnect()
                 raise
-            self._keep(connection)
-            return answer
+            for answer in answers:
+                refusal = refusal_of(answer) if isinstance(answer, ResponseError) else None
+                if refusal is not None:
+                    if refusal.is_elsewhere:
+                        connection.disconnect()
+                        self.close()  # idle connections lead to the same server
+                    else:
+                        self._keep(connection)
+                    raise answer
+            self._keep(connection)  # an error is a complete answer, too
+            return answers
         finally:
             self._turns.end()
 

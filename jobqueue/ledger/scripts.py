@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -20,7 +20,7 @@ from typing import Any
 import redis
 from redis.exceptions import NoPermissionError, NoScriptError, RedisError
 
-from jobqueue.errors import LedgerUnavailable
+from jobqueue.errors import JobQueueError, LedgerUnavailable
 from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.keys import KINDS, Keys
 from jobqueue.ledger.script_connection import ScriptConnection
@@ -353,6 +353,32 @@ class Scripts:
                 f"The script {verb!r} is not loaded in Redis, and this user may not load it: maintenance does, as "
                 "soon as it runs and is of the same version."
             ) from error
+
+    def call_each(self, verb: str, calls: Sequence[tuple[Argument, ...]]) -> list[Any]:
+        """Call one verb a few times in one round trip, on the scripts' own connections; each call is atomic by itself.
+
+        A call that meets a damaged record has its error as its answer. Raises ``LedgerUnavailable``; then all calls may
+        be repeated.
+        """
+        sha = self._of(verb).sha
+        with translated_errors():
+            answers = self._call.together([("EVALSHA", sha, 0, *args) for args in calls], urgent=verb in _URGENT)
+        return [
+            self._settled(verb, args, answer) if isinstance(answer, RedisError) else answer
+            for answer, args in zip(answers, calls, strict=True)
+        ]
+
+    def _settled(self, verb: str, args: tuple[Argument, ...], error: RedisError) -> Any:
+        """What ``call_each`` answers for a call that met an error."""
+        try:
+            if isinstance(error, NoScriptError):
+                return self.call(verb, *args)
+            with translated_errors():
+                raise error
+        except LedgerUnavailable:
+            raise
+        except (JobQueueError, RedisError) as translated:
+            return translated
 
     def call_many(self, verb: str, calls: list[tuple[Argument, ...]], *, are_apart: bool = False) -> list[Any]:
         """Call one verb many times in one round trip; each call is atomic, the batch is not.

@@ -97,7 +97,8 @@ class Job(JobFields):
     def timeline(self) -> list[Event]:
         """Events of the job and of its executions, oldest first."""
         events = [*self.events, *(event for x in self.executions for event in x.events)]
-        return sorted(events, key=lambda event: event.at)  # stable: keeps the order within one execution
+        # stable: keeps the order within one execution
+        return sorted(events, key=lambda event: (event.at, event.is_consequence))
 
     @property
     def changed(self) -> bool | None:

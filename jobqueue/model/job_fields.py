@@ -2,7 +2,8 @@
 
 ``JobFields`` is the table. Derived from it: ``Submission`` and ``Job``, which inherit it; the document that the API
 signs; the arguments of ``create_jobs.lua``; the fields of the job's hash and of its summary; the decoder of records;
-the answers of the native API; the fields that a retry keeps; and the table in ``docs/ledger.md``.
+the requests and answers of the native API; the fields that a retry keeps, and those of a saved job; and the table in
+``docs/ledger.md``.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ from jobqueue.model.target import ANY
 DEFAULT_PRIORITY = 4
 MAX_TITLE = 200
 MAX_DESCRIPTION = 2000
+MAX_TIMEOUT_SECONDS = 366 * 86_400
+MAX_TAGS = 64
+MAX_TAG_KEY = 64
+MAX_TAG_VALUE = 256
 
 _TABLE = "job field"
 
@@ -45,12 +50,15 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class JobField:
-    """Where one field of a job is stored and shown.
+    """Where one field of a job is set, stored and shown.
 
     ``is_signed``: the field is in the document that the API signs. ``stored``: its name in the job's hash; empty if it
     is not stored there (the names are those of the first version, so that its records stay readable). ``is_argument``:
     ``create_jobs.lua`` needs it. ``is_listed``: lists show it without reading the document. ``is_shown``: the native
     API returns it, as ``shown_as``. ``is_indexed``: jobs can be searched by it. ``is_renewed``: a retry keeps it.
+
+    ``is_requested``: a request to the native API may set it, to a number or a length of at most ``most``.
+    ``request_text`` and ``answer_text`` describe it there.
     """
 
     kind: Kind
@@ -66,6 +74,15 @@ class JobField:
     shown_as: str = ""
     is_indexed: bool = False
     is_renewed: bool = True
+    is_requested: bool = False
+    most: int = 0
+    request_text: str = ""
+    answer_text: str = ""
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether a saved job has it: what a caller sets for all runs."""
+        return self.is_required or (self.is_requested and self.is_renewed)
 
     def document_value(self, value: Any) -> Any:
         """The value in JSON form."""
@@ -135,35 +152,104 @@ class JobFields:
         ),
     )
     title: str | None = field(
-        default=None, metadata=_about(Kind.TEXT, "the caller's title, for lists", stored="title", is_listed=True)
+        default=None,
+        metadata=_about(
+            Kind.TEXT,
+            "the caller's title, for lists",
+            stored="title",
+            is_listed=True,
+            is_requested=True,
+            most=MAX_TITLE,
+            request_text="A title, for lists of jobs. Default: the first line of the command.",
+            answer_text="The caller's title.",
+        ),
     )
-    description: str | None = field(default=None, metadata=_about(Kind.TEXT, "the caller's description"))
-    timeout_seconds: float | None = field(default=None, metadata=_about(Kind.NUMBER, "how long one run may take"))
+    description: str | None = field(
+        default=None,
+        metadata=_about(
+            Kind.TEXT,
+            "the caller's description",
+            is_requested=True,
+            most=MAX_DESCRIPTION,
+            request_text="The purpose of the job.",
+            answer_text="The caller's description.",
+        ),
+    )
+    timeout_seconds: float | None = field(
+        default=None,
+        metadata=_about(
+            Kind.NUMBER,
+            "how long one run may take",
+            is_requested=True,
+            most=MAX_TIMEOUT_SECONDS,
+            request_text="Maximum duration of one run.",
+        ),
+    )
     not_before: int | None = field(
         default=None,
-        metadata=_about(Kind.TIME, "no execution starts before this time", is_argument=True, is_renewed=False),
+        metadata=_about(
+            Kind.TIME,
+            "no execution starts before this time",
+            is_argument=True,
+            is_renewed=False,
+            is_requested=True,
+            request_text="The job does not start before this time. UTC if it has no zone.",
+        ),
     )
     expires_at: int | None = field(
         default=None,
         metadata=_about(
-            Kind.TIME, "executions that have not started by this time expire", stored="expires", is_renewed=False
+            Kind.TIME,
+            "executions that have not started by this time expire",
+            stored="expires",
+            is_renewed=False,
+            is_requested=True,
+            request_text="An execution that has not started by this time expires. UTC if it has no zone.",
         ),
     )
     retries: RetryPolicy | None = field(
-        default=None, metadata=_about(Kind.POLICY, "when a failed execution runs again", stored="retry")
+        default=None,
+        metadata=_about(Kind.POLICY, "when a failed execution runs again", stored="retry", is_requested=True),
     )
     priority: int = field(
-        default=DEFAULT_PRIORITY, metadata=_about(Kind.DIGIT, "a higher one runs first", stored="prio", is_signed=False)
+        default=DEFAULT_PRIORITY,
+        metadata=_about(
+            Kind.DIGIT,
+            "a higher one runs first",
+            stored="prio",
+            is_signed=False,
+            is_requested=True,
+            request_text="0 to 9, higher runs first.",
+        ),
     )
     tags: Mapping[str, str] = field(
-        default_factory=dict, metadata=_about(Kind.PAIRS, "the caller's tags", stored="tags", is_indexed=True)
+        default_factory=dict,
+        metadata=_about(
+            Kind.PAIRS,
+            "the caller's tags",
+            stored="tags",
+            is_indexed=True,
+            is_requested=True,
+            request_text=f"At most {MAX_TAGS}; keys of at most {MAX_TAG_KEY} and values of at most {MAX_TAG_VALUE} "
+            "characters.",
+        ),
     )
-    origin: str = field(default="native", metadata=_about(Kind.TEXT, "the API that the job came through"))
+    origin: str = field(
+        default="native",
+        metadata=_about(
+            Kind.TEXT, "the API that the job came through", answer_text="The API that the job came through."
+        ),
+    )
     submitted_by: str = field(default="", metadata=_about(Kind.TEXT, "name of the principal", is_renewed=False))
     alias: str | None = field(
         default=None,
         metadata=_about(
-            Kind.TEXT, "the caller's own name for the job, unique", stored="alias", is_listed=True, is_renewed=False
+            Kind.TEXT,
+            "the caller's own name for the job, unique",
+            stored="alias",
+            is_listed=True,
+            is_renewed=False,
+            answer_text="The caller's own name for the job.",
         ),
     )
     exclusive: str | None = field(
@@ -204,16 +290,30 @@ class JobFields:
     rollout: Rollout | None = field(
         default=None,
         metadata=_about(
-            Kind.ROLLOUT, "runs on the hosts in batches, and when to stop", is_argument=True, is_shown=False
+            Kind.ROLLOUT,
+            "runs on the hosts in batches, and when to stop",
+            is_argument=True,
+            is_shown=False,
+            is_requested=True,
         ),
     )
     concurrency: Concurrency | None = field(
         default=None,
-        metadata=_about(Kind.CONCURRENCY, "key that limits how many jobs or executions run at a time", stored="conc"),
+        metadata=_about(
+            Kind.CONCURRENCY,
+            "key that limits how many jobs or executions run at a time",
+            stored="conc",
+            is_requested=True,
+            answer_text="Its concurrency key, without defaults.",
+        ),
     )
     saved: Mapping[str, Any] | None = field(
         default=None,
-        metadata=_about(Kind.OBJECT, "name and version of the saved job that this one was made from"),
+        metadata=_about(
+            Kind.OBJECT,
+            "name and version of the saved job that this one was made from",
+            answer_text='The saved job that it was made from, as {"name", "version"}.',
+        ),
     )
     approval: Mapping[str, Any] | None = field(
         default=None,
@@ -222,6 +322,7 @@ class JobFields:
             "why its first batch waits for an approval by another principal, the hash of its plan, and who asked",
             is_argument=True,
             is_renewed=False,
+            answer_text="Set if the job exceeds a limit of its submitter's grants.",
         ),
     )
     retry_of: str | None = field(
@@ -243,6 +344,8 @@ STORED = tuple(field for field in FIELDS if field.stored)
 ARGUMENTS = tuple(field for field in FIELDS if field.stored or field.is_argument)
 LISTED = tuple(field for field in FIELDS if field.is_listed)
 SHOWN = tuple(field for field in FIELDS if field.is_shown)
+REQUESTED = tuple(field for field in FIELDS if field.is_requested)
+SAVED = tuple(field for field in FIELDS if field.is_saved)
 RENEWED = tuple(field for field in FIELDS if field.is_renewed)
 
 

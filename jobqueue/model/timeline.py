@@ -75,6 +75,11 @@ class Event:
         return text
 
     @property
+    def is_consequence(self) -> bool:
+        """Whether the event is a step of the job that those of executions at the same time caused."""
+        return self.hostname == API_HOST and self.event != "submitted"
+
+    @property
     def error(self) -> str | None:
         return self.note or None if self.event in ("failed", "expired", "lost") else None
 

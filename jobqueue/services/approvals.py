@@ -51,7 +51,7 @@ class Approvals:
         self._targets = targets
         self._all_jobs = all_jobs
 
-    def __call__(self, jobs: JobManager, job_id: str, principal: Principal, plan_hash: str | None) -> Job:
+    def approve(self, jobs: JobManager, job_id: str, principal: Principal, plan_hash: str | None) -> Job:
         """Open the batch that waits. ``plan_hash`` is that of the job's ``approval``, which the principal has seen.
 
         Raises ``JobNotFound``, ``Conflict`` (nothing waits), ``PlanChanged`` (another hash, or the target names other

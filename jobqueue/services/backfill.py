@@ -50,13 +50,13 @@ class BackfillSlice:
 class Backfiller:
     """Makes the jobs of past times, for the submission's principal."""
 
-    def __init__(self, ledger: Ledger, submit: JobSubmitter) -> None:
+    def __init__(self, ledger: Ledger, submitter: JobSubmitter) -> None:
         self._ledger = ledger
-        self._submit = submit
+        self._submitter = submitter
 
     def plan(self, view: ScheduleView, submission: Submission, begin: int, end: int) -> BackfillSlice:
         """The times that ``run`` would process, whose jobs may exist. Raises as ``run``."""
-        self._submit.check(submission)
+        self._submitter.check(submission)
         times, total, following = _slice(view.schedule, begin, end, self._ledger.time())
         return BackfillSlice(tuple(BackfilledTime(time, PLANNED) for time in times), total, following)
 
@@ -72,7 +72,7 @@ class Backfiller:
         Raises ``InvalidInput`` for a range that is not past or has too many times; ``PermissionDenied``;
         ``RecordChanged`` if the schedule is changed meanwhile; ``LedgerUnavailable``. Then some jobs may be stored.
         """
-        self._submit.check(submission)
+        self._submitter.check(submission)
         schedule, now = view.schedule, self._ledger.time()
         times, total, following = _slice(schedule, begin, end, now)
         job = made_for(schedule, _in_order(schedule, submission), now)
@@ -85,7 +85,7 @@ class Backfiller:
             )
             for time in times
         ]
-        outcomes = self._submit.fire(jobs) if jobs else []
+        outcomes = self._submitter.fire(jobs) if jobs else []
         done = tuple(_result(*each) for each in zip(times, jobs, outcomes, strict=True))
         return BackfillSlice(done, total, following)
 

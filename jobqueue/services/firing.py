@@ -45,10 +45,10 @@ class Firer:
     """Submits the jobs of firings, and settles those that are refused."""
 
     def __init__(
-        self, ledger: Ledger, submit: JobSubmitter, cancel: CancelJob, owners: OwnerReader, make: MakeSubmission
+        self, ledger: Ledger, submitter: JobSubmitter, cancel: CancelJob, owners: OwnerReader, make: MakeSubmission
     ) -> None:
         self._ledger = ledger
-        self._submit = submit
+        self._submitter = submitter
         self._cancel = cancel
         self._owners = owners
         self._make = make
@@ -85,7 +85,7 @@ class Firer:
             except Exception as error:  # the other schedules fire
                 logger.exception("The schedule %s made no job", schedule.name)
                 steps.append(refused(firing, result_reason(error)))
-        for firing, outcome in zip(submitted, self._submit.fire(jobs) if jobs else (), strict=True):
+        for firing, outcome in zip(submitted, self._submitter.fire(jobs) if jobs else (), strict=True):
             if isinstance(outcome, Accepted):
                 continue
             if isinstance(outcome, (RecordChanged, LedgerUnavailable)):
@@ -103,7 +103,7 @@ class Firer:
         if owner is None:
             return ""  # `fire` pauses the schedule
         try:
-            self._submit.check(self._make(schedule.content, owner))
+            self._submitter.check(self._make(schedule.content, owner))
             self._cancel(owner, running, f"by the schedule {schedule.name}")
         except (JobFinal, JobNotFound):
             logger.debug("Job %s ended before it was cancelled", running)

@@ -27,7 +27,7 @@ class FleetReader:
         self._agents = agents
         self._newest = SharedReading(self._read, clock)
 
-    def __call__(self) -> FleetSummary:
+    def summary(self) -> FleetSummary:
         """The summary. Raises ``LedgerUnavailable``."""
         return self._newest()
 

@@ -20,7 +20,7 @@ class JobCanceller:
         self._jobs = jobs
         self._scopes = scopes
 
-    def __call__(self, principal: Principal, job_id: str, reason: str) -> None:
+    def cancel(self, principal: Principal, job_id: str, reason: str) -> None:
         """Cancel a job. Raises ``JobNotFound``, ``JobFinal``, ``PermissionDenied``."""
         if not principal.may(_WRITE):
             Access(principal, self._scopes).require(_WRITE, hosts_of(self._ledger, job_id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from jobqueue.errors import Conflict, PermissionDenied
@@ -18,7 +19,6 @@ from jobqueue.model.principal import ANONYMOUS, Principal
 from jobqueue.model.rollout_progress import BatchState
 from jobqueue.model.states import JobStatus
 from jobqueue.services.execution_pages import ExecutionReader
-from jobqueue.services.result_verifier import ResultVerifier
 
 #: The permission to delete the jobs of others.
 DELETE = "job:delete"
@@ -40,7 +40,7 @@ class JobManager:
     Lists are not verified, since that takes time for each execution: their ``Execution.authenticity`` is None.
     """
 
-    def __init__(self, ledger: Ledger, verify: ResultVerifier) -> None:
+    def __init__(self, ledger: Ledger, verify: Callable[[Job], Job]) -> None:
         self._ledger = ledger
         self._jobs = ledger.jobs
         self._verify = verify

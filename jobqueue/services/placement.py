@@ -20,7 +20,7 @@ class Placement:
     def __init__(self, fleet: Callable[[], Fleet]) -> None:
         self._fleet = fleet
 
-    def __call__(self, operation: str, needs: Needs) -> tuple[str, ...]:
+    def candidates(self, operation: str, needs: Needs) -> tuple[str, ...]:
         """See ``candidates``. Raises ``LedgerUnavailable``."""
         return candidates(self._fleet().hosts, operation, needs)
 

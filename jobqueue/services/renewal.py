@@ -38,7 +38,7 @@ class Renewer:
         self._ledger = ledger
         self._registry = registry
 
-    def __call__(self, job: Job, job_id: str, principal: Principal) -> Renewal:
+    def renew(self, job: Job, job_id: str, principal: Principal) -> Renewal:
         """The changes for ``job`` when it runs again as ``job_id``. Raises ``PermissionDenied``, ``InvalidInput``."""
         renew = _RENEWALS.get(job.origin)
         if renew is None:

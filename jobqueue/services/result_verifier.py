@@ -37,7 +37,7 @@ class ResultVerifier:
         self._void_until: dict[str, int] = {}
         self._looked = float("-inf")
 
-    def __call__(self, job: Job) -> Job:
+    def verify(self, job: Job) -> Job:
         """The job; executions have ``authenticity`` where it can be determined. Raises ``LedgerUnavailable``."""
         if job.external_run is not None or not job.is_readable:
             return job
@@ -60,7 +60,7 @@ class ResultVerifier:
         }
         return [
             (execution.hostname or execution.slot, words[execution.authenticity])
-            for execution in self(job).executions
+            for execution in self.verify(job).executions
             if execution.authenticity in words
         ]
 

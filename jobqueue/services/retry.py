@@ -39,18 +39,18 @@ class JobRetrier:
     def __init__(
         self,
         jobs: Jobs,
-        submit: JobSubmitter,
+        submitter: JobSubmitter,
         keys: TrustedKeys,
         check: Callable[[Job], Job],
         renew: Callable[[Job, str, Principal], Renewal],
     ) -> None:
         self._jobs = jobs
-        self._submit = submit
+        self._submitter = submitter
         self._keys = keys
         self._look = check
         self._renew = renew
 
-    def __call__(
+    def retry(
         self,
         job_id: str,
         target: str | None = None,
@@ -89,7 +89,7 @@ class JobRetrier:
             # one host has no batches
             rollout = again.rollout if parse_target(target).is_broadcast else None
             again = replace(again, target=target, among=(), needs=None, rollout=rollout)
-        return self._submit.one(again, only=hosts, job_id=new_id)
+        return self._submitter.submit(again, only=hosts, job_id=new_id)
 
     def _check(self, job: Job) -> None:
         """Raise ``JobAltered`` unless the API signed the record: a retry signs it again."""

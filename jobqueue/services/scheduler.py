@@ -44,11 +44,11 @@ class Scheduler:
     """Fires the schedules of one ledger."""
 
     def __init__(
-        self, ledger: Ledger, submit: JobSubmitter, cancel: CancelJob, owners: OwnerReader, make: MakeSubmission
+        self, ledger: Ledger, submitter: JobSubmitter, cancel: CancelJob, owners: OwnerReader, make: MakeSubmission
     ) -> None:
         self._ledger = ledger
         self._schedules = ledger.schedules
-        self._firer = Firer(ledger, submit, cancel, owners, make)
+        self._firer = Firer(ledger, submitter, cancel, owners, make)
         self._follower = Follower(ledger, self._firer)
         self._me = secrets.token_hex(8)
         #: By schedule that cannot be processed: the alert about it.

@@ -64,10 +64,10 @@ _FINAL = frozenset(str(status) for status in FINAL_STATUSES)
 class ScheduleManager:
     """Stores, lists, changes and triggers schedules."""
 
-    def __init__(self, ledger: Ledger, submit: JobSubmitter, cancel: CancelJob) -> None:
+    def __init__(self, ledger: Ledger, submitter: JobSubmitter, cancel: CancelJob) -> None:
         self._ledger = ledger
         self._schedules = ledger.schedules
-        self._submit = submit
+        self._submitter = submitter
         self._cancel = cancel
 
     def get(self, name: str) -> ScheduleView:
@@ -175,12 +175,12 @@ class ScheduleManager:
         """Submit the schedule's job now, beside its times, for the submission's principal, not for the owner.
 
         It also does so if the schedule is paused, or in a blackout. Raises ``Conflict`` if its last job has not ended,
-        unless its ``overlap`` allows that; what ``JobSubmitter.one`` raises; and ``PermissionDenied`` if the principal
-        may not cancel the last job.
+        unless its ``overlap`` allows that; what ``JobSubmitter.submit`` raises; and ``PermissionDenied`` if the
+        principal may not cancel the last job.
         """
         schedule, running = view.schedule, running_job(view.progress)
         if running and schedule.overlap is Overlap.CANCEL_OTHER:
-            self._submit.check(submission)  # before its last job is cancelled for it
+            self._submitter.check(submission)  # before its last job is cancelled for it
             self._cancel_last(submission.principal, running, schedule.name)
         elif running and schedule.overlap is not Overlap.ALLOW:
             raise Conflict(
@@ -191,7 +191,7 @@ class ScheduleManager:
         now = self._ledger.time()
         fire = fire_argument(schedule, Outcome.TRIGGERED, now, None, None)
         job = ScheduledJob(made_for(schedule, submission, now), str(uuid.uuid4()), fire, audit_entry)
-        (outcome,) = self._submit.fire([job])
+        (outcome,) = self._submitter.fire([job])
         if not isinstance(outcome, Accepted):
             raise outcome
         return outcome
@@ -206,7 +206,7 @@ class ScheduleManager:
         """The schedule as it is stored, once its job and its terms were checked."""
         principal = submission.principal
         owner = owner_of(principal)
-        self._submit.check(submission)
+        self._submitter.check(submission)
         stored = replace(
             self._checked_after(schedule, submission),
             timing=_anchored(schedule.timing, now),

@@ -69,49 +69,49 @@ from jobqueue.trust.signing.work import WorkSigner
 class Services:
     """The use cases over one ledger. Raises only ``jobqueue.errors``; ``LedgerUnavailable`` if Redis is down.
 
-    ``jobs`` reads single jobs and verifies their results. ``ledger`` is for the ledger's own condition: its
-    repositories verify nothing.
+    Each attribute is a noun from the name of its class. ``jobs`` reads single jobs and verifies their results.
+    ``ledger`` is for the ledger's own condition: its repositories verify nothing.
     """
 
     ledger: Ledger
     registry: Registry
     jobs: JobManager
-    submit: JobSubmitter
-    retry: JobRetrier
+    submitter: JobSubmitter
+    retrier: JobRetrier
     output: OutputReader
-    fetched: FetchedFileReader
+    fetched_files: FetchedFileReader
     events: EventFeed
     agents: Agents
     placement: Placement
     fleet: FleetReader
     targets: TargetResolver
-    plans: Planner
+    planner: Planner
     pauses: PauseManager
     alerts: AlertManager
     stored_targets: StoredTargetManager
     schedules: ScheduleManager
     channels: Channels
     notifications: NotificationManager
-    backfill: Backfiller
-    complete_target: TargetCompletion
-    saved: SavedJobManager
+    backfiller: Backfiller
+    target_completion: TargetCompletion
+    saved_jobs: SavedJobManager
     enrolment: Enrolment
     bundles: BundleMaker
     redis_access: RedisAccess
     packages: Packages
-    package_digests: PackageResolver
+    package_resolver: PackageResolver
     objects: ObjectManager
     bucket_keeper: BucketKeeper | None
     configurations: Configurations
     credentials: CredentialManager
-    verify: CredentialVerifier
-    limits: RateLimits
-    audit: AuditTrail
+    credential_verifier: CredentialVerifier
+    rate_limits: RateLimits
+    audit_trail: AuditTrail
     measures: Callable[[], Measures]
     scopes: Scopes
-    cancel_for: JobCanceller
-    approve: Approvals
-    verify_results: ResultVerifier
+    canceller: JobCanceller
+    approvals: Approvals
+    result_verifier: ResultVerifier
 
     def seen_by(self, principal: Principal) -> Services:
         """The use cases for a principal: each keeps to the hosts on which it has permissions, or is closed."""
@@ -144,59 +144,59 @@ class Services:
         objects = ObjectManager(ledger.objects, ledger.packages, ledger.deployments, content_store)
         resolver, work = PackageResolver(ledger.packages, objects), WorkSigner(signer, settings.signature_ttl_seconds)
         verifier = ResultVerifier(ledger.agents, keys)
-        jobs = JobManager(ledger, verifier)
-        audit = AuditTrail(ledger.audit)
+        jobs = JobManager(ledger, verifier.verify)
+        audit_trail = AuditTrail(ledger.audit)
         fleet = FleetReader(ledger.fleet, ledger.agents)
-        enrolment = Enrolment(ledger.agents, signer, keys, record=audit.write)
+        enrolment = Enrolment(ledger.agents, signer, keys, record=audit_trail.write)
         targets = TargetResolver(ledger.roster, jobs.get, ledger.stored_targets)
         scopes = Scopes(ledger.roster.fleet)
         radius = BlastRadius(scopes, ledger.limits)
         scope = SubmissionScope(scopes, partial(sees_job, ledger, scopes), radius, settings.approval_seconds)
         planner = Planner(targets, registry, ledger.plans, scope, ledger.staging.spread)
-        submit = JobSubmitter(ledger.new_jobs, Sender(settings), registry, work, resolver, targets, planner)
-        cancel_for = JobCanceller(ledger, jobs, scopes)
+        submitter = JobSubmitter(ledger.new_jobs, Sender(settings), registry, work, resolver, targets, planner)
+        canceller = JobCanceller(ledger, jobs, scopes)
         webhook = WebhookSender(Receivers(settings.notification_hosts), time.time)
         channels = Channels(ApiSecrets.of(settings), webhook)
         return cls(
             ledger=ledger,
             registry=registry,
             jobs=jobs,
-            submit=submit,
-            retry=JobRetrier(ledger.jobs, submit, keys, verifier, Renewer(ledger, registry)),
+            submitter=submitter,
+            retrier=JobRetrier(ledger.jobs, submitter, keys, verifier.verify, Renewer(ledger, registry).renew),
             output=OutputReader(ledger.jobs, ledger.executions, ledger.output, ledger.job_slots),
-            fetched=FetchedFileReader(ledger.fetched, registry.sends_files),
+            fetched_files=FetchedFileReader(ledger.fetched, registry.sends_files),
             events=EventFeed(ledger.events, jobs.get),
             agents=ledger.agents,
             placement=Placement(ledger.roster.fleet),
             fleet=fleet,
             targets=targets,
-            plans=planner,
+            planner=planner,
             pauses=PauseManager(ledger, targets, registry),
             alerts=AlertManager(ledger),
             stored_targets=StoredTargetManager(ledger, targets),
-            schedules=ScheduleManager(ledger, submit, cancel_for),
+            schedules=ScheduleManager(ledger, submitter, canceller.cancel),
             channels=channels,
             notifications=NotificationManager(ledger, channels),
-            backfill=Backfiller(ledger, submit),
-            complete_target=TargetCompletion(targets, ledger.stored_targets.all),
-            saved=SavedJobManager(ledger, registry),
+            backfiller=Backfiller(ledger, submitter),
+            target_completion=TargetCompletion(targets, ledger.stored_targets.all),
+            saved_jobs=SavedJobManager(ledger, registry),
             enrolment=enrolment,
             bundles=BundleMaker(settings, enrolment, ledger.agents, signer),
             redis_access=RedisAccess(settings),
             packages=ledger.packages,
-            package_digests=resolver,
+            package_resolver=resolver,
             objects=objects,
             bucket_keeper=keeper,
             configurations=ledger.configurations,
             credentials=CredentialManager(
                 ledger.credentials, (info.permission for info in registry.infos()), ledger.roster.fleet
             ),
-            verify=CredentialVerifier(ledger.credentials),
-            limits=ledger.limits,
-            audit=audit,
-            measures=partial(measures.read, ledger, registry.types(), fleet),
+            credential_verifier=CredentialVerifier(ledger.credentials),
+            rate_limits=ledger.limits,
+            audit_trail=audit_trail,
+            measures=partial(measures.read, ledger, registry.types(), fleet.summary),
             scopes=scopes,
-            cancel_for=cancel_for,
-            approve=Approvals(targets, ledger.jobs),
-            verify_results=verifier,
+            canceller=canceller,
+            approvals=Approvals(targets, ledger.jobs),
+            result_verifier=verifier,
         )

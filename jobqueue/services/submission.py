@@ -65,7 +65,7 @@ class JobSubmitter:
         self._targets = resolver
         self._scope = planner.scope
 
-    def one(
+    def submit(
         self,
         submission: Submission,
         *,
@@ -96,7 +96,7 @@ class JobSubmitter:
         self._send([(new, stored)])
         return stored.accepted
 
-    def many(self, submissions: Iterable[Submission]) -> list[Accepted | JobQueueError]:
+    def submit_many(self, submissions: Iterable[Submission]) -> list[Accepted | JobQueueError]:
         """Accept as many jobs as possible in one round trip; answers come in order, refusals as errors."""
         answers: list[Accepted | JobQueueError | None] = []
         new: list[NewJob] = []
@@ -122,7 +122,7 @@ class JobSubmitter:
         return [answer for answer in answers if answer is not None]
 
     def check(self, submission: Submission) -> None:
-        """Raise what ``one`` would raise for the operation, its data, the spelling of the target and the permissions.
+        """Raise what ``submit`` raises for the operation, its data, the spelling of the target and the permissions.
 
         Nothing is submitted, and the target need not match an agent yet.
         """

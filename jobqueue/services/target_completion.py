@@ -26,7 +26,7 @@ class TargetCompletion:
         self._resolver = resolver
         self._stored = stored
 
-    def __call__(self, text: str) -> list[str]:
+    def complete(self, text: str) -> list[str]:
         """At most ``MOST`` texts that begin as ``text`` does, each with its last word completed."""
         word = _BREAK.split(text)[-1]
         before = text[: len(text) - len(word)]

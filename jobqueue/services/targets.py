@@ -204,7 +204,7 @@ def _refuse_unknown(fleet: Fleet, unmatched: Unmatched, suggests: bool) -> None:
     for key in unmatched.keys:
         hint = suggestions.for_key(fleet, key) if suggests else ""
         raise UnknownTarget(
-            f"No agent has a label or fact {key[:80]!r}.{hint} `jobqueue agent get HOSTNAME` shows those of an agent."
+            f"No agent has a label or fact {key[:80]!r}.{hint} `jobqueue agent show HOSTNAME` shows those of an agent."
         )
     for hostname in unmatched.hosts:
         hint = suggestions.for_host(fleet, hostname) if suggests else ""

@@ -135,7 +135,7 @@ def test_a_broadcast_over_both(front: Front, far: Far, stack: Stack) -> None:
         ("far", job_id),
     }
     assert front.api.wait(front.api.submit(OPERATION, target=HOST))["hostname"] == HOST
-    done = front.stack.run("job", "get", job_id, JOBQUEUE_URL=front.api.url)
+    done = front.stack.run("job", "show", job_id, JOBQUEUE_URL=front.api.url)
     assert (done.returncode, HOST in done.stdout) == (0, True), done.stderr
     done = front.stack.run("run", OPERATION, "--on", HOST, JOBQUEUE_URL=front.api.url)
     assert (done.returncode, HOST in done.stdout) == (0, True), done.stderr

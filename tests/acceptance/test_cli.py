@@ -56,10 +56,10 @@ def test_exit_code_1_when_the_job_failed(stack: Stack) -> None:
         (["job", "submit", "node.hostname.get", "--target", "nowhere"], "nowhere"),
         (["job", "submit", "node.hostname.get", "--priority", "10"], "priority"),
         (["job", "submit"], "OPERATION"),
-        (["job", "get", "123e4567-e89b-42d3-a456-426614174000"], "No job has the id"),
-        (["job", "get", "x"], "No job has the id or the alias"),
+        (["job", "show", "123e4567-e89b-42d3-a456-426614174000"], "No job has the id"),
+        (["job", "show", "x"], "No job has the id or the alias"),
         (["job", "frobnicate"], "frobnicate"),
-        (["agent", "get", "nobody"], "nobody"),
+        (["agent", "show", "nobody"], "nobody"),
         (["--url", "http://127.0.0.1:1", "job", "list"], "--url"),
         (["job", "list", "--url", "http://127.0.0.1:1"], "Cannot reach the jobqueue API at http://127.0.0.1:1"),
         (["job", "list", "--status", "done"], "done"),
@@ -82,15 +82,15 @@ def test_the_life_of_a_job(stack: Stack, tmp_path: Path) -> None:
     assert UUID.fullmatch(job_id)
     watched = stack.run("job", "watch", job_id)
     assert (watched.returncode, "agent1: completed" in watched.stdout) == (0, True)
-    shown = ok(stack, "job", "get", job_id)
+    shown = ok(stack, "job", "show", job_id)
     for words in (job_id, "file.status.get", "agent1", "Timeline", "Job processing started on agent1", "of=cli"):
         assert words in shown
-    assert as_json(stack, "job", "get", job_id)["priority"] == 6
-    assert as_json(stack, "job", "get", job_id[:12])["id"] == job_id
+    assert as_json(stack, "job", "show", job_id)["priority"] == 6
+    assert as_json(stack, "job", "show", job_id[:12])["id"] == job_id
 
     again = ok(stack, "job", "retry", job_id, "--target", "agent2").strip()
     assert stack.run("job", "watch", again).returncode == 0
-    assert as_json(stack, "job", "get", again)["retry_of"] == job_id
+    assert as_json(stack, "job", "show", again)["retry_of"] == job_id
     listed = as_json(stack, "job", "list", "--tag", "of=cli")
     assert [item["id"] for item in listed["items"]] == [again, job_id]
     table = ok(stack, "job", "list", "--tag", "of=cli", "--limit", "1")
@@ -107,8 +107,8 @@ def test_the_life_of_a_job(stack: Stack, tmp_path: Path) -> None:
 def test_agents_and_operations(stack: Stack) -> None:
     table = ok(stack, "agent", "list")
     assert all(words in table for words in ("agent1", "agent2", "agent3", "live", "Ready", "group=web.dev"))
-    assert "Facts" in ok(stack, "agent", "get", "agent1")
-    assert as_json(stack, "agent", "get", "agent3")["labels"]["group"] == "db"
+    assert "Facts" in ok(stack, "agent", "show", "agent1")
+    assert as_json(stack, "agent", "show", "agent3")["labels"]["group"] == "db"
     assert "command.exec.execute" in ok(stack, "operation", "list")
     found = as_json(stack, "operation", "list")
     assert "accept.note.do" in [info["type"] for info in found["operations"]]

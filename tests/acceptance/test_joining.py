@@ -80,7 +80,7 @@ def submit(control: Host, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def agent_state(control: Host, hostname: str) -> str:
-    done = control.jobqueue("agent", "get", hostname, "--json", home=root_home(control))
+    done = control.jobqueue("agent", "show", hostname, "--json", home=root_home(control))
     return json.loads(done.stdout)["state"] if done.returncode == 0 else done.stderr
 
 

@@ -266,7 +266,7 @@ def test_files(stack: Stack, jobs: list[dict[str, Any]]) -> None:
 
 
 def test_the_command_line(stack: Stack, jobs: list[dict[str, Any]]) -> None:
-    calls = [["job", "get", jobs[0]["id"]], ["job", "logs", jobs[1]["id"]], ["job", "list", "--json"]]
+    calls = [["job", "show", jobs[0]["id"]], ["job", "logs", jobs[1]["id"]], ["job", "list", "--json"]]
     calls += [["doctor"], ["alert", "list"], ["audit", "list"]]
     for arguments in calls:
         done = stack.run(*arguments)

@@ -182,16 +182,16 @@ class TestSummary:
         for _ in range(3):
             surveyor.run_once()
         monkeypatch.setattr(busy.ledger.fleet, "survey", lambda *_: pytest.fail("the fleet is read"))
-        check_eight(reader())
+        check_eight(reader.summary())
 
     def test_a_large_fleet_without_a_summary(
         self, busy: World, reader: FleetReader, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("jobqueue.services.fleet.STEP", 3)
-        check_eight(reader())
+        check_eight(reader.summary())
 
     def test_a_small_fleet_is_read_at_once(self, busy: World, reader: FleetReader) -> None:
-        check_eight(reader())
+        check_eight(reader.summary())
 
     @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"at": -1}', '{"at": 1, "states": [[1, 2]]}'])
     def test_an_altered_summary(
@@ -200,7 +200,7 @@ class TestSummary:
         monkeypatch.setattr("jobqueue.services.fleet.STEP", 3)
         busy.client.set(busy.ledger.keys.kind("fleet"), text)
         assert busy.ledger.fleet.stored() is None
-        check_eight(reader())
+        check_eight(reader.summary())
 
     def test_an_altered_agent_hides_no_other(self, busy: World) -> None:
         busy.client.hset(busy.ledger.keys.agent("db1"), "beat", "soon")
@@ -243,7 +243,7 @@ class TestSummary:
 
     def test_an_empty_fleet(self, world: World, surveyor: Surveyor, reader: FleetReader) -> None:
         surveyor.run_once()
-        assert world.ledger.fleet.stored() == reader() == FleetSummary(int(world.clock.now))
+        assert world.ledger.fleet.stored() == reader.summary() == FleetSummary(int(world.clock.now))
 
     def test_its_size_does_not_grow(self) -> None:
         rows = [AgentRow(f"h{n}", False, "Ready", n + 1, 1, 2, 1, n + 1) for n in range(MOST_NAMED + 500)]

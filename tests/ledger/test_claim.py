@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from jobqueue.ledger.executions import Claim, Finished
+from jobqueue.errors import RecordAltered
+from jobqueue.ledger.executions import Claim, Finished, Refusal, Report
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ALL, ANY
 from tests.ledger.world import LEASE, World
@@ -191,3 +192,60 @@ class TestDeadline:
 def test_a_cancelled_execution_is_refused(world: World, job_id: str) -> None:
     world.jobs.cancel(job_id, "on request")
     assert world.refused(job_id, "a") == "cancelled"
+
+
+def test_several_claims_in_one_call_are_apart(world: World) -> None:
+    world.register("a", "b")
+    jobs = [world.create("a") for _ in range(3)]
+    taken = world.create("a")
+    world.claim(taken, "a")
+    wanted = [(job_id, "a", f"t{number}") for number, job_id in enumerate([*jobs, taken, "unknown"])]
+    answers = world.executions.claim_each("a", wanted)
+    claims = [answer for answer in answers if isinstance(answer, Claim)]
+    assert [(claim.job_id, claim.token, claim.attempt) for claim in claims] == [
+        (job_id, f"t{number}", 1) for number, job_id in enumerate(jobs)
+    ]
+    assert answers[3:] == [Refusal("started"), Refusal("unknown")]
+    assert world.executions.claim_each("a", wanted)[:3] == claims  # the first answer was lost
+    assert all(world.finish(claim) is Finished.FINISHED for claim in claims)
+
+
+def test_several_claims_on_a_server_that_has_lost_its_scripts(world: World) -> None:
+    world.register("a")
+    jobs = [world.create("a") for _ in range(3)]
+    world.client.script_flush()
+    answers = world.executions.claim_each("a", [(job_id, "a", "t") for job_id in jobs])
+    assert all(isinstance(answer, Claim) for answer in answers)
+
+
+def test_a_damaged_record_spoils_no_other_claim(world: World) -> None:
+    world.register("a")
+    jobs = [world.create("a") for _ in range(3)]
+    key = f"{world.ledger.keys.kind('exec')}a:{jobs[1]}"
+    world.client.rename(key, "aside")
+    world.client.set(key, "x")
+    first, second, third = world.executions.claim_each("a", [(job_id, "a", "t") for job_id in jobs])
+    assert isinstance(first, Claim)
+    assert isinstance(second, RecordAltered)
+    assert isinstance(third, Claim)
+    reports = [Report(claim, ExecutionState.COMPLETED, "{}") for claim in (first, third)]
+    spoiled = Report(Claim(jobs[1], "a", "t", 1, ""), ExecutionState.COMPLETED)
+    illegal = Report(first, ExecutionState.STARTED)
+    answers = world.executions.report_each([reports[0], spoiled, reports[1], illegal])
+    assert (answers[0], answers[2]) == (Finished.FINISHED, Finished.FINISHED)
+    assert isinstance(answers[1], RecordAltered)
+    assert answers[3] is Finished.STALE
+    assert world.executions.report_each(reports) == [Finished.REPEATED] * 2
+    world.client.rename("aside", key)
+
+
+@pytest.mark.parametrize("slot", ["a", ANY])
+def test_what_is_given_back_is_due_again(world: World, slot: str) -> None:
+    world.register("a", "b")
+    job_id = world.create(slot)
+    world.pop(slot)
+    assert world.executions.claim_each("a", [(job_id, slot, "t")], gives_back=True) == [Refusal("away")]
+    assert (world.state(job_id), world.events(job_id)) == (ExecutionState.SUBMITTED, [])
+    assert world.promote() == [job_id]
+    assert world.queued(slot) == [job_id]
+    assert world.claim(job_id, slot, "a").attempt == 1

@@ -50,7 +50,7 @@ class Chain(Clockwork):
 
     def start(self, saved: str = "deploy") -> str:
         """A job of a saved job."""
-        return self.services.submit.one(Submission(**JOB, principal=ADMIN, groups=(group(saved),))).job_id
+        return self.services.submitter.submit(Submission(**JOB, principal=ADMIN, groups=(group(saved),))).job_id
 
     def end(self, job_id: str, state: ExecutionState = ExecutionState.COMPLETED) -> None:
         self.world.finish(self.world.claim(job_id, "web1"), state)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from jobqueue.dispatch.app import make_app
 from jobqueue.dispatch.long_wait import WAIT_SECONDS
 from jobqueue.dispatch.queues import agent_queues
 from jobqueue.dispatch.transport import MESSAGE_FILTER
+from jobqueue.redis_url import RedisUrl
 from tests.acceptance.support.until import until
 from tests.ledger.counting import calls_of
 from tests.ledger.world import World, settings
@@ -23,12 +26,31 @@ pytestmark = pytest.mark.realredis
 AT_ONCE = 2.0
 
 
+class EveryMessage:
+    """A filter that takes every message, in groups if there is room."""
+
+    def __init__(self) -> None:
+        self.groups: list[list[str]] = []
+        self.free, self.sharers = 0, {"a": 1}
+
+    def __call__(self, queue: str, messages: list[bytes]) -> bytes | None:
+        self.groups.append([json.loads(raw)["headers"]["id"].partition(":")[0] for raw in messages])
+        return messages[0] if self.free == 0 else None
+
+    def room(self) -> int:
+        return self.free
+
+    def readers(self, queue: str) -> int:
+        return self.sharers.get(queue.rpartition(":")[2], 0)
+
+
 class Agent:
     """The reading part of an agent: a kombu consumer, whose events a thread of its own drains."""
 
     def __init__(self, url: str, world: World, *hostnames: str) -> None:
         app = make_app(settings(url))
-        options = {**app.conf.broker_transport_options, MESSAGE_FILTER: lambda _, raw: raw}
+        self.filter = filter_ = EveryMessage()
+        options = {**app.conf.broker_transport_options, MESSAGE_FILTER: filter_}
         self.taken: list[str] = []
         self.connection: Connection = app.connection_for_read(transport_options=options)
         self.channel: Any = self.connection.channel()
@@ -42,6 +64,13 @@ class Agent:
     def wait(self, seconds: float = WAIT_SECONDS + 5) -> None:
         """Handle one event."""
         self.connection.drain_events(timeout=seconds)
+
+    def groups(self, messages: int) -> list[list[str]]:
+        """Read until so many messages have come; how they came together."""
+        while sum(map(len, self.filter.groups)) < messages:
+            with suppress(TimeoutError):
+                self.wait(0.1)
+        return self.filter.groups
 
 
 @pytest.fixture
@@ -177,3 +206,61 @@ def test_an_agent_without_a_free_connection_gets_a_clear_error(real_world: World
             Agent(redis_url, real_world, "a")
     finally:
         admin.config_set("maxclients", before)
+
+
+def test_messages_that_wait_come_together_as_far_as_there_is_room(agent: Agent, real_world: World) -> None:
+    jobs = [real_world.create("a") for _ in range(7)]
+    agent.filter.free = 3
+    assert agent.groups(7) == [jobs[:4], jobs[4:]]
+
+
+def test_a_queue_that_others_read_is_shared(agent: Agent, real_world: World) -> None:
+    jobs = [real_world.create() for _ in range(9)]
+    agent.filter.free, agent.filter.sharers["_any"] = 8, 2
+    # one, and half of those behind it: of eight, of three, of one
+    assert agent.groups(9) == [jobs[:5], jobs[5:7], jobs[7:8], jobs[8:]]
+
+
+def test_messages_come_one_by_one_if_the_number_of_readers_is_not_known(agent: Agent, real_world: World) -> None:
+    jobs = [real_world.create() for _ in range(3)]
+    agent.filter.free = 8
+    assert agent.groups(3) == [[job_id] for job_id in jobs]
+
+
+def test_urgent_messages_come_before_others_that_came_together(agent: Agent, real_world: World) -> None:
+    jobs = {priority: [real_world.create("a", priority=priority) for _ in range(3)] for priority in (1, 9, 5)}
+    agent.filter.free = 8
+    assert agent.groups(9) == [jobs[9], jobs[5], jobs[1]]
+
+
+def test_a_message_that_has_just_been_sent_comes_alone(agent: Agent, real_world: World) -> None:
+    agent.filter.free = 8
+    begin_to_wait(agent, real_world)
+    time.sleep(0.1)  # longer than a server takes to bring a message that it has
+    calls = calls_of(real_world.client, "rpop")
+    job_id = real_world.create("a")
+    assert agent.groups(1) == [[job_id]]
+    assert calls_of(real_world.client, "rpop") == calls
+
+
+def test_a_wait_that_ends_brings_no_further_messages(agent: Agent, real_world: World) -> None:
+    agent.filter.free = 8
+    begin_to_wait(agent, real_world)
+    first, *others = (real_world.create("a") for _ in range(3))
+    agent.channel.end_wait()
+    assert agent.filter.groups == [[first]]
+    assert real_world.queued("a") == others
+
+
+def test_a_user_who_may_only_wait_gets_messages_one_by_one(real_world: World, redis_url: str) -> None:
+    real_world.register("a")
+    jobs = [real_world.create("a") for _ in range(3)]
+    real_world.client.execute_command("ACL SETUSER waiter on >pw ~* +@all -rpop")
+    agent = Agent(RedisUrl.parse(redis_url).with_login("waiter", "pw"), real_world, "a")
+    agent.filter.free = 8
+    try:
+        agent.consumer.consume()
+        assert agent.groups(3) == [[job_id] for job_id in jobs]
+    finally:
+        agent.connection.close()
+        real_world.client.execute_command("ACL DELUSER waiter")

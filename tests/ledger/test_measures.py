@@ -13,7 +13,7 @@ from tests.ledger.world import OPERATION, World
 
 
 def read(world: World) -> Measures:
-    return measures.read(world.ledger, [OPERATION], FleetReader(world.ledger.fleet, world.ledger.agents))
+    return measures.read(world.ledger, [OPERATION], FleetReader(world.ledger.fleet, world.ledger.agents).summary)
 
 
 def bucket(seconds: float) -> int:

@@ -31,7 +31,7 @@ class SavedClockwork(Clockwork):
         data = {"argv": [word, "{{ version }}"]}
         job = {"operation": "command.exec.execute", "data": data, "target": "web1"}
         known = {"version": {"pattern": "^[0-9.]+$"}} if parameters is None else parameters
-        self.services.saved.put(SavedJob("deploy", job, known, **fields), ADMIN)
+        self.services.saved_jobs.put(SavedJob("deploy", job, known, **fields), ADMIN)
 
     def last_job(self) -> Any:
         return self.services.jobs.get(self.schedules.get("s").progress.job_id)
@@ -54,14 +54,14 @@ def test_each_time_runs_the_newest_version(clockwork: SavedClockwork) -> None:
     clockwork.go(HOUR)
     second = clockwork.last_job()
     assert (second.data["argv"], second.saved) == (["rollout", "1.4"], {"name": "deploy", "version": 2})
-    (entry,) = (one.content for one in clockwork.services.audit.newest(1))
+    (entry,) = (one.content for one in clockwork.services.audit_trail.newest(1))
     assert (entry.path, entry.details["saved"], entry.details["version"]) == ("/schedule/s", "deploy", 2)
 
 
 def test_a_saved_job_that_is_gone_is_a_refused_time_and_the_schedule_goes_on(clockwork: SavedClockwork) -> None:
     clockwork.create(content=CONTENT, overlap=Overlap.ALLOW)
     clockwork.go(0)
-    clockwork.services.saved.remove("deploy", ADMIN)
+    clockwork.services.saved_jobs.remove("deploy", ADMIN)
     clockwork.go(HOUR)
     assert clockwork.results()[-1].reason.startswith("job.saved: No job is saved as 'deploy'")
     clockwork.save()
@@ -127,7 +127,7 @@ def test_who_may_not_run_the_saved_job_cannot_schedule_it(clockwork: SavedClockw
 
 def test_secrets_remain_names(clockwork: SavedClockwork) -> None:
     job = {"operation": "command.exec.execute", "data": {"argv": ["x"], "env": {"T": "{{ token }}"}}, "target": "web1"}
-    clockwork.services.saved.put(SavedJob("secret", job, {"token": {"secret": True}}), ADMIN)
+    clockwork.services.saved_jobs.put(SavedJob("secret", job, {"token": {"secret": True}}), ADMIN)
     with pytest.raises(InvalidInput, match=r"job.parameters.token: "):
         clockwork.create(content={"saved": "secret", "parameters": {"token": "hunter2"}})
     content = {"saved": "secret", "parameters": {"token": {"$secret": "shop.deploy"}}}
@@ -147,7 +147,7 @@ def test_an_outage_while_the_saved_job_is_read_loses_no_time(
         raise LedgerUnavailable("Redis is away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(clockwork.services.saved, "get", unavailable)
+        patch.setattr(clockwork.services.saved_jobs, "get", unavailable)
         with pytest.raises(LedgerUnavailable):
             clockwork.scheduler.turn()
     assert clockwork.results() == []

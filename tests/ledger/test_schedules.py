@@ -83,7 +83,7 @@ class Clockwork:
     def process(self) -> Scheduler:
         services = self.services
         owners = OwnerReader(self.ledger.credentials)
-        return Scheduler(self.ledger, services.submit, services.cancel_for, owners, self.make)
+        return Scheduler(self.ledger, services.submitter, services.canceller.cancel, owners, self.make)
 
     def make(self, content: Mapping[str, Any], principal: Principal) -> Submission:
         return submission_of(content, principal)
@@ -155,7 +155,7 @@ def test_a_schedule_fires_at_its_times_for_its_owner(clockwork: Clockwork) -> No
     ]
     job = clockwork.services.jobs.get(clockwork.results()[1].job_id)
     assert (job.submitted_by, job.tags, job.target) == ("admin", {"schedule": "s"}, "web1")
-    entries = clockwork.services.audit.newest(10)
+    entries = clockwork.services.audit_trail.newest(10)
     assert [entry.content.details["job"] for entry in entries] == [result.job_id for result in clockwork.results()][
         ::-1
     ]
@@ -534,7 +534,7 @@ def backfill(clockwork: Clockwork, begin: int, end: int) -> list[tuple[str, str]
     while following is not None:
         view = clockwork.schedules.get("s")
         content = clockwork.make(view.schedule.content, ADMIN)
-        part = clockwork.services.backfill.run(view, content, following, end, lambda _: AUDIT_ENTRY)
+        part = clockwork.services.backfiller.run(view, content, following, end, lambda _: AUDIT_ENTRY)
         assert len(part.times) <= SLICE
         done += [(one.time, one.outcome) for one in part.times]
         following = part.next
@@ -581,7 +581,7 @@ def test_backfilled_jobs_that_may_not_overlap_run_one_after_the_other(clockwork:
         view = clockwork.create(name, timing=Timing(every=HOUR, anchor=begin), overlap=overlap)
         clockwork.clock.advance(3600)
         content = clockwork.make(JOB, ADMIN)
-        done = clockwork.services.backfill.run(view, content, begin, clockwork.clock.now, lambda _: AUDIT_ENTRY)
+        done = clockwork.services.backfiller.run(view, content, begin, clockwork.clock.now, lambda _: AUDIT_ENTRY)
         assert [one.outcome for one in done.times] == ["backfilled"] * 2
         terms = [clockwork.ledger.jobs.get(one.job_id).concurrency for one in done.times]
         assert [each and each.key for each in terms] == [key] * 2
@@ -593,10 +593,10 @@ def test_times_in_blackouts_and_beyond_the_bounds_are_not_backfilled(clockwork: 
     timing = Timing(cron="0 * * * *", starts=midnight + 22 * HOUR)
     clockwork.create(timing=timing, blackouts=(Blackout("0 0 * * *", 47 * HOUR),), overlap=Overlap.ALLOW)
     view = clockwork.schedules.get("s")
-    plan = clockwork.services.backfill.plan(view, clockwork.make(JOB, ADMIN), midnight, midnight + 2 * DAY)
+    plan = clockwork.services.backfiller.plan(view, clockwork.make(JOB, ADMIN), midnight, midnight + 2 * DAY)
     assert [one.time - midnight for one in plan.times] == []
     free = replace(view, schedule=replace(view.schedule, blackouts=()))
-    plan = clockwork.services.backfill.plan(free, clockwork.make(JOB, ADMIN), midnight, midnight + DAY)
+    plan = clockwork.services.backfiller.plan(free, clockwork.make(JOB, ADMIN), midnight, midnight + DAY)
     assert [one.time - midnight for one in plan.times] == [22 * HOUR, 23 * HOUR, DAY]
     assert clockwork.outcomes() == []
 
@@ -605,7 +605,7 @@ def test_ranges_of_a_backfill_are_bounded(clockwork: Clockwork) -> None:
     now = clockwork.clock.now
     view = clockwork.create(timing=Timing(every=SECOND, anchor=now - DAY))
     content = clockwork.make(JOB, ADMIN)
-    run = clockwork.services.backfill.plan
+    run = clockwork.services.backfiller.plan
     assert run(view, content, now - 999 * SECOND, now).total == MOST_TIMES
     for begin, end, sentence in (
         (now - 1000 * SECOND, now, "to: The range has more than 1000 times"),
@@ -619,7 +619,7 @@ def test_ranges_of_a_backfill_are_bounded(clockwork: Clockwork) -> None:
 def test_a_backfill_needs_the_permissions_of_the_jobs_and_the_current_schedule(clockwork: Clockwork) -> None:
     begin = clockwork.clock.now
     view = clockwork.create(timing=Timing(every=HOUR, anchor=begin))
-    run = clockwork.services.backfill.run
+    run = clockwork.services.backfiller.run
     guest = Principal("guest", frozenset({"schedule:*"}), ("guest",), "token")
     with pytest.raises(PermissionDenied):
         run(view, clockwork.make(JOB, guest), begin, begin, lambda _: AUDIT_ENTRY)

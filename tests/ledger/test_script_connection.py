@@ -192,3 +192,21 @@ def test_a_server_without_a_free_connection_costs_none_of_those_that_are_open(
         assert len(connections(real_world, client)) == 1
     finally:
         admin.config_set("maxclients", before)
+
+
+def test_commands_that_are_sent_together_are_answered_in_order(client: redis.Redis, real_world: World) -> None:
+    call = ScriptConnection(client)
+    failing = ("EVAL", "return redis.error_reply('no')", 0)
+    first, error, *others = call.together([("ECHO", "a"), failing, ("ECHO", "b"), ("ECHO", "c" * 1_000_000)])
+    assert (first, others) == ("a", ["b", "c" * 1_000_000])
+    assert isinstance(error, ResponseError)
+    assert call("ECHO", "still in step") == "still in step"
+    assert len(connections(real_world, client)) == 1
+
+
+def test_a_refusing_server_refuses_all_that_was_sent_together(client: redis.Redis, real_world: World) -> None:
+    call = ScriptConnection(client)
+    refusing = ("EVAL", "return redis.error_reply('OOM command not allowed')", 0)
+    with pytest.raises(ResponseError, match="command not allowed"):
+        call.together([("ECHO", "a"), refusing, ("ECHO", "b")])
+    assert call("ECHO", "still in step") == "still in step"

@@ -85,7 +85,7 @@ def shell(services: Services, alias: str, **more: Any) -> str:
     submission = Submission(
         "command.shell.execute", {"command": "true"}, HOST, principal=ROOT, alias=alias, tags={"a": "b"}, **more
     )
-    return services.submit.one(submission).job_id
+    return services.submitter.submit(submission).job_id
 
 
 def end(services: Services, job_id: str, state: ExecutionState) -> None:
@@ -115,7 +115,7 @@ def make_world(folder: Path, role: str) -> World:
     end(services, jobs[2], ExecutionState.COMPLETED)
     nightly = Configuration.parse({"id": "nightly", "type": "script", "script": "true", "language": "shell"})
     services.configurations.create(nightly, "ada")
-    runs = Runs(services.ledger, services.submit, services.registry)
+    runs = Runs(services.ledger, services.submitter, services.registry)
     run = runs.start_inline(
         Configuration.parse({"id": "once", "type": "script", "script": "true", "language": "shell"}), ROOT
     )

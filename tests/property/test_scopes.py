@@ -132,7 +132,7 @@ def test_nothing_outside_is_reached_or_shown(
 def _submitted(services: Services, submission: Submission) -> tuple[str | None, str]:
     """The id of the job, or the refusal."""
     try:
-        return services.submit.one(submission).job_id, ""
+        return services.submitter.submit(submission).job_id, ""
     except (PermissionDenied, UnknownTarget) as refused:
         return None, refused.message
 

@@ -24,6 +24,7 @@ from jobqueue.operations.registry import Registry
 from jobqueue.settings import Settings
 from workers.agent.consumer.consumer import MessageFilter
 from workers.agent.consumer.consumer_watchdog import ConsumerWatchdog
+from workers.agent.consumer.dispatcher import Dispatcher
 from workers.agent.consumer.intake import Intake
 from workers.agent.consumer.rejected_messages import RejectedMessages
 from workers.agent.consumer.steps import presence_step
@@ -89,6 +90,7 @@ class Agent:
         means = HostMeans(settings, lookup, packages, deployments, ledger.fetched, vault, orphans.watched)
         runner = OperationRunner(operations, means, self._pump, agent_ledger)
         executor = Executor(agent_ledger, self._gate, runner, self._running, self._presence.look_up)
+        self._results = executor.results
         self._leases = LeaseKeeper(
             ledger.executions, self._running, settings.hostname, settings.lease_seconds, executor.give_up
         )
@@ -100,10 +102,21 @@ class Agent:
         self._watchdog = ConsumerWatchdog(self._running, ledger.agents.beat_seconds, self._on_stalled)
         self._rejected = RejectedMessages(ledger.executions, settings.hostname)
         app = make_agent_app(settings, queues, executor, self._closing)
-        message_filter = make_message_filter(app, settings, queues, self._rejected)
+        self._dispatcher = dispatcher = (
+            Dispatcher(
+                executor,
+                self._running,
+                settings.concurrency,
+                lambda: ledger.agents.fleet_size,
+                self._shutdown.begun,
+            )
+            if is_dispatched(settings, events=events)
+            else None
+        )
+        message_filter = make_message_filter(app, settings, queues, self._rejected, dispatcher)
         # anyone with write access to Redis could send remote-control commands such as shutdown; only Flower needs them
         app.conf.worker_enable_remote_control = events
-        app.steps["consumer"].add(presence_step(self._presence, self._intake, self._watchdog))
+        app.steps["consumer"].add(presence_step(self._presence, self._intake, self._watchdog, dispatcher))
         self._worker = AgentWorker(
             app,
             self._shutdown,
@@ -122,14 +135,17 @@ class Agent:
 
     def run(self) -> int:
         """Run until SIGTERM; returns the exit code."""
-        threads = (self._leases, self._pump, self._presence, self._shutdown, self._rejected)
+        threads = (self._leases, self._pump, self._presence, self._shutdown, self._rejected, self._results)
         stop_metrics = OWN_METRICS.serve(self._settings, self._ledger, self._running)
         for thread in threads:
             thread.start()
         try:
             self._worker.start()
+            if self._dispatcher is not None:
+                self._dispatcher.close()
         finally:
             self._presence.stop()
+            self._results.stop()
             self._leases.stop()
             self._pump.stop()
             self._rejected.stop()
@@ -153,6 +169,14 @@ class Agent:
         os._exit(1)
 
 
+def is_dispatched(settings: Settings, *, events: bool) -> bool:
+    """Whether the agent's own dispatcher runs executions.
+
+    Task events, and acknowledgements of another broker than Redis, are Celery's.
+    """
+    return is_redis(settings.broker()[0]) and not events
+
+
 def make_agent_app(settings: Settings, queues: list[Queue], executor: Executor, closing: threading.Event) -> Celery:
     """The Celery app with this agent's queues and the one task."""
     app = make_app(settings)
@@ -173,11 +197,15 @@ def make_agent_app(settings: Settings, queues: list[Queue], executor: Executor, 
 
 
 def make_message_filter(
-    app: Celery, settings: Settings, queues: list[Queue], rejected: RejectedMessages
+    app: Celery,
+    settings: Settings,
+    queues: list[Queue],
+    rejected: RejectedMessages,
+    dispatcher: Dispatcher | None,
 ) -> MessageFilter:
     """The filter that checks each message before the app; with a Redis broker, before kombu reads it."""
     slots = dict(zip((queue.name for queue in queues), (settings.hostname, ANY), strict=True))
-    message_filter = MessageFilter(MessageParser(app, slots), rejected)
+    message_filter = MessageFilter(MessageParser(app, slots), rejected, dispatcher)
     if is_redis(settings.broker()[0]):
         app.conf.broker_transport_options = {**app.conf.broker_transport_options, MESSAGE_FILTER: message_filter}
     return message_filter

@@ -45,17 +45,18 @@ class GracefulShutdown(threading.Thread):
         self._closing = closing
         self._leave = leave
         self._end = end
-        self._begun = SignalSafeEvent()
+        #: Set when the shutdown begins.
+        self.begun = SignalSafeEvent()
         self._hurry = SignalSafeEvent()
         self._ended = threading.Event()
 
     @property
     def has_begun(self) -> bool:
-        return self._begun.is_set()
+        return self.begun.is_set()
 
     def begin(self) -> None:
         """Begin the shutdown."""
-        self._begun.set()
+        self.begun.set()
 
     def hurry(self) -> None:
         """Stop running executions now instead of letting them finish."""
@@ -64,10 +65,10 @@ class GracefulShutdown(threading.Thread):
     def ended(self) -> None:
         """The worker has ended; the process may end too."""
         self._ended.set()
-        self._begun.set()
+        self.begun.set()
 
     def run(self) -> None:
-        self._begun.wait()
+        self.begun.wait()
         if not self._ended.is_set():
             logger.info("This agent is stopping; running executions have %g s to finish", SHUTDOWN_GRACE_SECONDS)
         if not self._is_idle_within(SHUTDOWN_GRACE_SECONDS, self._hurry):

@@ -29,9 +29,9 @@ class ResultInspector:
 
     every_seconds = 1.0
 
-    def __init__(self, ledger: Ledger, check: ResultVerifier, keys: TrustedKeys) -> None:
+    def __init__(self, ledger: Ledger, verifier: ResultVerifier, keys: TrustedKeys) -> None:
         self._ledger = ledger
-        self._check = check
+        self._verifier = verifier
         self._keys = keys
         self._since = 0
         self._is_reported = False
@@ -70,9 +70,9 @@ class ResultInspector:
     def _faults(self, job: Job) -> list[tuple[str, str]]:
         """The faults found; a job that cannot be checked must not prevent checking the others."""
         try:
-            faults = self._check.faults(job)
+            faults = self._verifier.faults(job)
             for part in self._ledger.jobs.parts(job):
-                faults += self._check.faults(replace(job, executions=part))
+                faults += self._verifier.faults(replace(job, executions=part))
             return faults
         except LedgerUnavailable:
             raise

@@ -38,7 +38,7 @@ _STATES = (*(state.value for state in AgentState), "live", "offline")
 _hostnames = click.argument("hostnames", metavar="HOSTNAME...", nargs=-1, required=True, shell_complete=hostnames_like)
 
 
-@click.group(cls=ClientGroup)
+@click.group(cls=ClientGroup, old_names={"get": "show", "remove": "delete"})
 def agent() -> None:
     """List the agents, and take them in and out of service."""
 
@@ -79,7 +79,7 @@ def list_agents(
     if as_json:
         out.json(first)
         return
-    out.table(_COLUMNS, [_row(out, item) for item in first["agents"]])
+    out.table(_COLUMNS, [_row(out, item) for item in first["agents"]], empty="No agents.")
     if first.get("next_cursor"):
         of = f"{'at least ' if first.get('is_least') else ''}{first['total']}"
         complain(f"These are {len(first['agents'])} of {of} agents; --all shows all.")
@@ -88,7 +88,7 @@ def list_agents(
 @agent.command()
 @click.argument("hostname", shell_complete=hostnames_like)
 @json_option
-def get(hostname: str, as_json: bool) -> None:
+def show(hostname: str, as_json: bool) -> None:
     """Show one agent: its state, load, labels, facts and operations."""
     with connect() as client:
         agent = client.agent(hostname)
@@ -175,14 +175,14 @@ def revoke(hostnames: Sequence[str], as_json: bool) -> None:
 @agent.command()
 @_hostnames
 @json_option
-def remove(hostnames: Sequence[str], as_json: bool) -> None:
-    """Remove agents that are offline and have no pending work; an agent that starts again registers again."""
+def delete(hostnames: Sequence[str], as_json: bool) -> None:
+    """Delete agents that are offline and have no pending work; an agent that starts again registers again."""
 
     def forget(client: Client, hostname: str) -> dict[str, Any]:
         client.remove_agent(hostname)
         return {"hostname": hostname, "removed": True}
 
-    for_each(hostnames, forget, lambda removed: f"{one_line(removed['hostname'])}  removed", as_json=as_json)
+    for_each(hostnames, forget, lambda done: f"{one_line(done['hostname'])}  deleted", as_json=as_json)
 
 
 def _row(out: Screen, agent: Mapping[str, Any]) -> list[Any]:

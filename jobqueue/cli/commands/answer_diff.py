@@ -65,7 +65,7 @@ def _group_of(client: Client, job_id: str, groups: Sequence[Group], host: str) -
         if execution["hostname"] == host:
             return {**execution, "hostnames": [host], "count": 1}
     raise click.ClickException(
-        f"{host!r} is not a host of job {job_id}; `jobqueue job get {job_id} --executions` lists them."
+        f"{host!r} is not a host of job {job_id}; `jobqueue job show {job_id} --executions` lists them."
     )
 
 

@@ -42,7 +42,7 @@ def list_entries(limit: int, who: str | None, as_json: bool) -> None:
     """List the newest entries."""
     with connect() as client:
         page = client.audit(limit=limit, who=who)
-    show_table(page, _COLUMNS, page["entries"], _row, as_json=as_json)
+    show_table(page, _COLUMNS, page["entries"], _row, empty="No entries.", as_json=as_json)
 
 
 @audit.command()

@@ -41,12 +41,12 @@ _name = click.argument("name", shell_complete=_names)
 _file = click.Path(exists=True, dir_okay=False, readable=True, resolve_path=True, path_type=Path)
 
 
-@click.group(cls=CommandGroup)
+@click.group(cls=CommandGroup, old_names={"add": "create", "remove": "delete"})
 def context() -> None:
     """Store the addresses and tokens of several APIs under names, and switch between them.
 
     \b
-    jobqueue context add prod --url https://jobs.example.org --token-command 'pass show jobqueue'
+    jobqueue context create prod --url https://jobs.example.org --token-command 'pass show jobqueue'
     jobqueue context use prod
     jobqueue --context prod job list
 
@@ -65,7 +65,7 @@ def context() -> None:
 @click.option("--ca", type=_file, help="PEM file of the authority that issued the API's certificate.")
 @click.option("--use", is_flag=True, help="Make it the current one.")
 @click.option("--replace", is_flag=True, help="Replace a context of this name.")
-def add(
+def create(
     name: str,
     url: str,
     token_file: Path | None,
@@ -74,7 +74,7 @@ def add(
     use: bool,
     replace: bool,
 ) -> None:
-    """Add a context."""
+    """Create a context."""
     if token_file is not None and token_command is not None:
         raise InvalidInput("--token-file and --token-command were given; a context has one token.")
     contexts = Contexts.load()
@@ -85,7 +85,9 @@ def add(
     Logins(contexts.path).remove(name)  # of a context that was replaced
     contexts = contexts.with_context(new)
     (contexts.using(name) if use else contexts).save()
-    click.echo(f"{name} is the current context." if use else f"{name} is added. To use it: jobqueue context use {name}")
+    click.echo(
+        f"{name} is the current context." if use else f"{name} is created. To use it: jobqueue context use {name}"
+    )
 
 
 @context.command()
@@ -115,7 +117,7 @@ def list_contexts(as_json: bool) -> None:
         ("*" if item.name == current else "", item.name, item.url, _token_source(item), item.ca)
         for item in contexts.items.values()
     ]
-    screen().table(_COLUMNS, rows)
+    screen().table(_COLUMNS, rows, empty="No contexts; `jobqueue context add` stores one.")
 
 
 @context.command()
@@ -144,12 +146,12 @@ def show(name: str | None, as_json: bool) -> None:
 
 @context.command()
 @_name
-def remove(name: str) -> None:
-    """Remove a context, and its login. Files and commands that it names stay."""
+def delete(name: str) -> None:
+    """Delete a context, and its login. Files and commands that it names stay."""
     contexts = Contexts.load()
     contexts.without(name).save()
     Logins(contexts.path).remove(name)
-    click.echo(f"{name} is removed.")
+    click.echo(f"{name} is deleted.")
 
 
 def _current(contexts: Contexts) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from jobqueue.cli.program import program
 from jobqueue.cli.stopping import Stopping
 from jobqueue.cli.views.log_lines import LogLines, say
 from jobqueue.cli.views.output import Column, Screen, screen
@@ -89,7 +90,7 @@ def demo(context: click.Context, logs: bool) -> None:
     if stopping.is_asked():
         context.exit(stopping.exit_code)
     say()
-    say("Everything is stopped. `jobqueue up` starts the same and keeps running.")
+    say(f"Everything is stopped. `{program()} up` starts the same and keeps running.")
 
 
 def _ignore(name: str, line: str) -> None:

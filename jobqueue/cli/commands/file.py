@@ -85,7 +85,7 @@ def list_files(*, full: bool, as_json: bool) -> None:
     if as_json:
         out.json({"files": files, "total": len(files)})
         return
-    out.table(COLUMNS, [file_row(out, one) for one in files])
+    out.table(COLUMNS, [file_row(out, one) for one in files], empty="No objects; `jobqueue file put` stores one.")
 
 
 @file.command()
@@ -141,7 +141,7 @@ def stale(*, full: bool, as_json: bool) -> None:
     if as_json:
         out.json({"stale": deployments, "total": len(deployments)})
         return
-    out.table(STALE, [stale_row(out, deployment) for deployment in deployments])
+    out.table(STALE, [stale_row(out, deployment) for deployment in deployments], empty="No older deployments.")
 
 
 @file.command(context_settings={"ignore_unknown_options": True})

@@ -42,7 +42,7 @@ from jobqueue.model.filter import DEFAULT_LIMIT, MAX_LIMIT
 from jobqueue.model.states import ExecutionState, JobStatus
 
 
-@click.group(cls=ClientGroup)
+@click.group(cls=ClientGroup, old_names={"get": "show"})
 def job() -> None:
     """Submit jobs, inspect them, wait for them, cancel them.
 
@@ -130,7 +130,7 @@ def list_jobs(  # noqa: PLR0913 - one for each option
 @oneline_option
 @full_option
 @json_option
-def get(
+def show(
     *, job_id: str, executions: bool, group: bool, state: str | None, oneline: bool, full: bool, as_json: bool
 ) -> None:
     """Show a job: its agents (failures first), its timeline, the answers.

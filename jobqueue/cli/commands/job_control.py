@@ -46,7 +46,7 @@ def resume(job_ids: Sequence[str], as_json: bool) -> None:
 @click.command()
 @job_ids_argument
 @json_option
-@click.option("--plan-hash", help="For a job that exceeds its submitter's limits: approval.plan_hash in `job get`.")
+@click.option("--plan-hash", help="For a job that exceeds its submitter's limits: approval.plan_hash in `job show`.")
 def approve(job_ids: Sequence[str], as_json: bool, plan_hash: str | None) -> None:
     """Open the next batch of rollouts that wait for an approval, or a job that exceeds its submitter's limits."""
     _steer(lambda client, job_id: client.approve(job_id, plan_hash), job_ids, as_json=as_json)

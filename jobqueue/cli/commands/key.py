@@ -42,7 +42,12 @@ def list_keys(as_json: bool) -> None:
         page = client.keys()
     columns = (Column("ID", uncut=True), Column("NAME", uncut=True), *COLUMNS)
     show_table(
-        page, columns, page["keys"], lambda out, key: [key.get("id"), key.get("name"), *row(out, key)], as_json=as_json
+        page,
+        columns,
+        page["keys"],
+        lambda out, key: [key.get("id"), key.get("name"), *row(out, key)],
+        empty="No keys; `jobqueue key create` creates one.",
+        as_json=as_json,
     )
 
 

@@ -41,7 +41,7 @@ def login(ctx: click.Context, may_replace: bool) -> None:
     """Sign in by the identity provider of the context's API, in any browser.
 
     \b
-    jobqueue context add prod --url https://jobs.example.org --use
+    jobqueue context create prod --url https://jobs.example.org --use
     jobqueue login
 
     The API names the provider (OpenID Connect, device authorization grant). The tokens are kept in a file that only
@@ -49,7 +49,7 @@ def login(ctx: click.Context, may_replace: bool) -> None:
     """
     contexts, context = _chosen(ctx)
     if context.token_file or context.token_command:
-        raise InvalidInput(f"The context {context.name!r} has a token of its own; add another one to sign in with.")
+        raise InvalidInput(f"The context {context.name!r} has a token of its own; create another one to sign in with.")
     url = check_url(context.url)
     issuer, client_id, scopes = _provider_of(url, context)
     if context.issuer and (context.issuer, context.client_id) != (issuer, client_id) and not may_replace:
@@ -94,7 +94,7 @@ def _chosen(ctx: click.Context) -> tuple[Contexts, Context]:
     contexts = Contexts.load()
     name = ctx.meta.get(CONTEXT) or os.environ.get(env_name("context"), "").strip() or contexts.current
     if not name:
-        raise InvalidInput("There is no current context; add one: jobqueue context add NAME --url URL --use")
+        raise InvalidInput("There is no current context; create one: jobqueue context create NAME --url URL --use")
     return contexts, contexts.get(name)
 
 

@@ -94,7 +94,11 @@ def list_rules(full: bool, as_json: bool) -> None:
     if as_json:
         out.json({"notifications": rules, "total": len(rules)})
         return
-    out.table(COLUMNS, [rule_row(out, rule) for rule in rules])
+    out.table(
+        COLUMNS,
+        [rule_row(out, rule) for rule in rules],
+        empty="No notification rules; `jobqueue notification set` stores one.",
+    )
 
 
 @notification.command()
@@ -133,7 +137,7 @@ def dead_letters(name: str, full: bool, as_json: bool) -> None:
     if as_json:
         out.json(answer)
         return
-    out.table(LETTERS, [letter_row(out, letter) for letter in answer["dead_letters"]])
+    out.table(LETTERS, [letter_row(out, letter) for letter in answer["dead_letters"]], empty="No dead letters.")
 
 
 @notification.command()

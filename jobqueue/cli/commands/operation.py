@@ -36,7 +36,14 @@ def list_operations(as_json: bool) -> None:
     with connect() as client:
         page = client.operations()
     names = [column.name.lower() for column in _COLUMNS]
-    show_table(page, _COLUMNS, page["operations"], lambda _, item: [item.get(name) for name in names], as_json=as_json)
+    show_table(
+        page,
+        _COLUMNS,
+        page["operations"],
+        lambda _, item: [item.get(name) for name in names],
+        empty="No operations.",
+        as_json=as_json,
+    )
 
 
 @operation.command()

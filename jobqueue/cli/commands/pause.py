@@ -90,7 +90,7 @@ def list_pauses(as_json: bool) -> None:
     """List all pauses."""
     with connect() as client:
         answer = client.pauses()
-    show_table(answer, _COLUMNS, answer["pauses"], _row, as_json=as_json)
+    show_table(answer, _COLUMNS, answer["pauses"], _row, empty="Nothing is paused.", as_json=as_json)
 
 
 @pause.command()

@@ -45,6 +45,7 @@ def list_roles(as_json: bool) -> None:
         _COLUMNS,
         page["roles"],
         lambda _, role: [role.get("name"), role.get("builtin"), _permissions(role)],
+        empty="No roles.",
         as_json=as_json,
     )
 

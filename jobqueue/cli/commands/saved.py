@@ -43,7 +43,15 @@ def list_saved(full: bool, as_json: bool) -> None:
     """List all saved jobs."""
     with connect() as client:
         saved_jobs = list(client.saved.list())
-    show_table({"saved": saved_jobs}, _COLUMNS, saved_jobs, _row, as_json=as_json, full=full)
+    show_table(
+        {"saved": saved_jobs},
+        _COLUMNS,
+        saved_jobs,
+        _row,
+        empty="No saved jobs; `jobqueue saved set` stores one.",
+        as_json=as_json,
+        full=full,
+    )
 
 
 @saved.command()
@@ -88,7 +96,7 @@ def show(name: str, version: int | None, as_json: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Show what would change; store nothing.")
 @json_option
 def set_saved(name: str, path: str, version: int | None, dry_run: bool, as_json: bool) -> None:
-    """Save a job, or change it: jobqueue saved set deploy -f deploy.yaml."""
+    """Save a job, or replace it by a new version: jobqueue saved set deploy -f deploy.yaml."""
     body = load_document(path)
     with connect() as client:
         done = client.saved.put(_plain(name), body, version=version, dry_run=dry_run)
@@ -131,6 +139,7 @@ def versions(name: str, as_json: bool) -> None:
         (Column("VERSION", right=True), Column("CHANGED"), Column("BY")),
         answer["versions"],
         lambda out, version: [version.get("version"), out.when(version.get("changed")), version.get("changed_by")],
+        empty="No versions.",
         as_json=as_json,
     )
 

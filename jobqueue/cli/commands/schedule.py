@@ -108,7 +108,8 @@ def list_schedules(full: bool, as_json: bool) -> None:
     with connect() as client:
         schedules = list(client.iter_schedules())
     answer = {"schedules": schedules, "total": len(schedules)}
-    show_table(answer, COLUMNS, schedules, schedule_row, as_json=as_json, full=full)
+    empty = "No schedules; `jobqueue schedule create` stores one."
+    show_table(answer, COLUMNS, schedules, schedule_row, empty=empty, as_json=as_json, full=full)
 
 
 @schedule.command()
@@ -170,7 +171,12 @@ def backfill(name: str, begin: str, end: str, dry_run: bool, as_json: bool) -> N
         times = list(client.backfill_schedule(name, begin, end, dry_run=dry_run))
     names = ("time", "outcome", "job_id", "reason")
     show_table(
-        {"times": times}, _BACKFILLED, times, lambda _, time: [time.get(name) for name in names], as_json=as_json
+        {"times": times},
+        _BACKFILLED,
+        times,
+        lambda _, time: [time.get(name) for name in names],
+        empty="The schedule has no times in this range.",
+        as_json=as_json,
     )
     if any(time["outcome"] == "refused" for time in times):
         click.get_current_context().exit(EXIT_REFUSED)
@@ -197,7 +203,14 @@ def _preview(client: Client, terms: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _show_times(answer: Mapping[str, Any], *, as_json: bool) -> None:
-    show_table(answer, _TIMES, answer["times"], lambda _, time: [time.get("time"), time.get("local")], as_json=as_json)
+    show_table(
+        answer,
+        _TIMES,
+        answer["times"],
+        lambda _, time: [time.get("time"), time.get("local")],
+        empty="The schedule has no further times.",
+        as_json=as_json,
+    )
 
 
 def _show_change(stored: Mapping[str, Any], change: str, *, as_json: bool) -> None:

@@ -52,6 +52,7 @@ def list_targets(full: bool, as_json: bool) -> None:
         _COLUMNS,
         answer["targets"],
         lambda _, target: [target.get(name) for name in ("name", "target", "changed_by", "description")],
+        empty="No stored targets; `jobqueue target set` stores one.",
         as_json=as_json,
         full=full,
     )

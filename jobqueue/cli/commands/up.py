@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from jobqueue.cli.commands.parts import FLOWER_PORT
+from jobqueue.cli.program import program
 from jobqueue.cli.stopping import Stopping
 from jobqueue.cli.views.log_lines import LogLines, say
 from jobqueue.errors import InvalidTarget, JobQueueError
@@ -195,13 +196,13 @@ def _greet(stack: Stack, state: StateDirectory) -> None:
     if stack.flower_url is not None:
         say(f"  Flower     {stack.flower_url}/ (user admin, password: the token)")
     if stack.agent_redis_url is not None:
-        say("  Add hosts  jobqueue agent bundle web9 > web9.join, and on the host: jobqueue agent join web9.join")
+        say(f"  Add hosts  {program()} agent bundle web9 > web9.join, and on the host: jobqueue agent join web9.join")
     say(f"  Logs       {state.path / LOGS}/ (or --verbose)")
     say(f"  Token      {token_file if stack.plan.token is None else 'as in JOBQUEUE_TOKEN'}")
     prefix = (
         "" if Settings.from_env().state_dir == state.path else f"JOBQUEUE_STATE_DIR={shlex.quote(str(state.path))} "
     )
-    say(f"  Try        {prefix}jobqueue job submit node.hostname.get --target _all")
+    say(f"  Try        {prefix}{program()} job submit node.hostname.get --target _all")
     say(f'  or         curl -H "Authorization: Bearer {token}" -H "Content-Type: application/json" \\')
     body = '{"operation": {"type": "node.hostname.get", "data": {}}, "target_hostname": "_all"}'
     say(f"               -d '{body}' {stack.url}/job")

@@ -63,7 +63,14 @@ def list_users(as_json: bool) -> None:
     with connect() as client:
         page = client.users()
     columns = (Column("NAME", uncut=True), *COLUMNS)
-    show_table(page, columns, page["users"], lambda out, user: [user.get("name"), *row(out, user)], as_json=as_json)
+    show_table(
+        page,
+        columns,
+        page["users"],
+        lambda out, user: [user.get("name"), *row(out, user)],
+        empty="No users; `jobqueue user create` creates one.",
+        as_json=as_json,
+    )
 
 
 @user.command()

@@ -22,12 +22,13 @@ def show_table(
     items: Iterable[Mapping[str, Any]],
     row: Callable[[Screen, Mapping[str, Any]], Sequence[Any]],
     *,
+    empty: str,
     as_json: bool,
     full: bool = False,
 ) -> None:
-    """The answer as JSON, else a table with a row for each of ``items``."""
+    """The answer as JSON, else a table with a row for each of ``items``; on a terminal ``empty`` without any."""
     out = screen(full=full)
     if as_json:
         out.json(answer)
     else:
-        out.table(columns, [row(out, item) for item in items])
+        out.table(columns, [row(out, item) for item in items], empty=empty)

@@ -39,7 +39,11 @@ def show_list(screen: Screen, page: Mapping[str, Any]) -> None:
         **({Column("BY", least=5): lambda job: job.get("submitted_by")} if is_wide else {}),
         Column("ERROR", least=14): lambda job: job.get("error"),
     }
-    screen.table(list(columns), [[cell(job) for cell in columns.values()] for job in jobs])
+    screen.table(
+        list(columns),
+        [[cell(job) for cell in columns.values()] for job in jobs],
+        empty="No such jobs." if any((page.get("status_counts") or {}).values()) else "No jobs.",
+    )
     if not screen.full:
         counts = ", ".join(f"{one_line(name)} {count}" for name, count in page["status_counts"].items() if count)
         at_least = "at least " if page.get("is_least") else ""

@@ -69,8 +69,8 @@ class Screen(ABC):
         return sys.maxsize
 
     @abstractmethod
-    def table(self, columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> None:
-        """Print rows under their columns' names."""
+    def table(self, columns: Sequence[Column], rows: Iterable[Sequence[Any]], *, empty: str = "") -> None:
+        """Print rows under their columns' names. ``empty``: what a person reads in place of a table without rows."""
 
     @abstractmethod
     def line(self, text: str = "", style: str = "") -> None:
@@ -108,7 +108,7 @@ class Screen(ABC):
 class PlainScreen(Screen):
     """For pipes and files: columns without a frame, never cut, never coloured."""
 
-    def table(self, columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> None:
+    def table(self, columns: Sequence[Column], rows: Iterable[Sequence[Any]], *, empty: str = "") -> None:  # noqa: ARG002
         lines = [[column.name for column in columns], *([one_line(cell) for cell in row] for row in rows)]
         widths = [max(len(line[number]) for line in lines) for number in range(len(columns))]
         for line in lines:
@@ -132,13 +132,16 @@ class TerminalScreen(Screen):
     def width(self) -> int:
         return self._console.width
 
-    def table(self, columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> None:
+    def table(self, columns: Sequence[Column], rows: Iterable[Sequence[Any]], *, empty: str = "") -> None:
         from rich.cells import cell_len
         from rich.segment import Segments
         from rich.table import Table
         from rich.text import Text
 
         lines = [[one_line(cell) for cell in row] for row in rows]
+        if empty and not lines:
+            self.line(empty)
+            return
         natural = [
             max(cell_len(text) for text in (column.name, *(line[number] for line in lines)))
             for number, column in enumerate(columns)

@@ -26,7 +26,7 @@ class Front:
 
     home: Services
     cells: Cells
-    submit: ParentSubmitter
+    submitter: ParentSubmitter
     jobs: CellJobs
     agents: CellAgents
     status: CellStatus
@@ -42,7 +42,7 @@ class Front:
         return cls(
             home=home,
             cells=cells,
-            submit=ParentSubmitter(parents, home.registry, CellLocator(cells, hosts), runner),
+            submitter=ParentSubmitter(parents, home.registry, CellLocator(cells, hosts), runner),
             jobs=CellJobs(parents, cells, home.registry, runner, status),
             agents=CellAgents(cells, status),
             status=status,

@@ -11,7 +11,7 @@ from jobqueue.errors import InvalidInput, InvalidTarget, PermissionDenied, Recor
 from jobqueue.ledger import decoding
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.changes import Change, changes
-from jobqueue.model.job_fields import FIELDS, JobFields
+from jobqueue.model.job_fields import SAVED, JobFields
 from jobqueue.model.principal import Principal
 from jobqueue.model.saved_job import MAX_BYTES, SavedJob, check_saved_name, group_of
 from jobqueue.model.submission import Submission
@@ -24,14 +24,6 @@ from jobqueue.services.saved.parameters import SECRET, check_parameters, is_requ
 #: Where the data of the operation is in a request, for errors.
 _DATA = "operation.data"
 _TARGET = "target_hostname"
-#: Fields that a saved job does not have: they belong to one run, or to the service.
-_OF_ONE_RUN = frozenset(
-    (
-        *("not_before", "expires_at", "submitted_by", "alias", "exclusive", "among", "needs"),
-        *("groups", "request", "saved", "retry_of", "origin", "approval"),
-    )
-)
-SAVED_FIELDS = tuple(field for field in FIELDS if field.name not in _OF_ONE_RUN)
 
 
 @dataclass(frozen=True)
@@ -153,7 +145,7 @@ class SavedJobManager:
             raise _denied(principal, saved, "run")
         _check_version(saved, name, version)
         values = values_of(saved.parameters, parameters)
-        fields = {field.name: _field(field, saved.job.get(field.name)) for field in SAVED_FIELDS}
+        fields = {field.name: _field(field, saved.job.get(field.name)) for field in SAVED}
         fields |= {
             "data": template.render(fields["data"], values, _DATA),
             "target": _chosen_target(saved, values, target),
@@ -194,7 +186,7 @@ class SavedJobManager:
 
 def saved_fields(job: JobFields) -> dict[str, Any]:
     """The fields of a submission or a job, in JSON form, that a saved job keeps."""
-    values = ((field, getattr(job, field.name)) for field in SAVED_FIELDS)
+    values = ((field, getattr(job, field.name)) for field in SAVED)
     return {one.name: one.document_value(value) for one, value in values if one.is_required or value != one.default}
 
 

@@ -87,7 +87,7 @@ class SeenFleet(FleetReader):
         self._access = access
         self._now = now
 
-    def __call__(self) -> FleetSummary:
+    def summary(self) -> FleetSummary:
         """The summary. Work that runs or waits is not counted."""
         visible = self._access.hosts(READ)
         rows = (

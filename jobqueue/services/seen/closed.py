@@ -18,7 +18,3 @@ class Closed:
     def __getattr__(self, name: str) -> NoReturn:
         access, permission, subject = self._refusal
         raise access.closed(subject, permission)
-
-    def __call__(self, *_: Any, **__: Any) -> NoReturn:
-        access, permission, subject = self._refusal
-        raise access.closed(subject, permission)

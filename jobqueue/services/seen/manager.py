@@ -16,7 +16,6 @@ from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.submission import Accepted
 from jobqueue.services.execution_pages import ExecutionReader
 from jobqueue.services.jobs import DELETE, JobManager
-from jobqueue.services.result_verifier import ResultVerifier
 from jobqueue.services.retry import JobRetrier
 from jobqueue.services.seen.access import Access
 from jobqueue.services.seen.jobs import SeenJobs
@@ -28,7 +27,7 @@ class GuardedJobManager(JobManager):
     """Changing a job needs the permission on all of its hosts, which ``hosts_of`` names."""
 
     def __init__(
-        self, ledger: Ledger, verify: ResultVerifier, access: Access, hosts_of: Callable[[str], Sequence[str]]
+        self, ledger: Ledger, verify: Callable[[Job], Job], access: Access, hosts_of: Callable[[str], Sequence[str]]
     ) -> None:
         super().__init__(ledger, verify)
         self._access = access
@@ -58,7 +57,7 @@ class GuardedJobManager(JobManager):
 class SeenJobManager(GuardedJobManager):
     """Reading a job shows the part on visible hosts."""
 
-    def __init__(self, ledger: Ledger, verify: ResultVerifier, access: Access, jobs: SeenJobs) -> None:
+    def __init__(self, ledger: Ledger, verify: Callable[[Job], Job], access: Access, jobs: SeenJobs) -> None:
         super().__init__(ledger, verify, access, jobs.hosts)
         self._jobs = self._seen = jobs
         self.executions = ExecutionReader(jobs, verify)
@@ -85,19 +84,19 @@ class SeenJobManager(GuardedJobManager):
 class SeenRetrier:
     """Retries a job that is visible as a whole; the hosts of the new job are checked like those of any other."""
 
-    def __init__(self, retry: JobRetrier, jobs: SeenJobs, access: Access) -> None:
-        self._retry = retry
+    def __init__(self, retrier: JobRetrier, jobs: SeenJobs, access: Access) -> None:
+        self._retrier = retrier
         self._jobs = jobs
         self._access = access
 
-    def __call__(
+    def retry(
         self,
         job_id: str,
         target: str | None = None,
         only: frozenset[ExecutionState] | None = None,
         principal: Principal = ANONYMOUS,
     ) -> Accepted:
-        """As ``JobRetrier``. Raises ``PermissionDenied`` for a job that has hosts outside of the scope."""
+        """As ``JobRetrier.retry``. Raises ``PermissionDenied`` for a job that has hosts outside of the scope."""
         if not self._jobs.sees_all(job_id):
             raise self._access.closed(f"Job {job_id}", READ)
-        return self._retry(job_id, target=target, only=only, principal=principal)
+        return self._retrier.retry(job_id, target=target, only=only, principal=principal)

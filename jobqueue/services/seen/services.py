@@ -41,7 +41,7 @@ def seen_by(all_of: Services, principal: Principal) -> Services:
         changes |= _jobs(all_of, access)
     if _is_scoped(principal, seen_pauses.READ, seen_pauses.WRITE, manager.WRITE):
         hosts = partial(access.hosts, _permission_to_see(principal))
-        check_jobs = all_of.plans.scope.check_jobs
+        check_jobs = all_of.planner.scope.check_jobs
         changes |= {"pauses": SeenPauses(all_of.pauses, access, hosts, check_jobs)}
     if _is_scoped(principal, agents.READ, agents.WRITE):
         changes |= {"agents": SeenAgents(all_of.ledger.agents, access)}
@@ -49,7 +49,7 @@ def seen_by(all_of: Services, principal: Principal) -> Services:
             changes |= {"placement": Closed(access, agents.READ, "The list of all agents")}
     if reads_agents:
         closed = Closed(access, agents.READ, "A stored target, or the completion of one,")
-        changes |= {"complete_target": closed, "targets": closed}
+        changes |= {"target_completion": closed, "targets": closed}
         if not principal.may("metrics:read"):
             changes |= {"fleet": SeenFleet(all_of.targets.fleet, access, all_of.ledger.time)}
         if not principal.may("target:write"):
@@ -74,13 +74,13 @@ def _jobs(all_of: Services, access: Access) -> dict[str, Any]:
         return access.hosts(permission)
 
     if access.scope(permission) is None:
-        return {"jobs": GuardedJobManager(ledger, all_of.verify_results, access, partial(hosts_of, ledger))}
+        return {"jobs": GuardedJobManager(ledger, all_of.result_verifier.verify, access, partial(hosts_of, ledger))}
     sight = Sight(ledger.job_slots, hosts)
     jobs = SeenJobs(ledger.jobs, sight)
-    seen_jobs = SeenJobManager(ledger, all_of.verify_results, access, jobs)
+    seen_jobs = SeenJobManager(ledger, all_of.result_verifier.verify, access, jobs)
     return {
         "jobs": seen_jobs,
-        "retry": SeenRetrier(all_of.retry, jobs, access),
+        "retrier": SeenRetrier(all_of.retrier, jobs, access),
         "output": SeenOutput(ledger, jobs, hosts),
         "events": SeenEvents(all_of.events, jobs, sight, seen_jobs.get),
     }

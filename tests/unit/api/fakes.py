@@ -167,10 +167,11 @@ class FakeServices:
 
     def __post_init__(self) -> None:
         self.credentials = CredentialManager(self.ledger.credentials)
-        self.verify = CredentialVerifier(self.ledger.credentials)
-        self.limits = self.ledger.limits
-        self.audit = AuditTrail(self.ledger.audit)
-        self.submit = SimpleNamespace(one=self._submit, many=self._submit_many)
+        self.credential_verifier = CredentialVerifier(self.ledger.credentials)
+        self.rate_limits = self.ledger.limits
+        self.audit_trail = AuditTrail(self.ledger.audit)
+        self.submitter = SimpleNamespace(submit=self._submit, submit_many=self._submit_many)
+        self.retrier = SimpleNamespace(retry=self._retry)
         self.jobs = SimpleNamespace(
             get=self._job,
             executions=SimpleNamespace(page=self._execution_page, groups=self._answer_groups),
@@ -196,9 +197,10 @@ class FakeServices:
             everything=self._everything,
             follow_hosts=lambda job_id: self.followed_hosts and (self._job(job_id) and iter(self.followed_hosts)),
         )
-        self.fetched = FetchedFileReader(self.ledger.fetched, "file.fetch".__eq__)
+        self.fetched_files = FetchedFileReader(self.ledger.fetched, "file.fetch".__eq__)
         self.events = SimpleNamespace(follow=self._follow_events, follow_job=self._follow_job)
         self.placement = Placement(self._fleet)
+        self.fleet = SimpleNamespace(summary=self._fleet_summary)
         self.agents = SimpleNamespace(
             all=self._all_agents,
             page=self._agent_page,
@@ -221,20 +223,20 @@ class FakeServices:
             self.ledger.stored_targets,
         )
         self.stored_targets = StoredTargetManager(self.ledger, self.targets)
-        self.saved = SavedJobManager(self.ledger, Registry.load(()))
+        self.saved_jobs = SavedJobManager(self.ledger, Registry.load(()))
         self.fired: list[ScheduledJob] = []
         submitter = SimpleNamespace(check=lambda _: None, fire=self._fire)
         self.schedules = ScheduleManager(self.ledger, submitter, lambda _, *job: self._cancel(*job))  # type: ignore[arg-type]
         webhook = WebhookSender(Receivers((), lambda _host, _port: ["192.0.2.1"]), time.time)
         self.channels = Channels(ApiSecrets(None, {}), webhook)
         self.notifications = NotificationManager(self.ledger, self.channels)
-        self.backfill = Backfiller(self.ledger, submitter)  # type: ignore[arg-type]
-        self.complete_target = TargetCompletion(self.targets, self.ledger.stored_targets.all)
+        self.backfiller = Backfiller(self.ledger, submitter)  # type: ignore[arg-type]
+        self.target_completion = TargetCompletion(self.targets, self.ledger.stored_targets.all)
         self.scopes = Scopes(self._fleet)
         radius = BlastRadius(self.scopes, self.ledger.limits)
         scope = SubmissionScope(self.scopes, lambda _principal, _job_id: True, radius, 3600)
-        self.approve = Approvals(self.targets, self.jobs)
-        self.plans = Planner(self.targets, Registry.load(()), self.ledger.plans, scope, self.ledger.staging.spread)
+        self.approvals = Approvals(self.targets, self.jobs)
+        self.planner = Planner(self.targets, Registry.load(()), self.ledger.plans, scope, self.ledger.staging.spread)
         self.alerts = AlertManager(self.ledger)
         self.pauses = PauseManager(self.ledger, self.targets, Registry.load(()))
         # the fields of the ledger's own condition, which the API shows
@@ -349,7 +351,7 @@ class FakeServices:
             raise JobNotFinal
         del self.store[job_id]
 
-    def retry(
+    def _retry(
         self,
         job_id: str,
         target: str | None = None,
@@ -428,7 +430,7 @@ class FakeServices:
         items = tuple(agent for agent in page.items if agent.hostname in hostnames)
         return AgentPage(items, len(items))
 
-    def fleet(self) -> FleetSummary:
+    def _fleet_summary(self) -> FleetSummary:
         at = self.ledger.time()
         return summarize(
             (
@@ -500,7 +502,7 @@ class FakeServices:
         assert found
         return found
 
-    def package_digests(self, names: Iterable[str]) -> dict[str, str]:
+    def package_resolver(self, names: Iterable[str]) -> dict[str, str]:
         found = {name: self._find_package(name) for name in names}
         missing = [name for name, package in found.items() if package is None]
         if missing:

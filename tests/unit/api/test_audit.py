@@ -37,11 +37,11 @@ def client(own_app: Flask) -> FlaskClient:
 
 
 def entries(services: FakeServices) -> list[AuditRecord]:
-    return services.audit.after(0, 1000)
+    return services.audit_trail.after(0, 1000)
 
 
 def last(services: FakeServices) -> AuditEntry:
-    return services.audit.newest(1)[0].content
+    return services.audit_trail.newest(1)[0].content
 
 
 def test_a_submission(client: FlaskClient, services: FakeServices) -> None:
@@ -108,7 +108,7 @@ def test_a_batch_names_what_it_holds(client: FlaskClient, services: FakeServices
 def test_reads_are_not_written_and_cost_nothing(
     client: FlaskClient, services: FakeServices, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    monkeypatch.setattr(services.audit, "write", lambda entry: pytest.fail("a read was written"))
+    monkeypatch.setattr(services.audit_trail, "write", lambda entry: pytest.fail("a read was written"))
     client.get(path, headers=AUTHORIZATION)
     client.head(path, headers=AUTHORIZATION)
     client.options(path, headers=AUTHORIZATION)
@@ -203,7 +203,7 @@ def test_when_it_cannot_be_written_the_log_has_it(
 def test_while_redis_is_away_no_request_waits_twice(
     client: FlaskClient, services: FakeServices, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(services.audit, "write", lambda entry: pytest.fail("asked Redis again"))
+    monkeypatch.setattr(services.audit_trail, "write", lambda entry: pytest.fail("asked Redis again"))
     services.failure = away()
     with caplog.at_level(logging.ERROR, "jobqueue.audit"):
         assert client.post("/job", json=GOOD, headers=AUTHORIZATION).status_code == 503
@@ -215,7 +215,7 @@ def test_long_and_strange_paths(client: FlaskClient, services: FakeServices) -> 
     assert len(last(services).path) == 300
     client.post("/agent/a%0d%0ab%1b[31m/drain", headers=AUTHORIZATION)
     assert last(services).path == "/agent/a\r\nb\x1b[31m/drain"
-    assert services.audit.verify().valid
+    assert services.audit_trail.verify().valid
 
 
 def test_those_who_write_at_once_share_a_call(services: FakeServices, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,7 +249,7 @@ def test_those_who_write_at_once_share_a_call(services: FakeServices, monkeypatc
 def test_concurrent_writers_are_all_answered(services: FakeServices) -> None:
     """Many write all the time; each is answered, and all is written once."""
     count, each = 8, 50
-    trail = services.audit
+    trail = services.audit_trail
 
     def busy(who: str) -> None:
         for number in range(each):
@@ -275,15 +275,15 @@ def test_a_failure_wakes_everybody(services: FakeServices, monkeypatch: pytest.M
 
     monkeypatch.setattr(services.ledger.audit, "append", fail)
     entry = AuditEntry("a", "token", "", "POST", "/", 200, "done", "")
-    threads = [threading.Thread(target=services.audit.write, args=(entry,)) for _ in range(10)]
+    threads = [threading.Thread(target=services.audit_trail.write, args=(entry,)) for _ in range(10)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
     assert not any(thread.is_alive() for thread in threads)
     monkeypatch.undo()
-    services.audit.write(entry)
-    assert services.audit.total() == 1
+    services.audit_trail.write(entry)
+    assert services.audit_trail.total() == 1
 
 
 # --- GET /audit -------------------------------------------------------------------------------------------------------

@@ -218,7 +218,7 @@ def test_only_hashes_are_kept(own: FlaskClient, services: FakeServices) -> None:
     client = services.ledger.client
     stored = str([client.hgetall(name) for name in client.scan_iter() if client.type(name) == "hash"])
     assert "$argon2id$" in stored
-    memory = str(vars(services.verify))
+    memory = str(vars(services.credential_verifier))
     for secret in (PASSWORD, key, key.rsplit("_", 1)[1], (parse_key(key) or ("", b""))[1].decode()):
         assert secret not in stored
         assert secret not in memory
@@ -237,10 +237,10 @@ def test_argon2_runs_once(own: FlaskClient, services: FakeServices, hashes: list
 def test_after_the_first_it_is_quick(own: FlaskClient, services: FakeServices) -> None:
     key = a_key(services)
     identity, secret = parse_key(key) or ("", b"")
-    assert services.verify.check(Kind.KEY, identity, secret)
+    assert services.credential_verifier.check(Kind.KEY, identity, secret)
     begin = time.process_time()  # others may use the machine, too
     for _ in range(1000):
-        assert services.verify.verified(Kind.KEY, identity, secret)
+        assert services.credential_verifier.verified(Kind.KEY, identity, secret)
     assert (time.process_time() - begin) / 1000 < 0.001
 
 
@@ -437,7 +437,7 @@ def test_a_name_that_is_attacked_still_works_where_it_is_known(services: FakeSer
 def test_good_log_ins_are_not_counted(services: FakeServices) -> None:
     client = create_app(settings(login_failures=3), services).test_client()  # type: ignore[arg-type]
     for _ in range(10):
-        services.verify.forget()
+        services.credential_verifier.forget()
         key = a_key(services)
         assert client.get("/job", headers=bearer(key)).status_code == 200
 
@@ -471,7 +471,7 @@ def test_the_rate_limit(services: FakeServices) -> None:
 
 
 def test_no_rate_limit_by_default(own: FlaskClient, services: FakeServices, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(type(services.limits), "wait", lambda *_: pytest.fail("asked Redis"))
+    monkeypatch.setattr(type(services.rate_limits), "wait", lambda *_: pytest.fail("asked Redis"))
     assert own.get("/job", headers=bearer(TOKEN)).status_code == 200
 
 

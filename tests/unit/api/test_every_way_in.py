@@ -287,7 +287,7 @@ def test_each_way_says_in_the_audit_trail_what_it_gave(app: Flask, services: Ser
     client.post("/job-launcher/launcher/status", json={"jobId": "elsewhere", "state": "running"})
     client.post("/user", json={"name": "ada", "roles": ["read"]})
     client.post("/user", json={"name": "ada", "roles": ["read"]})
-    details = [entry.content.details for entry in services.audit.after(0, 100)]
+    details = [entry.content.details for entry in services.audit_trail.after(0, 100)]
     newest, job, ray = (job.id for job in services.jobs.page(JobFilter(limit=100)).items)
     made = {"configuration": "nightly", "type": "script"}
     assert details == [

@@ -17,15 +17,15 @@ ID = "323e4567-e89b-42d3-a456-426614174000"
 
 
 @pytest.fixture(autouse=True)
-def unconfirmed(services: FakeServices, monkeypatch: pytest.MonkeyPatch) -> None:
-    def one(submission: Submission, audit_entry: AuditEntry | None = None, **more: Any) -> Accepted:
+def unconfirmed(services: FakeServices) -> None:
+    def submit(submission: Submission, audit_entry: AuditEntry | None = None, **more: Any) -> Accepted:
         return Accepted(ID, now(), is_confirmed=False)
 
-    services.submit.one = one
-    services.submit.many = lambda wanted: [
+    services.submitter.submit = submit
+    services.submitter.submit_many = lambda wanted: [
         Accepted(str(uuid.uuid4()), now(), is_confirmed=number > 0) for number, _ in enumerate(wanted)
     ]
-    monkeypatch.setattr(FakeServices, "retry", lambda *_args, **_more: Accepted(ID, now(), is_confirmed=False))
+    services.retrier.retry = lambda *_args, **_more: Accepted(ID, now(), is_confirmed=False)
 
 
 def check(body: dict[str, Any]) -> None:

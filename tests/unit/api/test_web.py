@@ -219,7 +219,7 @@ def session_app(services: FakeServices) -> Flask:
 @pytest.fixture
 def begin(session_app: Flask, services: FakeServices) -> Begin:
     """``begin(principal, secure=False)`` -> (the cookie's value, the CSRF token)."""
-    sessions = Sessions(settings(), services.verify)
+    sessions = Sessions(settings(), services.credential_verifier)
 
     def begin(who: Principal, *, secure: bool = False) -> tuple[str, str]:
         response = Response()
@@ -241,7 +241,7 @@ def alice(services: FakeServices) -> Principal:
     services.credentials.create_user(system("test"), "alice", PASSWORD, ("write",))
     from jobqueue.model.credential import Kind
 
-    found = services.verify.check(Kind.USER, "alice", PASSWORD.encode())
+    found = services.credential_verifier.check(Kind.USER, "alice", PASSWORD.encode())
     assert found is not None
     return found
 
@@ -382,7 +382,7 @@ def test_a_new_token_ends_sessions_of_the_old_one(services: FakeServices, begin:
     value, _ = begin(ADMIN)
     seals = settings(api_secret="s" * 32)
     response = Response()
-    Sessions(seals, services.verify).begin(response, ADMIN, {"wsgi.url_scheme": "http"})
+    Sessions(seals, services.credential_verifier).begin(response, ADMIN, {"wsgi.url_scheme": "http"})
     value = response.headers["Set-Cookie"].partition(";")[0].partition("=")[2]
     for token, status in ((TOKEN, 200), ("another-token", 401)):
         fields = Settings(state_dir=Path("/nonexistent"), token=token, api_secret="s" * 32)
@@ -392,7 +392,7 @@ def test_a_new_token_ends_sessions_of_the_old_one(services: FakeServices, begin:
 
 def test_logging_out(services: FakeServices) -> None:
     response = Response()
-    Sessions(settings(), services.verify).end({}, response)
+    Sessions(settings(), services.credential_verifier).end({}, response)
     cookies = response.headers.get_all("Set-Cookie")
     assert len(cookies) == 2
     assert all("Max-Age=0" in cookie and "HttpOnly" in cookie for cookie in cookies)
@@ -401,7 +401,7 @@ def test_logging_out(services: FakeServices) -> None:
 @pytest.mark.parametrize("kind", ["jwt", "none", "system"])
 def test_who_cannot_begin_a_session(services: FakeServices, kind: str) -> None:
     with pytest.raises(Exception, match="Only a user"):
-        Sessions(settings(), services.verify).begin(
+        Sessions(settings(), services.credential_verifier).begin(
             Response(), Principal("x", frozenset(), (), kind), {"wsgi.url_scheme": "http"}
         )
 

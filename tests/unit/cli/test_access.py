@@ -50,7 +50,7 @@ def url(services: FakeServices) -> Iterator[str]:
 @pytest.fixture(autouse=True)
 def empty(services: FakeServices) -> None:
     services.ledger.client.flushall()
-    services.verify.forget()
+    services.credential_verifier.forget()
     services.ledger.audit._seen = (0, "")
 
 

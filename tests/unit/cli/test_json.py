@@ -24,7 +24,7 @@ _CONFIRM = {
     "agent invite",
     "agent accept",
     "agent join",
-    *(f"context {verb}" for verb in ("add", "use", "remove")),
+    *(f"context {verb}" for verb in ("create", "use", "delete")),
     "key revoke",
     "role delete",
     "target delete",

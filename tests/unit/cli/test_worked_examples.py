@@ -185,7 +185,7 @@ def test_patch_200_web_hosts(console: Console, fleet: Fleet, hosts: list[str], w
     assert [fleet.run(30) for _ in range(3)] == [[], [], []], "a batch was opened behind the third failure"
     states = [execution.state for execution in world.job(job_id).executions]
     assert [states.count(state) for state in (S.COMPLETED, S.FAILED, S.CANCELLED)] == [18, 3, 179]
-    assert "3 of 200 hosts failed; the limit is 3" in " ".join(console(f"jobqueue job get {job_id}").split())
+    assert "3 of 200 hosts failed; the limit is 3" in " ".join(console(f"jobqueue job show {job_id}").split())
 
 
 def test_its_buttons(console: Console, fleet: Fleet, hosts: list[str], world: World) -> None:

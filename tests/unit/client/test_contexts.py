@@ -97,7 +97,7 @@ def test_a_file_that_others_may_write(environ: dict[str, str]) -> None:
 
 
 def test_one_that_is_not_there(environ: dict[str, str]) -> None:
-    with pytest.raises(NotFound, match=r"no context 'prod'; add one with `jobqueue context add`"):
+    with pytest.raises(NotFound, match=r"no context 'prod'; create one with `jobqueue context create`"):
         resolve(environ=environ, context="prod")
     save(environ, Context("production", "http://p"), Context("x", "http://x"))
     with pytest.raises(NotFound, match="did you mean 'production'"):

@@ -119,3 +119,19 @@ def test_another_queues_message_is_not_ours(incoming: MessageParser, text: str) 
         incoming.anew("jobqueue:queue:_any", text.encode())
     with pytest.raises(ForeignMessage):
         incoming.anew("elsewhere", text.encode())
+
+
+def test_the_task_in_a_message_is_the_same_whoever_reads_it(incoming: MessageParser, text: str) -> None:
+    """The fast check, the full one, and Celery's reading of the message that is made anew."""
+    quick = incoming.parse(QUEUE, text.encode())
+    slow = incoming.parse(QUEUE, json.dumps(json.loads(text), indent=1).encode())
+    made = json.loads(incoming.anew(QUEUE, text.encode()))
+    (job_id, slot), _, _ = json.loads(made["body"])
+    assert quick == slow
+    assert (quick.id, quick.job_id, quick.slot) == (made["headers"]["id"], job_id, slot)
+    assert quick.spread == spread_of(made["headers"]["origin"])
+
+
+def test_a_message_of_another_queue_names_no_task(incoming: MessageParser, text: str) -> None:
+    with pytest.raises(ForeignMessage):
+        incoming.parse("jobqueue:queue:_any", text.encode())

@@ -93,6 +93,14 @@ def test_the_timeline_is_merged_by_time_and_keeps_the_order_within_an_execution(
     ]  # fmt: skip
 
 
+def test_what_a_failure_causes_comes_after_it() -> None:
+    own = (Event(1, "submitted", "_api"), Event(9, "stopped", "_api"), Event(9, "batch_ended", "_api", "1"))
+    held = (Event(9, "cancelled", "_api"),)
+    shown = job(execution("a", S.FAILED, events=(Event(5, "started", "a"), Event(9, "failed", "a"))), events=own + held)
+    names = ["submitted", "started", "failed", "stopped", "batch_ended", "cancelled"]
+    assert [event.event for event in shown.timeline] == names
+
+
 @pytest.mark.parametrize(
     ("started", "finished", "duration"), [(0, 0, None), (10, 0, None), (0, 10, None), (10, 45_010, 45_000)]
 )

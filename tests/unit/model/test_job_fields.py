@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import re
 from importlib.resources import files
 
 import pytest
 
+from jobqueue.cli.commands.job_submission import submit
+from jobqueue.client import Client
 from jobqueue.model.job import Job
-from jobqueue.model.job_fields import ARGUMENTS, FIELDS, STORED, JobFields, arguments_of, document_of
+from jobqueue.model.job_fields import ARGUMENTS, FIELDS, REQUESTED, SAVED, STORED, JobFields, arguments_of, document_of
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.submission import Submission
 
@@ -35,6 +38,20 @@ def test_submissions_and_jobs_have_every_field() -> None:
     for kind in (Submission, Job):
         assert issubclass(kind, JobFields)
         assert names <= {field.name for field in dataclasses.fields(kind)}
+
+
+def test_the_client_and_the_command_line_take_every_field_of_a_request() -> None:
+    keywords = inspect.signature(Client.submit).parameters
+    options = {parameter.name for parameter in submit.params}
+    written = {"timeout_seconds": "timeout", "rollout": "batch", "concurrency": "concurrency_key"}
+    for field in REQUESTED:
+        assert field.name in keywords
+        assert written.get(field.name, field.name) in options
+
+
+def test_a_saved_job_has_what_a_caller_sets_for_all_runs() -> None:
+    options = ["title", "description", "timeout_seconds", "retries", "priority", "tags", "rollout", "concurrency"]
+    assert [field.name for field in SAVED] == ["operation", "data", "target", *options]
 
 
 def test_a_document_has_what_was_given_and_no_defaults() -> None:

@@ -47,7 +47,7 @@ def services(tmp_path: Path) -> Services:
 
 
 def batch(services: Services, targets: Iterable[str]) -> list[Accepted | JobQueueError]:
-    return services.submit.many([Submission(HOSTNAME, {}, target, principal=ALL_MAY) for target in targets])
+    return services.submitter.submit_many([Submission(HOSTNAME, {}, target, principal=ALL_MAY) for target in targets])
 
 
 @pytest.mark.parametrize(
@@ -76,9 +76,9 @@ def test_the_stored_targets_that_a_target_refers_to_count_as_its_own(services: S
         patterns = " or ".join(f"x{number}* or cpus>{number}" for number in range(limits.MAX_SCANNING_TERMS // 2))
         services.stored_targets.put(name, f"group:web or {patterns}", "", ALL_MAY)
     two, three = (" or ".join(f"@{name}" for name in names[:count]) for count in (2, 3))
-    assert services.submit.one(Submission(HOSTNAME, {}, two, principal=ALL_MAY))
+    assert services.submitter.submit(Submission(HOSTNAME, {}, two, principal=ALL_MAY))
     with pytest.raises(InvalidTarget, match=r"refers to have more than 100 patterns"):
-        services.submit.one(Submission(HOSTNAME, {}, three, principal=ALL_MAY))
+        services.submitter.submit(Submission(HOSTNAME, {}, three, principal=ALL_MAY))
 
 
 def evaluate(services: Services, target: str, budget: BatchBudget) -> None:
@@ -130,7 +130,7 @@ def test_similar_names_are_looked_for_while_it_is_cheap(services: Services) -> N
 
 def test_only_so_many_items_are_explained(services: Services) -> None:
     wrong: dict[str, Any] = {"argv": ["x"], "env": {f"a{number}": 1 for number in range(20)}}
-    answers = services.submit.many([Submission(EXEC, wrong, principal=ALL_MAY) for _ in range(JOBS)])
+    answers = services.submitter.submit_many([Submission(EXEC, wrong, principal=ALL_MAY) for _ in range(JOBS)])
     assert all(isinstance(answer, InvalidOperationData) for answer in answers)
     explained = [answer for answer in answers if isinstance(answer, JobQueueError) and answer.details]
     assert answers[: len(explained)] == explained
@@ -144,5 +144,5 @@ def test_right_items_behind_many_wrong_ones_are_accepted(services: Services) -> 
         Submission(EXEC, {"command": "x", "args": ["@fact.cpus"]}, principal=ALL_MAY),
         Submission(HOSTNAME, {}, "web1,web2", principal=ALL_MAY),
     ]
-    answers = services.submit.many([wrong] * JOBS + right)
+    answers = services.submitter.submit_many([wrong] * JOBS + right)
     assert all(isinstance(answer, Accepted) for answer in answers[-3:]), answers[-3:]

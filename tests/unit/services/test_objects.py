@@ -152,20 +152,20 @@ def test_deployments_of_older_versions_are_stale(services: Services) -> None:
 def test_a_job_gets_the_version_of_its_submission(services: Services) -> None:
     put(services, b"one")
     put(services, b"two", replace(UPLOAD, content_type="template"))
-    pinned = services.package_digests.object("motd", None)
+    pinned = services.package_resolver.object("motd", None)
     assert (pinned["version"], pinned["sha256"]) == (2, sha256(b"two").hexdigest())
     assert pinned["content_type"] == "template"
-    assert services.package_digests.object("motd", 1)["sha256"] == sha256(b"one").hexdigest()
+    assert services.package_resolver.object("motd", 1)["sha256"] == sha256(b"one").hexdigest()
     with pytest.raises(InvalidInput, match="no version 7"):
-        services.package_digests.object("motd", 7)
+        services.package_resolver.object("motd", 7)
     with pytest.raises(InvalidInput, match="no object 'other'"):
-        services.package_digests.object("other", None)
+        services.package_resolver.object("other", None)
 
 
 def test_content_of_objects_is_no_package_of_jobs(services: Services) -> None:
     put(services, b"one")
     package = services.objects.get("motd").current.package
     with pytest.raises(InvalidInput, match="is not the name of a package"):
-        services.package_digests([package])
+        services.package_resolver([package])
     with pytest.raises(InvalidInput, match="is not the name of a package"):
         services.packages.find(package)

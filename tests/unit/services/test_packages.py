@@ -29,20 +29,20 @@ def services(tmp_path: Path) -> Iterator[Services]:
 def test_a_pin_is_the_digest_of_the_bytes(services: Services) -> None:
     for name in (NAME, OTHER):
         services.packages.store(name, [name.encode()])
-    assert services.package_digests([NAME, OTHER, NAME]) == {
+    assert services.package_resolver([NAME, OTHER, NAME]) == {
         name: sha256(name.encode()).hexdigest() for name in (NAME, OTHER)
     }
-    assert services.package_digests([]) == {}
+    assert services.package_resolver([]) == {}
 
 
 def test_what_was_never_uploaded_is_named(services: Services) -> None:
     services.packages.store(NAME, [b"x"])
     with pytest.raises(InvalidInput, match=f"The package {OTHER} is not stored.*Upload it") as found:
-        services.package_digests([NAME, OTHER])
+        services.package_resolver([NAME, OTHER])
     assert found.value.details == {"runtime_env": [found.value.message]}
     third = NAME.replace("zip", "tgz")
     with pytest.raises(InvalidInput, match=f"The packages {third}, {OTHER} are not stored"):
-        services.package_digests([third, NAME, OTHER])
+        services.package_resolver([third, NAME, OTHER])
 
 
 def test_looking_for_one_keeps_it(services: Services) -> None:
@@ -55,7 +55,7 @@ def test_looking_for_one_keeps_it(services: Services) -> None:
 
 
 def test_names_and_sizes_are_checked(services: Services) -> None:
-    for call in (services.packages.find, lambda name: services.package_digests([name])):
+    for call in (services.packages.find, lambda name: services.package_resolver([name])):
         with pytest.raises(InvalidInput, match="is not the name of a package"):
             call("../x.zip")
     with pytest.raises(PackageTooLarge):

@@ -55,46 +55,48 @@ def shell(principal: Principal) -> Submission:
 )
 def test_both_permissions(services: Services, permissions: tuple[str, ...], lacks: str) -> None:
     with pytest.raises(PermissionDenied) as refused:
-        services.submit.one(shell(who(*permissions)))
+        services.submitter.submit(shell(who(*permissions)))
     assert refused.value.details == {"permission": lacks}
     assert sum(services.jobs.counts().values()) == 0
 
 
 @pytest.mark.parametrize("permissions", [("job:write", "shell:execute"), ("job:*", "shell:*"), ("*",)])
 def test_enough(services: Services, permissions: tuple[str, ...]) -> None:
-    accepted = services.submit.one(shell(who(*permissions)))
+    accepted = services.submitter.submit(shell(who(*permissions)))
     assert services.jobs.get(accepted.job_id).submitted_by == "somebody"
 
 
 @pytest.mark.parametrize("target", ["", "a b", "group:"])
 def test_an_invalid_target_names_its_field(services: Services, target: str) -> None:
     with pytest.raises(InvalidTarget) as refused:
-        services.submit.one(replace(shell(who("*")), target=target))
+        services.submitter.submit(replace(shell(who("*")), target=target))
     assert refused.value.details == {"target_hostname": [refused.value.message]}
 
 
 def test_without_a_principal_nothing_is_accepted(services: Services) -> None:
     with pytest.raises(PermissionDenied):
-        services.submit.one(Submission("node.hostname.get"))
+        services.submitter.submit(Submission("node.hostname.get"))
     with pytest.raises(PermissionDenied):
-        services.submit.one(shell(ANONYMOUS))
+        services.submitter.submit(shell(ANONYMOUS))
 
 
 def test_every_operation_asks_for_its_permission(services: Services) -> None:
     for info in services.registry.infos():
         with pytest.raises(PermissionDenied, match=info.permission):
-            services.submit.one(Submission(info.type, {}, principal=who("job:write")))
+            services.submitter.submit(Submission(info.type, {}, principal=who("job:write")))
 
 
 def test_each_item_of_a_batch(services: Services) -> None:
     able, unable = who("*"), who("job:write")
-    answers = services.submit.many([shell(able), shell(unable), Submission("no.such.one", principal=able), shell(able)])
+    answers = services.submitter.submit_many(
+        [shell(able), shell(unable), Submission("no.such.one", principal=able), shell(able)]
+    )
     assert [type(answer) for answer in answers] == [Accepted, PermissionDenied, UnknownOperation, Accepted]
     assert sum(services.jobs.counts().values()) == 2
 
 
 def _ended(services: Services) -> str:
-    job_id = services.submit.one(shell(who("*"))).job_id
+    job_id = services.submitter.submit(shell(who("*"))).job_id
     services.jobs.cancel(job_id)
     assert services.jobs.get(job_id).status.is_final
     return job_id
@@ -106,25 +108,25 @@ def test_a_retry_is_who_retries(services: Services, only: frozenset[ExecutionSta
     job_id = _ended(services)
     for principal in (ANONYMOUS, who("job:write"), Principal("reader", BUILTIN["read"])):
         with pytest.raises(PermissionDenied):
-            services.retry(job_id, principal=principal)
+            services.retrier.retry(job_id, principal=principal)
     with pytest.raises(PermissionDenied):
-        services.retry(job_id)
-    again = services.retry(job_id, principal=who("job:write", "shell:execute"))
+        services.retrier.retry(job_id)
+    again = services.retrier.retry(job_id, principal=who("job:write", "shell:execute"))
     assert services.jobs.get(again.job_id).submitted_by == "somebody"
 
 
 def test_an_idempotency_key_shows_a_job_to_its_submitter_only(services: Services) -> None:
     """The idempotency key of another caller's request answers only callers who may make that request."""
     wanted = Submission(SHELL, DATA, principal=who("*"), idempotency_key="k")
-    services.submit.one(wanted)
+    services.submitter.submit(wanted)
     with pytest.raises(PermissionDenied):
-        services.submit.one(Submission(SHELL, DATA, principal=who("job:write"), idempotency_key="k"))
+        services.submitter.submit(Submission(SHELL, DATA, principal=who("job:write"), idempotency_key="k"))
 
 
 def test_an_idempotency_key_cannot_be_taken_by_another_submitter(services: Services) -> None:
-    first = services.submit.one(Submission(SHELL, DATA, principal=who("*"), idempotency_key="k"))
+    first = services.submitter.submit(Submission(SHELL, DATA, principal=who("*"), idempotency_key="k"))
     other = replace(who("*"), name="eve", kind="user")
-    taken = services.submit.one(Submission(SHELL, {"command": "true"}, principal=other, idempotency_key="k"))
+    taken = services.submitter.submit(Submission(SHELL, {"command": "true"}, principal=other, idempotency_key="k"))
     assert (taken.replayed, taken.job_id != first.job_id) == (False, True)
 
 
@@ -132,31 +134,31 @@ def test_secrets_need_a_permission_of_their_own(services: Services) -> None:
     data = {"command": "deploy", "env": {"TOKEN": {"$secret": "deploy"}}}
     may_run, may_all = who("job:write", "shell:execute"), who("job:write", "shell:execute", "secret:use")
     with pytest.raises(PermissionDenied) as refused:
-        services.submit.one(Submission(SHELL, data, principal=may_run))
+        services.submitter.submit(Submission(SHELL, data, principal=may_run))
     assert refused.value.details == {"permission": "secret:use"}
-    accepted = services.submit.one(Submission(SHELL, data, principal=may_all))
+    accepted = services.submitter.submit(Submission(SHELL, data, principal=may_all))
     services.jobs.cancel(accepted.job_id)
     with pytest.raises(PermissionDenied):
-        services.retry(accepted.job_id, principal=may_run)
-    assert services.retry(accepted.job_id, principal=may_all).job_id != accepted.job_id
+        services.retrier.retry(accepted.job_id, principal=may_run)
+    assert services.retrier.retry(accepted.job_id, principal=may_all).job_id != accepted.job_id
 
 
 def test_a_principal_without_job_delete_deletes_only_its_own_jobs(services: Services) -> None:
     author = replace(who("job:write", "shell:execute"), name="alice")
-    job_id = services.submit.one(shell(author)).job_id
+    job_id = services.submitter.submit(shell(author)).job_id
     services.jobs.cancel(job_id)
     with pytest.raises(PermissionDenied) as refused:
         services.jobs.delete(job_id, who("job:write", "shell:execute"))
     assert refused.value.details == {"permission": "job:delete"}
     assert services.jobs.get(job_id).submitted_by == "alice"
     services.jobs.delete(job_id, author)
-    other = services.submit.one(shell(author)).job_id
+    other = services.submitter.submit(shell(author)).job_id
     services.jobs.cancel(other)
     services.jobs.delete(other, who("job:delete"))
 
 
 def test_the_role_write_deletes_as_before(services: Services) -> None:
     assert "job:delete" in BUILTIN["write"]
-    job_id = services.submit.one(shell(replace(who("job:write", "shell:execute"), name="alice"))).job_id
+    job_id = services.submitter.submit(shell(replace(who("job:write", "shell:execute"), name="alice"))).job_id
     services.jobs.cancel(job_id)
     services.jobs.delete(job_id, Principal("bob", BUILTIN["write"]))

@@ -55,7 +55,7 @@ def services(tmp_path: Path, keys: dict[str, Signer]) -> Services:
 
 
 def failed_job(services: Services, command: str) -> str:
-    job_id = services.submit.one(
+    job_id = services.submitter.submit(
         Submission("command.shell.execute", {"command": command}, "web1", principal=ADMIN)
     ).job_id
     claim = services.ledger.executions.claim(job_id, "web1", "web1", "token")
@@ -66,7 +66,7 @@ def failed_job(services: Services, command: str) -> str:
 
 def test_a_retry_is_signed_as_a_job_of_its_own(services: Services, tmp_path: Path) -> None:
     first = failed_job(services, "true")
-    second = services.retry(first, principal=ADMIN).job_id
+    second = services.retrier.retry(first, principal=ADMIN).job_id
     keys = TrustedKeys.open(tmp_path / "signing.pub")
     signed = work.read(services.jobs.get(second).document, keys, second)
     assert signed.terms.job_id == second
@@ -89,9 +89,9 @@ def test_a_retry_keeps_what_describes_the_job(services: Services) -> None:
         alias="first",
         principal=ADMIN,
     )
-    first = services.submit.one(request).job_id
+    first = services.submitter.submit(request).job_id
     services.jobs.cancel(first)
-    second = services.jobs.get(services.retry(first, principal=ADMIN).job_id)
+    second = services.jobs.get(services.retrier.retry(first, principal=ADMIN).job_id)
     assert (second.title, second.description, second.timeout_seconds) == ("Nightly", "Clean up", 5.0)
     assert (second.retries, second.priority, second.tags) == (RetryPolicy(2), 7, {"team": "web"})
     assert (second.origin, second.request, second.target) == ("ray", {"a": 1}, "web1")
@@ -106,15 +106,15 @@ def test_a_record_that_was_altered_is_not_signed_again(services: Services) -> No
     document = str(services.ledger.client.get(key))
     services.ledger.client.set(key, document.replace('"true"', '"rm -rf /"'))
     with pytest.raises(JobAltered, match="its signature is wrong"):
-        services.retry(job_id, principal=ADMIN)
+        services.retrier.retry(job_id, principal=ADMIN)
     services.ledger.client.set(key, services.jobs.get(failed_job(services, "reboot")).document)
     with pytest.raises(JobAltered, match="signed for another purpose"):
-        services.retry(job_id, principal=ADMIN)
+        services.retrier.retry(job_id, principal=ADMIN)
 
 
 def broadcast(services: Services, keys: dict[str, Signer], **states: ExecutionState) -> str:
     """A job whose agents have ended it in these states, and signed that."""
-    job_id = services.submit.one(
+    job_id = services.submitter.submit(
         Submission("command.shell.execute", {"command": "x"}, "group:web", principal=ADMIN)
     ).job_id
     for host, state in states.items():
@@ -128,7 +128,7 @@ def broadcast(services: Services, keys: dict[str, Signer], **states: ExecutionSt
 
 def test_only_those_that_failed(services: Services, keys: dict[str, Signer]) -> None:
     states = {"web1": ExecutionState.FAILED, "web2": ExecutionState.COMPLETED, "web3": ExecutionState.FAILED}
-    again = services.retry(broadcast(services, keys, **states), only=FAILED, principal=ADMIN).job_id
+    again = services.retrier.retry(broadcast(services, keys, **states), only=FAILED, principal=ADMIN).job_id
     assert {x.slot for x in services.jobs.get(again).executions} == {"web1", "web3"}
 
 
@@ -146,27 +146,27 @@ def test_a_state_that_no_agent_signed_is_not_believed(
     (doubted,) = [x.authenticity for x in services.jobs.get(job_id).executions if x.hostname == "web2"]
     assert doubted == ("forged" if has_signature else "unsigned")
     with pytest.raises(JobAltered, match="the result of web2 is not signed by its agent"):
-        services.retry(job_id, only=FAILED, principal=ADMIN)
+        services.retrier.retry(job_id, only=FAILED, principal=ADMIN)
     assert sum(services.jobs.counts().values()) == 1
 
 
 def test_a_retry_of_failures_stays_within_the_targeted_hosts(services: Services) -> None:
     wanted = Submission("command.shell.execute", {"command": "x"}, "group:web", principal=ADMIN, among=("web1", "web2"))
-    job_id = services.submit.one(wanted, only=("web2", "web3")).job_id
+    job_id = services.submitter.submit(wanted, only=("web2", "web3")).job_id
     assert {x.slot for x in services.jobs.get(job_id).executions} == {"web2"}
     with pytest.raises(NothingToRetry):
-        services.submit.one(wanted, only=("web3",))
+        services.submitter.submit(wanted, only=("web3",))
 
 
 def test_a_job_that_waited_for_an_agent_waits_again(services: Services, tmp_path: Path) -> None:
     needs = Needs((Selector.parse("zone", "a"),), 4)
     wanted = Submission("command.shell.execute", {"command": "x"}, principal=ADMIN, needs=needs)
-    first = services.submit.one(wanted).job_id
+    first = services.submitter.submit(wanted).job_id
     services.jobs.cancel(first, "ann")
-    second = services.jobs.get(services.retry(first, principal=ADMIN).job_id)
+    second = services.jobs.get(services.retrier.retry(first, principal=ADMIN).job_id)
     assert (second.needs, second.executions[0].slot, second.retry_of) == (needs, UNPLACED, first)
     signed = work.read(second.document, TrustedKeys.open(tmp_path / "signing.pub"), second.id)
     assert signed.document["needs"] == {"labels": {"zone": "a"}, "num_cpus": 4}
     services.jobs.cancel(second.id, "ann")
-    third = services.jobs.get(services.retry(second.id, target="web1", principal=ADMIN).job_id)
+    third = services.jobs.get(services.retrier.retry(second.id, target="web1", principal=ADMIN).job_id)
     assert (third.needs, third.executions[0].slot) == (None, "web1")

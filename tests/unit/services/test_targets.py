@@ -48,7 +48,7 @@ def register(services: Services, hostname: str, labels: dict[str, str], **facts:
 
 
 def submit(services: Services, target: str, **options: object) -> Accepted:
-    return services.submit.one(Submission(HOSTNAME, {}, target, principal=ALL_MAY, **options))  # type: ignore[arg-type]
+    return services.submitter.submit(Submission(HOSTNAME, {}, target, principal=ALL_MAY, **options))  # type: ignore[arg-type]
 
 
 def hosts(services: Services, job_id: str) -> list[str]:
@@ -112,10 +112,10 @@ def test_a_sample_is_the_same_for_a_retry(services: Services) -> None:
     for host in chosen:
         claim = services.ledger.executions.claim(first.job_id, host, host, f"token-{host}")
         services.ledger.executions.finish(claim, ExecutionState.FAILED, note="broke")
-    again = services.retry(first.job_id, principal=ALL_MAY)
+    again = services.retrier.retry(first.job_id, principal=ALL_MAY)
     assert hosts(services, again.job_id) == chosen
     assert services.jobs.get(again.job_id).target == "2 of group:web"
-    some = services.retry(first.job_id, target="1 per zone of group:web", principal=ALL_MAY)
+    some = services.retrier.retry(first.job_id, target="1 per zone of group:web", principal=ALL_MAY)
     assert len(hosts(services, some.job_id)) == 2
 
 
@@ -161,7 +161,7 @@ def test_what_no_agent_has_is_refused_with_a_suggestion(services: Services, targ
     with pytest.raises(UnknownTarget, match=sentence) as refused:
         submit(services, target)
     assert refused.value.details == {"target_hostname": [refused.value.message]}
-    (answer,) = services.submit.many([Submission(HOSTNAME, {}, target, principal=ALL_MAY)])
+    (answer,) = services.submitter.submit_many([Submission(HOSTNAME, {}, target, principal=ALL_MAY)])
     assert isinstance(answer, UnknownTarget)
     assert answer.message == refused.value.message
 
@@ -179,14 +179,14 @@ def test_unknown_targets_do_not_read_the_registry_each_time(
     read = services.ledger.roster._read
     monkeypatch.setattr(services.ledger.roster, "_read", lambda: readings.append(1) or read())
     unknown = [Submission(HOSTNAME, {}, f"none{number} or web1", principal=ALL_MAY) for number in range(100)]
-    assert {type(answer) for answer in services.submit.many(unknown)} == {UnknownTarget}
+    assert {type(answer) for answer in services.submitter.submit_many(unknown)} == {UnknownTarget}
     assert len(readings) <= 2
 
 
 def test_a_batch_evaluates_a_target_once(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     services.targets.fleet()
     batch = [Submission(HOSTNAME, {}, "cpus>=5", principal=ALL_MAY) for _ in range(20)]
-    answers = services.submit.many(batch)
+    answers = services.submitter.submit_many(batch)
     assert all(isinstance(answer, Accepted) for answer in answers)
     target = Target(TargetKind.HOSTS, "cpus>=5")
     kept = [services.targets.resolve(target, seed, is_patient=False) for seed in "ab"]

@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from celery.worker.consumer import Consumer
 
 from jobqueue.dispatch.message_parser import ForeignMessage, MessageParser
 from jobqueue.dispatch.transport import MESSAGE_FILTER, BrokerRefuses
 from jobqueue.jitter import shortened
+from workers.agent.consumer.dispatcher import Dispatcher
 from workers.agent.consumer.rejected_messages import RejectedMessages
 from workers.agent.spread import reconnect_pause
 
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 #: Seconds before retrying a broker that returns errors; Celery itself pauses only if it cannot connect.
@@ -24,14 +26,34 @@ REFUSED_SECONDS = 1.0
 class MessageFilter:
     """Checks messages from the agent's queues and reports those that jobqueue did not send."""
 
-    def __init__(self, incoming: MessageParser, rejected: RejectedMessages) -> None:
+    def __init__(
+        self, incoming: MessageParser, rejected: RejectedMessages, dispatcher: Dispatcher | None = None
+    ) -> None:
+        """``dispatcher`` runs what messages from a Redis queue name; without it, they are passed on to Celery."""
         self._incoming = incoming
         self._rejected = rejected
+        self._dispatcher = dispatcher
 
-    def __call__(self, queue: str, raw: bytes) -> bytes | None:
-        """Rebuild a message from a Redis queue; None if jobqueue did not send it."""
+    def __call__(self, queue: str, messages: list[bytes]) -> bytes | None:
+        """Rebuild a message from a Redis queue for Celery; None if jobqueue did not send it, or if it is dispatched."""
+        if self._dispatcher is None:
+            (raw,) = messages
+            return self._checked(queue, raw, self._incoming.anew)
+        tasks = [self._checked(queue, raw, self._incoming.parse) for raw in messages]
+        self._dispatcher.take([task for task in tasks if task is not None])
+        return None
+
+    def room(self) -> int:
+        """How many further messages may be read together with one."""
+        return 0 if self._dispatcher is None else self._dispatcher.room() - 1
+
+    def readers(self, queue: str) -> int:
+        """How many agents read a queue; 0: not known."""
+        return 0 if self._dispatcher is None else self._dispatcher.readers(self._incoming.slot_of(queue))
+
+    def _checked(self, queue: str, raw: bytes, read: Callable[[str, bytes], T]) -> T | None:
         try:
-            return self._incoming.anew(queue, raw)
+            return read(queue, raw)
         except ForeignMessage as why:
             self._rejected.note(queue, str(why), raw)
             return None

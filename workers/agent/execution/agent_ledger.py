@@ -6,11 +6,12 @@ import json
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from jobqueue.dispatch.message_parser import Task
 from jobqueue.errors import LedgerUnavailable, OperationCancelled, WorkRefused
-from jobqueue.ledger.executions import Claim, Executions, Finished, Refusal
+from jobqueue.ledger.executions import Claim, Executions, Finished, Refusal, Report
 from jobqueue.model.alert import WORK_REFUSED
 from jobqueue.operations.context import IDLE_PHASES
 from jobqueue.trust.signing.certificate import result_bytes
@@ -41,6 +42,17 @@ class AgentLedger:
         token = secrets.token_hex(8)
         return self._patiently(
             lambda: self._executions.claim(job_id, slot, self.hostname, token), f"claim job {job_id}"
+        )
+
+    def claim_each(self, tasks: Sequence[Task], *, gives_back: bool = False) -> list[Claim | Refusal | Exception]:
+        """Claim a few executions in one round trip; a claim that meets a damaged record has the error as its answer.
+
+        ``gives_back``: refuse all of them, as for an agent that drains, so that they are due again.
+        """
+        wanted = [(task.job_id, task.slot, secrets.token_hex(8)) for task in tasks]
+        return self._patiently(
+            lambda: list(self._executions.claim_each(self.hostname, wanted, gives_back=gives_back)),
+            f"claim {len(wanted)} jobs",
         )
 
     def alert(self, claim: Claim, refusal: WorkRefused) -> None:
@@ -91,36 +103,50 @@ class AgentLedger:
 
     def finish(self, claim: Claim, ending: Ending, running: RunningExecution | None = None) -> str:
         """Report an end; ``running`` is the run, if any. Returns the ledger's response, for the log."""
-        answer = {**ending.answer, "info": running.info} if running and running.info else ending.answer
-        out = _text(answer) if answer else ""
-        signed = result_bytes(claim.job_id, claim.hostname, claim.attempt, ending.state.value, ending.note, out)
-        signature = self.identity.sign(signed)
+        report = self.report_of(claim, ending, running)
         try:
-            finished = self._patiently(
-                lambda: self._executions.finish(
-                    claim,
-                    ending.state,
-                    out=out,
-                    note=ending.note,
-                    retry_in=ending.retry_in,
-                    retry_note=ending.retry_note,
-                    signature=signature,
-                ),
-                f"report job {claim.job_id}",
-            )
+            finished = self._patiently(lambda: self._executions.report(report), f"report job {claim.job_id}")
         except LedgerUnavailable:
             logger.error(
                 "The result of job %s could not be stored before the shutdown; its lease will expire", claim.job_id
             )
             return "unreported"
-        if finished in (Finished.STALE, Finished.UNKNOWN):
-            logger.warning("The result of job %s was refused: %s", claim.job_id, finished.value)
-        elif running is not None:
-            _count(running, finished)
-        return finished.value if finished is not Finished.FINISHED else ending.state.value
+        return _settled(report, running, finished)
+
+    def report_of(self, claim: Claim, ending: Ending, running: RunningExecution | None = None) -> Report:
+        """The signed report of an end."""
+        answer = {**ending.answer, "info": running.info} if running and running.info else ending.answer
+        out = _text(answer) if answer else ""
+        signed = result_bytes(claim.job_id, claim.hostname, claim.attempt, ending.state.value, ending.note, out)
+        signature = self.identity.sign(signed)
+        return Report(claim, ending.state, out, ending.note, ending.retry_in, ending.retry_note, signature)
+
+    def store(self, results: Sequence[tuple[Report, RunningExecution | None]]) -> list[str]:
+        """Store a few reports in one round trip; returns the ledger's responses, for the log.
+
+        Raises ``LedgerUnavailable`` only once this agent closes.
+        """
+        reports = [report for report, _ in results]
+        answers = self._patiently(lambda: self._executions.report_each(reports), f"report {len(reports)} jobs")
+        outcomes = []
+        for (report, running), answer in zip(results, answers, strict=True):
+            if isinstance(answer, Finished):
+                outcomes.append(_settled(report, running, answer))
+            else:
+                logger.error("The result of job %s could not be stored: %s", report.claim.job_id, answer)
+                outcomes.append("unreported")
+        return outcomes
 
     def _patiently(self, call: Callable[[], T], purpose: str) -> T:
         return retry_until_available(call, purpose, self._closing)
+
+
+def _settled(report: Report, running: RunningExecution | None, finished: Finished) -> str:
+    if finished in (Finished.STALE, Finished.UNKNOWN):
+        logger.warning("The result of job %s was refused: %s", report.claim.job_id, finished.value)
+    elif running is not None:
+        _count(running, finished)
+    return finished.value if finished is not Finished.FINISHED else report.state.value
 
 
 def _count(running: RunningExecution, finished: Finished) -> None:

@@ -72,13 +72,20 @@ class RunningSet:
     @contextmanager
     def claiming(self) -> Iterator[None]:
         """Count a claim in progress, which may turn into a run at any moment."""
-        with self._lock:
-            self._claiming += 1
+        self.claims_begun(1)
         try:
             yield
         finally:
-            with self._lock:
-                self._claiming -= 1
+            self.claims_ended(1)
+
+    def claims_begun(self, number: int) -> None:
+        """Count claims in progress until ``claims_ended``, which another thread may call."""
+        with self._lock:
+            self._claiming += number
+
+    def claims_ended(self, number: int) -> None:
+        with self._lock:
+            self._claiming -= number
 
     def add(self, running: RunningExecution) -> None:
         with self._lock:

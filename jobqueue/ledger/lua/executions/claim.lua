@@ -1,7 +1,8 @@
 -- Claims an execution for an agent: at most one claim of an attempt succeeds; it returns a lease and a fencing token.
 -- include: clock events status reindex|change_host<index> notice|advance|take_key|leave_execution|leave_job|pause_of|take_starts|park|offer_later|unpark|put_off|take_start<notice,batches,rollout,concurrency,parking,pace> settle transition
 -- KEYS: none
--- ARGV: 1 now, 2 job id, 3 slot, 4 hostname of the agent, 5 new token, 6 lease in microseconds
+-- ARGV: 1 now, 2 job id, 3 slot, 4 hostname of the agent, 5 new token, 6 lease in microseconds,
+--   7 '1': the agent stops, and gives the execution back, else '' or missing
 -- returns: {'granted', attempt, doc} | {'refused', its state, 'waiting', 'away', 'unsupported', 'foreign',
 --   'paused', 'concurrency' or 'rate'} | {'expired'}
 --   | {'unknown'}
@@ -18,7 +19,7 @@ local is_shared, is_outside, is_cancelled, rate, expires = unpack(known, FIRST_O
 local op, fanout, conc = known[4] or '?', known[5], known[6]
 local pauses, pause, is_of_hosts, starts = redis.call('GET', K.paused)
 if pauses then pause, is_of_hosts, starts = pause_of(pauses, id, op, host, at) end
-local is_away = redis.call('SISMEMBER', K.away, host) == 1 or redis.call('SISMEMBER', K.barred, host) == 1
+local is_away = ARGV[7] == '1' or redis.call('SISMEMBER', K.away, host) == 1 or redis.call('SISMEMBER', K.barred, host) == 1
 local doc = redis.call('GET', K.doc .. id)
 local state = record[1]
 if state ~= 'submitted' then
@@ -49,7 +50,7 @@ if is_cancelled and not is_outside then -- the cancel has not reached this execu
   return {'refused', 'cancelled'}
 end
 if is_away then
-  -- the agent drains and still reads its queues: the message goes back to the queue
+  -- the agent drains and still reads its queues, or it stops: the message goes back to the queue
   redis.call('ZADD', K.due, int(at), member)
   return {'refused', 'away'}
 end

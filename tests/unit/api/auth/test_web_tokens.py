@@ -100,7 +100,7 @@ def test_both_algorithms(client: FlaskClient, services: FakeServices) -> None:
 def test_names_as_issuers_give_them(client: FlaskClient, services: FakeServices, subject: str) -> None:
     assert client.post("/job", json=GOOD, headers=bearer(hs256(sub=subject))).status_code == 201
     assert services.submitted[-1].submitted_by == subject
-    assert services.audit.newest(1)[0].content.who == subject
+    assert services.audit_trail.newest(1)[0].content.who == subject
 
 
 def test_roles_and_permissions(client: FlaskClient, services: FakeServices) -> None:

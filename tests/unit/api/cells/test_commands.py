@@ -40,11 +40,11 @@ def test_commands(run: Run, front: FrontSite, west: CellSite, east: CellSite) ->
         site.finish(hostname, {"hostname": hostname})
     for arguments, shown in (
         (("job", "list"), "who is there"),
-        (("job", "get", job_id), "db1"),
-        (("job", "get", job_id, "--executions"), "web2"),
+        (("job", "show", job_id), "db1"),
+        (("job", "show", job_id, "--executions"), "web2"),
         (("job", "watch", job_id), "web1"),
         (("agent", "list"), "db1"),
-        (("agent", "get", "web1"), "west"),
+        (("agent", "show", "web1"), "west"),
         (("top",), "healthy, Redis"),
         (("operation", "list"), "node.hostname.get"),
         (("key", "list"), ""),

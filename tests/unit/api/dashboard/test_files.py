@@ -101,7 +101,7 @@ def test_storing_text(signed_in: FlaskClient, send: Send, services: FakeServices
     answer = send("/ui/files", "/ui/files", name="motd", text="a\r\nb\r\n")
     assert (answer.status_code, answer.location) == (303, "/ui/files/motd?done=stored")
     assert b"".join(services.objects.read("motd", None)[1]) == b"a\nb\n"
-    entry = services.audit.newest(1)[0].content
+    entry = services.audit_trail.newest(1)[0].content
     assert (entry.path, entry.result, entry.status, entry.details["object"]) == ("/ui/files", "done", 303, "motd")
     assert "The version was stored." in parse(signed_in.get(answer.location)).get_text()
     again = send("/ui/files", "/ui/files", name="motd", text="a\nb\n")

@@ -29,6 +29,16 @@ SCHEMA: dict[str, Any] = {
 }
 
 
+def test_a_plan_is_not_asked_for() -> None:
+    """Only a job that checked makes one; a field of this name that is the operation's own stays."""
+    schema = Registry.load(()).get("node.timezone.update").info().schema
+    assert {"check", "diff", "plan"} <= schema["properties"].keys()
+    names = [field.name for field in fields_of(schema, {})]
+    assert ("check" in names, "plan" in names) == (True, False)
+    own = {"type": "object", "properties": {"plan": {"type": "string"}}}
+    assert [field.name for field in fields_of(own, {})] == ["plan"]
+
+
 def test_kinds_of_fields() -> None:
     kinds = {field.name: field.kind for field in fields_of(SCHEMA, {})}
     assert kinds == {

@@ -479,7 +479,7 @@ def test_what_was_done_here_is_in_the_audit_trail(send: Send, signed_in: FlaskCl
     services.store[ID] = a_job(id=ID)
     send("/ui/submit?operation=node.hostname.get", "/ui/submit", target="web1")
     send(f"/ui/jobs/{ID}", f"/ui/jobs/{ID}/delete")
-    deleted, submitted, came = (entry.content for entry in services.audit.newest(10))
+    deleted, submitted, came = (entry.content for entry in services.audit_trail.newest(10))
     assert (deleted.method, deleted.path, deleted.result, deleted.kind) == (
         "POST", f"/ui/jobs/{ID}/delete", "done", "token",
     )  # fmt: skip
@@ -622,6 +622,16 @@ def test_operations_say_what_they_need(page: Page, services: FakeServices, monke
     text = page("/ui/submit").get_text()
     assert "may change the host" in text
     assert "Wipe it" in text
+
+
+def test_code_in_a_summary_is_shown_as_code(
+    page: Page, services: FakeServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "Fails outside of `success_codes` & `<b>`"
+    monkeypatch.setattr(services.registry, "infos", lambda: [replace(AN_OPERATION, summary=text)])
+    found = page("/ui/submit")
+    assert [code.get_text() for code in found.select(".operations code")] == ["success_codes", "<b>"]
+    assert "Fails outside of success_codes & <b>" in found.get_text()
 
 
 def test_a_large_job_is_shown_in_parts(page: Page, services: FakeServices) -> None:

@@ -111,7 +111,9 @@ def test_it_signs_in(browser: FlaskClient, provider: OidcProvider, services: Fak
     # the role read
     assert browser.get("/ui/jobs").status_code == 200
     assert browser.get("/ui/audit").status_code == 403
-    entry = next(entry.content for entry in services.audit.newest(5) if entry.content.path == "/ui/sign-in/return")
+    entry = next(
+        entry.content for entry in services.audit_trail.newest(5) if entry.content.path == "/ui/sign-in/return"
+    )
     assert (entry.who, entry.kind, entry.result, entry.status) == ("ann", "jwt", "done", 303)
 
 

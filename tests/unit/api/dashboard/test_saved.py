@@ -35,7 +35,7 @@ def deploy(services: FakeServices) -> SavedJob:
         "count": {"type": "integer", "required": False},
         "token": {"secret": True, "default": {"$secret": "shop.deploy"}},
     }
-    return services.saved.put(SavedJob("deploy", job, parameters, target_override=True), ADMIN).saved
+    return services.saved_jobs.put(SavedJob("deploy", job, parameters, target_override=True), ADMIN).saved
 
 
 def test_what_people_wrote_is_only_text(page: Page, services: FakeServices) -> None:
@@ -47,7 +47,7 @@ def test_what_people_wrote_is_only_text(page: Page, services: FakeServices) -> N
 
 
 def test_a_job_without_title_and_description(page: Page, services: FakeServices) -> None:
-    services.saved.put(SavedJob("bare", {"operation": "node.hostname.get", "data": {}, "target": "_any"}), ADMIN)
+    services.saved_jobs.put(SavedJob("bare", {"operation": "node.hostname.get", "data": {}, "target": "_any"}), ADMIN)
     row = page("/ui/saved").find("a", href="/ui/saved/bare")
     assert row is not None
     shown = page("/ui/saved/bare")
@@ -105,7 +105,7 @@ def test_a_job_is_saved_under_a_new_name(send: Send, services: FakeServices) -> 
     services.store[ID] = a_job(id=ID, title="Ping")
     answer = send(f"/ui/jobs/{ID}", f"/ui/jobs/{ID}/save", name="ping")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/ui/saved/ping?done=saved")
-    saved = services.saved.get("ping")
+    saved = services.saved_jobs.get("ping")
     assert (saved.job["operation"], saved.title) == (services.store[ID].operation, "Ping")
     again = send(f"/ui/jobs/{ID}", f"/ui/jobs/{ID}/save", name="ping")
     assert (again.status_code, "has version 1" in again.get_data(as_text=True)) == (409, True)

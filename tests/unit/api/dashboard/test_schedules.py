@@ -148,7 +148,7 @@ def test_the_page_links_the_saved_job(page: Page, services: FakeServices, schedu
     gone = page(AT)
     assert "@deploy, which no longer exists" in gone.get_text()
     admin = Principal("alice", frozenset({"*"}))
-    services.saved.put(SavedJob("deploy", {"operation": "node.hostname.get", "data": {}, "target": "web1"}), admin)
+    services.saved_jobs.put(SavedJob("deploy", {"operation": "node.hostname.get", "data": {}, "target": "web1"}), admin)
     shown = page(AT)
     link = shown.find("a", href="/ui/saved/deploy")
     assert link is not None
@@ -231,7 +231,7 @@ def test_the_form_works_as_it_begins(send: Send, services: FakeServices) -> None
 
 def test_the_form_follows_a_saved_job(send: Send, signed_in: FlaskClient, services: FakeServices) -> None:
     saved = SavedJob("deploy", {"operation": "node.hostname.get", "data": {}, "target": "web1"})
-    services.saved.put(saved, Principal("alice", frozenset({"*"})))
+    services.saved_jobs.put(saved, Principal("alice", frozenset({"*"})))
     answer = send(FORM, FORM, name="smoke", after="@deploy", after_status="failed, cancelled")
     assert answer.status_code == 303, problems_of(answer)
     after = services.schedules.get("smoke").schedule.after

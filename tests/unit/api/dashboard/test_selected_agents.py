@@ -72,7 +72,7 @@ def test_one_that_fails_does_not_stop_the_others(signed_in: FlaskClient, hosts: 
     assert done.find(class_="is-bad").get_text() == "1 of 2 agents drained."
     assert "Cordoned already" in done.find("span", class_="bad").get_text()
     assert states(hosts)["web2"] is AgentState.DRAINING
-    entries = {one.content.path: (one.content.result, one.content.status) for one in hosts.audit.newest(10)}
+    entries = {one.content.path: (one.content.result, one.content.status) for one in hosts.audit_trail.newest(10)}
     assert entries["/ui/agents/web1/drain"] == ("failed", 409)
     assert entries["/ui/agents/web2/drain"] == ("done", 303)
 

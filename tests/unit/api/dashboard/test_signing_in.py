@@ -58,7 +58,7 @@ def test_a_user_signs_in_with_a_password(services: FakeServices) -> None:
     browser = create_app(settings, services).test_client()  # type: ignore[arg-type]
     assert sign_in(browser, user="ann", secret="wrong")[0] == 403
     assert sign_in(browser, user="ann", secret="correct horse battery") == (303, "/")
-    done, refused = (entry.content for entry in services.audit.newest(2))
+    done, refused = (entry.content for entry in services.audit_trail.newest(2))
     assert (done.path, done.result, done.who, done.kind) == ("/ui/sign-in", "done", "ann", "user")
     assert (refused.path, refused.result, refused.who) == ("/ui/sign-in", "refused", "")
     page = parse(browser.get("/"))
@@ -163,7 +163,7 @@ def test_after_signing_out_the_cookie_is_refused_everywhere(
     elsewhere = create_app(settings, other).test_client()  # type: ignore[arg-type]
     elsewhere.set_cookie("jobqueue_session", cookie.value)
     # what the application was built with asks the ledger of all tests; this one has a ledger of its own
-    monkeypatch.setattr(of_app(signed_in).sessions, "_verify", services.verify)
+    monkeypatch.setattr(of_app(signed_in).sessions, "_verifier", services.credential_verifier)
     assert elsewhere.get("/").status_code == 200
     send("/", "/ui/sign-out")
     real = time.monotonic

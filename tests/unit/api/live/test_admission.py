@@ -177,7 +177,7 @@ def test_redis_away_ends_no_stream(
         raise LedgerUnavailable
 
     with monkeypatch.context() as broken:
-        broken.setattr(services.verify._credentials, "look_up", away)
+        broken.setattr(services.credential_verifier._credentials, "look_up", away)
         later(3)
         assert_goes_on(stream)
     later(3)

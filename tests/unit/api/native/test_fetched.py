@@ -117,4 +117,4 @@ def test_a_job_of_another_operation_has_none(ask: Ask, services: FakeServices) -
 def test_the_download_is_in_the_audit_trail(ask: Ask, services: FakeServices) -> None:
     ran(services, [execution("web1", {"files": []})])
     assert archive(ask) == {}
-    assert services.audit.newest(1)[0].content.path == f"/job/{JOB}/files"
+    assert services.audit_trail.newest(1)[0].content.path == f"/job/{JOB}/files"

@@ -132,7 +132,7 @@ def test_trigger_submits_for_the_caller_and_is_audited_once(client: FlaskClient,
     assert found is not None
     (result,) = found["results"]
     assert (result["outcome"], result["job_id"]) == ("triggered", answer.json["job_id"])
-    entries = [entry.content for entry in services.audit.newest(10) if entry.content.path.endswith("/trigger")]
+    entries = [entry.content for entry in services.audit_trail.newest(10) if entry.content.path.endswith("/trigger")]
     assert [(entry.details["job"], entry.status) for entry in entries] == [(answer.json["job_id"], 201)]
     assert client.post("/schedule/nightly/trigger").status_code == 409
     refused = client.post("/schedule/nightly/trigger", headers={"Idempotency-Key": "k"})
@@ -165,7 +165,7 @@ def test_backfill(app: Flask, client: FlaskClient, services: Services) -> None:
     newest = client.get("/schedule/s").json
     assert newest is not None
     assert (newest["results"][0]["outcome"], newest["results"][0]["time"]) == ("backfilled", "2020-01-03T05:00:00.000Z")
-    entries = [entry.content for entry in services.audit.newest(100) if entry.content.path.endswith("/backfill")]
+    entries = [entry.content for entry in services.audit_trail.newest(100) if entry.content.path.endswith("/backfill")]
     assert len([entry for entry in entries if "time" in entry.details]) == 54
     assert [entry.details["jobs"] for entry in entries if "jobs" in entry.details] == [0, 4, 50, 0]
     assert act(app, "schedule:*").post("/schedule/s/backfill", json=span).status_code == 403
@@ -197,7 +197,11 @@ def test_fired_by_the_scheduler(client: FlaskClient, services: Services) -> None
     assert client.put("/schedule/s", json=body).status_code == 201
     owners = OwnerReader(services.ledger.credentials)
     scheduler = Scheduler(
-        services.ledger, services.submit, services.cancel_for, owners, partial(submission_of, services=services)
+        services.ledger,
+        services.submitter,
+        services.canceller.cancel,
+        owners,
+        partial(submission_of, services=services),
     )
     found: Any = client.get("/schedule/s").json
     deadline = time.monotonic() + 60

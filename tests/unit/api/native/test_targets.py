@@ -159,7 +159,7 @@ def test_stored_targets(client: FlaskClient, services: Services) -> None:
     assert client.get("/target/odd").status_code == client.delete("/target/odd").status_code == 404
     refused = submit(client, "@odd")
     assert (refused.status_code, "'odd'" in refused.get_json()["error"]) == (400, True)
-    details = [record.content.details for record in services.audit.newest(20)]
+    details = [record.content.details for record in services.audit_trail.newest(20)]
     assert {"stored": "odd", "expression": "group:web and zone:a"} in details
 
 

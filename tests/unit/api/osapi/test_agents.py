@@ -102,7 +102,7 @@ def test_accept(app: Flask, services: Services, waiting: str) -> None:
     refused(client.post("/api/agent/new1/accept?fingerprint=abc"), 409, "another fingerprint")
     assert client.post("/api/agent/new1/accept").get_json() == {"message": "Agent new1 is accepted."}
     assert services.agents.certificate("new1")
-    entries = services.audit.newest(10)
+    entries = services.audit_trail.newest(10)
     assert [(entry.content.path, entry.content.status) for entry in entries] == [
         ("/api/agent/new1/accept", 200),
         ("/api/agent/new1/accept", 409),
@@ -122,7 +122,7 @@ def test_reject(app: Flask, services: Services, waiting: str) -> None:
     services.agents.leave("new1", "boot")
     assert client.post("/api/agent/new1/reject").get_json() == {"message": "Agent new1 is rejected."}
     assert client.get("/api/agent/pending").get_json() == {"agents": [], "total": 0}
-    assert services.audit.newest(1)[0].content.path == "/api/agent/new1/reject"
+    assert services.audit_trail.newest(1)[0].content.path == "/api/agent/new1/reject"
 
 
 def test_a_change_that_cannot_be_recorded_is_not_made(

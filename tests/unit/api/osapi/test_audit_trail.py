@@ -13,7 +13,7 @@ def write(services: Services, count: int) -> None:
         entry = AuditEntry(
             "ada", "user", "10.0.0.1", "POST", f"/job/{number}", 201, "done", f"r{number}", details={"operation": "x.y"}
         )
-        services.audit.write(entry)
+        services.audit_trail.write(entry)
 
 
 def paths(body: dict[str, list[dict[str, str]]]) -> list[str]:

@@ -37,7 +37,7 @@ def hosts(services: Services, settings: Settings, monkeypatch: pytest.MonkeyPatc
     known = Hosts(services, settings)
     for hostname, labels in HOSTS.items():
         known.accept(hostname, labels)
-    monkeypatch.setattr(services.submit, "one", known.follow(services.submit.one, known.work))
+    monkeypatch.setattr(services.submitter, "submit", known.follow(services.submitter.submit, known.work))
     return known
 
 
@@ -332,7 +332,9 @@ def test_the_end_of_the_job_ends_the_wait(
         thread.join()
 
     monkeypatch.setattr(
-        services.submit, "one", hosts.follow(type(services.submit).one.__get__(services.submit), lambda _: None)
+        services.submitter,
+        "submit",
+        hosts.follow(type(services.submitter).submit.__get__(services.submitter), lambda _: None),
     )
     monkeypatch.setattr(EventFeed, "follow_job", follow)
     monkeypatch.setattr(waiting, "WAIT_SECONDS", 600.0)
@@ -362,7 +364,7 @@ def test_one_entry_of_the_audit_trail_for_each_call(
     client.get("/api/node/web1/hostname")
     monkeypatch.setattr(waiting, "WAIT_SECONDS", 0.0)
     client.post("/api/node/web2/network/ping", json={"address": "::1"})
-    entries = [entry.content for entry in services.audit.newest(10)]
+    entries = [entry.content for entry in services.audit_trail.newest(10)]
     assert [(entry.path.removeprefix("/api/node/"), entry.details["operation"]) for entry in entries] == [
         ("web2/network/ping", "network.ping.do"),
         ("web1/hostname", "node.hostname.get"),
@@ -417,7 +419,7 @@ def test_a_submission_that_is_not_confirmed(
         raise LedgerUncertain
 
     monkeypatch.setattr(services.ledger.new_jobs, "create", uncertain)
-    monkeypatch.setattr(services.submit, "one", type(services.submit).one.__get__(services.submit))
+    monkeypatch.setattr(services.submitter, "submit", type(services.submitter).submit.__get__(services.submitter))
     answer = client.get("/api/node/web1/hostname")
     assert answer.status_code == 202
     assert answer.get_json()["results"] == []

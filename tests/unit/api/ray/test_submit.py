@@ -60,7 +60,7 @@ def test_everything_that_the_client_sends(submit: Submit, services: RayServices)
     assert wanted.data == {
         "entrypoint": "echo hi",
         "runtime_env": environment,
-        "packages": services.package_digests([PACKAGE]),
+        "packages": services.package_resolver([PACKAGE]),
         "metadata": {"team": "web", "a:b": "no tag", "long": "x" * 300},
         "num_cpus": 0.5,
         "memory": 100,

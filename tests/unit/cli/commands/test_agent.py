@@ -44,17 +44,17 @@ def test_list_json(api: FakeApi, run: Run) -> None:
 
 def test_get(api: FakeApi, run: Run) -> None:
     api.on("GET", "/agent/web1", Reply(200, WEB1))
-    shown = run("agent", "get", "web1").stdout
+    shown = run("agent", "show", "web1").stdout
     assert "Queue length    3\n" in shown
     assert "Operations      a.b, c.d\n" in shown
     assert "Labels          group=web.dev\n" in shown
     assert "\nFacts\n  os:\n    name: debian\n    version: 12\n  cpus: 4\n" in shown
-    assert json.loads(run("agent", "get", "web1", "--json").stdout) == WEB1
+    assert json.loads(run("agent", "show", "web1", "--json").stdout) == WEB1
 
 
 def test_get_unknown(api: FakeApi, run: Run) -> None:
     api.on("GET", "/agent/nope", Reply(404, {"error": "No agent 'nope' is known.", "code": 404, "details": None}))
-    result = run("agent", "get", "nope")
+    result = run("agent", "show", "nope")
     assert (result.exit_code, result.stderr) == (2, "Error: No agent 'nope' is known.\n")
 
 
@@ -71,10 +71,10 @@ def test_drain_and_undrain(api: FakeApi, run: Run) -> None:
 
 def test_remove(api: FakeApi, run: Run) -> None:
     api.on("DELETE", "/agent/web1", Reply(204))
-    result = run("agent", "remove", "web1", "gone")
-    assert (result.exit_code, result.stdout) == (2, "web1  removed\n")
+    result = run("agent", "delete", "web1", "gone")
+    assert (result.exit_code, result.stdout) == (2, "web1  deleted\n")
     assert result.stderr.startswith("Error: gone: ")
-    assert json.loads(run("agent", "remove", "web1", "--json").stdout) == {"hostname": "web1", "removed": True}
+    assert json.loads(run("agent", "delete", "web1", "--json").stdout) == {"hostname": "web1", "removed": True}
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_a_script_for_each_shell(run: Run, shell: str, tmp_path: Path) -> None:
     [
         ("jobqueue jo", ["job"]),
         ("jobqueue completion f", ["fish"]),
-        ("jobqueue job get ", [ID]),
+        ("jobqueue job show ", [ID]),
         ("jobqueue job cancel x", []),
         ("jobqueue agent drain w", ["web1"]),
         ("jobqueue job submit no", ["node.load.get"]),
@@ -92,7 +92,7 @@ def test_words(full_api: FakeApi, line: str, words: list[str]) -> None:
 
 
 def test_without_an_api_there_is_nothing_to_offer(api: FakeApi) -> None:
-    assert offered(api, "jobqueue job get ") == []
+    assert offered(api, "jobqueue job show ") == []
 
 
 def test_a_real_process_completes(full_api: FakeApi) -> None:
@@ -129,7 +129,7 @@ print(*("plain," + word for word in ("group:web.dev", "@shop", "web1") if word.s
         ("jobqueue run 'a b'  --on  group:web.d", ["run", "a b", "--on", "group:web.dev"]),
         ("jobqueue run x --on=group:w", ["run", "x", "--on=group:web.dev"]),
         ("jobqueue run @s", ["run", "@shop"]),
-        ("jobqueue agent get w", ["agent", "get", "web1"]),
+        ("jobqueue agent show w", ["agent", "show", "web1"]),
     ],
 )
 def test_a_real_bash_completes_words_with_colons_and_at_signs(

@@ -46,7 +46,7 @@ def token(home: Path) -> Path:
 @pytest.mark.parametrize("place", ["program", "group", "command", "environment", "current"])
 def test_a_context_is_used(api: FakeApi, home: Path, token: Path, place: str) -> None:
     api.on("GET", "/agent", Reply(200, {"agents": [], "total": 0}))
-    done(home, "context", "add", "prod", "--url", api.url, "--token-file", str(token))
+    done(home, "context", "create", "prod", "--url", api.url, "--token-file", str(token))
     option = ["--context", "prod"]
     if place == "current":
         done(home, "context", "use", "prod")
@@ -61,9 +61,9 @@ def test_a_context_is_used(api: FakeApi, home: Path, token: Path, place: str) ->
 
 def test_adding_listing_showing_and_removing(home: Path, token: Path) -> None:
     assert "context use prod" in done(
-        home, "context", "add", "prod", "--url", "https://p.example/", "--token-command", "pass show x"
+        home, "context", "create", "prod", "--url", "https://p.example/", "--token-command", "pass show x"
     )
-    assert "current" in done(home, "context", "add", "dev", "--url", "http://d", "--token-file", str(token), "--use")
+    assert "current" in done(home, "context", "create", "dev", "--url", "http://d", "--token-file", str(token), "--use")
     assert stat.S_IMODE((home / ".config/jobqueue/contexts.toml").stat().st_mode) == 0o600
     lines = [" ".join(line.split()) for line in done(home, "context", "list").splitlines()]
     assert lines[0] == "CURRENT NAME URL TOKEN CA"
@@ -83,7 +83,7 @@ def test_adding_listing_showing_and_removing(home: Path, token: Path) -> None:
     }
     assert "pass show x" in done(home, "context", "show", "prod")
     assert "s3cret" not in done(home, "context", "show")
-    done(home, "context", "remove", "dev")
+    done(home, "context", "delete", "dev")
     assert "no current context" in refused(home, "context", "show")
     done(home, "context", "use", "prod")
     done(home, "context", "use", "--none")
@@ -93,25 +93,25 @@ def test_adding_listing_showing_and_removing(home: Path, token: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["add", "a b", "--url", "http://x"], "Invalid context name"),
-        (["add", "x", "--url", "x"], "not an API address"),
-        (["add", "x", "--url", "http://u:p@x"], "must not contain a user or password"),
-        (["add", "x", "--url", "http://x", "--token-file", "/none"], "does not exist"),
-        (["add", "x", "--url", "http://x", "--token-file", "/"], "is a directory"),
-        (["add", "x", "--url", "http://x", "--token-command", ""], "is empty"),
-        (["add", "x", "--url", "http://x", "--token-command", "'"], "cannot be read"),
-        (["add", "x", "--url", "http://x", "--token-command", "c", "--token-file", "/etc/hostname"], "one token"),
-        (["add", "x", "--url", "http://x", "--ca", "/none"], "does not exist"),
-        (["add", "prod", "--url", "http://x"], "--replace"),
+        (["create", "a b", "--url", "http://x"], "Invalid context name"),
+        (["create", "x", "--url", "x"], "not an API address"),
+        (["create", "x", "--url", "http://u:p@x"], "must not contain a user or password"),
+        (["create", "x", "--url", "http://x", "--token-file", "/none"], "does not exist"),
+        (["create", "x", "--url", "http://x", "--token-file", "/"], "is a directory"),
+        (["create", "x", "--url", "http://x", "--token-command", ""], "is empty"),
+        (["create", "x", "--url", "http://x", "--token-command", "'"], "cannot be read"),
+        (["create", "x", "--url", "http://x", "--token-command", "c", "--token-file", "/etc/hostname"], "one token"),
+        (["create", "x", "--url", "http://x", "--ca", "/none"], "does not exist"),
+        (["create", "prod", "--url", "http://x"], "--replace"),
         (["use", "prd"], "did you mean 'prod'?"),
         (["use"], "--none"),
         (["use", "prod", "--none"], "--none"),
         (["show", "other"], "there are prod"),
-        (["remove", "other"], "there are prod"),
+        (["delete", "other"], "there are prod"),
     ],
 )
 def test_refusals(home: Path, arguments: list[str], said: str) -> None:
-    done(home, "context", "add", "prod", "--url", "http://p")
+    done(home, "context", "create", "prod", "--url", "http://p")
     before = (home / ".config/jobqueue/contexts.toml").read_text()
     assert said in refused(home, "context", *arguments)
     assert (home / ".config/jobqueue/contexts.toml").read_text() == before
@@ -119,16 +119,16 @@ def test_refusals(home: Path, arguments: list[str], said: str) -> None:
 
 @pytest.mark.parametrize("arguments", [["--context", "prd", "agent", "list"], ["agent", "list", "--context", "prd"]])
 def test_a_context_that_is_not_there(home: Path, arguments: list[str]) -> None:
-    done(home, "context", "add", "prod", "--url", "http://p")
+    done(home, "context", "create", "prod", "--url", "http://p")
     assert "no context 'prd'; did you mean 'prod'?" in refused(home, *arguments)
 
 
 def test_an_unreadable_token(home: Path, token: Path) -> None:
-    done(home, "context", "add", "prod", "--url", "http://127.0.0.1:1", "--token-file", str(token), "--use")
+    done(home, "context", "create", "prod", "--url", "http://127.0.0.1:1", "--token-file", str(token), "--use")
     token.unlink()
     assert f"{token}: No such file" in refused(home, "job", "list")
 
 
 def test_an_address_and_a_context(home: Path) -> None:
-    done(home, "context", "add", "prod", "--url", "http://p")
+    done(home, "context", "create", "prod", "--url", "http://p")
     assert "give one of them" in refused(home, "--context", "prod", "job", "list", "--url", "http://x")

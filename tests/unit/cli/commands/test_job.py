@@ -43,7 +43,7 @@ def group(key: str, status: str, hostnames: list[str], **fields: Any) -> dict[st
 def test_executions_of_all_pages(api: FakeApi, run: Run) -> None:
     first, second = [execution("web1"), execution("web2")], [execution("web3", "failed", error="broke")]
     api.on("GET", f"/job/{ID}/executions", part("c", items=first), part(None, items=second))
-    result = run("job", "get", ID, "--state", "completed,failed")
+    result = run("job", "show", ID, "--state", "completed,failed")
     assert result.exit_code == 0, result.output
     assert [line.split()[0] for line in result.stdout.splitlines()] == ["HOSTNAME", "web1", "web2", "web3"]
     assert "broke" in result.stdout
@@ -57,7 +57,7 @@ def test_groups_with_the_same_key_are_one(api: FakeApi, run: Run) -> None:
     api.on(
         "GET", f"/job/{ID}/executions", part("c", groups=first, is_least=True), part(None, groups=second, is_least=True)
     )
-    result = run("job", "get", ID, "--group", "--json")
+    result = run("job", "show", ID, "--group", "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     assert [(one["key"], one["count"]) for one in found["groups"]] == [("b", 1), ("a", 2)]
@@ -66,14 +66,14 @@ def test_groups_with_the_same_key_are_one(api: FakeApi, run: Run) -> None:
 
 
 def test_executions_or_groups(api: FakeApi, run: Run) -> None:
-    assert run("job", "get", ID, "--group", "--executions").exit_code == 2
-    assert run("job", "get", ID, "--state", "odd").exit_code == 2
+    assert run("job", "show", ID, "--group", "--executions").exit_code == 2
+    assert run("job", "show", ID, "--state", "odd").exit_code == 2
 
 
 def test_a_large_job_says_what_is_left_out(api: FakeApi, run: Run) -> None:
     counts = {"completed": 9_999, "failed": 1}
     api.on("GET", f"/job/{ID}", Reply(200, job(executions_left_out=9_000, execution_counts=counts)))
-    assert "completed 9999, failed 1" in run("job", "get", ID).stdout
+    assert "completed 9999, failed 1" in run("job", "show", ID).stdout
 
 
 def page(*jobs: dict[str, Any], cursor: str | None = None) -> Reply:
@@ -164,7 +164,7 @@ def test_get_shows_the_job(api: FakeApi, run: Run) -> None:
         }
     ]
     api.on("GET", f"/job/{ID}", Reply(200, found))
-    result = run("job", "get", ID)
+    result = run("job", "show", ID)
     assert result.exit_code == 0
     head, agents, timeline, shown = result.stdout.split("\n\n")
     assert "Status     partial_failure" in head
@@ -184,7 +184,7 @@ def test_get_shows_the_job(api: FakeApi, run: Run) -> None:
 def test_get_json_passes_through(api: FakeApi, run: Run) -> None:
     found = {**job(), "unknown_field": {"x": [1.5, None, "\x1b[2J", 2**80]}}
     api.on("GET", f"/job/{ID}", Reply(200, found))
-    result = run("job", "get", ID, "--json")
+    result = run("job", "show", ID, "--json")
     assert json.loads(result.stdout) == found
     assert "\x1b" not in result.stdout
 
@@ -209,7 +209,7 @@ def test_one_line_a_host(api: FakeApi, run: Run) -> None:
     states = {"web1": {"status": "completed", "data": out}, "db1": {"status": "failed", "error": "disk full"}}
     api.on("GET", f"/job/{ID}", Reply(200, broadcast("partial_failure", states)))
     expected = "db1  | failed | disk full\nweb1 | 0      | one\n"
-    assert run("job", "get", ID, "--oneline").stdout == expected
+    assert run("job", "show", ID, "--oneline").stdout == expected
     watched = run("job", "watch", ID, "--oneline")
     assert (watched.exit_code, watched.stdout) == (1, expected)
 
@@ -233,7 +233,7 @@ def listed(api: FakeApi) -> FakeApi:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["get"], ["watch"], ["logs"], ["cancel"], ["retry"], ["delete"]], ids=lambda words: str(words[0])
+    "arguments", [["show"], ["watch"], ["logs"], ["cancel"], ["retry"], ["delete"]], ids=lambda words: str(words[0])
 )
 @pytest.mark.parametrize(
     ("word", "job_id"),
@@ -267,7 +267,7 @@ def test_an_ambiguous_beginning_names_the_candidates(listed: FakeApi, run: Run) 
 
 @pytest.mark.parametrize("word", ["6f1", "ffff", "nobody"])
 def test_a_job_that_is_not_found_is_said_to_be_so(listed: FakeApi, run: Run, word: str) -> None:
-    result = run("job", "get", word)
+    result = run("job", "show", word)
     assert (result.exit_code, result.stdout) == (2, "")
     assert f"No job has the id or the alias '{word}'" in result.stderr
 
@@ -275,7 +275,7 @@ def test_a_job_that_is_not_found_is_said_to_be_so(listed: FakeApi, run: Run, wor
 def test_only_the_newest_jobs_are_looked_through(api: FakeApi, run: Run) -> None:
     full = {**page(*(job(id=f"{n:08x}-0000-4000-8000-000000000001") for n in range(100)), cursor="c1").body}
     api.on("GET", "/job", Reply(200, {**full, "total_items": 5000}))
-    result = run("job", "get", "ffff")
+    result = run("job", "show", "ffff")
     assert (result.exit_code, len(api.seen)) == (2, 10)
     assert "among the newest 1000; give the whole id" in result.stderr
 
@@ -367,6 +367,6 @@ def test_a_job_shows_its_batches(api: FakeApi, run: Run) -> None:
     ]
     rollout = {"terms": {"batch": 2}, "state": "stopped", "stopped_because": "3 of 60 hosts failed", "batches": batches}
     api.on("GET", f"/job/{ID}", Reply(200, job("failed", rollout=rollout)))
-    result = run("job", "get", ID)
+    result = run("job", "show", ID)
     assert "3 of 60 hosts failed" in result.stdout
     assert "completed 2" in result.stdout

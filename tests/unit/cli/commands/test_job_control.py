@@ -38,7 +38,7 @@ def test_approve_a_plan(api: FakeApi, run: Run) -> None:
     approval = {"because": "The job reaches 4 hosts.", "plan_hash": "93c1", "by": "user:anna"}
     rollout = {"state": "awaiting_approval", "batches": []}
     api.on("GET", f"/job/{ID}", Reply(200, job("submitted", rollout=rollout, approval=approval)))
-    shown = run("job", "get", ID).stdout
+    shown = run("job", "show", ID).stdout
     assert "The job reaches 4 hosts." in shown
     assert "93c1" in shown
     api.on("POST", f"/job/{ID}/approve", Reply(200, job("submitted", rollout={"state": "waiting"})))

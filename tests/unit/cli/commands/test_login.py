@@ -53,7 +53,7 @@ def named(provider: OidcProvider, **changes: Any) -> Reply:
 
 
 def test_login_and_logout(tmp_path: Path, api: FakeApi, provider: OidcProvider) -> None:
-    run(tmp_path, "context", "add", "prod", "--url", api.url, "--use")
+    run(tmp_path, "context", "create", "prod", "--url", api.url, "--use")
     api.on("GET", "/auth/provider", named(provider))
     api.on("GET", "/job", Reply(200, {"items": [], "total": 0, "next_cursor": None}))
     result = run(tmp_path, "login")
@@ -80,7 +80,7 @@ def test_login_and_logout(tmp_path: Path, api: FakeApi, provider: OidcProvider) 
 
 def test_another_provider_than_before(tmp_path: Path, api: FakeApi, provider: OidcProvider) -> None:
     """An API that was taken over could have its users sign in for another API."""
-    run(tmp_path, "context", "add", "prod", "--url", api.url, "--use")
+    run(tmp_path, "context", "create", "prod", "--url", api.url, "--use")
     api.on("GET", "/auth/provider", named(provider), named(provider, client_id="other"))
     assert run(tmp_path, "login").exit_code == 0
     result = run(tmp_path, "login")
@@ -97,14 +97,14 @@ def test_another_provider_than_before(tmp_path: Path, api: FakeApi, provider: Oi
     ],
 )
 def test_answers_that_are_refused(tmp_path: Path, api: FakeApi, document: Any, says: str) -> None:
-    run(tmp_path, "context", "add", "prod", "--url", api.url, "--use")
+    run(tmp_path, "context", "create", "prod", "--url", api.url, "--use")
     api.on("GET", "/auth/provider", Reply(200, document))
     result = run(tmp_path, "login")
     assert (result.exit_code, says in result.stderr) == (2, True), result.output
 
 
 def test_no_provider(tmp_path: Path, api: FakeApi) -> None:
-    run(tmp_path, "context", "add", "prod", "--url", api.url, "--use")
+    run(tmp_path, "context", "create", "prod", "--url", api.url, "--use")
     api.on("GET", "/auth/provider", Reply(200, {"issuer": None, "client_id": None, "scopes": []}))
     result = run(tmp_path, "login")
     assert (result.exit_code, "has no identity provider" in result.stderr) == (2, True)
@@ -113,20 +113,20 @@ def test_no_provider(tmp_path: Path, api: FakeApi) -> None:
 def test_without_a_context(tmp_path: Path) -> None:
     for command in ("login", "logout"):
         result = run(tmp_path, command)
-        assert (result.exit_code, "jobqueue context add" in result.stderr) == (2, True)
+        assert (result.exit_code, "jobqueue context create" in result.stderr) == (2, True)
 
 
 def test_a_context_with_a_token(tmp_path: Path, api: FakeApi) -> None:
-    run(tmp_path, "context", "add", "prod", "--url", api.url, "--use", "--token-command", "pass show jobqueue")
+    run(tmp_path, "context", "create", "prod", "--url", api.url, "--use", "--token-command", "pass show jobqueue")
     result = run(tmp_path, "login")
     assert (result.exit_code, "has a token of its own" in result.stderr) == (2, True)
 
 
 def test_a_context_that_is_removed_leaves_no_token(tmp_path: Path, api: FakeApi, provider: OidcProvider) -> None:
-    run(tmp_path, "context", "add", "prod", "--url", api.url, "--use")
+    run(tmp_path, "context", "create", "prod", "--url", api.url, "--use")
     api.on("GET", "/auth/provider", named(provider))
     run(tmp_path, "login")
     path = tmp_path / ".config/jobqueue/logins/prod.json"
     assert path.exists()
-    run(tmp_path, "context", "remove", "prod")
+    run(tmp_path, "context", "delete", "prod")
     assert not path.exists()

@@ -34,6 +34,14 @@ def test_a_table_fits_the_terminal(width: int) -> None:
     assert "disk full" in file.getvalue()
 
 
+def test_a_table_without_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    screen, file = terminal(80)
+    screen.table(COLUMNS, [], empty="No jobs.")
+    assert file.getvalue() == "No jobs.\n"
+    PlainScreen().table(COLUMNS, [], empty="No jobs.")  # programs read this one
+    assert capsys.readouterr().out.split() == [column.name for column in COLUMNS]
+
+
 def test_markup_and_escapes_are_shown_as_text() -> None:
     screen, file = terminal(120)
     screen.table(COLUMNS, ROWS[1:])

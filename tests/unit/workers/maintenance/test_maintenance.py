@@ -348,17 +348,17 @@ def test_a_result_that_cannot_be_looked_at_hides_no_other(
     first, second = submit("test.echo.get"), submit("test.echo.get")
     for job_id in (first, second):
         ledger.executions.finish(claim(ledger, job_id), ExecutionState.COMPLETED, out='{"data": 1, "changed": false}')
-    check = ResultVerifier(ledger.agents, TrustedKeys(None))
-    faults = check.faults
+    verifier = ResultVerifier(ledger.agents, TrustedKeys(None))
+    faults = verifier.faults
 
     def odd(job: Job) -> list[tuple[str, str]]:
         if job.id == second:
             raise TypeError("odd")
         return faults(job)
 
-    monkeypatch.setattr(check, "faults", odd)
+    monkeypatch.setattr(verifier, "faults", odd)
     keys = SimpleNamespace(are_there=lambda: True)
-    assert ResultInspector(ledger, check, cast("Any", keys)).run_once() == 0
+    assert ResultInspector(ledger, verifier, cast("Any", keys)).run_once() == 0
     assert {alert.job_id for alert in ledger.executions.alerts()} == {first, second}
 
 

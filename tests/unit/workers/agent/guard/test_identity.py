@@ -413,12 +413,12 @@ def identity(settings: Settings, keys: TrustedKeys, ledger: Ledger, executor: Ex
 
 
 @pytest.fixture
-def check(ledger: Ledger, keys: TrustedKeys) -> ResultVerifier:
+def verifier(ledger: Ledger, keys: TrustedKeys) -> ResultVerifier:
     return ResultVerifier(ledger.agents, keys)
 
 
-def checked(ledger: Ledger, check: ResultVerifier, job_id: str) -> Execution:
-    return check(ledger.jobs.get(job_id)).executions[0]
+def checked(ledger: Ledger, verifier: ResultVerifier, job_id: str) -> Execution:
+    return verifier.verify(ledger.jobs.get(job_id)).executions[0]
 
 
 @pytest.mark.parametrize(
@@ -438,7 +438,7 @@ def test_every_result_is_signed(
     ledger: Ledger,
     executor: Executor,
     submit: Submitter,
-    check: ResultVerifier,
+    verifier: ResultVerifier,
     operation: str,
     data: dict[str, Any],
     registry: Registry,
@@ -446,7 +446,7 @@ def test_every_result_is_signed(
     if operation in registry or operation == "test.unknown.do":
         job_id = submit(operation, data)
         executor.execute(job_id, HOST)
-        found = checked(ledger, check, job_id)
+        found = checked(ledger, verifier, job_id)
         assert found.state.is_final
         assert found.authenticity == SIGNED
 
@@ -511,30 +511,30 @@ def test_a_result_that_was_altered_shows(
     ledger: Ledger,
     executor: Executor,
     submit: Submitter,
-    check: ResultVerifier,
+    verifier: ResultVerifier,
     forge: Callable[[Ledger, str], None],
 ) -> None:
     job_id = submit("test.echo.get")
     executor.execute(job_id, HOST)
     forge(ledger, job_id)
-    assert checked(ledger, check, job_id).authenticity == FORGED
+    assert checked(ledger, verifier, job_id).authenticity == FORGED
 
 
 @pytest.mark.usefixtures("identity")
 def test_a_result_without_a_signature_shows(
-    ledger: Ledger, executor: Executor, submit: Submitter, check: ResultVerifier
+    ledger: Ledger, executor: Executor, submit: Submitter, verifier: ResultVerifier
 ) -> None:
     job_id = submit("test.echo.get")
     executor.execute(job_id, HOST)
     ledger.client.hdel(ledger.keys.execution(job_id, HOST), "s1", "s2")
-    assert checked(ledger, check, job_id).authenticity == UNSIGNED
+    assert checked(ledger, verifier, job_id).authenticity == UNSIGNED
 
 
 def test_one_agent_cannot_answer_for_another(
     ledger: Ledger,
     executor: Executor,
     submit: Submitter,
-    check: ResultVerifier,
+    verifier: ResultVerifier,
     signer: Signer,
     keys: TrustedKeys,
     tmp_path: Path,
@@ -546,12 +546,12 @@ def test_one_agent_cannot_answer_for_another(
     executor._ledger.identity = evil
     job_id = submit("test.echo.get")
     executor.execute(job_id, HOST)
-    assert checked(ledger, check, job_id).authenticity == FORGED
+    assert checked(ledger, verifier, job_id).authenticity == FORGED
 
 
 @pytest.mark.usefixtures("identity")
 def test_the_result_of_one_job_is_not_that_of_another(
-    ledger: Ledger, executor: Executor, submit: Submitter, check: ResultVerifier
+    ledger: Ledger, executor: Executor, submit: Submitter, verifier: ResultVerifier
 ) -> None:
     first, second = submit("test.echo.get", {"text": "yes"}), submit("test.echo.get", {"text": "no"})
     for job_id in (first, second):
@@ -561,11 +561,11 @@ def test_the_result_of_one_job_is_not_that_of_another(
     # the answer and its signature
     taken = {name: text for name, text in record.items() if name in ("o1", "o2", "o3", "s1", "s2")}
     ledger.client.hset(ledger.keys.execution(second, HOST), mapping=taken)
-    assert checked(ledger, check, second).authenticity == FORGED
+    assert checked(ledger, verifier, second).authenticity == FORGED
 
 
 def test_a_made_up_certificate_proves_nothing(
-    ledger: Ledger, executor: Executor, submit: Submitter, check: ResultVerifier, keys: TrustedKeys, tmp_path: Path
+    ledger: Ledger, executor: Executor, submit: Submitter, verifier: ResultVerifier, keys: TrustedKeys, tmp_path: Path
 ) -> None:
     own = SigningKey.generate()
     evil = Identity(HOST, Signer(own), keys, tmp_path / "x")
@@ -574,28 +574,28 @@ def test_a_made_up_certificate_proves_nothing(
     executor._ledger.identity = evil
     job_id = submit("test.echo.get")
     executor.execute(job_id, HOST)
-    assert checked(ledger, check, job_id).authenticity == FORGED
+    assert checked(ledger, verifier, job_id).authenticity == FORGED
 
 
 @pytest.mark.usefixtures("identity")
 def test_an_execution_without_a_result_needs_no_signature(
-    ledger: Ledger, submit: Submitter, check: ResultVerifier, executor: Executor
+    ledger: Ledger, submit: Submitter, verifier: ResultVerifier, executor: Executor
 ) -> None:
     job_id = submit("test.echo.get")
-    assert checked(ledger, check, job_id).authenticity is None
+    assert checked(ledger, verifier, job_id).authenticity is None
     ledger.jobs.cancel(job_id, "on request")
-    assert checked(ledger, check, job_id).authenticity is None
+    assert checked(ledger, verifier, job_id).authenticity is None
 
 
 @pytest.mark.usefixtures("identity")
 def test_maintenance_finds_what_was_forged_once(
-    ledger: Ledger, executor: Executor, submit: Submitter, check: ResultVerifier, keys: TrustedKeys
+    ledger: Ledger, executor: Executor, submit: Submitter, verifier: ResultVerifier, keys: TrustedKeys
 ) -> None:
     honest, forged = submit("test.echo.get"), submit("test.echo.get")
     for job_id in (honest, forged):
         executor.execute(job_id, HOST)
     _another_answer(ledger, forged)
-    inspector = ResultInspector(ledger, check, keys)
+    inspector = ResultInspector(ledger, verifier, keys)
     for _ in range(3):
         inspector.run_once()
     assert ledger.stats()[RESULTS_FORGED] == 1
@@ -640,17 +640,17 @@ def test_the_results_of_a_revoked_agent_are_shown_as_such(
 ) -> None:
     """Also those of before: who has its key can sign with any date."""
     now = [0.0]
-    check = ResultVerifier(ledger.agents, keys, lambda: now[0])
+    verifier = ResultVerifier(ledger.agents, keys, lambda: now[0])
     job_id = submit("test.echo.get")
     executor.execute(job_id, HOST)
-    assert checked(ledger, check, job_id).authenticity == SIGNED
+    assert checked(ledger, verifier, job_id).authenticity == SIGNED
     enrolment.revoke(HOST, "admin")
     now[0] += LOOK_SECONDS
-    assert checked(ledger, check, job_id).authenticity == REVOKED
-    assert check.faults(ledger.jobs.get(job_id)) == [(HOST, "its agent was revoked")]
+    assert checked(ledger, verifier, job_id).authenticity == REVOKED
+    assert verifier.faults(ledger.jobs.get(job_id)) == [(HOST, "its agent was revoked")]
     enrolment._certify(replace(ledger.agents.get(HOST), public_key=identity.public_key), "admin")
     now[0] += 61  # for so long a certificate is remembered
-    assert checked(ledger, check, job_id).authenticity == SIGNED
+    assert checked(ledger, verifier, job_id).authenticity == SIGNED
 
 
 @pytest.mark.usefixtures("identity")
