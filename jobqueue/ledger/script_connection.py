@@ -112,8 +112,7 @@ class ScriptConnection:
                     connection.disconnect()
 
     def _once(self, commands: Sequence[tuple[Any, ...]], sent: list[bool], binary: bool, urgent: bool) -> list[Any]:
-        self._turns.begin(urgent=urgent)  # without the block of ``take``, which would double the cost
-        try:
+        with self._turns.take(urgent=urgent):
             try:
                 connection, since = self._idle.pop()
                 is_trusted = time.monotonic() - since <= _TRUSTED_SECONDS
@@ -149,8 +148,6 @@ class ScriptConnection:
                     raise answer
             self._keep(connection)  # an error is a complete answer, too
             return answers
-        finally:
-            self._turns.end()
 
     def _keep(self, connection: Any) -> None:
         now = time.monotonic()
