@@ -133,7 +133,10 @@ def _text_problem(text: str) -> tuple[list[str | int], str] | None:
     match = _NOT_TEXT.search(text)
     if not match:
         return None
-    character = "a NUL character" if match[0] == "\x00" else "half of a surrogate pair"
+    half = "half of a surrogate pair"
+    # as Python reads a byte of a command line that is not UTF-8
+    half += ", in place of a byte that is not UTF-8" if "\udc80" <= match[0] <= "\udcff" else ""
+    character = "a NUL character" if match[0] == "\x00" else half
     return [], f"The text contains {character} (at character {match.start()}), which is not allowed; remove it."
 
 

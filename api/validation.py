@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from typing import Any
@@ -13,14 +12,12 @@ import marshmallow as ma
 from api.limits import inside
 from jobqueue.errors import InvalidInput
 from jobqueue.schema_fast_path import SchemaFastPath
-from jobqueue.unknown_fields import many_unknown
+from jobqueue.unknown_fields import UNKNOWN, like_known, many_unknown
 
 #: Problems named in one answer; the rest are counted.
 MAX_PROBLEMS = 20
-#: Unknown fields of one object that marshmallow looks at, and for which similar names are looked for: both take time,
-#: and a batch has a thousand objects.
-_MOST_UNKNOWN, _MOST_COMPARED = 8, 3
-_UNKNOWN = "Unknown field."
+#: Unknown fields of one object that marshmallow looks at: it takes time, and a batch has a thousand objects.
+_MOST_UNKNOWN = 8
 
 _loaders: WeakKeyDictionary[ma.Schema, SchemaFastPath] = WeakKeyDictionary()
 
@@ -29,7 +26,7 @@ class StrictSchema(ma.Schema):
     """A schema that refuses unknown fields, and says which known one they resemble."""
 
     error_messages = {  # noqa: RUF012 (marshmallow's own convention)
-        "unknown": _UNKNOWN,
+        "unknown": UNKNOWN,
         "type": "Must be a JSON object.",
     }
 
@@ -40,12 +37,8 @@ class StrictSchema(ma.Schema):
         """Add near matches to the message of every unknown field."""
         if not isinstance(error.messages, dict):
             return
-        unknown = [name for name, messages in error.messages.items() if messages == [_UNKNOWN]]
         names = sorted(field.data_key or attribute for attribute, field in self.load_fields.items())
-        for number, name in enumerate(unknown):
-            # a longer name is not a typo
-            is_compared = number < _MOST_COMPARED and len(str(name)) <= 40
-            near = difflib.get_close_matches(str(name), names, n=2) if is_compared else []
+        for name, near in like_known(error.messages, self).items():
             error.messages[name] = [_unknown_message(names, near)]
 
 

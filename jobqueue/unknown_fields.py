@@ -4,10 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import islice
 from typing import Any
 
 import marshmallow as ma
+
+#: marshmallow's message for an unknown field.
+UNKNOWN = "Unknown field."
+#: Unknown fields for which similar names are looked for: it takes time, and a batch has a thousand objects.
+_MOST_COMPARED = 3
+#: A longer name is not a typo.
+_LONGEST_TYPO = 40
+
+
+def like_known(messages: Mapping[Any, Any], schema: ma.Schema) -> dict[Any, list[str]]:
+    """The unknown fields among the messages of an object, each with the known names most like it, at most two."""
+    unknown = [name for name, texts in messages.items() if texts == [UNKNOWN]]
+    if not unknown:
+        return {}
+    names = sorted(field.data_key or attribute for attribute, field in schema.load_fields.items())
+    return {
+        name: get_close_matches(str(name), names, n=2)
+        if number < _MOST_COMPARED and len(str(name)) <= _LONGEST_TYPO
+        else []
+        for number, name in enumerate(unknown)
+    }
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from jobqueue.model.answers import INCIDENTAL, group_equal, rank
 from jobqueue.model.execution_page import content_of, note_of
 from jobqueue.model.job import Execution
 from jobqueue.model.states import ExecutionState
+from jobqueue.model.step_results import count_text, step_results
 from jobqueue.services.result_verifier import FORGED, REVOKED, UNSIGNED
 
 #: Hosts of a group that are named at once; the others unfold.
@@ -60,11 +61,53 @@ class Group:
         if not self.has_data:
             return self.note
         data = self.data
+        found = step_results(data)
+        if found is not None:
+            return count_text(found)
         if isinstance(data, Mapping) and isinstance(data.get("stdout"), str) and "exit_code" in data:
             return _cut(_first_line(data["stdout"]) or _first_line(str(data.get("stderr", ""))) or "no output")
         if isinstance(data, Mapping) and len(data) == 1:
             data = next(iter(data.values()))
         return _cut(data if isinstance(data, str) else json.dumps(data, ensure_ascii=False))
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of a host, as it is shown."""
+
+    name: str
+    operation: str
+    state: str
+    changed: bool
+    seconds: float | None
+    error: str
+    truncated: str
+    result: Any
+
+    @classmethod
+    def of(cls, step: Mapping[str, Any]) -> Step:
+        """The step in an answer, which is an agent's and may have values of any type."""
+        seconds = step.get("seconds")
+        return cls(
+            str(step["name"]),
+            str(step.get("operation", "")),
+            str(step["state"]),
+            step.get("changed") is True,
+            seconds if isinstance(seconds, (int, float)) and not isinstance(seconds, bool) else None,
+            str(step.get("error") or ""),
+            str(step.get("truncated") or ""),
+            step.get("result"),
+        )
+
+
+@dataclass(frozen=True)
+class RunningStep:
+    """The step that a host runs now: the ``number`` of ``count``."""
+
+    host: str
+    number: int
+    count: int
+    name: str
 
 
 @dataclass(frozen=True)
@@ -103,6 +146,28 @@ def remarkable(data: Mapping[str, Any]) -> Mapping[str, Any]:
         if value not in ("", None, [], {}) and (name not in usual or value is not usual[name])
     }
     return telling or data
+
+
+def steps(data: Any) -> list[Step] | None:
+    """The steps of an answer; None for one of another kind."""
+    found = step_results(data)
+    return None if found is None else [Step.of(step) for step in found]
+
+
+def without_steps(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What an answer says besides its steps."""
+    return {name: value for name, value in data.items() if name != "steps"}
+
+
+def running_steps(executions: Iterable[Execution]) -> list[RunningStep]:
+    """The step that each host runs now, as the agents have reported."""
+    running = []
+    for execution in executions:
+        found = step_results(execution.info) if execution.state is ExecutionState.STARTED else None
+        for number, step in enumerate(found or (), 1):
+            if step["state"] == "running":
+                running.append(RunningStep(host_of(execution), number, len(found or ()), str(step["name"])))
+    return running
 
 
 def host_of(execution: Execution) -> str:

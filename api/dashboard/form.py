@@ -19,12 +19,16 @@ _LONGEST_NUMBER = 40
 #: Texts that usually have several lines, which a schema cannot express.
 _LONG = frozenset({"command", "code", "content", "entrypoint", "script", "sql", "stdin"})
 
+#: Kinds whose text is JSON.
+_JSON = frozenset({"json", "steps"})
+
 
 @dataclass(frozen=True)
 class Field:
     """One field, labelled with the title of its schema, or else its name.
 
-    ``kind``: text, long, lines (a list, a line each), pairs (NAME=value lines), json, number, choice.
+    ``kind``: text, long, lines (a list, a line each), pairs (NAME=value lines), json, steps (JSON: a list of objects
+    with an operation each), number, choice.
     """
 
     name: str
@@ -90,7 +94,7 @@ def _written(field: Field, value: Any) -> str:
         return "\n".join(map(str, value))
     if field.kind == "pairs" and isinstance(value, Mapping):
         return "\n".join(f"{name}={text}" for name, text in value.items())
-    return _word(value) if field.kind != "json" else json.dumps(value, ensure_ascii=False)
+    return _word(value) if field.kind not in _JSON else json.dumps(value, ensure_ascii=False)
 
 
 def _field(name: str, about: Mapping[str, Any], is_required: bool, value: str) -> Field:
@@ -135,11 +139,17 @@ def _kind(name: str, about: Mapping[str, Any]) -> str:
         return "lines"
     if type_ == "object" and _is_text(about.get("additionalProperties")):
         return "pairs"
-    return "json"
+    return "steps" if type_ == "array" and _is_step(about.get("items")) else "json"
 
 
 def _is_text(about: Any) -> bool:
     return isinstance(about, Mapping) and about.get("type") == "string" and "enum" not in about
+
+
+def _is_step(about: Any) -> bool:
+    """Whether this is the schema of an object that names an operation, as a request does."""
+    operation = about.get("properties", {}).get("operation", {}) if isinstance(about, Mapping) else {}
+    return bool(operation.get("properties", {}).keys() == {"type", "data"})
 
 
 def _help(about: Mapping[str, Any], kind: str, default: Any) -> str:
@@ -148,7 +158,7 @@ def _help(about: Mapping[str, Any], kind: str, default: Any) -> str:
         parts.append("One item per line.")
     elif kind == "pairs":
         parts.append("NAME=value, one per line.")
-    elif kind == "json":
+    elif kind in _JSON:
         parts.append("JSON.")
     elif kind == "number" and "minimum" in about and "maximum" in about:
         parts.append(f"{about['minimum']:g} to {about['maximum']:g}.")
@@ -171,7 +181,7 @@ def _value(field: Field, about: Mapping[str, Any], text: str) -> Any:
         return text.strip("\n").split("\n")
     if field.kind == "pairs":
         return _pairs(text)
-    if field.kind == "json":
+    if field.kind in _JSON:
         return json_of(text)
     return text
 

@@ -164,6 +164,7 @@ def _page(job: Job, problem: str = "", status: int = 200) -> Response:
         lane_width=lanes.WIDTH,
         done=DONE.get(query.text("done"), ""),
         answers=arranged,
+        running_steps=answers.running_steps(job.executions),
         comparison=comparison.read(arranged),
         kept={name: query.text(name) for name in ("state", "first", "bars", "host") if query.text(name)},
         is_single=(job.total or len(job.executions)) == 1,

@@ -79,6 +79,8 @@ def _environment() -> Environment:
         prose=prose,
         plain=answers.plain,
         remarkable=answers.remarkable,
+        steps=answers.steps,
+        without_steps=answers.without_steps,
         number=lambda value: f"{value:,}",
     )
     return environment

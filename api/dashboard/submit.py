@@ -155,11 +155,13 @@ def _form(
     plan: Plan | None = None,
 ) -> Response:
     target = values.get(_TARGET, "").strip() or _default_target(info)
+    fields = form.fields_of(info.schema, values)
     return pages.render(
         "submit.html",
         status,
         operation=info,
-        fields=form.fields_of(info.schema, values),
+        fields=fields,
+        types=_types() if any(field.kind == "steps" for field in fields) else (),
         given={name: values.get(name, "") for name in _NAMES},
         has_options=any(values.get(name) for name in (*_OPTIONS, *concurrency_form.NAMES)),
         has_rollout=any(values.get(name) for name in rollout_form.NAMES),
@@ -173,6 +175,28 @@ def _form(
         **_reach_of(info.type, target),
         suggestions=_suggestions(target),
     )
+
+
+@dataclass(frozen=True)
+class _Type:
+    """An operation that a step can have; ``fields`` names those of its data."""
+
+    type: str
+    summary: str
+    fields: str
+
+
+def _types() -> list[_Type]:
+    return [
+        _Type(
+            info.type,
+            info.summary,
+            ", ".join(
+                f"{one.name} (required)" if one.is_required else one.name for one in form.fields_of(info.schema, {})
+            ),
+        )
+        for info in services().registry.infos()
+    ]
 
 
 def _reach_of(operation: str, target: str) -> dict[str, Any]:
@@ -254,7 +278,9 @@ def _problems(error: JobQueueError) -> Problems:
         first, _, rest = name.partition(".")
         sentence = " ".join(map(str, messages))
         if isinstance(error, InvalidOperationData):
-            fields[form.PREFIX + first] = f"{rest}: {sentence}" if rest else sentence
+            problem = f"{rest}: {sentence}" if rest else sentence
+            earlier = fields.get(form.PREFIX + first)
+            fields[form.PREFIX + first] = f"{earlier} {problem}" if earlier else problem
         elif name in ("target_hostname", "target"):
             fields[_TARGET] = sentence
         elif first in _PLACES and rest:

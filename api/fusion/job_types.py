@@ -80,6 +80,14 @@ def operations_of(configuration: Configuration) -> tuple[str, ...]:
     return ({AGGREGATION: AGGREGATION_OPERATION, PYTHON_JOB: _PYTHON}.get(kind, kind),)
 
 
+def own_data_of(configuration: Configuration) -> dict[str, Any]:
+    """The data of a configuration whose type is an operation; empty if it is not valid."""
+    try:
+        return _own_data(configuration.fields)
+    except InvalidInput:
+        return {}
+
+
 def _aggregation(fields: Mapping[str, Any], run_id: str, moments: Moments) -> dict[str, Any]:
     # the reference time is fixed here, so that a second attempt reads what the first one read
     reference = fields.get("referenceTime") or moments.reference

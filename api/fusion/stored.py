@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from api.fusion.job_types import operations_of
+from api.fusion.job_types import operations_of, own_data_of
 from api.fusion.series import exclusive_name
 from jobqueue.errors import ConfigurationNotFound, RecordAltered
 from jobqueue.ledger.configurations import Configurations
@@ -65,8 +65,7 @@ class StoredConfigurations:
         """Raise ``PermissionDenied`` unless ``principal`` may run what a run of ``configuration`` would."""
         principal.require(SUBMIT)
         for operation in operations_of(configuration):
-            permission = self._registry.permission(operation)
-            if permission:
+            for permission in self._registry.permissions_of(operation, own_data_of(configuration)):
                 principal.require(permission)
         if has_secret(configuration.fields):
             principal.require(USE_SECRETS)

@@ -14,7 +14,17 @@ from jobqueue.cli.command_group import CommandGroup
 from jobqueue.cli.context_option import CONTEXT, context_option
 from jobqueue.cli.parameters import TextFile
 from jobqueue.cli.views.output import complain, make_streams_safe
-from jobqueue.client import ApiError, Client, ConnectionFailed, InvalidAnswer, InvalidRequest, NotFound, Unauthorized
+from jobqueue.client import (
+    ApiError,
+    Client,
+    ConnectionFailed,
+    Forbidden,
+    InvalidAnswer,
+    InvalidRequest,
+    NotFound,
+    Unauthorized,
+)
+from jobqueue.client.errors import TOKEN_HINT
 from jobqueue.errors import InvalidSettings, JobQueueError
 
 EXIT_ERROR = 2
@@ -32,7 +42,7 @@ _ADDRESS_HINT = " --url names another one; 'jobqueue up' starts an API on this m
 _HINTS: Mapping[type[Exception], str] = {
     ConnectionFailed: _ADDRESS_HINT,
     InvalidAnswer: _ADDRESS_HINT,
-    Unauthorized: " Or give one with --token-file.",
+    Unauthorized: "Give a token in JOBQUEUE_TOKEN, or with --token-file.",
 }
 
 
@@ -84,9 +94,11 @@ def sentence(error: JobQueueError) -> str:
 
     For a fault of the server also the id that finds it in the log.
     """
-    text = error.message
+    text = error.message.removesuffix(TOKEN_HINT)
     # the message already has one sentence for each setting
     details = [] if isinstance(error, InvalidSettings) else _details(error.details or {})
+    if isinstance(error, Forbidden):  # they are for programs: the message has them in a sentence
+        details = [(path, message) for path, message in details if message and message not in text]
     more = [
         f"{path}: {message}" if path else message
         for path, message in details

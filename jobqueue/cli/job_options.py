@@ -32,6 +32,12 @@ _OPTIONS = (
         metavar="FILE",
         help="Run this local file on the hosts; - reads standard input. Words after -- are its arguments.",
     ),
+    click.option(
+        "--steps",
+        "steps_file",
+        metavar="FILE",
+        help="Run the steps of this YAML or JSON file, one after another on each host; - reads standard input.",
+    ),
     data_option,
     click.option(
         "-p",
@@ -58,6 +64,7 @@ class JobOptions:
 
     targets: Sequence[str]
     script: str | None
+    steps_file: str | None
     pairs: Sequence[tuple[str, Any]]
     values: Sequence[tuple[str, Any]]
     as_shell: bool
@@ -85,7 +92,7 @@ class JobOptions:
 
         Raises ``UsageError`` for -p without one, and for words after the name.
         """
-        name = None if self.script is not None or self.as_shell else saved_name(words)
+        name = None if self.script is not None or self.steps_file is not None or self.as_shell else saved_name(words)
         if self.values and name is None:
             raise click.UsageError(f"-p gives a parameter of a saved job: {usage} -p KEY=VALUE.")
         if name is not None and words[1:]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import click
@@ -12,6 +13,9 @@ from jobqueue.cli.views.text import one_line
 from jobqueue.client import Client, InvalidRequest, NotFound
 from jobqueue.errors import JobQueueError
 
+#: What an invalid request says that names a record that there is not.
+_UNKNOWN = re.compile(r"\b(?:no|unknown)\b", re.IGNORECASE)
+
 
 def question(error: JobQueueError, context: click.Context, client: Client) -> str:
     """The question for an error about a record that a command names; it lists what the caller may see.
@@ -20,10 +24,9 @@ def question(error: JobQueueError, context: click.Context, client: Client) -> st
     """
     if not isinstance(error, NotFound | InvalidRequest) or "did you mean" in error.message.lower():
         return ""
+    if isinstance(error, InvalidRequest) and not _UNKNOWN.search(error.message):
+        return ""
     for names_of, word in _words(context):
-        # of invalid requests, only those are about a name that mention it in this way
-        if isinstance(error, InvalidRequest) and not word.startswith("@"):
-            continue
         if repr(word.removeprefix("@")) not in error.message:
             continue
         try:
@@ -36,10 +39,11 @@ def question(error: JobQueueError, context: click.Context, client: Client) -> st
 
 def _words(context: click.Context) -> Iterator[tuple[object, str]]:
     """The words of a command line that name records, each with the completer of its parameter."""
-    for parameter in context.command.params:
-        completer = getattr(parameter, "_custom_shell_complete", None)
-        if completer not in NAMES:
-            continue
-        value = context.params.get(parameter.name or "")
-        for word in [value] if isinstance(value, str) else value or ():
-            yield completer, str(word)
+    for command in [context, *([context.parent] if context.parent else [])]:  # one may run another one
+        for parameter in command.command.params:
+            completer = getattr(parameter, "_custom_shell_complete", None)
+            if completer not in NAMES:
+                continue
+            value = command.params.get(parameter.name or "")
+            for word in [value] if isinstance(value, str) else value or ():
+                yield completer, str(word)

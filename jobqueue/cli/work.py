@@ -7,17 +7,23 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from jobqueue.cli.parameters import local_text
+from jobqueue.cli.steps_file import steps_data
 from jobqueue.cli.submission import add_arguments, operation_data, unknown_operation
 from jobqueue.cli.views.text import one_line
 from jobqueue.client import Client
 from jobqueue.model.target import ALL, ANY
 
+if TYPE_CHECKING:
+    from jobqueue.cli.job_options import JobOptions
+
 SHELL = "command.shell.execute"
+#: The operation that runs the steps of a file.
+STEPS = "steps.run"
 _SHELL_SCRIPT = "script.shell.execute"
 _PYTHON_SCRIPT = "script.python.execute"
 _OPERATION = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z][A-Za-z0-9_-]*)+")
@@ -37,19 +43,21 @@ class Work:
     label: str
 
 
-def work_of(
-    client: Client, words: Sequence[str], script: str | None, pairs: Sequence[tuple[str, Any]], *, as_shell: bool
-) -> Work:
+def work_of(client: Client, words: Sequence[str], job: JobOptions) -> Work:
     """The work that the words mean: a script's arguments, an operation with its words, or a shell command line.
 
     Raises ``UsageError`` if they mean nothing, or a value is given twice.
     """
-    data = operation_data(None, pairs)
-    if script is not None:
-        return _script(script, words, data)
+    data = operation_data(None, job.pairs)
+    if job.steps_file is not None:
+        if words or job.script is not None:
+            raise click.UsageError("--steps gives the whole work: leave out words and --script.")
+        return Work(STEPS, steps_data(job.steps_file, data), changes=True, label="A job with steps")
+    if job.script is not None:
+        return _script(job.script, words, data)
     if not words:
-        raise click.UsageError("Give a shell command, an operation, or --script FILE.")
-    if not as_shell and _OPERATION.fullmatch(words[0]):
+        raise click.UsageError("Give a shell command, an operation, --script FILE or --steps FILE.")
+    if not job.as_shell and _OPERATION.fullmatch(words[0]):
         catalogue = client.operations()["operations"]
         by_type = {str(operation["type"]): operation for operation in catalogue}
         if words[0] in by_type:

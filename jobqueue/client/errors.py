@@ -163,7 +163,8 @@ _BY_STATUS: Mapping[int, type[ApiError]] = {
     503: Unavailable,
     504: Unavailable,
 }
-_TOKEN_HINT = "Give a token in JOBQUEUE_TOKEN, or as the client's argument."  # noqa: S105 - no secret
+#: The end of the message for a token that is missing or not valid.
+TOKEN_HINT = "Give a token in JOBQUEUE_TOKEN, or as the client's argument."  # noqa: S105 - no secret
 
 
 def api_error(
@@ -171,7 +172,7 @@ def api_error(
 ) -> ApiError:
     """The exception for ``status``."""
     if status == 401:
-        message = f"{message} {_TOKEN_HINT}"
+        message = f"{message} {TOKEN_HINT}"
     return _BY_STATUS.get(status, ApiError)(status, message, details, request_id)
 
 

@@ -316,9 +316,7 @@ def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
     if code == "away":
         return AgentAway(_away(target.text, rest[0]))
     if code == "unsupported":
-        return NoLiveAgent(
-            f"No agent supports {job.submission.operation!r}; `jobqueue agent show HOSTNAME` lists an agent's."
-        )
+        return NoLiveAgent(f"No agent supports {rest[0]!r}; `jobqueue agent show HOSTNAME` lists an agent's.")
     if code == "no_live_agent":
         hosts = f" ({', '.join(rest)})" if rest else ""
         sentence = (

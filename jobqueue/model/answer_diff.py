@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jobqueue.model.answers import INCIDENTAL
+from jobqueue.model.answers import INCIDENTAL, without_incidental
 
 #: Lines of each answer that are compared, which takes at most a tenth of a second, and characters of a line.
 MAX_LINES = 2000
@@ -41,7 +41,7 @@ def answer_lines(state: str, error: str | None, data: Any) -> list[str]:
     lines = [f"state: {state}", *(_field("error", error) if error else ())]
     if not isinstance(data, Mapping):
         return lines if data is None else [*lines, *_field("answer", data)]
-    for name, value in data.items():
+    for name, value in without_incidental(data).items():
         if name not in INCIDENTAL:
             lines += _field(str(name), value)
     return lines

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from jobqueue.model.states import ExecutionState
+from jobqueue.model.step_results import INCIDENTAL_OF_STEPS, step_results, with_step_results
 
 T = TypeVar("T")
 
@@ -44,7 +45,15 @@ def group_equal(
 
 
 def without_incidental(data: Any) -> Any:
-    """An answer's data, with null for the fields that differ in every run."""
+    """An answer's data, with null for the fields that differ in every run, also within its steps."""
+    steps = step_results(data)
+    if steps is not None:
+        data = with_step_results(data, [_without_incidental_of_step(step) for step in steps])
     if isinstance(data, Mapping) and any(name in data for name in INCIDENTAL):
         return {name: None if name in INCIDENTAL else value for name, value in data.items()}
     return data
+
+
+def _without_incidental_of_step(step: Mapping[str, Any]) -> dict[str, Any]:
+    plain = {name: None if name in INCIDENTAL_OF_STEPS else value for name, value in step.items()}
+    return plain | {"result": without_incidental(plain["result"])} if "result" in plain else plain

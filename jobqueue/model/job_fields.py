@@ -307,6 +307,16 @@ class JobFields:
             answer_text="Its concurrency key, without defaults.",
         ),
     )
+    inner_operations: tuple[str, ...] = field(
+        default=(),
+        metadata=_about(
+            Kind.TEXTS,
+            "types of the operations within its data, for pauses and for the choice of agents",
+            stored="ops",
+            is_shown=False,
+            is_renewed=False,
+        ),
+    )
     saved: Mapping[str, Any] | None = field(
         default=None,
         metadata=_about(

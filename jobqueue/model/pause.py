@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -55,12 +56,18 @@ class Pause:
         """What is paused, and why."""
         return f"{self.what} is paused by {self.created_by or 'unknown'}: {self.reason}"
 
-    def holds(self, operation: str, tags: frozenset[str]) -> bool:
-        """Whether it holds back an operation of a job with these tags (``key:value``), on any host."""
+    def holds(self, operation: str, tags: frozenset[str], inner: Iterable[str] = ()) -> bool:
+        """Whether it holds back a job with these tags (``key:value``), on any host.
+
+        ``inner``: the operations within the data of its ``operation``.
+        """
         if self.kind is PauseKind.OPERATION:
-            is_family = self.value.endswith(".*") and operation.startswith(self.value[:-1])
-            return is_family or operation == self.value
+            return any(self._names(one) for one in (operation, *inner))
         return self.kind is PauseKind.EVERYTHING or (self.kind is PauseKind.TAG and self.value in tags)
+
+    def _names(self, operation: str) -> bool:
+        is_family = self.value.endswith(".*") and operation.startswith(self.value[:-1])
+        return is_family or operation == self.value
 
 
 def check_pause_id(text: str) -> str:

@@ -16,6 +16,7 @@ import marshmallow
 from jobqueue.errors import InvalidOperationData
 from jobqueue.operations.context import Context
 from jobqueue.operations.info import OperationInfo
+from jobqueue.operations.parts import ReadParts
 from jobqueue.operations.schema import MAX_PROBLEMS, Schema, flat_messages, json_schema
 from jobqueue.operations.text import brief
 from jobqueue.schema_fast_path import SchemaFastPath
@@ -51,6 +52,8 @@ class PinPackages(Protocol):
 FurtherPermissions = Callable[[Mapping[str, Any]], tuple[str, ...]]
 #: Completes the valid data of a submission before it is signed: signed data must be unambiguous.
 Prepare = Callable[[dict[str, Any], PinPackages], dict[str, Any]]
+#: The title of a job with this data whose caller gave none; None: that of its command.
+Title = Callable[[Mapping[str, Any]], str | None]
 #: A sentence that says what an agent with these settings lacks to run an operation; None if it lacks nothing.
 Lacks = Callable[[Settings], str | None]
 
@@ -74,7 +77,9 @@ class Operation:
     as code, and in which language (``SHELL`` or ``OTHER_CODE``): saved jobs let no parameter become a part of it
     unquoted. ``prepare`` completes submitted data. ``lacks``: agents for which it gives a sentence do not offer it.
     ``further_permissions``: what the data of a submission needs besides ``permission``. ``sends_files``: its results
-    list files that it has sent (``jobqueue/model/fetched_file.py``).
+    list files that it has sent (``jobqueue/model/fetched_file.py``). ``parts``: it runs the operations that its data
+    holds (``jobqueue/operations/parts.py``). Their permissions, the host's policy and pauses count as if each came
+    alone, so it has none of its own to give; facts and secrets are filled in for each. ``title`` gives jobs a title.
     """
 
     type: str
@@ -96,6 +101,8 @@ class Operation:
     lacks: Lacks | None = None
     further_permissions: FurtherPermissions | None = None
     sends_files: bool = False
+    parts: ReadParts | None = None
+    title: Title | None = None
 
     def __post_init__(self) -> None:
         if len(self.type) > _MAX_TYPE_LENGTH or not _TYPE.fullmatch(self.type):
@@ -189,6 +196,8 @@ class Traits(TypedDict, total=False):
     lacks: Lacks | None
     further_permissions: FurtherPermissions | None
     sends_files: bool
+    parts: ReadParts | None
+    title: Title | None
 
 
 def operation(

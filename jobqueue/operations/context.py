@@ -30,6 +30,7 @@ from jobqueue.trust.secrets.redactor import Redactor
 
 if TYPE_CHECKING:
     from jobqueue.operations.deployed import DeploymentLog
+    from jobqueue.operations.parts import PermittedPart
     from jobqueue.operations.sent_files import FileSender
 
 DEFAULT_MAX_OUTPUT_BYTES = 1024 * 1024
@@ -85,7 +86,8 @@ class Context:
     host's policy allows this run with some fields of its data changed. ``confinement`` holds for every process,
     and ``watched(mark)`` surrounds the life of each. ``secrets`` are the host's; ``run_operation`` puts them into the
     data, and redacts them from output, reports and results. What an operation cuts from output it redacts before, by
-    ``redactor``; in an isolated operation it knows no secrets.
+    ``redactor``; in an isolated operation it knows no secrets. ``parts`` runs the operations within the data of one
+    that has some, in their order.
     """
 
     hostname: str
@@ -109,6 +111,7 @@ class Context:
     confinement: Confinement = PLAIN
     secrets: Secrets | None = None
     redactor: Redactor = field(default_factory=Redactor)
+    parts: Sequence[PermittedPart] = ()
     watched: Watched = unwatched
     clock: Callable[[], float] = time.monotonic
 

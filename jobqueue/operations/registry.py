@@ -13,12 +13,17 @@ from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, e
 from types import ModuleType
 from typing import Any
 
-from jobqueue.errors import InvalidOperationData, InvalidSettings, UnknownOperation
+from jobqueue.errors import InvalidInput, InvalidOperationData, InvalidSettings, UnknownOperation
 from jobqueue.extras import lack
+from jobqueue.model.fleet_plan import FIELD
 from jobqueue.operations import builtin
 from jobqueue.operations.base import BUILTIN, Operation, invalid_data
+from jobqueue.operations.change import ChangeSchema
 from jobqueue.operations.facts import has_reference
 from jobqueue.operations.info import OperationInfo
+from jobqueue.operations.parts import DATA, TYPE, Part, outline
+from jobqueue.operations.requested_run import RequestedRun
+from jobqueue.operations.schema import MAX_PROBLEMS
 from jobqueue.operations.text import brief, describe
 from jobqueue.settings import Settings
 from jobqueue.trust.secrets.reference import faults, has_secret
@@ -118,6 +123,26 @@ class Registry:
         operation = self._operations.get(type) or self.absent.get(type)
         return operation.permission if operation else None
 
+    def permissions_of(self, type: str, data: Mapping[str, Any]) -> tuple[str, ...]:
+        """The permissions of an operation with this data and of those within it; of unknown ones, none.
+
+        Unlike ``requested``, it takes data that no agent may be able to run now.
+        """
+        operation = self._operations.get(type)
+        if operation is None:
+            permission = self.permission(type)
+            return () if permission is None else (permission,)
+        needed = [*RequestedRun(operation, data).permissions]
+        for part in operation.parts(data) if operation.parts is not None else ():
+            needed += self.permissions_of(part.type, part.data)
+        return tuple(dict.fromkeys(needed))
+
+    def requested(self, type: str, data: Mapping[str, Any]) -> RequestedRun:
+        """The operation with this data, and the operations within it. Raises ``UnknownOperation``."""
+        operation = self.get(type)
+        parts = operation.parts(data) if operation.parts is not None else ()
+        return RequestedRun(operation, data, tuple((part, self.get(part.type)) for part in parts))
+
     def validate(self, type: str, data: Mapping[str, Any] | None, *, explains: bool = True) -> dict[str, Any]:
         """Check ``data`` (None: no data) and give it back, as JSON and unaltered, ready to be stored.
 
@@ -132,6 +157,9 @@ class Registry:
         plain = dict(data)
         if plain:
             _check_json(type, plain)
+        if operation.parts is not None:
+            self._validate_parts(operation, plain, operation.parts(plain), explains=explains)
+            return plain
         secret: Set[str] = frozenset()
         if has_secret(plain):
             wrong = faults(plain, None if explains else 1)
@@ -148,6 +176,58 @@ class Registry:
         except InvalidOperationData as error:
             _raise_unless_deferred(error, operation, plain)
         return plain
+
+    def check_outline(self, type: str, data: Mapping[str, Any]) -> None:
+        """Check what surrounds the parts of the data, which no template may decide: their number and types, above all.
+
+        Raises ``UnknownOperation`` and ``InvalidOperationData``; any data of an operation without parts passes.
+        """
+        operation = self.get(type)
+        if operation.parts is not None:
+            operation.load(outline(data, operation.parts(data)))
+
+    def _validate_parts(
+        self, operation: Operation, data: Mapping[str, Any], parts: tuple[Part, ...], *, explains: bool
+    ) -> None:
+        """Check the data around the parts, then each part as if it came alone; errors name the parts."""
+        if not operation.accepts(outline(data, parts)):
+            operation.load(outline(data, parts))
+        problems: dict[str, list[str]] = {}
+        for part in parts:
+            try:
+                self._check_part(operation, part, is_planned=FIELD in data, explains=explains)
+            except InvalidInput as error:
+                inner = error.details or {"": [error.message]}
+                problems |= {f"{part.path}.{name}".rstrip("."): texts for name, texts in inner.items()}
+            if problems and not explains:
+                raise InvalidOperationData(f"The data does not fit {operation.type}.")
+            if len(problems) >= MAX_PROBLEMS:
+                break
+        if problems:
+            raise invalid_data(operation.type, problems)
+
+    def _check_part(self, whole: Operation, part: Part, *, is_planned: bool, explains: bool) -> None:
+        """Raise ``InvalidInput`` whose details begin with ``type`` or ``data``."""
+        try:
+            operation = self.get(part.type, compares=explains)
+        except UnknownOperation as error:
+            raise UnknownOperation(error.message, {TYPE: [error.message]}) from error
+        if operation.parts is not None:
+            raise InvalidInput.of(TYPE, f"{part.type} cannot be a part of {whole.type}: it has parts of its own.")
+        if operation.sends_files:
+            sentence = f"{part.type} sends files, which {whole.type} cannot; submit it as a job of its own."
+            raise InvalidInput.of(TYPE, sentence)
+        if FIELD in part.data:
+            raise InvalidInput.of(f"{DATA}.{FIELD}", "A plan is one of the whole job, not of a part.")
+        if is_planned and not issubclass(operation.schema, ChangeSchema):
+            sentence = f"{part.type} has no check mode, so no plan holds what it changes; run the job without a plan."
+            raise InvalidInput.of(TYPE, sentence)
+        try:
+            self.validate(part.type, part.data, explains=explains)
+        except InvalidOperationData as error:
+            inner = error.details or {"": [error.message]}
+            details = {f"{DATA}.{name}".rstrip("."): texts for name, texts in inner.items()}
+            raise InvalidOperationData(error.message, details) from error
 
     def infos(self) -> list[OperationInfo]:
         """The catalogue, sorted by type."""

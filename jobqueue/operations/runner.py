@@ -41,6 +41,8 @@ def run_operation(operation: Operation, data: Mapping[str, Any] | None, context:
 
 
 def _performed(operation: Operation, data: dict[str, Any], context: Context) -> Outcome:
+    if operation.parts is not None:
+        return _with_parts(operation, data, context)
     filled, redactor = _filled(operation, data, context)
     if not redactor:
         return _outcome(operation, filled, context)
@@ -59,6 +61,20 @@ def _performed(operation: Operation, data: dict[str, Any], context: Context) -> 
     finally:
         screen.close()
     return Outcome(redactor.json(outcome.data), outcome.changed, outcome.error and redactor.message(outcome.error))
+
+
+def _with_parts(operation: Operation, data: dict[str, Any], context: Context) -> Outcome:
+    """Run an operation whose parts fill facts and secrets into their own data, and redact what they return."""
+    try:
+        outcome = _outcome(operation, data, context)
+    except JobQueueError as error:
+        raise _without_secrets(error, _known_secrets(context)) from None
+    redactor = _known_secrets(context)
+    return Outcome(redactor.json(outcome.data), outcome.changed, outcome.error and redactor.message(outcome.error))
+
+
+def _known_secrets(context: Context) -> Redactor:
+    return Redactor() if context.secrets is None else context.secrets.redactor()
 
 
 def _filled(operation: Operation, data: dict[str, Any], context: Context) -> tuple[dict[str, Any], Redactor]:

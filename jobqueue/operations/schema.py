@@ -11,6 +11,7 @@ from marshmallow import RAISE, ValidationError, fields, validate
 from marshmallow.exceptions import SCHEMA
 
 from jobqueue.operations.text import is_clean
+from jobqueue.unknown_fields import like_known
 
 #: Longest time that a caller may allow one run, in seconds: a week.
 MAX_TIMEOUT_SECONDS = 7 * 24 * 3600
@@ -26,6 +27,13 @@ class Schema(marshmallow.Schema):
 
     class Meta:
         unknown = RAISE
+
+    def handle_error(self, error: ValidationError, data: Any, **kwargs: Any) -> None:  # noqa: ARG002
+        """Add near matches to the message of an unknown field."""
+        if isinstance(error.messages, dict):
+            for name, near in like_known(error.messages, self).items():
+                if near:
+                    error.messages[name] = [f"Unknown field; did you mean {' or '.join(near)}?"]
 
 
 class Text(fields.String):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from jobqueue.model.submission import Submission
 from jobqueue.operations.base import Operation
 from jobqueue.operations.registry import Registry
+from jobqueue.operations.requested_run import RequestedRun
 from jobqueue.services import rollout_verification, submission_permissions
 from jobqueue.services.packages import PackageResolver
 from jobqueue.services.rollout_verification import CheckedVerification
@@ -18,22 +17,25 @@ from jobqueue.services.rollout_verification import CheckedVerification
 class CheckedWork:
     """An operation with data that fits it, and the verification of the rollout, if it has one."""
 
-    operation: Operation
-    data: Mapping[str, Any]
+    run: RequestedRun
     verification: CheckedVerification | None
 
     @property
     def permissions(self) -> tuple[str, ...]:
         """The permissions that the submission needs, in the order in which they are checked."""
-        own = submission_permissions.needed(self.operation, self.data)
+        own = submission_permissions.needed(self.run)
         return own if self.verification is None else tuple(dict.fromkeys((*own, *self.verification.permissions)))
 
     def resolved(self, submission: Submission, package_digests: PackageResolver) -> Submission:
         """The submission with digests in place of the names of packages and objects: signed data is unambiguous."""
-        prepare = self.operation.prepare
-        if prepare is not None:
-            submission = replace(submission, data=prepare(dict(self.data), package_digests))
+        if self.run.needs_preparation:
+            submission = replace(submission, data=self.run.prepared(package_digests))
         return submission if self.verification is None else self.verification.prepared(submission, package_digests)
+
+    def typed(self, submission: Submission) -> Submission:
+        """The submission with the types of the operations within its data."""
+        inner = self.run.inner_types
+        return replace(submission, inner_operations=inner) if inner != submission.inner_operations else submission
 
 
 def checked_work(
@@ -41,4 +43,5 @@ def checked_work(
 ) -> CheckedWork:
     """The work of a submission of ``operation``. Raises ``InvalidInput`` that names the fields, if it ``explains``."""
     data = operations.validate(operation.type, dict(submission.data), explains=explains)
-    return CheckedWork(operation, data, rollout_verification.checked(submission, operations, explains=explains))
+    run = operations.requested(operation.type, data)
+    return CheckedWork(run, rollout_verification.checked(submission, operations, explains=explains))

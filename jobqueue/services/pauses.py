@@ -110,7 +110,9 @@ class PauseManager:
         hosts = [x.slot for x in waiting[:_MOST_COMPARED] if x.slot != ANY]
         active = self.active()
         of_hosts = self._ledger.pauses.of_hosts([pause for pause in active if pause.kind is PauseKind.TARGET], hosts)
-        return [pause for pause in active if pause.id in of_hosts or pause.holds(job.operation, tags)]
+        return [
+            pause for pause in active if pause.id in of_hosts or pause.holds(job.operation, tags, job.inner_operations)
+        ]
 
     def _check_operation(self, name: str) -> None:
         if not name.endswith(_FAMILY):

@@ -25,10 +25,11 @@ class Placement:
         return candidates(self._fleet().hosts, operation, needs)
 
 
-def candidates(hosts: Iterable[Host], operation: str, needs: Needs) -> tuple[str, ...]:
-    """Hostnames of agents that take work, support ``operation`` and meet ``needs``; ``CHOICE`` at random of more."""
+def candidates(hosts: Iterable[Host], operation: str, needs: Needs, inner: Iterable[str] = ()) -> tuple[str, ...]:
+    """Hostnames of agents that take work, support the operations and meet ``needs``; ``CHOICE`` at random of more."""
+    operations = frozenset((operation, *inner))
     fitting = [
-        host.hostname for host in hosts if host.takes_work and operation in host.operations and _fits(host, needs)
+        host.hostname for host in hosts if host.takes_work and operations <= host.operations and _fits(host, needs)
     ]
     if len(fitting) <= CHOICE:
         return tuple(fitting)

@@ -85,6 +85,7 @@ class Planner:
         principal = submission.principal
         principal.require_somewhere(SEE_AGENTS)
         work = checked_work(submission, self._operations.get(submission.operation), self._operations)
+        submission = work.typed(submission)
         needed = work.permissions
         target = targets.parsed(submission.target)
         restriction = self.scope.of(principal, needed)
@@ -96,6 +97,7 @@ class Planner:
             seed,
             _among(target, restriction),
             is_patient=_is_patient(submission),
+            inner=submission.inner_operations,
         )
         if not preview.is_known:
             sentence = f"No agent matches the target {target.text[:200]!r}.{self._targets.explain(target)}"
@@ -130,6 +132,7 @@ class Planner:
         among: frozenset[str] | None = None,
         *,
         is_patient: bool = False,
+        inner: Sequence[str] = (),
     ) -> tuple[TargetPreview, tuple[str, ...]]:
         """As ``preview``; ``_any`` stands for the hosts ``among``, if they are given.
 
@@ -138,11 +141,11 @@ class Planner:
         self.scope.check_jobs(principal, target)
         visible = self.scope.visible(principal)
         if visible is None:
-            return self.preview(target, operation, seed, among, is_patient=is_patient)
+            return self.preview(target, operation, seed, among, is_patient=is_patient, inner=inner)
         if target.kind is TargetKind.ANY:
             among = visible.hosts if among is None else among & visible.hosts
         try:
-            preview, _ = self.preview(target, operation, seed, among, is_patient=is_patient)
+            preview, _ = self.preview(target, operation, seed, among, is_patient=is_patient, inner=inner)
         except UnknownTarget as error:
             raise unknown(principal, visible, target.text) from error
         hosts = [*(agent.hostname for agent in preview.takes), *preview.left_out]
@@ -160,6 +163,7 @@ class Planner:
         among: frozenset[str] | None = None,
         *,
         is_patient: bool,
+        inner: Sequence[str] = (),
     ) -> tuple[TargetPreview, tuple[str, ...]]:
         """The agents that a job with this target would reach, and notes on terms of the target that match nothing.
 
@@ -168,8 +172,10 @@ class Planner:
         if target.kind is TargetKind.HOSTS:
             resolved = self._targets.resolve(target, seed, is_patient=is_patient)
             named = frozenset(resolved.hosts)
-            return reach(resolved.fleet.hosts, operation, target, named, is_patient=is_patient), resolved.notes
-        return reach(self._targets.fleet().hosts, operation, target, among, is_patient=is_patient), ()
+            hosts = resolved.fleet.hosts
+            return reach(hosts, operation, target, named, is_patient=is_patient, inner=inner), resolved.notes
+        hosts = self._targets.fleet().hosts
+        return reach(hosts, operation, target, among, is_patient=is_patient, inner=inner), ()
 
     def check(self, submission: Submission, target: Target, restriction: Restriction | None = None) -> tuple[str, ...]:
         """The hosts of the plan that the submission refers to, if they are still those that the target names.
@@ -205,7 +211,14 @@ class Planner:
             visible = self.scope.visible(submission.principal) if target.kind is TargetKind.ANY else None
             if visible is not None:
                 among = visible.hosts if among is None else among & visible.hosts
-            preview, _ = self.preview(target, submission.operation, seed, among, is_patient=_is_patient(submission))
+            preview, _ = self.preview(
+                target,
+                submission.operation,
+                seed,
+                among,
+                is_patient=_is_patient(submission),
+                inner=submission.inner_operations,
+            )
             takes, members = preview.takes, _members(preview)
             order = self._order(submission, target, preview)
         is_same = _hash(submission, target, seed, members, order) == planned

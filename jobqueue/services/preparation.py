@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from jobqueue.model.job_fields import document_of
 from jobqueue.model.submission import Submission
 from jobqueue.model.target import ANY, Target, TargetKind
 from jobqueue.model.title import default_title
+from jobqueue.operations.base import Operation
 from jobqueue.operations.registry import Registry
 from jobqueue.services import batch_budget, concurrency_scope, submission_permissions, targets
 from jobqueue.services.checked_work import CheckedWork, checked_work
@@ -140,7 +142,7 @@ class JobPreparer:
             principal.require_somewhere(permission)
         restriction = self._scope.of(principal, permissions)
         self._scope.check_jobs(principal, target)
-        return Draft(submission, origin, target, work, restriction)
+        return Draft(work.typed(submission), origin, target, work, restriction)
 
     def _look_up_plan(self, draft: Draft) -> None:
         """The hosts of the plan that the submission refers to are known, for a job on several hosts."""
@@ -202,7 +204,7 @@ class JobPreparer:
     def _signed(self, draft: Draft) -> NewJob:
         """The job with its signed document."""
         submission, origin, target, hosts = draft.submission, draft.origin, draft.target, draft.hosts
-        is_idempotent = draft.work.operation.idempotent
+        is_idempotent = draft.work.run.is_idempotent
         document = self._signer.sign(
             origin.job_id,
             {**document_of(submission), **_trace()},
@@ -248,9 +250,14 @@ def _complete(draft: Draft) -> None:
     if submission.rollout is not None and submission.rollout.deadline_seconds is not None:
         submission = replace(submission, expires_at=_deadline(submission, submission.rollout.deadline_seconds))
     if submission.title is None:
-        title = default_title(submission.data, draft.work.operation.positional)
+        title = _title(draft.work.run.operation, submission.data)
         submission = submission if title is None else replace(submission, title=title)
     draft.submission = submission
+
+
+def _title(operation: Operation, data: Mapping[str, Any]) -> str | None:
+    own = operation.title(data) if operation.title is not None else None
+    return own or default_title(data, operation.positional)
 
 
 def _deadline(submission: Submission, seconds: float) -> int:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from jobqueue.errors import InvalidInput
 from jobqueue.model.submission import Submission
 from jobqueue.model.verification import Verification, invalid
-from jobqueue.operations.base import Operation
 from jobqueue.operations.registry import Registry
+from jobqueue.operations.requested_run import RequestedRun
 from jobqueue.services import submission_permissions
 from jobqueue.services.packages import PackageResolver
 
@@ -18,18 +18,18 @@ class CheckedVerification:
     """A verification whose operation is known and whose data fits it."""
 
     terms: Verification
-    operation: Operation
+    run: RequestedRun
 
     @property
     def permissions(self) -> tuple[str, ...]:
         """The permissions that a submission needs for the verification."""
-        return submission_permissions.needed(self.operation, self.terms.data)
+        return submission_permissions.needed(self.run)
 
     def prepared(self, submission: Submission, package_digests: PackageResolver) -> Submission:
         """The submission with the data of the verification as it is stored."""
-        if self.operation.prepare is None or submission.rollout is None:
+        if submission.rollout is None:
             return submission
-        terms = replace(self.terms, data=self.operation.prepare(dict(self.terms.data), package_digests))
+        terms = replace(self.terms, data=self.run.prepared(package_digests))
         return replace(submission, rollout=replace(submission.rollout, verify=terms))
 
 
@@ -39,8 +39,9 @@ def checked(submission: Submission, operations: Registry, *, explains: bool = Tr
     if terms is None:
         return None
     try:
-        operation = operations.get(terms.operation, compares=explains)
-        operations.validate(terms.operation, dict(terms.data), explains=explains)
+        operations.get(terms.operation, compares=explains)
+        data = operations.validate(terms.operation, dict(terms.data), explains=explains)
+        run = operations.requested(terms.operation, data)
     except InvalidInput as error:
         raise invalid(f"operation: {error.message}") from error
-    return CheckedVerification(terms, operation)
+    return CheckedVerification(terms, run)

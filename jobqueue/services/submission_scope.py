@@ -167,7 +167,8 @@ class SubmissionScope:
             permitted = [host for host in permitted if host.hostname in among]
         if not permitted:
             raise unknown(restriction.principal, restriction.scopes[0], submission.target)
-        able = [host for host in permitted if submission.operation in host.operations]
+        needed = frozenset((submission.operation, *submission.inner_operations))
+        able = [host for host in permitted if needed <= host.operations]
         taking = [host for host in able if host.takes_work] or (able if submission.expires_at is not None else [])
         if not taking:
             raise NoLiveAgent(

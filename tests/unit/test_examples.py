@@ -52,6 +52,7 @@ def test_an_example_fits_its_operation(
     line: str,
 ) -> None:
     shutil.copy(Path(__file__).parent / "aggregation" / "click_signals.json", tmp_path)
+    shutil.copy(ROOT / "examples/steps/upgrade.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     catalogue = [{"type": info.type, "positional": info.positional, "schema": info.schema} for info in REGISTRY.infos()]
     api.on("GET", "/operation", Reply(200, {"operations": catalogue, "total": len(catalogue)}))

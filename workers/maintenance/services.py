@@ -195,7 +195,7 @@ class Placer:
         return len(due)
 
     def _place(self, job: Job, hosts: tuple[Host, ...]) -> list[Due]:
-        able = candidates(hosts, job.operation, job.needs or Needs())
+        able = candidates(hosts, job.operation, job.needs or Needs(), job.inner_operations)
         if not able:
             return []
         return self._ledger.executions.place(job.id, job.not_before, able, self._sender.template)

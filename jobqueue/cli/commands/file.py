@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -247,6 +248,7 @@ def fetch(
     elif len(host_answers) > 1:  # of a single host, the last line has the error
         show_answers(screen(), [answer for answer in host_answers if answer.error])
     click.echo(totals(job, host_answers), err=True)
+    _name_archive(output)
     context.exit(0 if job["status"] in GOOD_STATUSES else EXIT_JOB_FAILED)
 
 
@@ -258,3 +260,13 @@ def fetched(job_id: str, output: str) -> None:
     with connect() as client:
         whole_id = job_id_of(client, job_id)
         write_whole(output, lambda new: client.files.fetched(whole_id, new))
+    _name_archive(output)
+
+
+def _name_archive(output: str) -> None:
+    """Say where the files are, and how many."""
+    if not Path(output).is_file() or not zipfile.is_zipfile(output):  # a device, or an API of another version
+        return
+    with zipfile.ZipFile(output) as archive:
+        count = len(archive.namelist())
+    click.echo(f"{one_line(output)}: {count} {'file' if count == 1 else 'files'}", err=True)

@@ -29,19 +29,21 @@ from jobqueue.cli.parameters import (
 )
 from jobqueue.cli.rerun import request_of, submit_request
 from jobqueue.cli.rollout import rollout_options, take_rollout
+from jobqueue.cli.steps_file import steps_data
 from jobqueue.cli.submission import add_arguments, different_tags, operation_data
 from jobqueue.cli.views.answer_view import show_line
 from jobqueue.cli.views.output import complain, screen
 from jobqueue.cli.views.plan_view import show_plan
 from jobqueue.cli.views.text import one_line
 from jobqueue.cli.words_command import WordsCommand
+from jobqueue.cli.work import STEPS
 from jobqueue.client import Client
 from jobqueue.model.states import FAILURES
 from jobqueue.model.target import ANY
 
 
 @click.command(cls=WordsCommand)
-@click.argument("operation", shell_complete=operations_like)
+@click.argument("operation", metavar="OPERATION", required=False, shell_complete=operations_like)
 @click.argument("arguments", metavar="[-- ARGUMENT...]", nargs=-1, type=click.UNPROCESSED)
 @click.option(
     "--data",
@@ -50,6 +52,9 @@ from jobqueue.model.target import ANY
     help="The operation's data as JSON; @FILE reads a file, @- standard input.",
 )
 @data_option
+@click.option(
+    "--steps", "steps_file", metavar="FILE", help="The steps of a YAML or JSON file, in place of an OPERATION."
+)
 @click.option(
     "--target",
     "--on",
@@ -91,10 +96,11 @@ from jobqueue.model.target import ANY
 def submit(  # noqa: PLR0913 - one for each option
     context: click.Context,
     /,
-    operation: str,
+    operation: str | None,
     arguments: Sequence[str],
     data: dict[str, Any] | None,
     pairs: Sequence[tuple[str, Any]],
+    steps_file: str | None,
     timeout: float | None,
     tags: Sequence[tuple[str, str]],
     retries: int | None,
@@ -112,11 +118,18 @@ def submit(  # noqa: PLR0913 - one for each option
     jobqueue job submit command.exec.execute --target web1 -- ls -l /
     jobqueue job submit command.shell.execute --target group:web -- 'df -h | tail -n 3'
     jobqueue job submit network.ping.do -d address=db1 -d count:=3
+    jobqueue job submit --steps upgrade.yaml --target group:web
     jobqueue job submit command.exec.execute --target group:web --canary 1 --batch 5% --max-failures 3 -- ./patch
 
     Exit code: 0 submitted (with --watch: completed or skipped), 1 the job failed, 2 any other error.
     """
     content = operation_data(data, pairs)
+    if steps_file is not None:
+        if operation is not None:
+            raise click.UsageError(f"--steps takes the place of an operation; leave out {one_line(operation)}.")
+        operation, content = STEPS, steps_data(steps_file, content)
+    if operation is None:
+        raise click.UsageError("Missing argument 'OPERATION'.")
     named = different_tags(tags)
     rollout, concurrency = take_rollout(options), take_concurrency(options)
     with connect() as client:

@@ -28,6 +28,7 @@ from jobqueue.cli.views.live import show_live
 from jobqueue.cli.views.output import complain, screen
 from jobqueue.cli.views.plan_view import show_plan
 from jobqueue.cli.views.process_answers import show_oneline, show_prefixed
+from jobqueue.cli.views.steps_view import show_step_states
 from jobqueue.cli.views.text import one_line
 from jobqueue.cli.views.totals import totals
 from jobqueue.cli.views.waiting import show_waiting
@@ -36,6 +37,7 @@ from jobqueue.cli.words_command import WordsCommand
 from jobqueue.cli.work import target_of, work_of
 from jobqueue.client import ApiError, Client, WaitTimeout
 from jobqueue.model.states import FINAL_STATES
+from jobqueue.model.step_results import step_results
 from jobqueue.model.target import ANY
 
 _FINAL = frozenset(state.value for state in FINAL_STATES)
@@ -112,6 +114,7 @@ def run(  # noqa: PLR0913 - one for each option
     jobqueue run 'apt-get -y upgrade' --on group:web --canary 1 --batch 5% --max-failures 3
     jobqueue run network.ping.do -d address=db1 -d count:=3
     jobqueue run node.package.install --on group:web -d name=nginx --check --diff
+    jobqueue run --steps upgrade.yaml --on group:web --batch 10%
     jobqueue run @deploy -p version=1.4
 
     One word such as node.uptime.get is an operation; all else is a line for /bin/sh. Quote a command that has options,
@@ -138,7 +141,7 @@ def run(  # noqa: PLR0913 - one for each option
             }
             request = _saved_request(client, name, job.values, saved_options(job.targets, refused))
         else:
-            work = with_check(client, work_of(client, words, job.script, job.pairs, as_shell=job.as_shell), check)
+            work = with_check(client, work_of(client, words, job), check)
             arguments = (work.operation, work.data, target_of(job.targets, work))
             request = _Request(partial(client.plan, *arguments, **terms), partial(client.submit, *arguments, **terms))
         if dry_run:
@@ -221,7 +224,11 @@ def _show(job: Mapping[str, Any], display: _Display, *, is_live: bool) -> None:
         return
     host_answers = answers(job)
     ended = [answer for answer in host_answers if answer.status in _FINAL]
-    if not (is_live and all(answer.data is None or is_process(answer.data) for answer in ended)):
+    if is_live and all(answer.data is None or is_process(answer.data) for answer in ended):
+        pass  # all of it was shown as it arrived
+    elif is_live and all(step_results(answer.data) is not None for answer in ended):
+        show_step_states(screen(full=display.full), ended)
+    else:
         _show_answers(ended, display)
     click.echo(totals(job, host_answers), err=True)
 

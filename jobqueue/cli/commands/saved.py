@@ -96,7 +96,17 @@ def show(name: str, version: int | None, as_json: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Show what would change; store nothing.")
 @json_option
 def set_saved(name: str, path: str, version: int | None, dry_run: bool, as_json: bool) -> None:
-    """Save a job, or replace it by a new version: jobqueue saved set deploy -f deploy.yaml."""
+    """Save a job, or replace it by a new version: jobqueue saved set deploy -f deploy.yaml.
+
+    \b
+    operation:
+      type: script.shell.execute
+      data:
+        script: install-release "$VERSION"
+        env: {VERSION: "{{ version }}"}
+    target_hostname: group:web
+    parameters:
+      version: {description: "The release, such as 1.4.2"}"""
     body = load_document(path)
     with connect() as client:
         done = client.saved.put(_plain(name), body, version=version, dry_run=dry_run)

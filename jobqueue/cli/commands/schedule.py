@@ -66,7 +66,9 @@ def create(
     terms, rollout = take_terms(options), take_rollout(options)
     parts = JobOptions.take(options)
     name_of_saved = parts.saved_name(words, "jobqueue schedule create NAME @SAVED")
-    is_described = words or rollout or parts.targets or parts.script or any(parts.own_of_saved.values())
+    is_described = (
+        words or rollout or any((parts.targets, parts.script, parts.steps_file, *parts.own_of_saved.values()))
+    )
     if job is not None and is_described:
         raise click.UsageError("--job gives the jobs as a whole; leave out words and the other options of a job.")
     with connect() as client:
@@ -77,7 +79,7 @@ def create(
             refused = parts.own_of_saved | {"An option of a rollout": rollout}
             job = _saved_job(client, name_of_saved, parts.values, saved_options(parts.targets, refused))
         elif job is None:
-            work = work_of(client, words, parts.script, parts.pairs, as_shell=parts.as_shell)
+            work = work_of(client, words, parts)
             job = {
                 "operation": {"type": work.operation, "data": work.data},
                 "target_hostname": target_of(parts.targets, work),

@@ -10,8 +10,8 @@ from jobqueue.cli.imports.imported import Imported, ImportedFile, Names, NotTake
 from jobqueue.cli.imports.rundeck_nodes import nodes_of
 from jobqueue.cli.imports.rundeck_options import Options, options_of
 from jobqueue.cli.imports.rundeck_schedule import cron_of
+from jobqueue.cli.imports.rundeck_sequence import sequence_of
 from jobqueue.cli.imports.rundeck_source import read_jobs, walk
-from jobqueue.cli.imports.rundeck_step import operation_of
 from jobqueue.cli.imports.rundeck_values import as_flag, as_line, as_number, as_seconds, check_fields
 from jobqueue.cli.views.text import one_line
 from jobqueue.model.concurrency import MAX_LIMIT
@@ -75,14 +75,14 @@ class _Job:
         check_fields(job, _FIELDS, "it")
         self._check()
         options = options_of(job.get("options"))
-        operation, notes = operation_of(job.get("sequence"), options)
+        converted = sequence_of(job.get("sequence"), options)
         nodes = nodes_of(job.get("nodefilters"), self._terms.tag_label, self._terms.target)
-        self.notes += [*options.notes, *notes, *nodes.notes]
+        self.notes += [*options.notes, *converted.notes, *nodes.notes]
         saved: dict[str, Any] = {"title": as_line(job["name"], MAX_TITLE)}
         description = as_line(job.get("description"), MAX_DESCRIPTION)
         if description:
             saved["description"] = description
-        saved |= {"operation": operation, "target_hostname": nodes.target}
+        saved |= {"operation": converted.operation, "target_hostname": nodes.target}
         if nodes.rollout:
             saved["rollout"] = nodes.rollout
         if as_flag(job.get("nodeFilterEditable"), "nodeFilterEditable"):

@@ -141,7 +141,9 @@ def _step(element: ET.Element) -> Job:
             step |= {"type": child.get("type", ""), "nodeStep": "true", "configuration": entries}
         elif child.tag == "jobref":
             step["jobref"] = dict(child.attrib)
-        elif child.tag in ("errorhandler", "plugins"):
+        elif child.tag == "errorhandler":
+            step[child.tag] = {**_step(child), **child.attrib}
+        elif child.tag == "plugins":
             step[child.tag] = True
         else:
             step[child.tag] = _text(child)

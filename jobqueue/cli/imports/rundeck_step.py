@@ -1,4 +1,4 @@
-"""The step of one of Rundeck's jobs as an operation."""
+"""A step of one of Rundeck's jobs as an operation."""
 
 from __future__ import annotations
 
@@ -12,17 +12,13 @@ from jobqueue.cli.imports.rundeck_options import Options
 from jobqueue.cli.imports.rundeck_values import as_flag, check_fields
 from jobqueue.cli.views.text import one_line
 
-_SEQUENCE = {"keepgoing", "strategy", "commands", "pluginConfig"}
-#: Orders of steps and nodes that are the same for a single step.
-_STRATEGIES = ("node-first", "step-first", "sequential", "parallel", "", None)
 _STEP = {
     *("exec", "script", "args", "scriptInterpreter", "interpreterArgsQuoted", "fileExtension", "description"),
     *("expandTokenInScriptFile", "plugins", "enabled"),
 }
 #: Kinds of steps that are not imported, and why.
 _REFUSED = {
-    "errorhandler": "its step has an error handler; a job has none.",
-    "jobref": "its step is another job (jobref); a job runs one operation.",
+    "jobref": "its step is another job (jobref); a job runs operations on hosts.",
     "scriptfile": "its step is a file of Rundeck's server (scriptfile); put the script into the job.",
     "scripturl": "its step is a script at a URL (scripturl); put the script into the job.",
 }
@@ -38,29 +34,13 @@ _INTERPRETER = re.compile(r"(/[\w./+-]+|[\w.+-]+)(?: +(-\w+))?")
 _NOT_INTERPRETERS = ("sudo", "su", "env", "ssh", "doas", "runuser")
 
 
-def operation_of(sequence: Any, options: Options) -> tuple[dict[str, Any], list[str]]:
-    """The operation of a sequence with one step, and what differs. Raises ``NotTakenOver``."""
-    if not isinstance(sequence, Mapping):
-        raise NotTakenOver("it has no sequence of steps.")
-    check_fields(sequence, _SEQUENCE, "its sequence")
-    if sequence.get("strategy") not in _STRATEGIES:
-        raise NotTakenOver(f"its sequence has the strategy {one_line(sequence['strategy'])}.")
-    steps = sequence.get("commands")
-    if not isinstance(steps, list) or not steps:
-        raise NotTakenOver("its sequence has no steps.")
-    if len(steps) > 1:
-        raise NotTakenOver(f"it has {len(steps)} steps; a job runs one operation. Join them in one script.")
-    notes = ["the log filters of its sequence are left out."] if sequence.get("pluginConfig") else []
-    step = _plain(steps[0])
-    if step.get("plugins"):
-        notes.append("the log filters of its step are left out.")
+def operation_of(step: Mapping[str, Any], options: Options) -> dict[str, Any]:
+    """The operation of a step, as ``plain_step`` gives it. Raises ``NotTakenOver``."""
     check_fields(step, _STEP, "its step")
-    if not as_flag(step.get("enabled", True), "enabled of its step"):
-        raise NotTakenOver("its step is disabled.")
-    return (_command(step, options) if "exec" in step else _script(step, options)), notes
+    return _command(step, options) if "exec" in step else _script(step, options)
 
 
-def _plain(step: Any) -> Mapping[str, Any]:
+def plain_step(step: Any) -> Mapping[str, Any]:
     """The step, with the fields of a built-in plugin as those of a step. Raises ``NotTakenOver`` for other kinds."""
     if not isinstance(step, Mapping):
         raise NotTakenOver("its step is not an object.")

@@ -8,11 +8,13 @@ from typing import Any, TypeVar
 
 from jobqueue.cli.views.hostnames import fold
 from jobqueue.cli.views.output import Column, Screen
+from jobqueue.cli.views.steps_view import step_lines
 from jobqueue.cli.views.text import lines, one_line
 from jobqueue.cli.views.times import span
 from jobqueue.model.answers import INCIDENTAL, group_equal, rank, without_incidental
 from jobqueue.model.failure import masked
 from jobqueue.model.states import FAILURES
+from jobqueue.model.step_results import step_results
 from jobqueue.model.timeline import EXPLAINED, note_in
 
 _Group = TypeVar("_Group")
@@ -120,7 +122,7 @@ def show_one_answer(screen: Screen, names: str, count: int, answer: Answer) -> N
         screen.line(f"  {one_line(answer.error)}")
     if answer.data is None:
         return
-    body = lines(answer.data)
+    body = lines(answer.data) if step_results(answer.data) is None else step_lines(answer.data)
     limit = len(body) if screen.full else _LINES
     for line in body[:limit]:
         screen.line(f"  {line}".rstrip())

@@ -11,12 +11,21 @@ from jobqueue.cli.views.text import visible
 
 
 def show_logs(pages: Iterable[Mapping[str, Any]]) -> None:
-    """Write chunks of output as they arrive; gaps are marked, and terminal control characters are escaped."""
+    """Write chunks of output as they arrive; gaps are marked, and terminal control characters are escaped.
+
+    On a terminal, the last line is ended, so that what follows begins a new one.
+    """
+    last = "\n"
     for page in pages:
         if page.get("cut"):
             print(f"[... {page['cut']} bytes are no longer stored ...]", file=sys.stderr, flush=True)
         for chunk in page["chunks"]:
-            _write(sys.stdout if chunk["stream"] == "stdout" else sys.stderr, chunk)
+            to = sys.stdout if chunk["stream"] == "stdout" else sys.stderr
+            _write(to, chunk)
+            if to.isatty() and chunk["text"]:
+                last = chunk["text"][-1]
+    if last != "\n":
+        print(file=sys.stdout if sys.stdout.isatty() else sys.stderr, flush=True)
 
 
 def _write(to: TextIO, chunk: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from jobqueue.cli.views.answers import answers, show_agents, show_answers
 from jobqueue.cli.views.hostnames import fold
 from jobqueue.cli.views.output import Column, Screen
 from jobqueue.cli.views.rollout_view import show_rollout
+from jobqueue.cli.views.steps_view import running_steps
 from jobqueue.cli.views.text import one_line, pairs
 from jobqueue.cli.views.times import ago, between
 from jobqueue.cli.views.waiting import pause_text
@@ -19,6 +20,8 @@ from jobqueue.model.states import FINAL_STATUSES
 #: On a terminal, without --full: a longer timeline is summed up, longer data is cut.
 _EVENTS = 40
 _DATA = 200
+#: Hosts whose running step is shown.
+_RUNNING = 20
 _FINAL_STATUSES = frozenset(status.value for status in FINAL_STATUSES)
 
 #: Lines with fewer characters leave out how long a job took, who submitted it, and a title's operation.
@@ -114,6 +117,13 @@ def show_job(screen: Screen, job: Mapping[str, Any]) -> None:
     if job.get("timeline"):
         screen.heading("Timeline")
         _show_timeline(screen, job["timeline"], job.get("created"))
+    running = running_steps(job.get("agent_states") or {})
+    if running:
+        screen.heading("Running steps")
+        for line in running if screen.full else running[:_RUNNING]:
+            screen.line(line)
+        if len(running) > _RUNNING and not screen.full:
+            screen.line(f"... and on {len(running) - _RUNNING} other hosts; --full shows them.", "dim")
     if any(item.data is not None for item in host_answers):
         screen.heading("Answers")
         show_answers(screen, host_answers)

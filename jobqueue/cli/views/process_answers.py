@@ -10,6 +10,7 @@ from typing import Any
 from jobqueue.cli.views.answers import Answer, is_process
 from jobqueue.cli.views.output import Column, Screen
 from jobqueue.cli.views.text import lines, one_line
+from jobqueue.model.step_results import count_text, step_results
 
 
 def show_prefixed(screen: Screen, answers: Sequence[Answer]) -> None:
@@ -50,6 +51,8 @@ def _first_line(answer: Answer) -> str:
         text = str(data["stdout"]).strip() or str(data["stderr"]).strip() or str(answer.error or "")
     elif answer.error:
         text = answer.error
+    elif (steps := step_results(data)) is not None:
+        text = count_text(steps)
     elif isinstance(data, Mapping) and len(data) == 1:
         text = str(next(iter(data.values())))
     else:

@@ -185,7 +185,7 @@ class CellJobs:
         if job.get("rollout") is not None:  # its verification has permissions of its own
             raise NotServedByFront(f"A front does not retry rollouts; send the request to the cell: {cell.url}{path}")
         operation = shapes.operation(cell, job)
-        for permission in submission_permissions.needed(self._registry.get(operation["type"]), operation["data"]):
+        for permission in submission_permissions.needed(self._registry.requested(operation["type"], operation["data"])):
             principal.require(permission)
         return cell.request("POST", path, body=body)
 

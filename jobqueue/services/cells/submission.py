@@ -111,7 +111,7 @@ class ParentSubmitter:
         operation = self._registry.get(submission.operation)
         submission.principal.require(operation.permission)
         data = self._registry.validate(submission.operation, dict(submission.data))
-        for permission in submission_permissions.needed(operation, data):
+        for permission in submission_permissions.needed(self._registry.requested(operation.type, data)):
             submission.principal.require(permission)
 
 

@@ -86,7 +86,7 @@ class EventReader:
     def _matches(self, job: Job, event_filter: EventFilter) -> bool:
         saved = str((job.saved or {}).get("name", ""))
         if not (
-            _is_listed(job.operation, event_filter.operations)
+            any(_is_listed(operation, event_filter.operations) for operation in (job.operation, *job.inner_operations))
             and _is_listed(saved, event_filter.saved)
             and _is_listed(job.submitted_by, event_filter.submitters)
         ):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jobqueue.errors import InvalidInput
-from jobqueue.operations.base import OTHER_CODE, SHELL, Operation
+from jobqueue.operations.base import OTHER_CODE, SHELL
 from jobqueue.plain_text import without_mark
 from jobqueue.services.saved import template
 from jobqueue.services.saved.parameters import HOSTS, SECRET, TARGET
@@ -24,9 +24,9 @@ _MOST_FAULTS = 20
 Parameters = Mapping[str, Mapping[str, Any]]
 
 
-def check_templates(operation: Operation, data: Mapping[str, Any], parameters: Parameters, where: str) -> None:
+def check_templates(code: Mapping[str, str], data: Mapping[str, Any], parameters: Parameters, where: str) -> None:
     """Raise ``InvalidInput`` for templates that are not valid, use parameters that are not declared, or put a text
-    unquoted into code. ``where`` is the path of the data.
+    unquoted into code. ``code``: the fields of the data that are code, with their languages; ``where``: its path.
     """
     faults: dict[str, list[str]] = {}
     count = 0
@@ -36,7 +36,7 @@ def check_templates(operation: Operation, data: Mapping[str, Any], parameters: P
             if parsed is None:
                 continue
             count += len(parsed.expressions)
-            _check(parsed, parameters, _language(operation.code, way, text))
+            _check(parsed, parameters, _language(code, way, text))
         except TemplateFault as error:
             faults[f"{where}.{way}"] = [str(error)]
         if len(faults) == _MOST_FAULTS:

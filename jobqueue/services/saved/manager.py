@@ -156,8 +156,8 @@ class SavedJobManager:
         return Submission(**fields | options, principal=principal)
 
     def _require_rights(self, saved: SavedJob, principal: Principal) -> None:
-        operation = self._registry.get(str(saved.job["operation"]))
-        needed = list(submission_permissions.needed(operation, saved.job["data"]))
+        run = self._registry.requested(str(saved.job["operation"]), saved.job["data"])
+        needed = list(submission_permissions.needed(run))
         if any(schema.get(SECRET) for schema in saved.parameters.values()):
             needed.append(submission_permissions.USE_SECRETS)
         for permission in needed:
@@ -176,7 +176,8 @@ class SavedJobManager:
         if size > MAX_BYTES:
             raise InvalidInput(f"The saved job has {size} bytes of JSON; at most {MAX_BYTES} are allowed.")
         operation, data, target = str(saved.job["operation"]), saved.job["data"], str(saved.job["target"])
-        check_templates(self._registry.get(operation), data, parameters, _DATA)
+        self._registry.check_outline(operation, data)
+        check_templates(self._registry.requested(operation, data).code, data, parameters, _DATA)
         if target_parameter(target, parameters) is None:
             _check_target(target)
         if not any(is_required(schema) for schema in parameters.values()):

@@ -135,6 +135,7 @@ def test_breaks_the_schema(post: Ask, services: FakeServices, document: Any, fie
     [
         (r'{"operation": {"type": "a\u0000b"}}', "operation.type", ["NUL", "character 1"]),
         (r'{"operation": {"type": "x", "data": {"a": [0, {"b": "\ud800"}]}}}', "operation.data.a[1].b", ["surrogate"]),
+        (r'{"operation": {"type": "x", "data": {"a": "caf\udce9"}}}', "operation.data.a", ["byte that is not UTF-8"]),
         (r'{"operation": {"type": "x", "data": {"\udfff": 1}}}', r'operation.data["\udfff"]', ["surrogate"]),
         (r'{"operation": {"type": "x", "data": {"a\u0000": 1}}}', r'operation.data["a\u0000"]', ["NUL"]),
         (r'{"tags": {"\u0000": "x"}}', r'tags["\u0000"]', ["NUL"]),

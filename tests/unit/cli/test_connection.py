@@ -32,6 +32,14 @@ def test_url_and_token_file(api: FakeApi, run: Run, tmp_path: Path, place: str) 
     assert api.seen[0].headers["Authorization"] == "Bearer from-file"
 
 
+def test_a_refusal_is_one_sentence(api: FakeApi, run: Run) -> None:
+    """Its details are for programs."""
+    text = "bob has job:write on some hosts only (job:write@group:web)."
+    details = {"permission": "job:write", "grant": "job:write@group:web", "hosts": [], "more": ["web9"]}
+    api.on("GET", "/agent", Reply(403, {"error": text, "code": 403, "details": details}))
+    assert run("agent", "list").stderr == f"Error: {text} (more: web9)\n"
+
+
 def test_token_from_standard_input(api: FakeApi, run: Run) -> None:
     api.on("GET", "/agent", AGENTS)
     run("agent", "list", "--token-file", "-", stdin="from-input\n")

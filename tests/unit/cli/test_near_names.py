@@ -64,6 +64,14 @@ def test_a_saved_job_that_is_to_run(records: FakeApi, run: Run) -> None:
     assert "Did you mean @deploy?" in result.stderr
 
 
+def test_an_object_that_is_to_be_deployed(records: FakeApi, run: Run) -> None:
+    """The API answers 400, as the name is a part of the data."""
+    records.on("GET", "/operation", Reply(200, {"operations": [{"type": "file.deploy.execute", "changes": True}]}))
+    records.on("POST", "/job", missing("object: There is no object 'mtod'; the list shows all.", 400))
+    result = run("file", "deploy", "mtod", "/etc/motd", "--on", "web1")
+    assert "Did you mean motd?" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("text", "listed"),
     [

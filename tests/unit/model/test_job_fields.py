@@ -30,6 +30,7 @@ def test_the_names_in_the_hash_are_those_of_the_first_version() -> None:
         "exclusive": "exclusive",
         "groups": "groups",
         "concurrency": "conc",
+        "inner_operations": "ops",
     }
 
 

@@ -120,6 +120,7 @@ BUILTIN = {
     "schedule.cron.update": ("cron:write", True, True),
     "script.python.execute": ("python:execute", True, False),
     "script.shell.execute": ("shell:execute", True, False),
+    "steps.run": ("job:write", True, True),
 }
 
 
@@ -237,6 +238,11 @@ def test_fields_with_facts_wait_for_the_agent(registry: Registry) -> None:
     assert list(caught.value.details or ()) == ["sort"]
     with pytest.raises(InvalidOperationData, match=r"colour: Unknown field\."):
         registry.validate("node.process.list", {"colour": "@fact.cpus"})
+
+
+def test_a_misspelt_field_of_the_data(registry: Registry) -> None:
+    with pytest.raises(InvalidOperationData, match=r"limti: Unknown field; did you mean limit\?"):
+        registry.validate("node.process.list", {"limti": 1})
 
 
 def test_many_errors_make_a_short_sentence(registry: Registry) -> None:

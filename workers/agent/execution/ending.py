@@ -12,7 +12,6 @@ from jobqueue.errors import JobQueueError, OperationFailed, OperationNotNeeded
 from jobqueue.model.retry import RetryPolicy
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.timestamps import duration_text
-from jobqueue.operations.base import Operation
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.result import checked
 from workers.agent.execution.running import RunningExecution
@@ -64,7 +63,7 @@ def failed(running: RunningExecution, error: str, failure: Mapping[str, Any] | N
     return Ending(ExecutionState.FAILED, error, retry_in=delay, retry_note=again)
 
 
-def stopped(running: RunningExecution, operation: Operation) -> Ending | None:
+def stopped(running: RunningExecution, *, is_idempotent: bool) -> Ending | None:
     """For an operation that obeyed a stop request. None: its lease was lost, so this agent must not report its end."""
     if running.reason == "stale":
         return None
@@ -73,7 +72,7 @@ def stopped(running: RunningExecution, operation: Operation) -> Ending | None:
     note = f"agent {running.claim.hostname} shut down during the run"
     retries = running.document.get("retries")
     may_again = retries is None or running.claim.attempt < retries["max_attempts"]
-    if running.is_idle or (may_again and operation.idempotent):
+    if running.is_idle or (may_again and is_idempotent):
         return Ending(ExecutionState.FAILED, note, retry_in=0.0, retry_note=note)
     return failed(running, note)
 

@@ -83,7 +83,7 @@ class OperationRunner:
                 if outcome.error is None and running.verification is not None:
                     return verified(running, outcome, running.verification, context)
             except OperationCancelled:
-                return stopped(running, permit.operation)
+                return stopped(running, is_idempotent=permit.is_idempotent)
             return returned(running, outcome)
         except (UnknownOperation, OperationNotSupported) as error:
             return skipped(error)
@@ -94,7 +94,9 @@ class OperationRunner:
 
     def _unknown(self, running: RunningExecution) -> Permit:
         """Raises ``UnknownOperation`` with the names of similar operations."""
-        return Permit(self._operations.get(running.document["operation"]), PLAIN)
+        return Permit(
+            self._operations.requested(running.document["operation"], running.document["data"]).operation, PLAIN
+        )
 
     def _context(self, running: RunningExecution, permit: Permit, write: Callable[[str, bytes], None]) -> Context:
         settings = self._means.settings
@@ -112,11 +114,10 @@ class OperationRunner:
             packages=self._means.packages,
             deployments=self._means.deployments,
             sender=HostFileSender(self._means.fetched, running.claim, running.stop, settings.max_stored_fetched_bytes),
-            allows=permit.allows,
             settings=self._plain_settings,
             secrets=self._means.secrets,
             watched=self._means.watched,
-            confinement=permit.confinement,
             python_modules=settings.python_modules,
             max_output_bytes=settings.max_output_bytes,
+            **permit.means(),
         )

@@ -34,8 +34,8 @@ def verified(running: RunningExecution, outcome: Outcome, permit: Permit, contex
         context,
         deadline=until,
         timeout_seconds=terms.within_seconds,
-        confinement=permit.confinement,
         report=lambda _info: None,
+        **permit.means(),
     )
     wait, attempts, error = _FIRST_WAIT, 0, ""
     while True:

@@ -7,12 +7,16 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from jobqueue.errors import OperationNotAllowed
+from jobqueue.errors import OperationFailed, OperationNotAllowed
 from jobqueue.operations.base import Operation
-from jobqueue.operations.context import anything
+from jobqueue.operations.context import Context, anything
 from jobqueue.operations.facts import resolve_facts
+from jobqueue.operations.outcome import Outcome
+from jobqueue.operations.parts import PermittedPart
 from jobqueue.operations.process.confinement import Confinement, ResourceLimits
 from jobqueue.operations.registry import Registry
+from jobqueue.operations.requested_run import RequestedRun
+from jobqueue.operations.runner import run_operation
 from jobqueue.settings import Settings
 from workers.agent.guard.policy import Policy
 
@@ -21,12 +25,27 @@ from workers.agent.guard.policy import Policy
 class Permit:
     """An allowed run: the ``operation`` to run, and the confinement of its processes.
 
-    ``allows(changed)``: whether the run would be allowed with these fields of its data changed.
+    ``allows(changed)``: whether the run would be allowed with these fields of its data changed. ``parts``: those of the
+    operations within its data.
     """
 
     operation: Operation
     confinement: Confinement
     allows: Callable[[Mapping[str, Any]], bool] = field(default=anything, compare=False)
+    parts: tuple[Permit, ...] = ()
+
+    @property
+    def is_idempotent(self) -> bool:
+        """Whether it may be run again where the agent died in the middle."""
+        return self.operation.idempotent and all(part.is_idempotent for part in self.parts)
+
+    def means(self) -> dict[str, Any]:
+        """The fields of a run's context that depend on the permit."""
+        parts = tuple(PermittedPart(part.operation, part._run) for part in self.parts)
+        return {"confinement": self.confinement, "allows": self.allows, "parts": parts}
+
+    def _run(self, data: Mapping[str, Any], context: Context) -> Outcome:
+        return run_operation(self.operation, data, replace(context, **self.means()))
 
 
 class OperationGuard:
@@ -83,6 +102,17 @@ class OperationGuard:
             # work outside its child processes must run as that user, too
             operation = replace(operation, isolated=True)
         return Permit(operation, confinement, allows)
+
+    def check_run(self, run: RequestedRun, facts: Mapping[str, Any]) -> Permit:
+        """Check a run with all of its parts, each as if it came alone; raises as ``check``."""
+        permit = self.check(run.operation, run.data, facts)
+        parts = []
+        for part, operation in run.parts:
+            try:
+                parts.append(self.check(operation, part.data, facts))
+            except (OperationNotAllowed, OperationFailed) as error:
+                raise type(error)(f"{part.label}: {error.message}; no step was run") from error
+        return replace(permit, parts=tuple(parts)) if parts else permit
 
     def _allows(self, operation: Operation, data: Mapping[str, Any], changed: Mapping[str, Any]) -> bool:
         return self._policy.decide(operation, {**data, **changed})[0]

@@ -88,7 +88,10 @@ class Policy:
             raise InvalidSettings(f"JOBQUEUE_POLICY: {path}: {error}") from error
 
     def decide(self, operation: Operation, data: Mapping[str, Any]) -> tuple[bool, Rule | None]:
-        """Whether a run is allowed, and the deciding rule, if any."""
+        """Whether a run is allowed, and the deciding rule, if any. The parts of an operation are decided one by one."""
+        if operation.parts is not None:
+            rule = self._forbids_parts(operation)
+            return rule is None, rule
         for rule in self.rules:
             if rule.names(operation.type) and rule.covers(data):
                 return rule.allows, rule
@@ -96,6 +99,8 @@ class Policy:
 
     def may_allow(self, operation: Operation) -> bool:
         """Whether some run of the operation is allowed."""
+        if operation.parts is not None:
+            return self._forbids_parts(operation) is None
         for rule in self.rules:
             if rule.names(operation.type):
                 if rule.allows:
@@ -103,6 +108,10 @@ class Policy:
                 if rule.arguments is None:
                     return False
         return self._is_listed(operation)
+
+    def _forbids_parts(self, operation: Operation) -> Rule | None:
+        """The rule that denies an operation with parts by its own name: patterns are for the operations in it."""
+        return next((rule for rule in self.rules if not rule.allows and operation.type in rule.operations), None)
 
     def _is_listed(self, operation: Operation) -> bool:
         return any(

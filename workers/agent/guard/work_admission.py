@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jobqueue.errors import OperationFailed, OperationNotAllowed, WorkRefused
+from jobqueue.errors import OperationFailed, OperationNotAllowed, UnknownOperation, WorkRefused
 from jobqueue.ledger.executions import Claim
 from jobqueue.model.needs import Needs
 from jobqueue.model.timestamps import to_iso
 from jobqueue.model.verification import Verification
 from jobqueue.operations.registry import Registry
+from jobqueue.operations.requested_run import RequestedRun
 from jobqueue.settings import Settings
 from jobqueue.trust.signing import work
 from jobqueue.trust.signing.trusted import TrustedKeys
@@ -117,21 +118,29 @@ class WorkAdmission:
         document, terms = signed.document, signed.terms
         self._check_needs(document)
         self._check_memory(terms)
-        is_supported = document["operation"] in self._operations
-        operation = self._operations.get(document["operation"]) if is_supported else None
+        run = self._supported(document["operation"], document["data"])
         # repeating an operation that is unknown here is harmless, too
-        durable = operation is not None and not operation.idempotent
+        durable = run is not None and not run.is_idempotent
         until, created = terms.valid_until + self._skew, terms.created - self._skew
         entry = JournalEntry(self._journal, terms.job_id, until, created, durable and terms.runs == 1)
         try:
-            permit = self._guard.check(operation, document["data"], self._facts) if operation else None
-            verification = self._verification(document) if operation else None
+            permit = self._guard.check_run(run, self._facts) if run else None
+            verification = self._verification(document) if run else None
         except (OperationNotAllowed, OperationFailed):
             # reported as failed: a later, more permissive policy must not let it run
             self._journal.end(terms.job_id, until, created=created)
             raise
         self._journal.begin(terms.job_id, terms.runs, until, created=created, durable=durable)
         return AdmittedWork(document, permit, entry, verification)
+
+    def _supported(self, operation: str, data: Mapping[str, Any]) -> RequestedRun | None:
+        """The run, if this agent knows its operation and all operations within the data."""
+        if operation not in self._operations:
+            return None
+        try:
+            return self._operations.requested(operation, data)
+        except UnknownOperation:
+            return None
 
     def _verification(self, document: Mapping[str, Any]) -> Permit | None:
         """The operation that verifies the run of a rollout; None without one.
@@ -143,13 +152,14 @@ class WorkAdmission:
         if terms is None:
             return None
         verification = Verification.read(terms)
-        if verification.operation not in self._operations:
+        run = self._supported(verification.operation, verification.data)
+        if run is None:
             raise OperationNotAllowed(
                 f"the verification of the rollout, {verification.operation}, is not supported on this host; the job "
                 "was not run"
             )
         try:
-            return self._guard.check(self._operations.get(verification.operation), verification.data, self._facts)
+            return self._guard.check_run(run, self._facts)
         except OperationNotAllowed as error:
             raise OperationNotAllowed(f"{error.message}, which verifies the run; the job was not run") from error
 

@@ -1,5 +1,5 @@
 -- Claims an execution for an agent: at most one claim of an attempt succeeds; it returns a lease and a fencing token.
--- include: clock events status reindex|change_host<index> notice|advance|take_key|leave_execution|leave_job|pause_of|take_starts|park|offer_later|unpark|put_off|take_start<notice,batches,rollout,concurrency,parking,pace> settle transition
+-- include: clock events status reindex|change_host<index> notice|advance|take_key|leave_execution|leave_job|pause_of|take_starts|park|offer_later|unpark|put_off|take_start<notice,batches,rollout,concurrency,parking,pace> settle transition offers
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 slot, 4 hostname of the agent, 5 new token, 6 lease in microseconds,
 --   7 '1': the agent stops, and gives the execution back, else '' or missing
@@ -55,7 +55,7 @@ if is_away then
   return {'refused', 'away'}
 end
 if is_outside then return {'refused', 'foreign'} end -- an external driver runs it
-if is_shared and redis.call('SISMEMBER', K.offers .. op, host) == 0 then
+if is_shared and not offers_all(host, op, is_shared == 'inner' and redis.call('HGET', job, 'ops')) then
   -- the agent joined after the submission, and others can run it. Delay it: an idle agent must not loop
   redis.call('ZADD', K.due, int(at + 1000000), member)
   return {'refused', 'unsupported'}

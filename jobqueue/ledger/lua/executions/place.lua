@@ -1,5 +1,5 @@
 -- Gives a job that no agent could run when it was accepted to one that can.
--- include: clock next_time index publish hosts
+-- include: clock next_time index publish hosts offers
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 time before which it must not start or '', 4 message template or '', then hostnames of agents
 --   that have what the job needs
@@ -10,7 +10,7 @@ local id = ARGV[2]
 local waiting, exec, job = K.waiting .. '_unplaced', K.exec .. '_unplaced:' .. id, K.job .. id
 local is_whole = is_sound('hash', exec) and is_sound('hash', job)
 local record = is_whole and redis.call('HMGET', exec, 'state', 'attempt') or {}
-local known = is_whole and redis.call('HMGET', job, 'op', 'status', 'created', 'prio') or {}
+local known = is_whole and redis.call('HMGET', job, 'op', 'status', 'created', 'prio', 'ops') or {}
 if record[1] ~= 'submitted' or not tonumber(known[4] or '') then
   redis.call('ZREM', waiting, id)
   return {}
@@ -19,7 +19,7 @@ local able = {}
 local hosts = {}
 for i = 5, #ARGV do hosts[#hosts + 1] = ARGV[i] end -- unpack has a limit
 for _, host in ipairs(taking(hosts, at, false)) do
-  if redis.call('SISMEMBER', K.offers .. (known[1] or '?'), host) == 1 then able[#able + 1] = host end
+  if offers_all(host, known[1] or '?', known[5]) then able[#able + 1] = host end
 end
 if #able == 0 then return {} end
 

@@ -8,17 +8,25 @@ local function all_free_at(stored, burst, interval, at)
   return math.min(num(stored), at + burst * interval)
 end
 
--- A pause that holds back an operation on this host: its id, and whether it is one of hosts; nil without any. Then the third
+-- A pause that holds back an operation, or one within its data, on this host: its id, and whether it is one of hosts; nil without any. Then the third
 -- value is the starts to take from the rates of pauses, for `take_starts`, or nil. One read while there is no pause. Agents may
 -- read this list, which has no reasons.
 local function pause_of(paused, job, op, host, at)
+  local operations
+  local function is_of(value)
+    if not operations then operations = op .. '\n' .. (redis.call('HGET', K.job .. job, 'ops') or '') end
+    local family = string.sub(value, -2) == '.*' and string.sub(value, 1, -2)
+    for one in string.gmatch(operations, '[^\n]+') do
+      if one == value or (family and string.sub(one, 1, #family) == family) then return true end
+    end
+    return false
+  end
   local spent, is_of_hosts, starts, tags
   for id, kind, burst, interval, until_, value in
     string.gmatch(paused, '(%x+)|(%l+)@?(%d*),?(%d*)|(%d*)|([^\n]*)\n') do
     if kind == 'tag' and not tags then tags = redis.call('HGET', K.job .. job, 'tags') or '' end
     local is_met = kind == 'everything'
-      or (kind == 'operation' and (value == op or (string.sub(value, -2) == '.*'
-        and string.sub(op, 1, #value - 1) == string.sub(value, 1, -2))))
+      or (kind == 'operation' and is_of(value))
       or (kind == 'tag' and string.find('\n' .. tags .. '\n', '\n' .. value .. '\n', 1, true))
       or (kind == 'target' and redis.call('SISMEMBER', K.paused_hosts .. id, host) == 1)
     if is_met and (until_ == '' or num(until_) > at) then

@@ -1,6 +1,6 @@
 -- Accepts jobs: resolves each target to agents, stores the job with its executions and publishes them, all or nothing
 -- per job; a refused job does not affect the others.
--- include: clock next_time events notice index batches publish audit_trail hosts schedule fire concurrency
+-- include: clock next_time events notice index batches publish audit_trail hosts schedule fire concurrency offers
 -- KEYS: none
 -- ARGV: 1 now, 2 window of idempotency keys in ms, 3 message template or '', 4 how many entries the audit trail keeps,
 --   5 '1' if a job is refused while its entry cannot be written, then per job what JOB_ARGUMENTS names, '' for what it
@@ -13,7 +13,7 @@
 -- returns: per job: {'created', created, {slot...}, number of its audit entry, link of that} (slots only if the caller
 --     has to send the messages; number and link only if an entry was given and could be written)
 --   | {'replayed', id, created, seal} | {'key_conflict', id} | {'alias_taken', id} | {'held', id} | {'unknown_target', near?}
---   | {'unsupported'} | {'unrecorded', why} | {'away', state of the agent} | {'too_late'}
+--   | {'unsupported', operation} | {'unrecorded', why} | {'away', state of the agent} | {'too_late'}
 --   | {'plan_changed', host that takes no work...}
 --   | {'no_live_agent', offline or draining hostname...}
 --   | {'unscheduled'} (the schedule changed, or this time was already processed)
@@ -57,14 +57,30 @@ local function restricted(hosts, only)
   return permitted
 end
 
--- The agents that take work, and those of them that support an operation: {all, able, {{profile, number}...} of the able}.
+-- The operations that an agent must support to run a job: its own, and those within its data.
+local function operations_of(job)
+  local operations = lines(job.inner_operations)
+  operations[#operations + 1] = job.operation
+  return operations
+end
+
+-- Whether agents with this profile support all of these operations.
+local function supports(profile, operations)
+  for _, op in ipairs(operations) do
+    if redis.call('SISMEMBER', K.profile .. profile, op) == 0 then return false end
+  end
+  return true
+end
+
+-- The agents that take work, and those of them that support a job: {all, able, {{profile, number}...} of the able}.
 -- since: the lowest time until which they must count as live.
-local function takers_of(op, since)
+local function takers_of(job, since)
+  local operations = operations_of(job)
   local found = {all = 0, able = 0, profiles = {}}
   for _, profile in ipairs(redis.call('SMEMBERS', K.profiles)) do
     local number = redis.call('ZCOUNT', K.takers .. profile, since, '+inf')
     found.all = found.all + number
-    if number > 0 and redis.call('SISMEMBER', K.profile .. profile, op) == 1 then
+    if number > 0 and supports(profile, operations) then
       found.able = found.able + number
       found.profiles[#found.profiles + 1] = {profile, number}
     end
@@ -85,45 +101,47 @@ local function some_of(takers)
 end
 
 -- The able agents among those that the caller keeps the job to: enough of them, from a varying start.
-local function able_among(only, op, offline_too)
-  local hosts, able = lines(only), {}
+local function able_among(job, offline_too)
+  local hosts, able = lines(job.only), {}
   for first = 1, #hosts, SAMPLE do
     local part = {}
     for i = first, math.min(first + SAMPLE - 1, #hosts) do part[#part + 1] = hosts[(at + i) % #hosts + 1] end
     for _, host in ipairs(taking(part, at, offline_too)) do
-      if redis.call('SISMEMBER', K.offers .. op, host) == 1 then able[#able + 1] = host end
+      if offers_all(host, job.operation, job.inner_operations) then able[#able + 1] = host end
     end
     if #able >= SAMPLE then break end
   end
   return able
 end
 
-local refused = {} -- by operation: that no agent is able, which is constant within one call
+local refused = {} -- by operations: that no agent is able, which is constant within one call
 local function no_able_agent(job)
   local offers = K.offers .. job.operation
-  if redis.call('SCARD', offers) == 0 and redis.call('ZCARD', K.agents) > 0 then return {'unsupported'} end
+  for _, op in ipairs(operations_of(job)) do
+    if redis.call('SCARD', K.offers .. op) == 0 and redis.call('ZCARD', K.agents) > 0 then return {'unsupported', op} end
+  end
   local named = job.only == '' and redis.call('SRANDMEMBER', offers, 20) or {}
   for _, host in ipairs(lines(job.only)) do
     if #named == 20 then break end
-    if redis.call('SISMEMBER', offers, host) == 1 then named[#named + 1] = host end
+    if offers_all(host, job.operation, job.inner_operations) then named[#named + 1] = host end
   end
   return {'no_live_agent', unpack(named)}
 end
 
-local shared = {} -- by operation and patience: whether the shared queue is usable, which is constant within one call
+local shared = {} -- by operations and patience: whether the shared queue is usable, which is constant within one call
 function resolve.any(job, patient)
   local op = job.operation
   if job.only ~= '' then
-    local able = able_among(job.only, op, false)
-    if patient and #able == 0 then able = able_among(job.only, op, true) end
+    local able = able_among(job, false)
+    if patient and #able == 0 then able = able_among(job, true) end
     if #able == 0 then return nil, no_able_agent(job) end
     return {least_busy(able, at)}
   end
-  local question = op .. (patient and '+' or '')
+  local question = op .. '\n' .. job.inner_operations .. (patient and '+' or '')
   if shared[question] then return {'_any'} end
   if refused[question] then return nil, refused[question] end
-  local takers = takers_of(op, '(' .. int(at))
-  if patient and takers.able == 0 then takers = takers_of(op, '(0') end
+  local takers = takers_of(job, '(' .. int(at))
+  if patient and takers.able == 0 then takers = takers_of(job, '(0') end
   -- the shared queue is usable as long as all of its readers can run the operation
   shared[question] = takers.able > 0 and takers.able == takers.all
   if shared[question] then return {'_any'} end
@@ -132,7 +150,10 @@ function resolve.any(job, patient)
     able = some_of(takers)
   else
     -- never refuse for a damaged or incomplete list: look at agents that support the operation, of a large fleet at some
-    local offering = redis.call('SRANDMEMBER', K.offers .. op, LARGE_JOB)
+    local offering = {}
+    for _, host in ipairs(redis.call('SRANDMEMBER', K.offers .. op, LARGE_JOB)) do
+      if offers_all(host, op, job.inner_operations) then offering[#offering + 1] = host end
+    end
     able = taking(offering, at, false)
     if patient and #able == 0 then able = taking(offering, at, true) end
   end
@@ -291,7 +312,8 @@ local function store(job, slots, created, terms)
   else
     remember('slot', slots[1])
     if slots[1] == '_any' then
-      remember('shared', '1')
+      -- a claim reads the operations within its data only if there are some
+      remember('shared', job.inner_operations == '' and '1' or 'inner')
     elseif slots[1] ~= '_unplaced' then
       host = slots[1]
       remember('host', host)

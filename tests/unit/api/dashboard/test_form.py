@@ -159,6 +159,7 @@ def test_every_operation_has_a_form_whose_values_it_takes() -> None:
     """What a person writes into the required fields is data that the operation would load."""
     texts = {"path": "/etc/hostname", "address": "localhost", "function": "os.getcwd", "sql": "SELECT id FROM x"}
     texts |= {"routes": '[{"to": "10.1.0.0/16", "via": "10.0.0.1"}]'}
+    texts |= {"steps": '[{"operation": {"type": "node.uptime.get"}}]'}
     texts |= {"pid": "7", "signal": "TERM", "key": "kernel.domainname", "fingerprint": f"SHA256:{'x' * 43}"}
     for operation in Registry.load(()):
         info = operation.info()

@@ -165,7 +165,9 @@ RUNDECK = r"""
   schedule: {crontab: '0 15 6 ? * MON-FRI *'}
   timeout: '90'
 - name: Both
-  sequence: {commands: [{exec: a}, {exec: b}]}
+  sequence: {commands: [{exec: a, description: 'show {{ a }}', errorhandler: {exec: c}}, {exec: b}]}
+- name: Chain
+  sequence: {commands: [{exec: a}, {jobref: {name: Both}}]}
 """
 
 
@@ -177,15 +179,16 @@ def test_definitions_of_rundeck_become_files_that_apply_takes(apply: Apply, tmp_
     assert result.stdout.splitlines() == [
         f"{tmp_path}/out/shop-Deploy.yaml  written",
         f"{tmp_path}/out/Report.yaml  written",
-        "2 imported, 1 not imported, 4 notes",
+        f"{tmp_path}/out/Both.yaml  written",
+        "3 imported, 1 not imported, 4 notes",
     ]
     assert result.stderr.splitlines()[-1] == (
-        f"{source}: Both: not imported: it has 2 steps; a job runs one operation. Join them in one script."
+        f"{source}: Chain: not imported: step 2: its step is another job (jobref); a job runs operations on hosts."
     )
     checked = apply("-f", str(tmp_path / "out"))
     assert checked.exit_code == 0, checked.output
-    assert checked.stdout.splitlines()[-1].startswith("3 created")
-    assert apply("-f", str(tmp_path / "out")).stdout == "0 created, 0 changed, 3 unchanged, 0 deleted\n"
+    assert checked.stdout.splitlines()[-1].startswith("4 created")
+    assert apply("-f", str(tmp_path / "out")).stdout == "0 created, 0 changed, 4 unchanged, 0 deleted\n"
 
 
 def test_an_export_without_jobs_is_refused(tmp_path: Path) -> None:

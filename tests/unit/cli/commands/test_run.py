@@ -125,7 +125,7 @@ def test_data_from_files(accepting: FakeApi, run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ([], "Give a shell command, an operation, or --script FILE."),
+        ([], "Give a shell command, an operation, --script FILE or --steps FILE."),
         (["df -h"], "A shell command may change hosts, so say where it runs: --on HOST"),
         (["command.exec.execute", "--", "ls"], "The operation command.exec.execute may change hosts"),
         (["--script", "/etc/hostname"], "A script may change hosts"),

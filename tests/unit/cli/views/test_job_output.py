@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 
+import pytest
+
+from jobqueue.cli.views.job_output import show_logs
 from tests.unit.cli.conftest import Run
 from tests.unit.client.fake_api import FakeApi, Reply
 from tests.unit.client.test_output_routes import CHUNK, END, ID, ONE, PATH, page
@@ -30,3 +34,23 @@ def test_json_is_one_page_a_line(run: Run, api: FakeApi) -> None:
     api.on("GET", PATH, *[Reply(body=page([CHUNK], 4))] * 2, Reply(body=page([], 4)))
     result = run("job", "logs", "--json", ID)
     assert [json.loads(line)["next_offset"] for line in result.stdout.splitlines()] == [4, 4]
+
+
+@pytest.mark.parametrize(
+    ("chunks", "ending"),
+    [
+        ([("stdout", "a")], "a\n"),
+        ([("stdout", "a\n")], "a\n"),
+        ([("stdout", "a\n"), ("stderr", "b")], "a\nb\n"),
+        ([], ""),
+    ],
+)
+def test_the_last_line_is_ended_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, chunks: list[tuple[str, str]], ending: str
+) -> None:
+    """Otherwise the summary would begin behind it; a pipe gets the bytes as they were."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stderr, "write", sys.stdout.write)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    show_logs([{"chunks": [{"stream": stream, "text": text} for stream, text in chunks]}])
+    assert capsys.readouterr().out == ending

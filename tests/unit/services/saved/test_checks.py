@@ -64,7 +64,7 @@ TEXT = check_parameters({"p": {"type": "string"}})
 
 
 def check(operation: str, data: dict[str, Any], parameters: dict[str, Any] = TEXT) -> None:
-    check_templates(REGISTRY.get(operation), data, parameters, "operation.data")
+    check_templates(REGISTRY.get(operation).code, data, parameters, "operation.data")
 
 
 @pytest.mark.parametrize("value", HOSTILE)

@@ -13,11 +13,11 @@ from jobqueue.errors import InvalidSettings, OperationNotAllowed
 from jobqueue.operations.process.confinement import ResourceLimits
 from jobqueue.operations.registry import Registry
 from jobqueue.settings import Settings
-from workers.agent.guard.operation_guard import OperationGuard
+from workers.agent.guard.operation_guard import OperationGuard, Permit
 from workers.agent.guard.policy import LONGEST_ARGUMENT
 
 REGISTRY = Registry.load(())
-EXEC, SHELL = "command.exec.execute", "command.shell.execute"
+EXEC, SHELL, STEPS = "command.exec.execute", "command.shell.execute", "steps.run"
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can run operations as somebody else")
 
 
@@ -42,11 +42,12 @@ def test_by_default_only_what_changes_nothing_and_looks_into_no_files(tmp_path: 
     allowed = {operation.type for operation in REGISTRY if is_allowed(found, operation.type)}
     assert "node.hostname.get" in allowed
     assert {"network.ping.do", "network.dns.get"} <= allowed
+    allowed.remove(STEPS)  # what its steps run is decided one by one
     for operation in REGISTRY:
         looks_into_files = operation.type.startswith(("file.", "schedule.cron.", "node.log."))
         if operation.changes or looks_into_files:
             assert operation.type not in allowed, operation.type
-    assert set(found.offered(REGISTRY).types()) == allowed
+    assert set(found.offered(REGISTRY).types()) == allowed | {STEPS}
 
 
 @pytest.mark.parametrize(
@@ -152,6 +153,8 @@ def test_whatever_works_by_itself_runs_as_the_other_user_too(tmp_path: Path) -> 
     found = guard(tmp_path, rule)
     refused = set()
     for operation in REGISTRY:
+        if operation.type == STEPS:
+            continue  # its steps run as the other user: see below
         try:
             permit = found.check(operation, {}, {})
         except OperationNotAllowed:
@@ -248,3 +251,58 @@ def test_a_star_leads_out_of_no_folder(tmp_path: Path, pattern: str, text: str, 
 def test_a_denying_rule_knows_other_spellings_of_a_path(tmp_path: Path, text: str, expected: bool) -> None:
     assert ruled(tmp_path, "deny", {"list": ["/bin/cat", "/etc/*"]}, ["/bin/cat", text]) is expected
     assert ruled(tmp_path, "deny", {"each": {"any": ["/bin/cat", "/etc/*"]}}, ["/bin/cat", text]) is expected
+
+
+def permit_of(found: OperationGuard, *steps: tuple[str, dict[str, Any]], **facts: Any) -> Permit:
+    data = {"steps": [{"name": f"s{n}", "operation": {"type": t, "data": d}} for n, (t, d) in enumerate(steps, 1)]}
+    return found.check_run(REGISTRY.requested(STEPS, data), facts)
+
+
+LOAD: tuple[str, dict[str, Any]] = ("node.load.get", {})
+TRUE: tuple[str, dict[str, Any]] = (EXEC, {"argv": ["true"]})
+
+
+def test_each_step_is_decided_as_if_it_came_alone(tmp_path: Path) -> None:
+    found = guard(tmp_path)
+    assert len(permit_of(found, LOAD, LOAD).parts) == 2
+    with pytest.raises(OperationNotAllowed) as refused:
+        permit_of(found, LOAD, TRUE)
+    assert refused.value.message == (
+        f"step 2 (s2): not allowed on this host: {EXEC} is not in JOBQUEUE_ALLOW; no step was run"
+    )
+
+
+def test_arguments_of_steps_are_those_that_the_operation_will_see(tmp_path: Path) -> None:
+    rules = (
+        {"operations": [EXEC], "effect": "allow", "arguments": {"argv": {"list": ["systemctl", "@web*"]}}},
+        {"operations": ["*"], "effect": "deny"},
+    )
+    found = guard(tmp_path, *rules, allow=("*",))
+    step = (EXEC, {"argv": ["systemctl", "@fact.service"]})
+    assert permit_of(found, step, service="@web1").parts[0].operation.type == EXEC
+    with pytest.raises(OperationNotAllowed):
+        permit_of(found, step, service="sshd")
+    with pytest.raises(OperationNotAllowed):
+        permit_of(found, step, LOAD, service="@web1")  # the second rule is for each step
+
+
+def test_a_host_can_refuse_jobs_with_several_steps(tmp_path: Path) -> None:
+    found = guard(tmp_path, {"operations": [STEPS], "effect": "deny"}, allow=("*",))
+    with pytest.raises(OperationNotAllowed, match=f"{STEPS} is denied by its policy"):
+        permit_of(found, LOAD)
+    assert STEPS not in found.offered(REGISTRY)
+
+
+@as_root
+def test_steps_run_as_the_users_of_their_rules(tmp_path: Path) -> None:
+    rule = {"operations": ["command.*"], "effect": "allow", "run_as": "nobody", "limits": {"cpu_seconds": 5}}
+    permit = permit_of(guard(tmp_path, rule), LOAD, TRUE)
+    assert [part.confinement.user for part in permit.parts] == ["", "nobody"]
+    assert permit.parts[1].confinement.limits.cpu_seconds == 5
+    assert [part.operation.type for part in permit.means()["parts"]] == ["node.load.get", EXEC]
+
+
+def test_a_run_is_repeatable_only_if_all_of_its_steps_are(tmp_path: Path) -> None:
+    found = guard(tmp_path, allow=("*",))
+    assert permit_of(found, LOAD).is_idempotent
+    assert not permit_of(found, LOAD, TRUE).is_idempotent
