@@ -137,9 +137,10 @@ class JobPreparer:
         operation = self._operations.get(submission.operation, compares=explains)
         principal.require_somewhere(operation.permission)  # before the data is validated
         work = checked_work(submission, operation, self._operations, explains=explains)
-        for permission in work.permissions:
+        permissions = work.permissions
+        for permission in permissions:
             principal.require_somewhere(permission)
-        restriction = self._scope.of(principal, work.permissions)
+        restriction = self._scope.of(principal, permissions)
         self._scope.check_jobs(principal, target)
         return Draft(work.typed(submission), origin, target, work, restriction)
 
