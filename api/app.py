@@ -27,7 +27,7 @@ from api.auth import rules, scoped_routes
 from api.auth.rules import ALIAS
 from api.auth.web_token import Claimed
 from api.facade import Facade
-from api.lazy_rule import LazyRule
+from api.lean_flask import LeanFlask
 from jobqueue.services import Services
 from jobqueue.settings import Settings
 
@@ -49,14 +49,8 @@ def claimed_by(issuer: str) -> Claimed | None:
     return next((facade.issuers[issuer] for facade in FACADES if issuer in facade.issuers), None)
 
 
-class Application(Flask):
-    """The views are plain functions, so Flask need not check for coroutines five times a request."""
-
-    url_rule_class = LazyRule
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """The function itself."""
-        return func
+class Application(LeanFlask):
+    """The application of the API, with the alias of its native routes."""
 
     def add_url_rule(
         self,

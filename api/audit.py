@@ -7,12 +7,12 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Flask, Request, Response, g, request
+from flask import Flask, Request, Response
 
 from api import request_id
 from api.auth.rules import rule_name
 from api.auth.throttle import network_of
-from api.context import principal, services
+from api.context import http_request, notes, principal, services
 from jobqueue.ledger.audit import together
 from jobqueue.model.audit import AuditEntry
 from jobqueue.model.principal import Principal
@@ -94,29 +94,29 @@ def add(access: Mapping[str, int]) -> None:
 
 def note(**details: str | int | list[str]) -> None:
     """Add details of this request to its audit entry; never secrets."""
-    noted: dict[str, Any] = g.setdefault("audit_details", {})
+    noted: dict[str, Any] = notes().setdefault("audit_details", {})
     for name, value in details.items():
         noted[name] = _short(value)
 
 
 def turned_away() -> None:
     """This request is refused, although its answer leads elsewhere, such as to where one signs in."""
-    setattr(g, _TURNED_AWAY, True)
+    setattr(notes(), _TURNED_AWAY, True)
 
 
 def changes_something() -> None:
     """This request is written down as those that change something are, although it is a GET."""
-    setattr(g, _CHANGES, True)
+    setattr(notes(), _CHANGES, True)
 
 
 def entry_of(status: int) -> AuditEntry:
     """The entry of this request if it ends with ``status``, for the ledger to write together with the change."""
-    return _entry(request._get_current_object(), principal(), status, "done")  # type: ignore[attr-defined]
+    return _entry(http_request(), principal(), status, "done")
 
 
 def is_written(status: int) -> None:
     """The ledger has written the ``entry_of`` entry."""
-    setattr(g, _WRITTEN, status)
+    setattr(notes(), _WRITTEN, status)
 
 
 def write_first(status: int) -> None:
@@ -134,42 +134,41 @@ def install(app: Flask) -> None:
 
     @app.before_request
     def open_scope() -> None:
-        status = ACCESS.get(rule_name(request.endpoint or ""))
-        if status is not None and request.method not in _SAFE:
+        current = http_request()
+        status = ACCESS.get(rule_name(current.endpoint or ""))
+        if status is not None and current.method not in _SAFE:
             scope = together(lambda: entry_of(status))
-            setattr(g, _TOGETHER, (scope, scope.__enter__(), status))
+            setattr(notes(), _TOGETHER, (scope, scope.__enter__(), status))
 
     @app.teardown_request
     def forget(_: BaseException | None) -> None:
-        pending = g.pop(_TOGETHER, None)
+        pending = notes().pop(_TOGETHER, None)
         if pending is not None:
             pending[0].__exit__(None, None, None)
 
     @app.after_request
     def record(response: Response) -> Response:
-        status = response.status_code
-        pending = g.get(_TOGETHER)
+        status, noted = response.status_code, notes()
+        pending = noted.get(_TOGETHER)
         if pending is not None and pending[1].is_written:
             # a PUT has two answers that say it was done
             is_written(status if status < _WRONG else pending[2])
-        # looking through Flask's proxies is the slow part here
-        http_request: Request = request._get_current_object()  # type: ignore[attr-defined]
-        caller = principal()
-        is_change = http_request.method not in _SAFE or g.get(_CHANGES, False)
-        changes = is_change and http_request.endpoint is not None
-        is_refused = status in _REFUSED or g.get(_TURNED_AWAY, False)
-        if not is_refused and (not changes or g.get(_WRITTEN) == status):
+        current, caller = http_request(), principal()
+        is_change = current.method not in _SAFE or noted.get(_CHANGES, False)
+        changes = is_change and current.endpoint is not None
+        is_refused = status in _REFUSED or noted.get(_TURNED_AWAY, False)
+        if not is_refused and (not changes or noted.get(_WRITTEN) == status):
             return response
         # an unknown client must not push out entries either, whatever its requests get wrong
         is_stranger = not caller.name and status >= _WRONG
         if is_refused or is_stranger:
-            left_out = refusals.count(network_of(http_request.remote_addr or ""))
+            left_out = refusals.count(network_of(current.remote_addr or ""))
             if left_out is None:
                 return response
             if left_out:
                 note(left_out=left_out)
         result = "refused" if is_refused or is_stranger else "done" if status < _WRONG else "failed"
-        entry = _entry(http_request, caller, status, result)
+        entry = _entry(current, caller, status, result)
         if status == _AWAY:  # Redis has just kept this request waiting; it would once more
             services().audit_trail.miss(entry, "Redis is unavailable")
         else:
@@ -177,18 +176,18 @@ def install(app: Flask) -> None:
         return response
 
 
-def _entry(http_request: Request, caller: Principal, status: int, result: str) -> AuditEntry:
+def _entry(current: Request, caller: Principal, status: int, result: str) -> AuditEntry:
     return AuditEntry(
         who=caller.name,
         kind=caller.kind,
-        address=http_request.remote_addr or "",
-        method=http_request.method[:20],
-        path=http_request.path[:_MOST_PATH],
+        address=current.remote_addr or "",
+        method=current.method[:20],
+        path=current.path[:_MOST_PATH],
         status=status,
         result=result,
         request_id=request_id.current(),
         credential=caller.id,
-        details=g.get("audit_details", {}),
+        details=notes().get("audit_details", {}),
     )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Request, current_app, request
+from flask import Request, current_app
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from api import body_timeout, limits
+from api.context import http_request
 from api.errors import UnsupportedMedia
 from jobqueue.errors import InvalidInput
 
@@ -32,25 +33,25 @@ def decode_object(*, required: bool = True, is_bulk: bool = False) -> tuple[dict
 
     A body for many jobs (``is_bulk``) may have JOBQUEUE_MAX_BODY_BYTES, any other one JOBQUEUE_MAX_JOB_BYTES.
     """
+    current, config = http_request(), current_app.config
     if not is_bulk:
-        most, own = current_app.config[MAX_JOB_BYTES], request.max_content_length  # a route's own limit may be lower
-        request.max_content_length = most if own is None else min(own, most)
-    raw = _read()
+        most, own = config[MAX_JOB_BYTES], current.max_content_length  # a route's own limit may be lower
+        current.max_content_length = most if own is None else min(own, most)
+    raw = _read(current)
     if not raw and not required:
         return {}, False
-    _check_media()
+    _check_media(current)
     if not raw:
         raise InvalidInput("The body is empty; send a JSON object.")
-    body, suspect = limits.decode(raw, most=current_app.config[MAX_VALUES])
+    body, suspect = limits.decode(raw, most=config[MAX_VALUES])
     if not isinstance(body, dict):
         raise InvalidInput(f"The body must be a JSON object, not {_kind(body)}.")
     return body, suspect
 
 
-def _read() -> bytes:
-    environ = request.environ
-    has_arrived = getattr(environ["wsgi.input"], "has_arrived", None)
-    if has_arrived is not None and has_arrived(request.content_length or 0):
+def _read(current: Request) -> bytes:
+    has_arrived = getattr(current.environ["wsgi.input"], "has_arrived", None)
+    if has_arrived is not None and has_arrived(current.content_length or 0):
         return read_all()  # a time limit would cost as much as the read
     with body_timeout.bounded("The body"):
         return read_all()
@@ -58,28 +59,28 @@ def _read() -> bytes:
 
 def read_all() -> bytes:
     """The request's body as it came. Raises werkzeug's ``RequestEntityTooLarge`` beyond its ``max_content_length``."""
-    http_request: Request = request._get_current_object()  # type: ignore[attr-defined]
-    length, limit = http_request.content_length, http_request.max_content_length
+    current = http_request()
+    length, limit = current.content_length, current.max_content_length
     if length is not None:  # read at once: werkzeug's own streams cost 50 us
         if limit is not None and length > limit:
             raise RequestEntityTooLarge
-        raw: bytes = http_request.environ["wsgi.input"].read(length)
+        raw: bytes = current.environ["wsgi.input"].read(length)
         if len(raw) < length:
             raise ClientDisconnected
         return raw
-    raw = http_request.get_data(cache=False)
+    raw = current.get_data(cache=False)
     # werkzeug truncates a body without a length at the limit, as if it had ended
-    if limit is not None and len(raw) >= limit and http_request.environ["wsgi.input"].read(1):
+    if limit is not None and len(raw) >= limit and current.environ["wsgi.input"].read(1):
         raise RequestEntityTooLarge
     return raw
 
 
-def _check_media() -> None:
-    environ = request.environ
+def _check_media(current: Request) -> None:
+    environ = current.environ
     content_type = environ.get("CONTENT_TYPE", "")
     if content_type != "application/json":  # anything longer is parsed properly
-        charset = request.mimetype_params.get("charset", "utf-8").lower()
-        if request.mimetype != "application/json" or charset not in ("utf-8", "utf8"):
+        charset = current.mimetype_params.get("charset", "utf-8").lower()
+        if current.mimetype != "application/json" or charset not in ("utf-8", "utf8"):
             shown = f", not {content_type[:80]!r}" if content_type else ""
             raise UnsupportedMedia(
                 f"The body must be JSON in UTF-8: send it with Content-Type: application/json{shown}."

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Flask, current_app, g
+from flask import Flask, Request, current_app, g, request
 
 from jobqueue.model.principal import ANONYMOUS, Principal
 
 if TYPE_CHECKING:
+    from flask.ctx import _AppCtxGlobals
+
     from jobqueue.services import Services
 
 _EXTENSION = "jobqueue"
@@ -19,21 +21,34 @@ def attach(app: Flask, services: Services) -> None:
     app.extensions[_EXTENSION] = services
 
 
+def http_request() -> Request:
+    """The present request itself: to look through Flask's proxy takes as long as what most callers do with it."""
+    current: Request = request._get_current_object()  # type: ignore[attr-defined]
+    return current
+
+
+def notes() -> _AppCtxGlobals:
+    """Flask's ``g`` itself, for the same reason."""
+    current: _AppCtxGlobals = g._get_current_object()
+    return current
+
+
 def services() -> Services:
     """The use cases: the only thing behind the API. Those of a principal with permissions on some hosts only keep to
     these hosts.
     """
     bag: Services = current_app.extensions[_EXTENSION]
-    caller: Principal | None = g.get("principal")
+    noted = notes()
+    caller: Principal | None = noted.get("principal")
     if caller is None or not caller.restricted:
         return bag
-    seen: Services | None = g.get("seen")
+    seen: Services | None = noted.get("seen")
     if seen is None:
-        seen = g.seen = bag.seen_by(caller)
+        seen = noted.seen = bag.seen_by(caller)
     return seen
 
 
 def principal() -> Principal:
     """The principal of this request's credentials; ``ANONYMOUS`` on routes that need none."""
-    caller: Principal = g.get("principal", ANONYMOUS)
+    caller: Principal = notes().get("principal", ANONYMOUS)
     return caller

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
 import gevent
+from gevent import socket as gevent_socket
 
 #: Seconds that one greenlet may work between two turns of others.
 SLICE_SECONDS = 0.002
@@ -62,6 +63,8 @@ class FairSocket:
     def __init__(self, sock: socket.socket, seconds: float) -> None:
         self._sock = sock
         self._seconds = seconds
+        #: The socket inside of gevent's, which never waits; none under TLS, where gevent's is one that encrypts.
+        self._plain: Any = getattr(sock, "_sock", None) if type(sock) is gevent_socket.socket else None
         self.give_turn = TimeSlice().give_turn
 
     def recv(self, size: int, *flags: int) -> bytes:
@@ -72,12 +75,21 @@ class FairSocket:
     def sendall(self, data: bytes, *flags: int) -> None:
         """As the socket's. Raises ``BrokenPipeError`` for a client that does not receive the data in time."""
         rest = memoryview(data)
+        if self._plain is not None and not flags:
+            rest = rest[self._sent_at_once(rest[:_SENT_BYTES]) :]
         while rest:
             with gevent.Timeout(
                 self._seconds, BrokenPipeError(errno.EPIPE, "the client does not receive the response")
             ):
                 self._sock.sendall(rest[:_SENT_BYTES], *flags)
             rest = rest[_SENT_BYTES:]
+
+    def _sent_at_once(self, data: memoryview) -> int:
+        """Bytes that the system takes without a wait, most often all of a short response: it needs no time limit."""
+        try:
+            return int(self._plain.send(data))
+        except (BlockingIOError, InterruptedError):
+            return 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response
 
+from api.context import http_request, notes
 from api.correlation import HEADER, chosen
 
 _ENVIRON_NAME = "HTTP_X_REQUEST_ID"
@@ -11,9 +12,10 @@ _ENVIRON_NAME = "HTTP_X_REQUEST_ID"
 
 def current() -> str:
     """The id of the current request: the caller's own if it is safe to repeat, else a new one."""
-    request_id: str | None = g.get("request_id")
+    noted = notes()
+    request_id: str | None = noted.get("request_id")
     if request_id is None:
-        request_id = g.request_id = chosen(request.environ.get(_ENVIRON_NAME, ""))
+        request_id = noted.request_id = chosen(http_request().environ.get(_ENVIRON_NAME, ""))
     return request_id
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Flask, Request, Response, g, request
+from flask import Flask, Response
 
 from api import request_id
+from api.context import http_request, notes
 from jobqueue import logs, tracing
 
 _TRACE_PARENT = "HTTP_TRACEPARENT"
@@ -21,11 +22,10 @@ def install(app: Flask) -> None:
 
 
 def _begin() -> None:
-    # looking through Flask's proxies is the slow part here
-    http_request: Request = request._get_current_object()  # type: ignore[attr-defined]
-    environ, identity = http_request.environ, request_id.current()
+    current = http_request()
+    environ, identity = current.environ, request_id.current()
     about = {"request_id": identity}
-    for name, value in (http_request.view_args or {}).items():
+    for name, value in (current.view_args or {}).items():
         if name in ("job_id", "hostname"):
             about["agent" if name == "hostname" else name] = str(value)
     logs.bind(**about)
@@ -39,15 +39,15 @@ def _begin() -> None:
         carried["request_id"] = identity
     tracing.give(**carried)
     if tracing.is_on():
-        route = http_request.url_rule.rule if http_request.url_rule else ""
-        attributes: dict[str, Any] = {"http.request.method": http_request.method, "jobqueue.request_id": identity}
+        route = current.url_rule.rule if current.url_rule else ""
+        attributes: dict[str, Any] = {"http.request.method": current.method, "jobqueue.request_id": identity}
         if route:
             attributes["http.route"] = route
-        g.span = tracing.begin(f"{http_request.method} {route}".strip(), "SERVER", parent, attributes)
+        notes().span = tracing.begin(f"{current.method} {route}".strip(), "SERVER", parent, attributes)
 
 
 def _end(response: Response) -> Response:
-    begun = g.pop("span", None)
+    begun = notes().pop("span", None)
     if begun is not None:
         span = begun[0]
         span.set_attribute("http.response.status_code", response.status_code)

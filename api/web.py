@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from api.correlation import HEADER, chosen
+from jobqueue.ip_address import is_ip_address
 from jobqueue.model.prefix import check_prefix
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class BehindProxy:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         address = _last(environ.get("HTTP_X_FORWARDED_FOR", ""))
-        if _is_address(address):
+        if is_ip_address(address):
             environ["REMOTE_ADDR"] = address
         scheme = _last(environ.get("HTTP_X_FORWARDED_PROTO", "")).lower()
         if scheme in ("http", "https"):
@@ -108,11 +108,3 @@ def _refuse(sentence: str, environ: WSGIEnvironment, start_response: StartRespon
 
 def _last(header: str) -> str:
     return header.rpartition(",")[2].strip()
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

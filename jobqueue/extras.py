@@ -9,7 +9,7 @@ from jobqueue.errors import JobQueueError
 #: Extra -> the modules that its code imports; setup.cfg names the distributions.
 MODULES = {
     "api": (
-        *("flask", "flask_smorest", "apispec", "werkzeug", "jinja2", "flask_swagger_ui"),
+        *("flask", "flask_smorest", "apispec", "werkzeug", "jinja2", "markupsafe", "flask_swagger_ui"),
         *("gunicorn", "gevent", "wsproto", "argon2", "jwt", "cryptography", "lark", "re2", "cronsim"),
     ),
     "aggregation": ("duckdb", "sqlglot"),

@@ -25,11 +25,11 @@ class SharedReading(Generic[_Value]):
 
     def __call__(self, *, is_fresh: bool = False) -> _Value:
         """The value; with ``is_fresh``, of a reading that began after this call. Raises what ``read`` raises."""
-        asked = self._clock()
+        called = self._clock()
         with self._lock:
             if self._newest is not None:
                 began, until, value = self._newest
-                if began > asked or (not is_fresh and asked < until):
+                if began > called or (not is_fresh and called < until):
                     return value
             began = self._clock()
             value, seconds = self._read()

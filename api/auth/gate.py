@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from flask import Flask, Request, g, request
+from flask import Flask, Request
 
 from api.auth.hosts import Hosts
 from api.auth.rules import INSTEAD, KNOWN, PUBLIC, rule_of
 from api.auth.scoped_routes import is_scoped
+from api.context import http_request, notes
 from jobqueue.errors import PermissionDenied
 from jobqueue.model.principal import Principal
 
@@ -38,15 +39,14 @@ class Gate:
 
         An unknown path needs credentials too, so that a client without any cannot probe which routes exist.
         """
-        # looking through Flask's proxy takes as long as a check
-        current: Request = request._get_current_object()  # type: ignore[attr-defined]
+        current = http_request()
         environ = current.environ
         self._hosts.check(environ)
         endpoint = current.endpoint
         rule = rule_of(endpoint) if endpoint else KNOWN
         if rule == PUBLIC:
             return
-        principal = g.principal = self.authenticate(environ)
+        principal = notes().principal = self.authenticate(environ)
         if rule is None:
             raise PermissionDenied("This route is closed: it has no rule in the API's map of permissions.")
         if rule != KNOWN and not _is_about_the_route(current):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from jobqueue.errors import InvalidInput
+from jobqueue.ip_address import is_ip_address
 from jobqueue.settings import Settings
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -55,16 +55,8 @@ class Hosts:
         name = _plain(match[1])
         if name in self._names or name.endswith(self._endings):
             return True
-        return self._takes_addresses and _is_address(name)
+        return self._takes_addresses and is_ip_address(name)
 
 
 def _plain(name: str) -> str:
     return name.lower().strip("[]").removesuffix(".")
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True

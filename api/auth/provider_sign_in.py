@@ -14,7 +14,7 @@ import hmac
 import json
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -25,7 +25,7 @@ from api.errors import Unauthenticated
 from jobqueue.errors import NotFound, SignInRefused
 from jobqueue.ledger.seal import Seal
 from jobqueue.oidc.provider import Discovery, Provider
-from jobqueue.oidc.tokens import Registration, TokenError, Tokens, printable, request_tokens
+from jobqueue.oidc.tokens import Registration, TokenError, printable, request_tokens
 from jobqueue.services.credential_verifier import CredentialVerifier
 from jobqueue.settings import Settings
 
@@ -34,8 +34,6 @@ LIFETIME_SECONDS = 600
 _MOST_CHARACTERS = 3500
 _LONGEST_PARAMETER = 4000
 _AGAIN = "Sign in again."
-
-Exchange = Callable[[Provider, Registration, Mapping[str, str]], Tokens]
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,6 @@ class ProviderSignIn:
         settings: Settings,
         web_tokens: WebTokens,
         verifier: CredentialVerifier,
-        exchange: Exchange = request_tokens,
     ) -> None:
         self.is_configured = bool(settings.oidc_client_id)
         self._client = Registration(settings.oidc_client_id, settings.oidc_client_secret or "")
@@ -78,7 +75,6 @@ class ProviderSignIn:
         self._discovery = Discovery(self._issuer)
         self._web_tokens = web_tokens
         self._verifier = verifier
-        self._exchange = exchange
         self._seal = Seal.of(settings)
 
     def begin(self, redirect_uri: str, next_: str) -> Begun:
@@ -128,7 +124,7 @@ class ProviderSignIn:
         code = parameters.get("code", "")
         if not 0 < len(code) <= _LONGEST_PARAMETER:
             raise SignInRefused(f"The identity provider sent no code. {_AGAIN}")
-        tokens = self._exchange(
+        tokens = request_tokens(
             provider,
             self._client,
             {

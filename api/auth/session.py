@@ -156,7 +156,7 @@ class Sessions:
         content = self._content(cookie_of(environ))
         if content is None or self._verifier.is_session_over(content["id"]):
             return None
-        return self._found(content)
+        return self._principal(content)
 
     def _content(self, value: str | None) -> dict[str, Any] | None:
         if value is None:
@@ -170,7 +170,7 @@ class Sessions:
             return None
         return content if time.time() < content["end"] else None
 
-    def _found(self, content: Mapping[str, Any]) -> Principal | None:
+    def _principal(self, content: Mapping[str, Any]) -> Principal | None:
         if content["kind"] == _TOKEN:
             if not hmac.compare_digest(content["mark"], self._token_mark):
                 return None

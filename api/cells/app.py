@@ -9,6 +9,7 @@ from api import errors, foundation
 from api.auth.rules import ALIAS
 from api.auth.web_token import Claimed
 from api.cells import agents, context, health, jobs
+from api.lean_flask import LeanFlask
 from api.native import audit as audit_trail
 from api.native import keys, operations, roles, users
 from jobqueue.errors import NotServedByFront, PermissionDenied
@@ -28,7 +29,7 @@ _BLUEPRINTS = (
 
 def create_app(settings: Settings, front: Front, claimed: Claimed | None) -> Flask:
     """The API of a front. Raises ``InvalidSettings`` without a token. ``claimed``: see ``foundation.lay``."""
-    app = Flask("api", static_folder=None)
+    app = LeanFlask("api", static_folder=None)
     foundation.lay(app, settings, front.home, claimed=claimed)
     context.attach(app, front)
     app.before_request(_refuse_restricted)

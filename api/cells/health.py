@@ -39,14 +39,16 @@ def status() -> Response:
     front().home.ledger.ping()
     latency_ms = round((time.perf_counter() - begin) * 1000, 3)
     answers = front().cells.ask(_status)
-    reports = answers.given
+    reports = answers.answered
     is_whole = len(reports) == len(front().cells.names)
     sections = front().status.sections(answers)
     for section in sections:
         section["report"] = _report(reports.get(section["cell"]))
     return json_response(
         {
-            "status": "ok" if is_whole and all(one.get("status") == "ok" for one in reports.values()) else "failing",
+            "status": "ok"
+            if is_whole and all(report.get("status") == "ok" for report in reports.values())
+            else "failing",
             "version": __version__,
             "components": {
                 "api": {"status": "ok"},
@@ -92,7 +94,7 @@ class _CellMetrics(Collector):
         home = GaugeMetricFamily("jobqueue_redis_up", "Whether the front's own Redis answered.")
         answers = front().cells.ask(lambda cell: cell.get("/health", holding="status"))
         for name in front().cells.names:
-            up.add_metric([name], float(name in answers.given))
+            up.add_metric([name], float(name in answers.answered))
         yield up
         try:
             for name, (_, count) in front().home.ledger.parents.pending(front().cells.names, 0).items():

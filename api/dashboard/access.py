@@ -20,6 +20,7 @@ from api.auth.request_credentials import RequestCredentials
 from api.auth.session import Sessions, cookie_of
 from api.auth.throttle import Throttle
 from api.auth.web_token import WebIdentity, WebTokens
+from api.context import http_request
 from api.dashboard import posted
 from api.dashboard.blueprint import belongs
 from jobqueue.errors import InvalidInput, JobQueueError
@@ -128,9 +129,10 @@ def _is_own_origin() -> bool:
 
 def _take_proof() -> None:
     """Only for requests with a valid session from one of our pages: all others are refused unread."""
-    environ = request.environ
+    current = http_request()
+    environ = current.environ
     # first what costs least to see: this is asked of every request
-    if environ["REQUEST_METHOD"] != "POST" or _HEADER in environ or not belongs(request.path):
+    if environ["REQUEST_METHOD"] != "POST" or _HEADER in environ or not belongs(current.path):
         return
     if RequestCredentials.of(environ) is not None or not _is_own_origin() or request.mimetype != posted.FORM_TYPE:
         return

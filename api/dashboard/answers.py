@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from jobqueue.model.answers import INCIDENTAL, group_equal, rank
-from jobqueue.model.execution_page import content_of, note_of
+from jobqueue.model.execution_page import answering_agent, content_of, note_of
 from jobqueue.model.job import Execution
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.step_results import count_text, step_results
@@ -152,8 +152,8 @@ def remarkable(data: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def steps(data: Any) -> list[Step] | None:
     """The steps of an answer; None for one of another kind."""
-    found = step_results(data)
-    return None if found is None else [Step.of(step) for step in found]
+    results = step_results(data)
+    return None if results is None else [Step.of(step) for step in results]
 
 
 def without_steps(data: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -165,22 +165,17 @@ def running_steps(executions: Iterable[Execution]) -> list[RunningStep]:
     """The step that each host runs now, as the agents have reported."""
     running = []
     for execution in executions:
-        found = step_results(execution.info) if execution.state is ExecutionState.STARTED else None
-        for number, step in enumerate(found or (), 1):
+        results = step_results(execution.info) if execution.state is ExecutionState.STARTED else None
+        for number, step in enumerate(results or (), 1):
             if step["state"] == "running":
-                running.append(RunningStep(host_of(execution), number, len(found or ()), str(step["name"])))
+                running.append(RunningStep(answering_agent(execution), number, len(results or ()), str(step["name"])))
     return running
-
-
-def host_of(execution: Execution) -> str:
-    """The agent's hostname; ``_any`` while none has taken the execution up."""
-    return execution.hostname or execution.slot
 
 
 def arrange(executions: Iterable[Execution]) -> Answers:
     """Group, and put in order."""
-    ordered = sorted(executions, key=lambda x: (rank(x.state.value), host_of(x)))
-    groups = [_group(same) for same in group_equal(ordered, lambda x: x.state.value, host_of, content_of)]
+    ordered = sorted(executions, key=lambda x: (rank(x.state.value), answering_agent(x)))
+    groups = [_group(same) for same in group_equal(ordered, lambda x: x.state.value, answering_agent, content_of)]
     counts: dict[str, int] = {}
     for execution in ordered:
         counts[execution.state.value] = counts.get(execution.state.value, 0) + 1
@@ -188,7 +183,7 @@ def arrange(executions: Iterable[Execution]) -> Answers:
     shown_whole = {id(group) for group in (groups if len(groups) <= _WHOLE else large[:_WHOLE])}
     return Answers(
         tuple(_part(state, list(same), shown_whole) for state, same in groupby(groups, key=lambda group: group.state)),
-        tuple(Cell(host_of(execution), execution.state.value) for execution in ordered),
+        tuple(Cell(answering_agent(execution), execution.state.value) for execution in ordered),
         tuple(counts.items()),
     )
 
@@ -219,7 +214,7 @@ def _group(same: list[Execution]) -> Group:
     is_answered = first.state is ExecutionState.COMPLETED
     return Group(
         first.state,
-        tuple(host_of(execution) for execution in same),
+        tuple(answering_agent(execution) for execution in same),
         first.changed,
         first.error,
         _common(same),

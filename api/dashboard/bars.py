@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from api.dashboard.answers import host_of
 from jobqueue.model.answers import rank
+from jobqueue.model.execution_page import answering_agent
 from jobqueue.model.job import Execution, Job
 from jobqueue.model.states import ExecutionState
 from jobqueue.model.timestamps import duration_text
@@ -64,7 +64,7 @@ def draw(job: Job, now: int, most: int | None = FEW) -> Bars:
         return (
             rank(execution.state.value),
             -((execution.finished or end) - (execution.started or end)),
-            host_of(execution),
+            answering_agent(execution),
         )
 
     ordered = sorted(job.executions, key=urgency)
@@ -93,7 +93,7 @@ def _bar(execution: Execution, created: int, end: int, length: int) -> Bar:
     started = execution.started
     until = started or execution.finished or end
     return Bar(
-        host_of(execution),
+        answering_agent(execution),
         execution.state.value,
         tuple(pieces),
         duration_text(max(0, until - created)),

@@ -13,7 +13,8 @@ from api.context import services
 from api.dashboard import pages, query
 from api.dashboard.blueprint import PREFIX, blueprint
 from api.dashboard.schedules import when_of
-from jobqueue.model.schedule import MAX_NAME, Outcome, ScheduleView
+from jobqueue.model.record_name import MAX_NAME
+from jobqueue.model.schedule import Outcome, ScheduleView
 from jobqueue.model.stored_limits import KEPT_RESULTS
 from jobqueue.schedules.zones import UTC, instant, local
 

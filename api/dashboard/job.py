@@ -19,7 +19,7 @@ from api.native import requests
 from jobqueue.errors import InvalidInput, JobNotFound, JobQueueError
 from jobqueue.ledger.jobs import SHOWN_EXECUTIONS
 from jobqueue.model.answers import rank
-from jobqueue.model.execution_page import MAX_LIMIT, ExecutionFilter
+from jobqueue.model.execution_page import MAX_LIMIT, ExecutionFilter, answering_agent
 from jobqueue.model.fetched_file import FETCH_PERMISSION
 from jobqueue.model.job import Job
 from jobqueue.model.output import OutputPage
@@ -141,7 +141,7 @@ def _page(job: Job, problem: str = "", status: int = 200) -> Response:
     part = _part(job)
     job = part.job
     arranged = answers.arrange(job.executions)
-    hosts = [answers.host_of(execution) for execution in job.executions]
+    hosts = [answering_agent(execution) for execution in job.executions]
     requested = query.text("host", 253)
     can_follow_all = 1 < len(hosts) <= MAX_FOLLOWED_HOSTS and not job.left_out
     is_known = (

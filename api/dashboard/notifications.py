@@ -14,8 +14,9 @@ from api.dashboard import pages, posted, query
 from api.dashboard.blueprint import PREFIX, blueprint
 from jobqueue.errors import PermissionDenied
 from jobqueue.model.durations import show_duration
-from jobqueue.model.notification import MAX_NAME, Channel, DeadLetter, EventFilter, RuleView
-from jobqueue.services.notifications.manager import Sent
+from jobqueue.model.notification import Channel, DeadLetter, EventFilter, RuleView
+from jobqueue.model.record_name import MAX_NAME
+from jobqueue.services.notifications.manager import DeliveryResult
 
 _LIMIT = 50
 _SEEN_OTHER = 303
@@ -70,7 +71,7 @@ def receiver_of(channel: Channel) -> str:
     return f"{channel.type} to {host}"
 
 
-def _sent(name: str, send: Callable[[], Sent]) -> Response:
+def _sent(name: str, send: Callable[[], DeliveryResult]) -> Response:
     sent = send()
     audit.note(notification=name, sent=sent.sent, left=sent.left)
     done = f"{sent.sent} delivered." if sent.sent or not sent.error else ""

@@ -68,7 +68,9 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(asset=_asset, link=link, version=__version__, statuses=[str(one) for one in JobStatus])
+    environment.globals.update(
+        asset=_asset, link=link, version=__version__, statuses=[str(status) for status in JobStatus]
+    )
     environment.filters.update(
         ago=ago,
         iso=to_iso,
@@ -133,7 +135,7 @@ def ago(at: int) -> str:
     if 0 <= seconds < 2:
         return "just now"
     units = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
-    unit, name = next(one for one in units if abs(seconds) >= one[0])
+    unit, name = next((unit, name) for unit, name in units if abs(seconds) >= unit)
     text = f"{abs(seconds) // unit} {name}"
     return f"in {text}" if seconds < 0 else f"{text} ago"
 

@@ -55,9 +55,10 @@ def return_from_provider() -> Response:
 
 
 def _finish(keeper: access.Access) -> Finished:
-    """Count what the provider or its answer refuses as a failed log-in of this address; an outage is none.
+    """Finish a sign-in. One that is refused, by the provider or for its response, is a failed log-in of this address.
 
-    Responses to no sign-in of this browser are not counted: other sites could use up the address's attempts with them.
+    An outage is not counted, nor are responses to a sign-in that this browser has not begun: with these, other sites
+    could use up the address's attempts.
     """
     try:
         return keeper.provider.finish(

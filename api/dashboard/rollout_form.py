@@ -25,14 +25,14 @@ def given_of(rollout: Rollout | None) -> dict[str, str]:
     """The form's values for these terms."""
     terms = rollout.document() if rollout is not None else {}
     verify = terms.pop("verify", None)
-    given = {_PREFIX + name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in terms.items()}
+    values = {_PREFIX + name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in terms.items()}
     if verify is not None:
         data = verify["operation"].get("data")
         within = verify.get("within_seconds")
-        given[_VERIFY] = verify["operation"]["type"]
-        given[_VERIFY_DATA] = "" if data is None else json.dumps(data, ensure_ascii=False)
-        given[_VERIFY_WITHIN] = "" if within is None else f"{within:g}"
-    return given
+        values[_VERIFY] = verify["operation"]["type"]
+        values[_VERIFY_DATA] = "" if data is None else json.dumps(data, ensure_ascii=False)
+        values[_VERIFY_WITHIN] = "" if within is None else f"{within:g}"
+    return values
 
 
 def terms_of(values: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:

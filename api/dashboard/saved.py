@@ -17,7 +17,8 @@ from api.native import requests
 from jobqueue.errors import InvalidInput, JobQueueError
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.principal import check_name
-from jobqueue.model.saved_job import SavedJob, check_saved_name, group_of
+from jobqueue.model.record_name import check_record_name
+from jobqueue.model.saved_job import SavedJob, group_of
 from jobqueue.services.saved.manager import saved_fields
 from jobqueue.services.saved.parameters import SECRET, is_required
 from jobqueue.trust.secrets.reference import KEY as SECRET_KEY
@@ -80,7 +81,7 @@ def run_saved(name: str) -> Response:
 def save_job(job_id: str) -> Response:
     """Save what a job was submitted with under a name that is not in use."""
     job_id = requests.job_id(job_id)
-    name = check_saved_name(posted.form().get("name", "").strip())
+    name = check_record_name(posted.form().get("name", "").strip())
     principal().require("job:read")  # what is saved can be read
     try:
         job = services().jobs.get(job_id)

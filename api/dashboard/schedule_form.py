@@ -17,8 +17,9 @@ from api.native.job_request_schemas import EXAMPLE_OPERATION
 from api.native.schedule_mapping import declared_document, schedule_of
 from api.native.schedule_schemas import NamedScheduleRequest, TimingRequest
 from jobqueue.errors import InvalidInput, JobQueueError, ScheduleNotFound
+from jobqueue.model.record_name import MAX_NAME
 from jobqueue.model.saved_job import READ
-from jobqueue.model.schedule import MAX_NAME, Overlap, Schedule, Timing
+from jobqueue.model.schedule import Overlap, Schedule, Timing
 from jobqueue.model.target import ANY
 from jobqueue.schedules.zones import local, zone_of
 
@@ -130,7 +131,9 @@ def _values(schedule: Schedule) -> dict[str, str]:
         after = schedule.after
         values[_AFTER] = after.name if after.kind == _SAVED else f"{after.kind}:{after.name}"
         values[_AFTER_STATUS] = ", ".join(after.status)
-    values[_BLACKOUTS] = "\n".join(f"{one['cron']} / {one['duration']}" for one in document.get(_BLACKOUTS, ()))
+    values[_BLACKOUTS] = "\n".join(
+        f"{window['cron']} / {window['duration']}" for window in document.get(_BLACKOUTS, ())
+    )
     values[_JOB] = json.dumps(document[_JOB], indent=2, ensure_ascii=False)
     return {**values, "name": schedule.name, _SERIAL: schedule.serial}
 

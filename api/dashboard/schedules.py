@@ -18,7 +18,8 @@ from api.native.fields import Moment
 from api.native.schedules import backfill, trigger
 from jobqueue.errors import InvalidInput, JobQueueError, ScheduleNotFound
 from jobqueue.model.durations import parse_duration, show_duration
-from jobqueue.model.schedule import MAX_NAME, Result, Schedule, ScheduleView
+from jobqueue.model.record_name import MAX_NAME
+from jobqueue.model.schedule import Result, Schedule, ScheduleView
 from jobqueue.model.stored_limits import KEPT_RESULTS
 from jobqueue.model.timestamps import to_iso
 from jobqueue.schedules.zones import local, zone_of

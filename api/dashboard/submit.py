@@ -291,7 +291,7 @@ def _problems(error: JobQueueError) -> Problems:
 
 
 def _suggestions(target: str) -> list[str]:
-    """Targets for the field's list: what completes the text in it, or if it is as good as empty, what there is."""
+    """Suggestions for the target: completions of the text, or every kind of target while it selects nothing."""
     agents = services().targets.fleet().hosts if principal().may(SEE_AGENTS) else ()
     if not agents:
         return []

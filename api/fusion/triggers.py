@@ -15,7 +15,8 @@ from marshmallow import ValidationError
 from api.fusion.scheduled import CONFIGURATION, group_of
 from api.fusion.times import micros
 from jobqueue.errors import InvalidInput
-from jobqueue.model.schedule import After, Owner, Pause, Schedule, Timing, check_schedule_name
+from jobqueue.model.record_name import check_record_name
+from jobqueue.model.schedule import After, Owner, Pause, Schedule, Timing
 from jobqueue.model.states import JobStatus
 from jobqueue.model.timestamps import to_iso
 from jobqueue.schedules.times import MAX_EVERY, SECOND
@@ -73,7 +74,7 @@ SCHEDULE_BODY = {
 def schedule_name(config_id: str) -> str:
     """The name of the schedule of a configuration. Raises ``InvalidInput`` if its id cannot be part of one."""
     try:
-        return check_schedule_name(f"{_PREFIX}{config_id}")
+        return check_record_name(f"{_PREFIX}{config_id}")
     except InvalidInput as error:
         sentence = (
             f"{config_id!r} cannot have a schedule: its name would be {_PREFIX}{config_id}, which has more than 64 "

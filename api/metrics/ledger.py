@@ -98,7 +98,7 @@ def _metrics(measures: Measures) -> Iterator[Metric]:
     yield _gauge("jobqueue_object_bytes", "Bytes of all versions of all objects.", measures.object_bytes)
     yield _gauge(
         "jobqueue_bucket_removals",
-        "Contents in the bucket that are uploaded, or wait for their deletion.",
+        "Contents that are being uploaded to the bucket, or wait to be deleted from it.",
         measures.bucket_removals,
     )
     yield _gauge("jobqueue_fetched_bytes", "Bytes of the files that hosts have sent.", measures.fetched_bytes)

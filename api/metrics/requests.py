@@ -9,8 +9,10 @@ import time
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from flask import Flask, Request, Response, g, request
+from flask import Flask, Request, Response
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from api.context import http_request, notes
 
 #: This process's metrics. Not the library's default registry, to which any library may add its own.
 REGISTRY = CollectorRegistry()
@@ -44,7 +46,7 @@ def install(app: Flask) -> None:
 
 def followed(stream: Iterable[str]) -> Iterator[str]:
     """The stream, counted for as long as it is read."""
-    gauge = FOLLOWERS.labels(_route(request))
+    gauge = FOLLOWERS.labels(_route(http_request()))
 
     def counted() -> Iterator[str]:
         gauge.inc()
@@ -57,16 +59,15 @@ def followed(stream: Iterable[str]) -> Iterator[str]:
 
 
 def _begin() -> None:
-    g.begun = time.perf_counter()
+    notes().begun = time.perf_counter()
 
 
 def _end(response: Response) -> Response:
-    # looking through Flask's proxies is the slow part here
-    http_request: Request = request._get_current_object()  # type: ignore[attr-defined]
-    method = http_request.method if http_request.method in _METHODS else "other"
-    answered, duration = _series(method, _route(http_request), response.status_code)
+    current = http_request()
+    method = current.method if current.method in _METHODS else "other"
+    answered, duration = _series(method, _route(current), response.status_code)
     answered.inc()
-    duration.observe(time.perf_counter() - g.begun)
+    duration.observe(time.perf_counter() - notes().begun)
     return response
 
 
@@ -75,5 +76,5 @@ def _series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
     return REQUESTS.labels(method, route, str(status)), DURATION.labels(method, route)
 
 
-def _route(http_request: Request) -> str:
-    return http_request.url_rule.rule if http_request.url_rule else UNMATCHED
+def _route(current: Request) -> str:
+    return current.url_rule.rule if current.url_rule else UNMATCHED

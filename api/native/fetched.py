@@ -14,17 +14,15 @@ from api.native import requests
 from api.native.error_schemas import ErrorAnswer
 from api.zip_stream import Sink
 from jobqueue.model.archive_name import ArchiveNames
-from jobqueue.model.fetched_file import FETCH_PERMISSION
+from jobqueue.model.fetched_file import FETCH_PERMISSION, NOT_INCLUDED
 from jobqueue.model.timestamps import parse_iso
-from jobqueue.services.fetched_files import HostFile, Missing
+from jobqueue.services.fetched_files import HostFile, MissingFile
 
 blueprint = Blueprint("fetched", __name__, description="Files that hosts have sent.")
 
 _MIME = "application/zip"
 _CONTENT = {_MIME: {"schema": {"type": "string", "format": "binary"}}}
 _SHORT_ID = 8
-#: Lists what is not in the archive. No hostname begins so.
-_NOT_INCLUDED = "_not-included.txt"
 #: A regular file that its owner may read and write.
 _ATTRIBUTES = 0o100600 << 16
 _EARLIEST, _LATEST = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 58)
@@ -56,12 +54,12 @@ def _allowed_hosts() -> Container[str] | None:
     return None if principal().may(FETCH_PERMISSION) else services().scopes.of(principal(), FETCH_PERMISSION)
 
 
-def _archive(files: Iterator[HostFile | Missing]) -> Iterator[bytes]:
+def _archive(files: Iterator[HostFile | MissingFile]) -> Iterator[bytes]:
     sink, names = Sink(), ArchiveNames()
     missing: list[str] = []
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in files:
-            if isinstance(file, Missing):
+            if isinstance(file, MissingFile):
                 missing.append(_line(file))
                 continue
             info = zipfile.ZipInfo(names.name(file.hostname, file.file.path), _date(file.file.modified))
@@ -71,11 +69,11 @@ def _archive(files: Iterator[HostFile | Missing]) -> Iterator[bytes]:
                     entry.write(piece)
                     yield sink.take()
         if missing:
-            archive.writestr(_NOT_INCLUDED, "".join(missing))
+            archive.writestr(NOT_INCLUDED, "".join(missing))
     yield sink.take()
 
 
-def _line(missing: Missing) -> str:
+def _line(missing: MissingFile) -> str:
     """One line; names are from hosts, and may hold anything."""
     text = f"{missing.hostname}{':' if missing.path else ''}{missing.path}: {missing.reason}"
     return text.encode("unicode_escape").decode() + "\n"

@@ -28,7 +28,7 @@ from jobqueue.errors import InvalidInput
 from jobqueue.model.deployment import StaleDeployment
 from jobqueue.model.stored_object import CONTENT_TYPES, RAW, ObjectVersion, StoredObject
 from jobqueue.model.timestamps import to_iso
-from jobqueue.services.objects import Upload, Uploaded
+from jobqueue.services.objects import Upload, UploadResult
 
 blueprint = Blueprint("file", __name__, description="Objects: files under names, with versions, to deploy on hosts.")
 
@@ -178,7 +178,7 @@ def get_content(loaded: dict[str, Any], name: str) -> Response:
     )
 
 
-def from_form(*, force: bool) -> Uploaded:
+def from_form(*, force: bool) -> UploadResult:
     """The object that the request uploads as a form: ``name``, ``content_type`` and ``file``."""
     with uploading.form("file", "file", services().objects.max_bytes) as form:
         unknown = sorted(form.fields.keys() - {"name", "content_type"})
@@ -197,7 +197,7 @@ def summary(stored: StoredObject) -> dict[str, Any]:
     return {"name": stored.name, **_version(stored.current)}
 
 
-def _uploaded(uploaded: Uploaded) -> dict[str, Any]:
+def _uploaded(uploaded: UploadResult) -> dict[str, Any]:
     return {**summary(uploaded.object), "changed": uploaded.changed}
 
 

@@ -70,7 +70,7 @@ def status() -> Response:
         maintained, counters = services().ledger.is_maintained(), intact(services().ledger.stats) or {}
         pauses, alerts = intact(services().pauses.all) or [], intact(_alerts) or []
         trail, ledger = services().audit_trail.trouble(), ledger_faults.refusal()
-        damage = ledger_faults.damage(one.pause for one in pauses)
+        damage = ledger_faults.damage(active.pause for active in pauses)
     except LedgerUnavailable as error:
         components = {"api": {"status": "ok"}, "ledger": {"status": "unavailable"}}
         raise LedgerUnavailable(error.message, {"components": components}) from error

@@ -106,7 +106,7 @@ def _shown(field: JobField) -> ma.fields.Field[Any]:
     return answer_field(field, may_be_null=field.default is None, **metadata)
 
 
-class JobSummary(ma.Schema):
+class JobSummaryAnswer(ma.Schema):
     """A job, without the fields that can be large for a broadcast."""
 
     class Meta:
@@ -136,7 +136,7 @@ class JobSummary(ma.Schema):
     rollout = fields.Nested(RolloutAnswer, required=True, allow_none=True)
 
 
-class JobAnswer(JobSummary):
+class JobAnswer(JobSummaryAnswer):
     """A job, with its first 1,000 executions."""
 
     responses = fields.Dict(keys=fields.String(), values=fields.Nested(ResponseAnswer), required=True)
@@ -153,7 +153,7 @@ class JobDetailsAnswer(JobAnswer):
     )
 
 
-class ListedJob(JobSummary):
+class ListedJob(JobSummaryAnswer):
     """A job in a list, with its first 50 executions; view=summary leaves out the last three fields."""
 
     responses = fields.Dict(keys=fields.String(), values=fields.Nested(ResponseAnswer))

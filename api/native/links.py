@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from flask import has_request_context, request
+from flask import has_request_context
+
+from api.context import http_request
 
 
 def path(route: str) -> str:
@@ -11,5 +13,6 @@ def path(route: str) -> str:
     """
     if not has_request_context():
         return route
-    prefix = "/api" if request.path.startswith("/api/") else ""
-    return f"{request.script_root}{prefix}{route}"
+    current = http_request()
+    prefix = "/api" if current.path.startswith("/api/") else ""
+    return f"{current.script_root}{prefix}{route}"

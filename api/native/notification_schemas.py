@@ -18,10 +18,10 @@ from jobqueue.model.notification import (
     EVENTS,
     KEPT_DEAD_LETTERS,
     KEPT_DELIVERIES,
-    MAX_NAME,
     MOST_PATTERNS,
     RESULTS,
 )
+from jobqueue.model.record_name import MAX_NAME
 from jobqueue.operations.schema import Items
 from jobqueue.schedules import times
 from jobqueue.services.notifications.webhook import MAX_URL

@@ -26,7 +26,7 @@ from api.native.notification_schemas import (
 )
 from api.responses import json_response
 from jobqueue.model.notification import Cursor, NotificationRule, Progress, RuleView
-from jobqueue.services.notifications.manager import Sent
+from jobqueue.services.notifications.manager import DeliveryResult
 
 blueprint = Blueprint("notification", __name__, description="Notification rules: report events to people and programs.")
 
@@ -128,7 +128,7 @@ def resend_dead_letters(loaded: dict[str, Any], name: str) -> Response:
     return _sent(services().notifications.resend(name, loaded.get("id")))
 
 
-def _sent(sent: Sent) -> Response:
+def _sent(sent: DeliveryResult) -> Response:
     audit.note(sent=sent.sent, left=sent.left)
     return json_response({"sent": sent.sent, "left": sent.left, "error": sent.error})
 

@@ -13,7 +13,7 @@ def paused_by(pause: Pause) -> dict[str, Any]:
     """A pause, as a job shows it."""
     return {
         "id": pause.id,
-        "what": pause.what,
+        "what": pause.subject,
         "reason": pause.reason,
         "created_by": pause.created_by,
         "until": None if pause.until is None else to_iso(pause.until),

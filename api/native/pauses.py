@@ -47,7 +47,7 @@ def add_pause(loaded: dict[str, Any]) -> Response:
     pause = services().pauses.add(
         Wanted(kind, value, loaded["reason"], loaded.get("until"), loaded.get("rate")), principal()
     )
-    audit.note(pause=pause.id, paused=pause.what, reason=pause.reason)
+    audit.note(pause=pause.id, paused=pause.subject, reason=pause.reason)
     return json_response(pause_mapping.pause(ActivePause(pause, 0)), 201)
 
 

@@ -32,7 +32,7 @@ from api.responses import json_response
 from jobqueue.model.changes import changes as changes_between
 from jobqueue.model.saved_job import SavedJob
 from jobqueue.model.submission import Submission
-from jobqueue.services.saved.manager import Put
+from jobqueue.services.saved.manager import SavedJobChange
 
 blueprint = Blueprint("saved", __name__, description="Saved jobs: named jobs with parameters.")
 
@@ -200,7 +200,7 @@ def _submission(name: str, loaded: dict[str, Any]) -> Submission:
     return submission
 
 
-def _stored(done: Put, *, is_dry_run: bool) -> Response:
+def _stored(done: SavedJobChange, *, is_dry_run: bool) -> Response:
     audit.note(saved=done.saved.name, version=done.saved.version, change=done.change, dry_run=int(is_dry_run))
     document = {
         "saved": saved_job(done.saved),

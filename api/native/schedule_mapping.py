@@ -110,8 +110,8 @@ def preview_document(time_zone: str, times: list[int]) -> dict[str, Any]:
 def backfill_document(done: BackfillSlice) -> dict[str, Any]:
     """What became of past times."""
     times = [
-        {"time": to_iso(one.time), "outcome": one.outcome, "job_id": one.job_id or None, "reason": one.reason}
-        for one in done.times
+        {"time": to_iso(past.time), "outcome": past.outcome, "job_id": past.job_id or None, "reason": past.reason}
+        for past in done.times
     ]
     return {"times": times, "total": done.total, "next_from": _time(done.next)}
 

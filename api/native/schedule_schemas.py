@@ -14,7 +14,8 @@ from api.validation import StrictSchema
 from jobqueue.ledger.schedules import MAX_PAGE
 from jobqueue.model.durations import parse_duration, show_duration
 from jobqueue.model.job_fields import MAX_DESCRIPTION
-from jobqueue.model.schedule import MAX_NAME, PREVIEWED, Outcome, Overlap
+from jobqueue.model.record_name import MAX_NAME
+from jobqueue.model.schedule import PREVIEWED, Outcome, Overlap
 from jobqueue.model.states import FINAL_STATUSES, JobStatus
 from jobqueue.model.stored_limits import KEPT_RESULTS
 from jobqueue.operations.schema import Items

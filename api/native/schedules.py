@@ -218,7 +218,7 @@ def backfill(view: ScheduleView, begin: int, end: int, *, is_dry_run: bool) -> B
             end,
             lambda time: replace(entry, details={**entry.details, "time": to_iso(time)}),
         )
-    audit.note(jobs=sum(one.outcome == str(Outcome.BACKFILLED) for one in done.times))
+    audit.note(jobs=sum(past.outcome == str(Outcome.BACKFILLED) for past in done.times))
     return done
 
 

@@ -98,7 +98,7 @@ def _made(make: Callable[[Any], Document]) -> Callable[[Any], Any]:
 
 def _load(value: Mapping[str, Any]) -> Document:
     load = [value.get(name) for name in ("load1", "load5", "load15")]
-    return agent_mapping.load_average(load) if all(_number(one) is not MISSING for one in load) else {}
+    return agent_mapping.load_average(load) if all(_number(value) is not MISSING for value in load) else {}
 
 
 def _uptime(value: Any) -> Any:

@@ -55,7 +55,7 @@ def list_files() -> Response:
     """List objects by name"""
     validation.load(_no_query, read_query())
     objects, total, _ = services().objects.page("", MOST_OBJECTS)
-    return json_response({"files": [{**_info(one), "source": "user"} for one in objects], "total": total})
+    return json_response({"files": [{**_info(stored), "source": "user"} for stored in objects], "total": total})
 
 
 @blueprint.post("")

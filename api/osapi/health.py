@@ -52,7 +52,7 @@ def status() -> Response:
         counts, fleet = intact(bag.jobs.counts) or {}, intact(bag.fleet.summary) or FleetSummary(bag.ledger.time())
         is_maintained, trouble = bag.ledger.is_maintained(), bag.audit_trail.trouble()
         refusal = ledger_faults.refusal()
-        damage = ledger_faults.damage(one.pause for one in intact(bag.pauses.all) or [])
+        damage = ledger_faults.damage(active.pause for active in intact(bag.pauses.all) or [])
     except LedgerUnavailable as error:
         components = {"api": _component(""), "ledger": _component(error.message)}
         return json_response(_status(components), _AWAY, headers_of(error))

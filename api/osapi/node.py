@@ -37,13 +37,13 @@ def _view(call: Call) -> Callable[..., Response]:
     def view(hostname: str, **variables: str) -> Response:
         _refuse_other_sites(call)
         caller = permissions.caller_of(call, principal(), services().registry.permission(call.operation))
-        given = _path_values(call, path, variables)
+        values = _path_values(call, path, variables)
         if call.body:
-            given |= validation.load(body, read_object(required=is_required))
+            values |= validation.load(body, read_object(required=is_required))
         if call.query:
-            given |= validation.load(query, read_query())
+            values |= validation.load(query, read_query())
         try:
-            return _answer(call, caller, hostname, call.adapt(given))
+            return _answer(call, caller, hostname, call.adapt(values))
         except UnknownOperation:
             sentence = f"{call.operation} is not available here: GET /operation lists the operations that are."
             raise UnknownOperation(sentence) from None
@@ -54,11 +54,11 @@ def _view(call: Call) -> Callable[..., Response]:
 
 def _path_values(call: Call, schema: ma.Schema, variables: dict[str, str]) -> dict[str, Any]:
     numbers = {name for name, parameter in call.path_parameters.items() if parameter.kind == "integer"}
-    given = {
+    values = {
         name: int(text) if name in numbers and text.isascii() and text.isdecimal() and len(text) < 16 else text
         for name, text in variables.items()
     }
-    return {call.names.get(name, name): value for name, value in validation.load(schema, given).items()}
+    return {call.names.get(name, name): value for name, value in validation.load(schema, values).items()}
 
 
 def _refuse_other_sites(call: Call) -> None:

@@ -41,7 +41,7 @@ def collection(job_id: str, job: Job | None, parts: Parts, each: str = "") -> Do
 def _entries(execution: Execution, parts: Parts, each: str) -> list[Document]:
     listed = execution.data.get(each) if each and isinstance(execution.data, Mapping) else None
     if isinstance(listed, list):
-        return [result(replace(execution, data=one), parts) for one in listed]
+        return [result(replace(execution, data=entry), parts) for entry in listed]
     return [result(execution, parts)]
 
 

@@ -56,8 +56,8 @@ class Resources(Data):
         resources = super()._deserialize(value, attr, data, **kwargs)
         problems = {
             name: [problem]
-            for name, asked in islice(resources.items(), MAX_RESOURCES)
-            if (problem := _fault(name, asked))
+            for name, amount in islice(resources.items(), MAX_RESOURCES)
+            if (problem := _fault(name, amount))
         }
         if len(resources) > MAX_RESOURCES:
             problems["_"] = [f"At most {MAX_RESOURCES} resources."]

@@ -105,6 +105,6 @@ class _Text:
 
     def _left(self) -> str:
         """Characters of which only the beginning came."""
-        left = "".join(decoder.decode(b"", final=True) for decoder in self._decoders.values())
+        incomplete = "".join(decoder.decode(b"", final=True) for decoder in self._decoders.values())
         self._decoders.clear()
-        return left
+        return incomplete

@@ -100,8 +100,8 @@ class _Run:
             self._around.finishing()
             aggregated = self._write(transaction, rows, connection)
             if config.source_remove:
-                left = source.write_rest(transaction.draft(config.input_collection))
-                log(f"{config.input_collection}: {count} rows removed, {left} left.")
+                remaining = source.write_rest(transaction.draft(config.input_collection))
+                log(f"{config.input_collection}: {count} rows removed, {remaining} left.")
         return self._result(aggregated)
 
     def _rows(self, transaction: Transaction, source: Source, connection: duckdb.DuckDBPyConnection) -> Path:

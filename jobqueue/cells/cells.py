@@ -18,11 +18,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Answers(Generic[T]):
-    """What cells answered, by name: ``given``; ``refused``, the errors of those that refused the request; and
-    ``missing``, those that did not answer.
+    """The outcomes of a request to cells, by their names: ``answered``, the answers; ``refused``, the errors of cells
+    that refused the request; and ``missing``, those of cells that did not answer.
     """
 
-    given: Mapping[str, T]
+    answered: Mapping[str, T]
     refused: Mapping[str, JobQueueError]
     missing: Mapping[str, CellUnavailable]
 
@@ -31,14 +31,14 @@ class Answers(Generic[T]):
         """Why cells gave no answer: those that refused the request, and those that did not answer."""
         return {**self.refused, **self.missing}
 
-    def found(self, sentence: str) -> Mapping[str, T]:
-        """``given``, of a request for something that a cell may not have.
+    def holders(self, sentence: str) -> Mapping[str, T]:
+        """``answered``, of a request for something that a cell may not have.
 
         Raises what a cell refused for another reason; ``CellUnavailable``, which begins with ``sentence``, if no cell
         has it and not all answer.
         """
-        if self.given:
-            return self.given
+        if self.answered:
+            return self.answered
         for error in self.refused.values():
             if not isinstance(error, NotFound):
                 raise error
@@ -56,11 +56,11 @@ class Answers(Generic[T]):
 
         Raises the refusal if no cell gave an answer.
         """
-        if not self.given:
+        if not self.answered:
             for error in self.refused.values():
                 raise error
         refused = {name: CellUnavailable(error.message, {"cell": name}) for name, error in self.refused.items()}
-        return Answers(self.given, {}, {**refused, **self.missing})
+        return Answers(self.answered, {}, {**refused, **self.missing})
 
 
 class Cells:

@@ -50,4 +50,4 @@ def _executions(client: Client, job: Mapping[str, Any]) -> Iterable[Mapping[str,
     """All executions of a job; without a request if the job has brought them along."""
     if job.get("executions_left_out"):
         return client.iter_executions(str(job["id"]))
-    return [{"hostname": one.hostname, "status": one.status, "data": one.data} for one in answers(job)]
+    return [{"hostname": answer.hostname, "status": answer.status, "data": answer.data} for answer in answers(job)]

@@ -128,13 +128,11 @@ class LoginToken:
         context: str,
         url: str,
         request: Request | None = None,
-        clock: Callable[[], float] = time.time,
     ) -> None:
         self._logins = logins
         self._context = context
         self._url = url
         self._request = request
-        self._clock = clock
         self._login: Login | None = None
 
     def __call__(self) -> str:
@@ -152,7 +150,7 @@ class LoginToken:
         return login.id_token
 
     def _is_fresh(self, login: Login) -> bool:
-        return self._clock() < login.expires - _MARGIN_SECONDS
+        return time.time() < login.expires - _MARGIN_SECONDS
 
     def _loaded(self) -> Login:
         login = self._logins.load(self._context)

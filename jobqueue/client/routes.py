@@ -33,8 +33,11 @@ class Routes:
 
 
 def path_of(collection: str, name: str, verb: str = "") -> str:
-    """``/job/<name>/<verb>`` with ``name`` quoted; ``.`` and ``..`` are rejected: they would change the route."""
-    if name in ("", ".", ".."):
+    """``/job/<name>/<verb>`` with ``name`` quoted; names that would change the route are rejected.
+
+    These are ``.``, ``..`` and those with a slash, which servers read as one even if it is quoted.
+    """
+    if name in ("", ".", "..") or "/" in name:
         raise InvalidInput(f"{name!r} names no {_NOUNS.get(collection, collection.removeprefix('/'))}.")
     path = f"{collection}/{quote(name, safe='', errors='replace')}"
     return f"{path}/{verb}" if verb else path

@@ -11,8 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Protocol, cast
 
-from jobqueue import excerpt
-from jobqueue.entrypoints.unpacking import Unpacking, UnpackingLimits, pieces
+from jobqueue.entrypoints.unpacking import Unpacking, UnpackingLimits, brief_reason, pieces
 from jobqueue.errors import OperationFailed
 
 GZIP_MAGIC = b"\x1f\x8b"
@@ -119,7 +118,7 @@ def unpack_tar(archive: Path, target: Path, limits: UnpackingLimits, check: Call
                 raise OperationFailed("The archive is broken: unexpected data between its files.")
             stream.drain()
     except _BROKEN as error:
-        raise OperationFailed(f"The archive is broken: {_reason(error)}.") from error
+        raise OperationFailed(f"The archive is broken: {brief_reason(error)}.") from error
     unpacking.finish()
 
 
@@ -174,7 +173,3 @@ def _unpack_member(archive: tarfile.TarFile, member: tarfile.TarInfo, unpacking:
             unpacking.file(member.name, member.mode, pieces(data.read))
     else:
         raise OperationFailed(f"The archive contains {member.name[:200]!r}, which is neither file, folder nor link.")
-
-
-def _reason(error: BaseException) -> str:
-    return excerpt.beginning((str(error) or type(error).__name__).partition("\n")[0].rstrip("."), 300)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from jobqueue import excerpt
 from jobqueue.errors import OperationFailed
 
 _CHUNK_BYTES = 256 * 1024
@@ -177,6 +178,11 @@ def pieces(read: Callable[[int], bytes]) -> Iterator[bytes]:
     """The chunks that ``read`` returns, to its end."""
     while chunk := read(_CHUNK_BYTES):
         yield chunk
+
+
+def brief_reason(error: BaseException) -> str:
+    """The first line of an error of a library, for a message."""
+    return excerpt.beginning((str(error) or type(error).__name__).partition("\n")[0].rstrip("."), 300)
 
 
 def _shown(name: str) -> str:

@@ -13,8 +13,7 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
-from jobqueue import excerpt
-from jobqueue.entrypoints.unpacking import Unpacking, UnpackingLimits, pieces
+from jobqueue.entrypoints.unpacking import Unpacking, UnpackingLimits, brief_reason, pieces
 from jobqueue.errors import OperationFailed
 
 MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
@@ -51,7 +50,7 @@ def unpack_zip(archive: Path, target: Path, limits: UnpackingLimits, check: Call
                 _unpack_member(opened, member, unpacking)
     except _BROKEN as error:
         raise OperationFailed(
-            f"The archive is broken, or of a kind that is not supported: {_reason(error)}."
+            f"The archive is broken, or of a kind that is not supported: {brief_reason(error)}."
         ) from error
     unpacking.finish()
 
@@ -97,7 +96,3 @@ def _count_records(archive: Path, limits: UnpackingLimits) -> None:
             raise OperationFailed("The archive is empty.") from None
     if count > limits.entries:
         raise OperationFailed(f"The archive contains too many files: more than {limits.entries}.")
-
-
-def _reason(error: BaseException) -> str:
-    return excerpt.beginning((str(error) or type(error).__name__).partition("\n")[0].rstrip("."), 300)

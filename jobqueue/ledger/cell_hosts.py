@@ -1,4 +1,4 @@
-"""The agents of each cell as it last named them: they tell which hosts a cell concerns that does not answer."""
+"""The agents of each cell as it last listed them: the hosts that are affected while it does not answer."""
 
 from __future__ import annotations
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 from typing import Any
 
 import redis
@@ -40,19 +39,30 @@ def mark_sent(error: RedisError, *, is_sent: bool) -> None:
     setattr(error, _SENT, is_sent)
 
 
-@contextmanager
-def translated_errors() -> Iterator[None]:
+class _TranslatedErrors:
+    """The block of ``translated_errors``. A class, since each call of the ledger passes through one."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, RedisError):
+            translated = _translated(error)
+            if translated is not None:
+                raise translated from error
+
+
+_TRANSLATED_ERRORS = _TranslatedErrors()
+
+
+def translated_errors() -> _TranslatedErrors:
     """Translate redis-py's errors for an unreachable or refusing Redis into ``LedgerUnavailable``.
 
     ``LedgerRefuses`` if the server answers but cannot serve now (``jobqueue/redis_refusal.py``).
     """
-    try:
-        yield
-    except RedisError as error:
-        translated = _translated(error)
-        if translated is None:
-            raise
-        raise translated from error
+    return _TRANSLATED_ERRORS
 
 
 def _translated(error: RedisError) -> JobQueueError | None:

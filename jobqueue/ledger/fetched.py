@@ -66,13 +66,13 @@ class SentContent:
         Raises ``NotFound`` where a piece is missing, or is longer than an agent stores them: it is not read then.
         """
         number, skipped = divmod(start, PIECE_BYTES)
-        left = size
-        while left > 0:
-            part = self._piece(number)[skipped : skipped + left]
+        remaining = size
+        while remaining > 0:
+            part = self._piece(number)[skipped : skipped + remaining]
             if not part:
                 raise self._incomplete(number)
             yield part
-            left -= len(part)
+            remaining -= len(part)
             number, skipped = number + 1, 0
 
     def _piece(self, number: int) -> bytes:

@@ -227,7 +227,7 @@ class NewJobs:
         if answer[0] == "unscheduled":
             return RecordChanged("The schedule was changed, or this time was already processed.")
         if answer[0] != "replayed" or answer[1] == job.id:
-            return _outcome(job, answer)
+            return _outcome_without_job(job, answer)
         # another job answers under this idempotency key: only if its seal shows that the API stored it
         _, job_id, created, mark = answer
         key_record, text = _key_record(job, job_id)
@@ -289,7 +289,7 @@ def _unknown_target(target: Target, near: list[str]) -> UnknownTarget:
     return UnknownTarget(sentence, {"target_hostname": [sentence]})
 
 
-def _outcome(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
+def _outcome_without_job(job: NewJob, answer: list[Any]) -> Stored | JobQueueError:
     """The result or error for a create script's answer that stored nothing new."""
     code, *rest = answer
     if code == "replayed":  # our own earlier request: its answer was lost

@@ -66,7 +66,7 @@ class Output:
     def read(self, job_id: str, hostname: str, offset: int) -> Batch:
         """The output after the byte ``offset``: some hundred pieces, or a quarter of a MiB.
 
-        An entry that no agent of ours appends is replaced by a note, as the agent's own ones.
+        An entry that is not of the form in which agents append output is replaced by a note.
         """
         bounds = (_MOST_ENTRIES, _MOST_BYTES, _MOST_OF_ENTRY)
         return _batch(self._scripts.call("read_output", job_id, hostname, offset, *bounds), offset)

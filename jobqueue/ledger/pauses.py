@@ -49,7 +49,7 @@ class Pauses:
         answer = self._audit.change(
             lambda entry: self._scripts.call("add_pause", *arguments, *entry, *hostnames),
             pause=pause.id,
-            paused=pause.what,
+            paused=pause.subject,
             reason=pause.reason,
         )
         if answer == "full":

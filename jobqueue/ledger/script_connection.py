@@ -155,7 +155,9 @@ class ScriptConnection:
             self._idle.append((connection, now))
         else:
             connection.disconnect()
-        with suppress(IndexError):  # another thread may take it first
+        try:
             if now - self._idle[0][1] > _IDLE_SECONDS:
                 idle_connection, _ = self._idle.pop(0)
                 idle_connection.disconnect()
+        except IndexError:  # another thread has taken it first
+            pass

@@ -189,7 +189,7 @@ def source(verb: str, keys: Keys) -> str:
     text = _text(_FILES[verb])
     include = _INCLUDE.search(text)
     names = include.group(1).split() if include else []
-    groups = [found[1].split("|") for found in map(_DEFERRED.fullmatch, names) if found]
+    groups = [match[1].split("|") for match in map(_DEFERRED.fullmatch, names) if match]
     built = {name: _texts([name]) for name in names if not _DEFERRED.fullmatch(name)}
     at_once = _words("\n".join([*built.values(), text]))
     for name in names:

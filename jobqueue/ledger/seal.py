@@ -36,7 +36,7 @@ class Seal:
         """The seal of ``text`` in ``location``: 64 hexadecimal digits."""
         # the length separates "a" + "bc" from "ab" + "c"
         content = f"{len(location)}|{location}|{text}".encode()
-        return hmac.new(self._key, content, hashlib.sha256).hexdigest()
+        return hmac.digest(self._key, content, "sha256").hex()
 
     def holds(self, mark: str, location: str, text: str) -> bool:
         """Whether ``mark`` is the seal of ``text`` in ``location``, in constant time."""

@@ -4,8 +4,25 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
+
+
+class _Turn:
+    """The block of ``Turns.take``: a class, since each call of the ledger passes through one."""
+
+    __slots__ = ("_turns", "_urgent")
+
+    def __init__(self, turns: Turns, urgent: bool) -> None:
+        self._turns = turns
+        self._urgent = urgent
+
+    def __enter__(self) -> None:
+        self._turns.begin(urgent=self._urgent)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._turns.end()
 
 
 class Turns:
@@ -18,14 +35,9 @@ class Turns:
         self._urgent: deque[threading.Lock] = deque()
         self._others: deque[threading.Lock] = deque()
 
-    @contextmanager
-    def take(self, *, urgent: bool = False) -> Iterator[None]:
+    def take(self, *, urgent: bool = False) -> _Turn:
         """Wait for a turn, and end it with the block. A turn must be bounded in time."""
-        self.begin(urgent=urgent)
-        try:
-            yield
-        finally:
-            self.end()
+        return _Turn(self, urgent)
 
     def begin(self, *, urgent: bool = False) -> None:
         """Wait for a turn, which ``end`` ends."""

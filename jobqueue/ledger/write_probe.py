@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import redis
 
 from jobqueue.errors import LedgerUnavailable
@@ -19,12 +16,12 @@ _EXPIRES_MS = 10_000
 
 
 class WriteProbe:
-    """Writes a key of its own. Thread-safe. ``clock`` is in seconds."""
+    """Writes a key of its own. Thread-safe."""
 
-    def __init__(self, client: redis.Redis, keys: Keys, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._client = client
         self._key = keys.kind("probe")
-        self._newest = SharedReading(self._ask, clock)
+        self._newest = SharedReading(self._ask)
 
     def __call__(self) -> None:
         """Raise ``LedgerUnavailable`` if Redis is down, ``LedgerRefuses`` if it rejects writes."""

@@ -9,6 +9,8 @@ from typing import Any
 
 #: The permission to send files, and to download them.
 FETCH_PERMISSION = "file:fetch"
+#: Lists in the archive of a job what is not in it. No hostname begins so.
+NOT_INCLUDED = "_not-included.txt"
 #: Most files of one host, and bytes of them.
 MOST_FILES = 1000
 MOST_HOST_BYTES = 1024**3
@@ -36,8 +38,8 @@ def files_of(answer: Any) -> tuple[FetchedFile, ...] | None:
         return None
     files: list[FetchedFile] = []
     start = 0
-    for one in listed:
-        file = _file(one, start)
+    for entry in listed:
+        file = _file(entry, start)
         if file is None or start + file.size > MOST_HOST_BYTES:
             return None
         files.append(file)
@@ -45,10 +47,10 @@ def files_of(answer: Any) -> tuple[FetchedFile, ...] | None:
     return tuple(files)
 
 
-def _file(one: Any, start: int) -> FetchedFile | None:
-    if not isinstance(one, Mapping):
+def _file(entry: Any, start: int) -> FetchedFile | None:
+    if not isinstance(entry, Mapping):
         return None
-    path, size, sha256, modified = (one.get(name) for name in ("path", "size", "sha256", "modified"))
+    path, size, sha256, modified = (entry.get(name) for name in ("path", "size", "sha256", "modified"))
     if not isinstance(path, str) or not isinstance(sha256, str) or not isinstance(modified, str):
         return None
     if type(size) is not int or size < 0 or not _SHA256.fullmatch(sha256):

@@ -378,5 +378,5 @@ def document_of(job: JobFields) -> dict[str, Any]:
     return {
         one.name: one.document_value(value)
         for one, value in zip(SIGNED, _signed_values(job), strict=True)
-        if one.is_required or value != one.default
+        if one.is_required or (value is not one.default and value != one.default)
     }

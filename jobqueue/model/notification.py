@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -16,10 +15,8 @@ from jobqueue.wildcard import matches
 KEPT_DELIVERIES, KEPT_DEAD_LETTERS, MOST_RULES = 30, 500, 100
 #: Maximum number of patterns of each field of a rule.
 MOST_PATTERNS = 20
-MAX_NAME = 64
 #: Results of an attempt to send a message.
 RESULTS = ("delivered", "failed", "dead")
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 
 ROLLOUT_STOPPED, APPROVAL_WAITING = "rollout.stopped", "approval.waiting"
 AGENTS_LOST, AGENTS_BACK, ALERT_RAISED = "agents.lost", "agents.back", "alert.raised"
@@ -123,7 +120,7 @@ class NotificationRule:
                     target=restrictions.get("target", ""),  # rules of earlier versions have none
                     **{name: tuple(value) for name, value in restrictions.items() if name not in ("tags", "target")},
                 ),
-                "quiet": tuple(Blackout(**one) for one in document["quiet"]),
+                "quiet": tuple(Blackout(**window) for window in document["quiet"]),
                 "pause": pause and Pause(**pause),
             }
         )
@@ -220,14 +217,6 @@ class Notice:
         """Sorts entries of both streams."""
         time, _, number = self.id.partition("-")
         return int(time), int(number), self.is_of_job
-
-
-def check_rule_name(name: str) -> str:
-    """``name`` if it is valid; raises ``InvalidInput``."""
-    if not _NAME.fullmatch(name):
-        sentence = "Must be 1 to 64 letters, digits or . _ - and begin and end with a letter or digit."
-        raise InvalidInput.of("name", sentence)
-    return name
 
 
 def check_events(events: tuple[str, ...]) -> None:

@@ -46,15 +46,15 @@ class Pause:
     rate: Rate | None = None
 
     @property
-    def what(self) -> str:
+    def subject(self) -> str:
         """Description of what is paused."""
-        what = "everything" if self.kind is PauseKind.EVERYTHING else f"{self.kind.value} {self.value}"
-        return f"{what} above {self.rate}" if self.rate else what
+        subject = "everything" if self.kind is PauseKind.EVERYTHING else f"{self.kind.value} {self.value}"
+        return f"{subject} above {self.rate}" if self.rate else subject
 
     @property
     def sentence(self) -> str:
         """What is paused, and why."""
-        return f"{self.what} is paused by {self.created_by or 'unknown'}: {self.reason}"
+        return f"{self.subject} is paused by {self.created_by or 'unknown'}: {self.reason}"
 
     def holds(self, operation: str, tags: frozenset[str], inner: Iterable[str] = ()) -> bool:
         """Whether it holds back a job with these tags (``key:value``), on any host.

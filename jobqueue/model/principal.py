@@ -131,5 +131,5 @@ def narrowed(granted: Iterable[str], limits: Iterable[str]) -> frozenset[str]:
     Of two grants with targets, that on the hosts of both.
     """
     right = [parse_grant(text) for text in limits]
-    pairs = (narrowed_grant(parse_grant(one), other) for one in granted for other in right)
+    pairs = (narrowed_grant(parse_grant(text), other) for text in granted for other in right)
     return frozenset(str(grant) for grant in pairs if grant is not None)

@@ -23,7 +23,6 @@ MOST_SAVED, MAX_PAGE = 10_000, 500
 #: Prefix of the ledger's list of the jobs that were made from one saved job.
 _GROUP = "saved|"
 _ROLE = "role:"
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 _GRANTEE = re.compile(r"(?:role:)?[A-Za-z0-9][A-Za-z0-9._@-]{0,99}")
 _MANAGER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/@-]{0,99}")
 
@@ -83,14 +82,6 @@ class SavedJob:
 def group_of(name: str) -> str:
     """The list of the jobs that were made from a saved job (``JobFilter.group``)."""
     return f"{_GROUP}{name}"
-
-
-def check_saved_name(name: str) -> str:
-    """``name`` if a saved job may have it; raises ``InvalidInput``."""
-    if not _NAME.fullmatch(name):
-        sentence = "Must be 1 to 64 letters, digits or . _ - and begin and end with a letter or digit."
-        raise InvalidInput.of("name", sentence)
-    return name
 
 
 def check_manager(text: str) -> str:

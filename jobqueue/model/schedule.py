@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Any
 
-from jobqueue.errors import InvalidInput
-
 #: Times that a preview shows.
 PREVIEWED = 10
-MAX_NAME = 64
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 
 
 class Overlap(str, Enum):
@@ -202,11 +197,3 @@ class ScheduleView:
     schedule: Schedule
     progress: Progress
     results: tuple[Result, ...] = field(default=())
-
-
-def check_schedule_name(name: str) -> str:
-    """``name`` if it is valid; raises ``InvalidInput``."""
-    if not _NAME.fullmatch(name):
-        sentence = "Must be 1 to 64 letters, digits or . _ - and begin and end with a letter or digit."
-        raise InvalidInput.of("name", sentence)
-    return name

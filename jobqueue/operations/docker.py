@@ -38,7 +38,7 @@ def docker(arguments: Sequence[str], context: Context, env_file: str = "") -> st
     return result.stdout.text()
 
 
-def found(kind: str, name: str, context: Context) -> Mapping[str, Any] | None:
+def inspected(kind: str, name: str, context: Context) -> Mapping[str, Any] | None:
     """A container or an image (``kind``) as the Engine describes it; None without one."""
     result = _call([kind, "inspect", "--", name], context)
     if result.exit_code != 0:
@@ -54,7 +54,7 @@ def found(kind: str, name: str, context: Context) -> Mapping[str, Any] | None:
 
 def container(name: str, context: Context) -> Mapping[str, Any]:
     """A container as the Engine describes it. Raises ``OperationFailed`` without one."""
-    entry = found("container", name, context)
+    entry = inspected("container", name, context)
     if entry is None:
         raise OperationFailed(f"This host has no container {name}.")
     return entry

@@ -48,7 +48,7 @@ def collect(hostname: str | None = None) -> dict[str, Any]:
         "cpus": psutil.cpu_count() or 1,
         "memory": {"total": psutil.virtual_memory().total, "swap": psutil.swap_memory().total},
         "disks": [{key: disk[key] for key in ("device", "mountpoint", "fstype", "total")} for disk in disks()],
-        "addresses": [found for name in sorted(addresses) if name != "lo" for found in addresses[name]],
+        "addresses": [address for name in sorted(addresses) if name != "lo" for address in addresses[name]],
         "interfaces": sorted(addresses),
         "interface": {"primary": interface},
         "address": {"primary": address},

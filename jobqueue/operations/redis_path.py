@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterable
 
 from jobqueue.errors import InvalidSettings, OperationFailed
+from jobqueue.ip_address import is_ip_address
 from jobqueue.operations.context import Context
 from jobqueue.operations.interfaces import network_addresses
 from jobqueue.redis_url import RedisUrl
@@ -38,7 +39,7 @@ def protect_destinations(destinations: Iterable[str], context: Context) -> None:
 def protect_name_servers(context: Context) -> None:
     """Raise ``OperationFailed`` if this agent asks name servers for the address of a Redis on another host."""
     for host, addresses in _addresses_by_host(context).items():
-        if not _is_address(host) and not all(address.is_loopback for address in addresses):
+        if not is_ip_address(host) and not all(address.is_loopback for address in addresses):
             raise OperationFailed(
                 f"This agent finds Redis by the name {host}; force: true changes the name servers nevertheless."
             )
@@ -65,14 +66,6 @@ def _resolved(host: str, port: int) -> list[Address]:
     except OSError:
         return []
     return [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in entries]
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _interface_to(address: Address) -> str | None:

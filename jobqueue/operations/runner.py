@@ -37,7 +37,7 @@ def run_operation(operation: Operation, data: Mapping[str, Any] | None, context:
     not isolated and never looks at the context may return after its deadline: that is the caller's to judge.
     """
     context.check()
-    return run_planned(operation, dict(data or {}), context, lambda given: _performed(operation, given, context))
+    return run_planned(operation, dict(data or {}), context, lambda approved: _performed(operation, approved, context))
 
 
 def _performed(operation: Operation, data: dict[str, Any], context: Context) -> Outcome:

@@ -53,19 +53,19 @@ class Recurrence:
     A time that the clocks skip comes right after the gap, one that exists twice comes once.
     """
 
-    def __init__(self, text: str, anchor: int, zone: tzinfo, field: str = "rrule") -> None:
+    def __init__(self, text: str, anchor: int, zone: tzinfo) -> None:
         """Raises ``InvalidInput`` for an invalid rule, and for one without any time."""
-        parts = _parts(text, field)
+        parts = _parts(text)
         self._zone = zone
         self._begin = local(anchor, zone).replace(tzinfo=None, microsecond=0)
         self._is_counted = "COUNT" in parts
         try:
             rule = rrulestr(";".join(f"{name}={value}" for name, value in parts.items()), dtstart=self._begin)
         except (ValueError, TypeError) as error:
-            raise InvalidInput.of(field, f"{text[:80]!r} is not a recurrence rule ({error}).") from error
+            raise _invalid(f"{text[:80]!r} is not a recurrence rule ({error}).") from error
         self._rule: rrule = rule
         if not self._is_counted and self.after(anchor - 1) is None:
-            raise InvalidInput.of(field, f"{text[:80]!r} has no time in the years that follow.")
+            raise _invalid(f"{text[:80]!r} has no time in the years that follow.")
 
     def after(self, moment: int) -> int | None:
         wall = local(moment, self._zone).replace(tzinfo=None)
@@ -126,32 +126,36 @@ class _Search(tuple[int, ...]):
         return super().__contains__(month)
 
 
-def _parts(text: str, field: str) -> dict[str, str]:
+def _invalid(sentence: str) -> InvalidInput:
+    return InvalidInput.of("rrule", sentence)
+
+
+def _parts(text: str) -> dict[str, str]:
     """The parts of a rule, which must not cost more than a schedule may."""
     match = _TEXT.fullmatch(text.strip()) if len(text) <= MAX_RULE else None
     if match is None:
-        raise InvalidInput.of(field, f"{text[:80]!r} is not a recurrence rule such as FREQ=MONTHLY;BYDAY=-1FR.")
+        raise _invalid(f"{text[:80]!r} is not a recurrence rule such as FREQ=MONTHLY;BYDAY=-1FR.")
     pairs = [part.upper().partition("=")[::2] for part in match[1].split(";")]
     parts = dict(pairs)
     if len(parts) < len(pairs):
-        raise InvalidInput.of(field, "A part is given twice.")
+        raise _invalid("A part is given twice.")
     unknown = sorted(parts.keys() - _PARTS)
     if unknown:
         hint = " Use `ends`." if unknown == ["UNTIL"] else ""
-        raise InvalidInput.of(field, f"{unknown[0]} is not supported; use {', '.join(sorted(_PARTS))}.{hint}")
+        raise _invalid(f"{unknown[0]} is not supported; use {', '.join(sorted(_PARTS))}.{hint}")
     if parts.get("FREQ") not in _FREQUENCIES:
         sentence = f"FREQ must be one of {', '.join(_FREQUENCIES)}; use `every` or `cron` for shorter intervals."
-        raise InvalidInput.of(field, sentence)
-    _check_number(parts, "COUNT", MAX_COUNT, field)
-    _check_number(parts, "INTERVAL", _MAX_INTERVAL, field)
-    _check_lists(parts, field)
+        raise _invalid(sentence)
+    _check_number(parts, "COUNT", MAX_COUNT)
+    _check_number(parts, "INTERVAL", _MAX_INTERVAL)
+    _check_lists(parts)
     per_day = (parts.get("BYHOUR", "0").count(",") + 1) * (parts.get("BYMINUTE", "0").count(",") + 1)
     if per_day > MAX_TIMES_OF_DAY:
-        raise InvalidInput.of(field, f"{per_day} times of day; give at most {MAX_TIMES_OF_DAY}, or use `cron`.")
+        raise _invalid(f"{per_day} times of day; give at most {MAX_TIMES_OF_DAY}, or use `cron`.")
     return parts
 
 
-def _check_lists(parts: dict[str, str], field: str) -> None:
+def _check_lists(parts: dict[str, str]) -> None:
     """Refuse what RFC 5545 does not allow: dateutil ignores some of it, and the schedule would fire more often."""
     frequency = parts["FREQ"]
     for name in sorted(parts.keys() & _NUMBERS.keys()):
@@ -164,35 +168,33 @@ def _check_lists(parts: dict[str, str], field: str) -> None:
                 negative = f", or from -{most} to -1 to count from the end" if counts_from_end else ""
                 rule = ";".join("=".join(part) for part in parts.items())[:80]
                 sentence = f"{name} must be from {least} to {most}{negative}; {number[:20]!r} in {rule!r} is not."
-                raise InvalidInput.of(field, sentence)
+                raise _invalid(sentence)
         if frequency not in _ONLY_WITH.get(name, _FREQUENCIES):
-            raise InvalidInput.of(field, f"{name} needs FREQ={' or '.join(_ONLY_WITH[name])}, not {frequency}.")
+            raise _invalid(f"{name} needs FREQ={' or '.join(_ONLY_WITH[name])}, not {frequency}.")
     if "BYSETPOS" in parts and not any(name.startswith("BY") and name != "BYSETPOS" for name in parts):
-        raise InvalidInput.of(field, "BYSETPOS needs another part such as BYDAY, whose times it counts.")
+        raise _invalid("BYSETPOS needs another part such as BYDAY, whose times it counts.")
     if "BYDAY" in parts:
-        _check_weekdays(parts, field)
+        _check_weekdays(parts)
 
 
-def _check_weekdays(parts: dict[str, str], field: str) -> None:
+def _check_weekdays(parts: dict[str, str]) -> None:
     days = [_WEEKDAY.fullmatch(day) for day in parts["BYDAY"].split(",")]
     numbers = [day[1] for day in days if day is not None and day[1]]
     if not all(days) or not all(1 <= abs(int(number)) <= _MOST_WEEKS for number in numbers):
-        raise InvalidInput.of(
-            field, f"BYDAY must be days such as MO,WE or 1MO or -1FR; {parts['BYDAY'][:40]!r} is not."
-        )
+        raise _invalid(f"BYDAY must be days such as MO,WE or 1MO or -1FR; {parts['BYDAY'][:40]!r} is not.")
     if not numbers:
         return
     if parts["FREQ"] not in ("MONTHLY", "YEARLY") or "BYWEEKNO" in parts:
         sentence = "A number in BYDAY (1MO, the first Monday) needs FREQ=MONTHLY, or YEARLY without BYWEEKNO."
-        raise InvalidInput.of(field, sentence)
+        raise _invalid(sentence)
     counts_in_months = parts["FREQ"] == "MONTHLY" or "BYMONTH" in parts
     if counts_in_months and not all(abs(int(number)) <= _MOST_WEEKS_OF_MONTH for number in numbers):
-        raise InvalidInput.of(field, f"A month has at most five of a day; {parts['BYDAY'][:40]!r} has a larger number.")
+        raise _invalid(f"A month has at most five of a day; {parts['BYDAY'][:40]!r} has a larger number.")
     if len(numbers) < len(days):
-        raise InvalidInput.of(field, "BYDAY may not mix days with and without a number; use two schedules.")
+        raise _invalid("BYDAY may not mix days with and without a number; use two schedules.")
 
 
-def _check_number(parts: dict[str, str], name: str, most: int, field: str) -> None:
+def _check_number(parts: dict[str, str], name: str, most: int) -> None:
     value = parts.get(name, "1")
     if not value.isdecimal() or len(value) > len(str(most)) or not 1 <= int(value) <= most:
-        raise InvalidInput.of(field, f"{name} must be from 1 to {most}; {value[:20]!r} is not.")
+        raise _invalid(f"{name} must be from 1 to {most}; {value[:20]!r} is not.")

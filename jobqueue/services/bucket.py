@@ -169,10 +169,10 @@ class Bucket:
 
         pages = iter(obstore.list(self._store, self.prefix))
         while (page := self._call("list content", lambda: next(pages, None))) is not None:
-            for found in page:
-                name = str(found["path"]).removeprefix(self.prefix)
+            for entry in page:
+                name = str(entry["path"]).removeprefix(self.prefix)
                 if name != OWNER:
-                    yield Entry(name, found["size"], found["last_modified"])
+                    yield Entry(name, entry["size"], entry["last_modified"])
 
     def _call(self, purpose: str, call: Callable[[], T]) -> T:
         from obstore.exceptions import BaseError

@@ -32,7 +32,7 @@ class HostFile:
 
 
 @dataclass(frozen=True)
-class Missing:
+class MissingFile:
     """A file that cannot be given, or all files of a host (``path`` is then empty), with the reason."""
 
     hostname: str
@@ -50,7 +50,7 @@ class FetchedFileReader:
 
     def of_job(
         self, executions: ExecutionReader, job_id: str, hosts: Container[str] | None
-    ) -> Iterator[HostFile | Missing]:
+    ) -> Iterator[HostFile | MissingFile]:
         """The files of the ``hosts``, None: of all, as far as they have ended by now.
 
         Raises ``JobNotFound``, and ``Conflict`` for a job of another operation, before the first file.
@@ -62,7 +62,7 @@ class FetchedFileReader:
 
     def _of_pages(
         self, executions: ExecutionReader, page: ExecutionPage, hosts: Container[str] | None
-    ) -> Iterator[HostFile | Missing]:
+    ) -> Iterator[HostFile | MissingFile]:
         while True:
             for execution in page.items:
                 if hosts is None or execution.hostname in hosts:
@@ -71,24 +71,24 @@ class FetchedFileReader:
                 return
             page = executions.page(page.job.id, ExecutionFilter(first=page.next_first, limit=_PAGE))
 
-    def _of_host(self, job_id: str, execution: Execution) -> Iterator[HostFile | Missing]:
+    def _of_host(self, job_id: str, execution: Execution) -> Iterator[HostFile | MissingFile]:
         hostname = execution.hostname or execution.slot
         if execution.state is not ExecutionState.COMPLETED:
             state = str(execution.state)
-            yield Missing(hostname, "", f"{state}: {execution.error}" if execution.error else state)
+            yield MissingFile(hostname, "", f"{state}: {execution.error}" if execution.error else state)
             return
         if execution.authenticity != SIGNED:
-            yield Missing(hostname, "", f"its result is {execution.authenticity or 'not verified'}")
+            yield MissingFile(hostname, "", f"its result is {execution.authenticity or 'not verified'}")
             return
         files = files_of(execution.data)
         if files is None:
-            yield Missing(hostname, "", "its result does not list files as it should")
+            yield MissingFile(hostname, "", "its result does not list files as it should")
             return
         content = self._fetched.content(job_id, hostname)
         for file in files:
             reason = _fault(content, file)
             if reason:
-                yield Missing(hostname, file.path, reason)
+                yield MissingFile(hostname, file.path, reason)
             else:
                 yield HostFile(hostname, file, _Pieces(content, file))
 

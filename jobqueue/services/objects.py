@@ -39,6 +39,8 @@ logger = logging.getLogger(__name__)
 
 #: Hosts whose deployments are read in one call.
 _HOSTS_PER_CALL = 100
+#: Places of deployments that a refusal names.
+_MOST_PLACES = 5
 #: Calls that one page of stale deployments may take.
 _MOST_CALLS = 50
 
@@ -60,7 +62,7 @@ class Upload:
 
 
 @dataclass(frozen=True)
-class Uploaded:
+class UploadResult:
     """An object after an upload: ``changed`` is false if its newest version had this content already."""
 
     object: StoredObject
@@ -105,7 +107,7 @@ class ObjectManager:
         """How many paths of hosts the object is deployed at."""
         return self._objects.uses(name)
 
-    def put(self, upload: Upload, stream: Iterable[bytes], principal: Principal) -> Uploaded:
+    def put(self, upload: Upload, stream: Iterable[bytes], principal: Principal) -> UploadResult:
         """Store the bytes of ``stream`` as the newest version of an object.
 
         Raises ``InvalidInput`` for a wrong name or digest or an empty stream, ``ObjectExists``, ``RecordChanged``,
@@ -124,7 +126,7 @@ class ObjectManager:
                 current = before.current
                 if (current.sha256, current.content_type) == (content.sha256, upload.content_type):
                     self._give_up(content)
-                    return Uploaded(before, changed=False)
+                    return UploadResult(before, changed=False)
                 if upload.only_new:
                     raise ObjectExists(
                         f"The object {name!r} exists with other content (sha256 {current.sha256}); nothing was stored.",
@@ -137,7 +139,7 @@ class ObjectManager:
         except JobQueueError:
             self._give_up(content)
             raise
-        return Uploaded(stored, changed=True)
+        return UploadResult(stored, changed=True)
 
     def read(self, name: str, number: int | None) -> tuple[ObjectVersion, Iterator[bytes]]:
         """A version, and its content.
@@ -159,13 +161,8 @@ class ObjectManager:
         Raises ``ObjectNotFound``, ``ObjectInUse`` while it is deployed, unless ``force``, and ``RecordChanged``.
         """
         text = self._objects.raw(check_object_name(name))
-        uses = self._objects.uses(name)
-        if uses and not force:
-            raise ObjectInUse(
-                f"The object {name!r} is deployed at {uses} path{'s' if uses > 1 else ''} of hosts; undeploy it first, "
-                "or delete it with force. Deployed files stay.",
-                {"name": name, "deployments": uses},
-            )
+        if self._objects.uses(name) and not force:
+            self._refuse_if_deployed(name)
         self._objects.remove(name, text)
 
     def stale(self, after: str, limit: int) -> tuple[list[StaleDeployment], str | None]:
@@ -194,6 +191,34 @@ class ObjectManager:
             if cursor is None:
                 return older, None
         return older, cursor
+
+    def _refuse_if_deployed(self, name: str) -> None:
+        """Raise ``ObjectInUse`` with the places. The count of uses, which agents write, counts only if there are too
+        many hosts to look at.
+        """
+        places: list[str] = []
+        cursor: str | None = ""
+        for _ in range(_MOST_CALLS):
+            page, cursor = self._deployments.page(cursor or "", _HOSTS_PER_CALL)
+            places += [
+                f"{host.hostname}:{path}"
+                for host in page
+                for path, deployed in sorted(host.paths.items())
+                if deployed.object == name
+            ]
+            if cursor is None or len(places) > _MOST_PLACES:
+                break
+        uses = len(places) if cursor is None else max(len(places), self._objects.uses(name))
+        if not uses:
+            return
+        named = places[:_MOST_PLACES]
+        more = f" and {uses - len(named)} more" if uses > len(named) else ""
+        where = f" ({', '.join(named)}{more})" if named else ""
+        raise ObjectInUse(
+            f"The object {name!r} is deployed at {uses} path{'s' if uses > 1 else ''} of hosts{where}; undeploy it "
+            "first, or delete it with force. Deployed files stay.",
+            {"name": name, "deployments": uses},
+        )
 
     def totals(self) -> tuple[int, int]:
         """The number of objects, and the bytes of all their versions."""

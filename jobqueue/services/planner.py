@@ -108,8 +108,12 @@ class Planner:
         hosts = [*(agent.hostname for agent in preview.takes), *preview.left_out]
         scopes = {scope.permission: scope for scope in restriction.scopes} if restriction is not None else {}
         permissions = tuple(
-            (one, principal.may_somewhere(one) and (one not in scopes or scopes[one].hosts.issuperset(hosts)))
-            for one in needed
+            (
+                permission,
+                principal.may_somewhere(permission)
+                and (permission not in scopes or scopes[permission].hosts.issuperset(hosts)),
+            )
+            for permission in needed
         )
         because = self.scope.excess(restriction, target, hosts) if restriction is not None else ""
         return Plan(

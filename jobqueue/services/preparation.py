@@ -33,7 +33,7 @@ TARGET_FIELD = "target_hostname"
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What comes with a submission from whoever submits it, and becomes part of the job.
+    """What the caller of ``JobPreparer`` gives beside the submission, and becomes part of the job.
 
     ``job_id`` is a UUID, the same whenever the same job is submitted. ``only``: hosts to keep to, such as those of a
     retry. ``audit_entry`` is stored together with the job. ``fire``: the time of a schedule that the job is for
@@ -137,9 +137,10 @@ class JobPreparer:
         operation = self._operations.get(submission.operation, compares=explains)
         principal.require_somewhere(operation.permission)  # before the data is validated
         work = checked_work(submission, operation, self._operations, explains=explains)
-        for permission in work.permissions:
+        permissions = work.permissions
+        for permission in permissions:
             principal.require_somewhere(permission)
-        restriction = self._scope.of(principal, work.permissions)
+        restriction = self._scope.of(principal, permissions)
         self._scope.check_jobs(principal, target)
         return Draft(work.typed(submission), origin, target, work, restriction)
 
@@ -241,7 +242,7 @@ def parse_target(text: str) -> Target:
 def _complete(draft: Draft) -> None:
     """The submission has what it implies: a deadline, a title.
 
-    These are not in the digest: the same request may come again later, and an earlier version may have accepted it
+    These are not in the digest: the same request may be repeated later, and an earlier version may have accepted it
     without a title.
     """
     submission = draft.submission

@@ -16,6 +16,7 @@ from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.schedules import fire_argument
 from jobqueue.model.audit import AuditEntry
 from jobqueue.model.principal import Principal
+from jobqueue.model.record_name import check_record_name
 from jobqueue.model.schedule import (
     PREVIEWED,
     After,
@@ -26,7 +27,6 @@ from jobqueue.model.schedule import (
     Schedule,
     ScheduleView,
     Timing,
-    check_schedule_name,
 )
 from jobqueue.model.states import FINAL_STATUSES
 from jobqueue.model.submission import Accepted, Submission
@@ -275,7 +275,7 @@ def running_job(progress: Progress) -> str:
 
 
 def _check_new_name(name: str) -> None:
-    check_schedule_name(name)
+    check_record_name(name)
     if name in RESERVED:
         raise InvalidInput.of("name", f"{name!r} is reserved; choose another name.")
 

@@ -9,7 +9,8 @@ from jobqueue.errors import Conflict, InvalidInput, InvalidTarget, UnknownTarget
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.ledger.stored_targets import StoredTargets
 from jobqueue.model.principal import Principal
-from jobqueue.model.stored_target import StoredTarget, check_target_name
+from jobqueue.model.record_name import check_record_name
+from jobqueue.model.stored_target import StoredTarget
 from jobqueue.model.target import ANY, Target, TargetKind
 from jobqueue.services.targets import TargetResolver
 
@@ -67,7 +68,7 @@ class StoredTargetManager:
         Raises ``InvalidInput`` (name, expression, a reference to itself or to an unknown stored target), ``Conflict``
         if there are too many.
         """
-        check_target_name(name)
+        check_record_name(name)
         if name in RESERVED:
             raise InvalidInput.of("name", f"{name!r} is reserved; choose another name.")
         stored = {target.name: target for target in self._targets.all()}

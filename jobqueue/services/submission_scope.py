@@ -73,7 +73,10 @@ class SubmissionScope:
             return None
         granted = tuple(permission for permission in permissions if principal.may_somewhere(permission))
         is_limited = any(
-            grant.has_limits for one in granted if not principal.may(one) for grant in principal.grants(one)
+            grant.has_limits
+            for permission in granted
+            if not principal.may(permission)
+            for grant in principal.grants(permission)
         )
         scopes = [scope for permission in granted if (scope := self._scopes.of(principal, permission)) is not None]
         if not scopes and not is_limited:

@@ -52,7 +52,7 @@ class TargetCompletion:
         yield from _beginning(fleet.hostnames, word)
 
     def _names(self, word: str) -> Iterator[str]:
-        return (f"@{one.name}" for one in self._stored() if f"@{one.name}".startswith(word))
+        return (f"@{target.name}" for target in self._stored() if f"@{target.name}".startswith(word))
 
 
 def _values(fleet: Fleet, key: str, beginning: str) -> Iterable[str]:

@@ -32,7 +32,7 @@ _MOST_KEPT = 100
 
 
 @dataclass(frozen=True)
-class Resolved:
+class ResolvedTarget:
     """The hosts that a target names, whether or not they take work; ``notes`` name the terms that match nothing."""
 
     fleet: Fleet
@@ -80,7 +80,7 @@ class TargetResolver:
         self._job = job
         self._stored = stored
         #: Evaluations over one reading of the registry: the jobs of a batch often have the same target.
-        self._kept: tuple[Fleet, dict[str, Resolved]] | None = None
+        self._kept: tuple[Fleet, dict[str, ResolvedTarget]] | None = None
         self._read_anew = float("-inf")
 
     def read_again(self) -> None:
@@ -91,7 +91,7 @@ class TargetResolver:
         """The registry, as it was a moment ago."""
         return self._roster.fleet()
 
-    def resolve(self, target: Target, seed: str, *, is_patient: bool) -> Resolved:
+    def resolve(self, target: Target, seed: str, *, is_patient: bool) -> ResolvedTarget:
         """The hosts that an expression names. ``seed`` determines the samples.
 
         ``is_patient``: the job waits for hosts that are offline, so samples may contain them. The batch that is
@@ -119,7 +119,7 @@ class TargetResolver:
             return suggestions.for_key(fleet, target.key)
         return suggestions.for_value(fleet, target.key, target.value)
 
-    def _resolve(self, fleet: Fleet, target: Target, seed: str, *, is_patient: bool) -> Resolved:
+    def _resolve(self, fleet: Fleet, target: Target, seed: str, *, is_patient: bool) -> ResolvedTarget:
         node = _tree(target.text)
         is_constant = not any(isinstance(part, (Sample, JobHosts, Stored)) for part, _ in walk(node))
         if self._kept is None or self._kept[0] is not fleet:
@@ -146,7 +146,7 @@ class TargetResolver:
         notes = _notes(fleet, evaluation.unmatched.terms, suggests)
         if not hosts:
             raise UnknownTarget(f"No agent matches the target {target.text[:200]!r}. {' '.join(notes)}".rstrip())
-        resolved = Resolved(fleet, tuple(host.hostname for host in fleet.members(hosts)), notes)
+        resolved = ResolvedTarget(fleet, tuple(host.hostname for host in fleet.members(hosts)), notes)
         if is_constant and len(cached) < _MOST_KEPT:
             cached[target.text] = resolved
         return resolved

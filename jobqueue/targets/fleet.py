@@ -116,9 +116,11 @@ class Fleet:
             if value is not None:
                 labels.setdefault(value, []).append(position)
                 continue
-            for one in _reported(host, reported) if reported else host.facts.get(fact, ()):
+            for fact_value in _reported(host, reported) if reported else host.facts.get(fact, ()):
                 # as a key, True would be 1
-                facts.setdefault(str(one).lower() if isinstance(one, bool) else one, []).append(position)
+                facts.setdefault(str(fact_value).lower() if isinstance(fact_value, bool) else fact_value, []).append(
+                    position
+                )
         return KeyIndex(labels, facts)
 
 

@@ -150,4 +150,4 @@ def test_a_clock_that_went_back_does_not_hold_it_up(world: World) -> None:
 def test_what_is_listed(world: World) -> None:
     made = limit(world, "50/s", PauseKind.TAG, "team:ü|x%")
     assert world.ledger.pauses.all() == [made]
-    assert made.what == "tag team:ü|x% above 50/s"
+    assert made.subject == "tag team:ü|x% above 50/s"

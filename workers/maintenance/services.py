@@ -272,18 +272,16 @@ class Reconciler:
         ledger: Ledger,
         sender: Sender,
         older_than_seconds: float,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ledger = ledger
         self._sender = sender
-        self._clock = clock
         self._older_than = older_than_seconds if sender.template else max(older_than_seconds, BLIND_SECONDS)
         self._wait = self._older_than
         self._looks_at_all = float("-inf")
 
     def run_once(self) -> int:
-        if self._clock() >= self._looks_at_all:
-            self._looks_at_all = self._clock() + _ALL_QUEUES_SECONDS
+        if time.monotonic() >= self._looks_at_all:
+            self._looks_at_all = time.monotonic() + _ALL_QUEUES_SECONDS
             hostnames = self._ledger.agents.hostnames()
             self._wait = max(self._older_than, len(hostnames) * _CLAIM_SECONDS) if self._older_than else 0.0
             self._ledger.executions.watch_queues([ANY, *hostnames])

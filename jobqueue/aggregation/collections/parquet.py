@@ -34,13 +34,13 @@ def rows(connection: duckdb.DuckDBPyConnection, file: Path, link: Path) -> str:
         raise ValueError(f"the field {renamed[0]!r} has a name that differs from another one only by case; rename one")
     check_names(columns)
     for name, kind in columns.items():
-        required_type = _wanted(name, kind)
+        required_type = _kept_type(name, kind)
         if required_type != kind:
             _check(connection, path, name, kind, required_type)
-    return database.select(database.portable_as(columns, _wanted), source)
+    return database.select(database.portable_as(columns, _kept_type), source)
 
 
-def _wanted(name: str, kind: str) -> str:
+def _kept_type(name: str, kind: str) -> str:
     """The type that a column is kept as; a list stays one."""
     if kind.endswith("]") or kind.startswith(("STRUCT", "MAP")):
         return database.kept_as(kind)

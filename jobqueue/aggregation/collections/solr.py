@@ -58,8 +58,8 @@ class Responses:
             raise ValueError(
                 f"row {number}: it is a Solr response without response.docs; query for documents (wt=json, no grouping)"
             )
-        if isinstance(found := response.get("numFound"), int):
-            self._found = max(found, self._found or 0)
+        if isinstance(count := response.get("numFound"), int):
+            self._found = max(count, self._found or 0)
         return _checked(response["docs"])
 
 

@@ -20,7 +20,9 @@ def check_aggregates(node: exp.Select) -> None:
     clauses += [("ON", join.args.get("on")) for join in node.args.get("joins") or ()]
     having = node.args.get("having")
     computed = (*node.expressions, having, node.args.get("order"))
-    clauses += [("FILTER", one.expression) for part in computed for one in _within(part) if isinstance(one, exp.Filter)]
+    clauses += [
+        ("FILTER", node.expression) for part in computed for node in _within(part) if isinstance(node, exp.Filter)
+    ]
     for clause, tree in clauses:
         for call in _calls(tree):
             instead = "HAVING" if clause == "WHERE" and not _is_windowed(call) else "a SELECT over this one"
@@ -30,7 +32,7 @@ def check_aggregates(node: exp.Select) -> None:
             raise refuse(call, f"{function_name(call)} with OVER is not allowed in HAVING")
     for part in computed:
         for outer in _calls(part):
-            inner = next((one for argument in outer.expressions for one in _calls(argument)), None)
+            inner = next((call for argument in outer.expressions for call in _calls(argument)), None)
             if inner is not None and (not _is_windowed(outer) or _is_windowed(inner)):
                 raise refuse(inner, f"{function_name(inner)} is not allowed inside {function_name(outer)}")
 
@@ -72,7 +74,7 @@ def _grouped_names(node: exp.Select) -> set[str]:
         for column in item.find_all(exp.Column):
             names.add(column.name.lower())
             if column.name.lower() in aliases:
-                names |= {one.name.lower() for one in aliases[column.name.lower()].find_all(exp.Column)}
+                names |= {used.name.lower() for used in aliases[column.name.lower()].find_all(exp.Column)}
     return names
 
 

@@ -194,12 +194,12 @@ class Relations:
         if not chosen:
             raise refuse(item, f"{item.sql('spark')[:80]}: unknown table")
         columns = [
-            (f"{identifier(one.alias)}.{identifier(column.name)}", column)
-            for one in chosen
-            for column in one.columns
-            if table or column.name.lower() not in one.hidden
+            (f"{identifier(relation.alias)}.{identifier(column.name)}", column)
+            for relation in chosen
+            for column in relation.columns
+            if table or column.name.lower() not in relation.hidden
         ]
-        return columns, any(one.open for one in chosen)
+        return columns, any(relation.open for relation in chosen)
 
     def _group(self, node: exp.Select, expressions: Expressions) -> str:
         group = node.args.get("group")
@@ -385,7 +385,7 @@ def _as(sql: str, relation: Relation, target: Relation) -> str:
 def _grouped(node: exp.Select, item: exp.Expr, value: Typed) -> str:
     """An item of a SELECT; Spark gives the group of -0.0 and 0.0 as 0.0."""
     groups = node.args.get("group") is not None or node.args.get("distinct") is not None
-    if not groups or value.type != DOUBLE or any(is_aggregate(one) for one in item.find_all(exp.Anonymous)):
+    if not groups or value.type != DOUBLE or any(is_aggregate(call) for call in item.find_all(exp.Anonymous)):
         return value.sql
     return f"({value.sql} + CAST(0 AS DOUBLE))"
 

@@ -26,6 +26,7 @@ from jobqueue.cli.views.text import one_line
 from jobqueue.cli.views.totals import totals
 from jobqueue.cli.work import Work, target_of
 from jobqueue.client import ApiError, Client, WaitTimeout
+from jobqueue.model.fetched_file import NOT_INCLUDED
 from jobqueue.model.stored_object import RAW, TEMPLATE
 from jobqueue.plain_text import reason_of
 
@@ -86,7 +87,7 @@ def list_files(*, full: bool, as_json: bool) -> None:
     if as_json:
         out.json({"files": files, "total": len(files)})
         return
-    out.table(COLUMNS, [file_row(out, one) for one in files], empty="No objects; `jobqueue file put` stores one.")
+    out.table(COLUMNS, [file_row(out, stored) for stored in files], empty="No objects; `jobqueue file put` stores one.")
 
 
 @file.command()
@@ -102,7 +103,7 @@ def show(name: str, *, as_json: bool) -> None:
         return
     paths = stored.get("deployments")
     out.line(f"{one_line(stored.get('name'))}  deployed at {paths} {'path' if paths == 1 else 'paths'} of hosts")
-    out.table(VERSIONS, [version_row(out, one) for one in stored.get("versions", ())])
+    out.table(VERSIONS, [version_row(out, version) for version in stored.get("versions", ())])
 
 
 @file.command()
@@ -268,5 +269,5 @@ def _name_archive(output: str) -> None:
     if not Path(output).is_file() or not zipfile.is_zipfile(output):  # a device, or an API of another version
         return
     with zipfile.ZipFile(output) as archive:
-        count = len(archive.namelist())
+        count = len({*archive.namelist()} - {NOT_INCLUDED})
     click.echo(f"{one_line(output)}: {count} {'file' if count == 1 else 'files'}", err=True)

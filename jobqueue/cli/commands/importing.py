@@ -107,7 +107,7 @@ def rundeck(file: str, target: str | None, tag_label: str | None, time_zone: str
     """A saved job, and a schedule, for each job in an export of Rundeck: jobqueue import rundeck jobs.yaml."""
     terms = RundeckOptions(options.pop("prefix") or "", target, tag_label, time_zone or "UTC")
     imported = read_file(file, functools.partial(import_rundeck, file=_shown(file), options=terms))
-    if time_zone is None and any("cron" in record for one in imported.files for record in one.records):
+    if time_zone is None and any("cron" in record for file in imported.files for record in file.records):
         imported.note(_shown(file), "times without a zone are in UTC; --time-zone names the zone of Rundeck's server.")
     _finish(imported, **options)
 

@@ -100,9 +100,9 @@ def resume(ids: Sequence[str]) -> None:
     name_each(ids, Client.end_pause, "resumed")
 
 
-def _begin(as_json: bool, **what: Any) -> None:
+def _begin(as_json: bool, **terms: Any) -> None:
     with connect() as client:
-        answer = client.begin_pause(**what)
+        answer = client.begin_pause(**terms)
     show_line(answer, f"{one_line(answer.get('id'))}  {_subject(answer)} is paused", as_json=as_json)
 
 

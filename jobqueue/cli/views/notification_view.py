@@ -74,7 +74,7 @@ def show_rule(out: Screen, rule: Mapping[str, Any]) -> None:
             ("URL", _shown(channel.get("url"))),
             *([("Secret", _shown(channel["secret"]))] if channel.get("secret") else []),
             ("Group", rule.get("group")),
-            *(("Quiet", f"{one['cron']} for {one['duration']}") for one in rule.get("quiet_hours") or ()),
+            *(("Quiet", f"{window['cron']} for {window['duration']}") for window in rule.get("quiet_hours") or ()),
             *([("Managed by", rule["managed_by"])] if rule.get("managed_by") else []),
             ("Owner", rule.get("owner")),
             ("Changed", f"{out.when(rule.get('changed'))} by {one_line(rule.get('changed_by'))}"),

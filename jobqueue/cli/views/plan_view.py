@@ -27,16 +27,16 @@ def show_plan(out: Screen, plan: Mapping[str, Any], *, as_json: bool) -> None:
     _names(out, "takes it", hosts)
     _names(out, "skips it (operation not supported)", skips)
     left_out = plan.get("left_out") or []
-    for one in left_out if out.full else left_out[:_MOST]:
-        out.line(f"  left out: {one_line(one.get('hostname'))}, {one_line(one.get('reason'))}")
+    for host in left_out if out.full else left_out[:_MOST]:
+        out.line(f"  left out: {one_line(host.get('hostname'))}, {one_line(host.get('reason'))}")
     if len(left_out) > _MOST and not out.full:
         out.line(f"  left out: {len(left_out) - _MOST} more (--full)")
     _batches(out, plan.get("batches") or [])
     for note in plan.get("notes") or ():
         out.line(f"  note: {one_line(note)}")
-    for one in plan.get("permissions") or ():
-        if not one.get("granted"):
-            out.line(f"  refused: you lack the permission {one_line(one.get('permission'))}")
+    for permission in plan.get("permissions") or ():
+        if not permission.get("granted"):
+            out.line(f"  refused: you lack the permission {one_line(permission.get('permission'))}")
     if plan.get("awaits_approval"):
         out.line(f"  would wait for an approval: {one_line(plan['awaits_approval'])}")
     out.line(f"  plan hash: {one_line(plan.get('plan_hash'))}")

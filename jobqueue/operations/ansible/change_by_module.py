@@ -13,8 +13,8 @@ from jobqueue.operations.outcome import Outcome
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """The state that a module brings about; ``subject`` names it in a diff ("user deploy").
+class StateChange:
+    """The change of a state that a module makes; ``subject`` names what changes in a diff ("user deploy").
 
     ``before`` and ``after`` are its properties, for modules that give no diff of their own.
     """
@@ -34,14 +34,14 @@ def change_by_module(
     data: Mapping[str, Any],
     context: Context,
     answer: Mapping[str, Any],
-    wanted: Wanted,
+    state_change: StateChange,
 ) -> Outcome:
     """Run ``module`` with those ``arguments`` that are not None; ``answer`` holds the operation's own fields.
 
     ``data`` is that of a ``ChangeSchema``. Raises as ``run_module`` does.
     """
-    given = {name: value for name, value in arguments.items() if value is not None}
-    result = run_module(module, given, context, check=data["check"])
+    set_arguments = {name: value for name, value in arguments.items() if value is not None}
+    result = run_module(module, set_arguments, context, check=data["check"])
     error = (result.message or f"The module {module} failed without a reason") if result.failed else None
-    diff = result.diff or (wanted.diff() if result.changed else "")
+    diff = result.diff or (state_change.diff() if result.changed else "")
     return change_outcome(Change(result.changed, diff, error=error), data, answer)

@@ -85,8 +85,10 @@ class DeleteSchema(ChangeSchema):
 def ca_list(data: dict[str, Any], context: Context) -> dict[str, Any]:
     """CA certificates that were added to the host (custom), and those of its distribution (system)."""
     store = _store()
-    found = sorted([*_custom(store, context), *_system(store)], key=lambda entry: (entry["source"], entry["name"]))
-    return {"total": len(found), "certificates": found[:_MOST_LISTED]}
+    certificates = sorted(
+        [*_custom(store, context), *_system(store)], key=lambda entry: (entry["source"], entry["name"])
+    )
+    return {"total": len(certificates), "certificates": certificates[:_MOST_LISTED]}
 
 
 @operation(
@@ -152,17 +154,17 @@ def _changed(store: _Store, name: str, certificates: list[str], data: Mapping[st
     """Bring the files of a bundle and what the system trusts into this state; both are restored if that fails."""
     silent = replace(context, deployments=None)
     before = {path: read_text(path) for path in store.paths(name)}
-    wanted = {store.path(name, number): text for number, text in enumerate(certificates, 1)}
+    desired = {store.path(name, number): text for number, text in enumerate(certificates, 1)}
     try:
-        changes = [put_text(path, text, data, silent) for path, text in wanted.items()]
-        changes += [change_text(path, None, data, silent) for path in before if path not in wanted]
+        changes = [put_text(path, text, data, silent) for path, text in desired.items()]
+        changes += [change_text(path, None, data, silent) for path in before if path not in desired]
         change = combined(changes)
         if not data["check"]:
             # another attempt may follow one that changed the files and was lost
             fresh = store.fresh if change.changed or context.attempt > 1 else ()
             run_tool([*store.tool, *fresh], context)
     except BaseException:
-        for path in {*before, *wanted}:
+        for path in {*before, *desired}:
             change_text(path, before.get(path), data, silent)
         if not data["check"]:
             apply_restored([*store.tool, *store.fresh], context)

@@ -149,7 +149,7 @@ def cron_list(data: dict[str, Any], context: Context) -> dict[str, Any]:
     """Cron entries that jobqueue created."""
     folders = (_folder(interval) for interval in ("", *INTERVALS))
     names = {path.name for folder in folders if folder.is_dir() for path in folder.iterdir()}
-    return {"entries": [entry.shown(context) for name in sorted(names) for entry in _found(name)]}
+    return {"entries": [entry.shown(context) for name in sorted(names) for entry in _entries_named(name)]}
 
 
 @operation("schedule.cron.get", schema=NameSchema, permission=_READ)
@@ -202,7 +202,7 @@ def cron_delete(data: dict[str, Any], context: Context) -> Outcome:
     """Delete a cron entry that jobqueue created; does nothing if it does not exist."""
     name = data["name"]
     own_text(_FOLDER / name)  # raises for the file of another program
-    paths = {_FOLDER / name: None, **{entry.path: None for entry in _found(name)}, _SCRIPTS / name: None}
+    paths = {_FOLDER / name: None, **{entry.path: None for entry in _entries_named(name)}, _SCRIPTS / name: None}
     changes = [change_text(path, None, data, context) for path in paths]
     return change_outcome(combined(changes), data, {"name": name})
 
@@ -236,7 +236,7 @@ def _write(entry: _Entry, data: Mapping[str, Any], context: Context) -> Outcome:
     changes = [_put_script(entry.script, script.text, data, context)] if script is not None else []
     changes.append(put_text(entry.path, entry.text, data, context, "0755" if entry.interval else "0644"))
     # the old entry goes after the new one is there, and a script after what runs it
-    old = (other for other in _found(entry.name) if other.path != entry.path)
+    old = (other for other in _entries_named(entry.name) if other.path != entry.path)
     changes += [change_text(other.path, None, data, context) for other in old]
     if entry.command is not None:
         changes.append(change_text(entry.script, None, data, context))
@@ -274,12 +274,12 @@ def _put_script(path: Path, text: str, data: Mapping[str, Any], context: Context
 
 
 def _present(name: str) -> _Entry:
-    for entry in _found(name):
+    for entry in _entries_named(name):
         return entry
     raise OperationFailed(f"jobqueue has created no entry {name} on this host.")
 
 
-def _found(name: str) -> Iterator[_Entry]:
+def _entries_named(name: str) -> Iterator[_Entry]:
     """The entries that jobqueue created under this name."""
     text = _body(_FOLDER / name, MARK)
     line = CrontabLine.parse(text.partition("\n")[0]) if text is not None else None

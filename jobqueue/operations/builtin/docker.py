@@ -16,7 +16,7 @@ from jobqueue.operations.context import Context
 from jobqueue.operations.docker import (
     container,
     docker,
-    found,
+    inspected,
     listed,
     protect_container,
     require_docker,
@@ -149,8 +149,8 @@ def _changing(name: str, schema: type[ChangeSchema]) -> Callable[[Run], Operatio
 def container_list(data: dict[str, Any], context: Context) -> dict[str, Any]:
     """Containers, the newest first; those that run unless requested otherwise."""
     require_docker()
-    wanted = {_RUNNING: (True,), "stopped": (False,), "all": (True, False)}[data["state"]]
-    containers = [one for one in listed(context) if (one["state"] == _RUNNING) in wanted]
+    shown_states = {_RUNNING: (True,), "stopped": (False,), "all": (True, False)}[data["state"]]
+    containers = [container for container in listed(context) if (container["state"] == _RUNNING) in shown_states]
     return {"total": len(containers), "containers": containers[: data["limit"]]}
 
 
@@ -175,11 +175,11 @@ def container_create(data: dict[str, Any], context: Context) -> Outcome:
     """Create a container; with a name, nothing happens if there is one of the same configuration."""
     require_docker()
     digest = _digest(data)
-    existing = found("container", data["name"], context) if "name" in data else None
+    existing = inspected("container", data["name"], context) if "name" in data else None
     if existing is not None:
         return _existing(existing, digest, data, context)
-    wanted = {key: data[key] for key in ("image", "name", "hostname", "command", "ports", "volumes") if data.get(key)}
-    diff = state_diff(f"container {data.get('name', '')}".rstrip(), {}, wanted)
+    desired = {key: data[key] for key in ("image", "name", "hostname", "command", "ports", "volumes") if data.get(key)}
+    diff = state_diff(f"container {data.get('name', '')}".rstrip(), {}, desired)
     if data["check"]:
         return change_outcome(Change(True, diff), data, {"image": data["image"]})
     identity = docker(_creation(data, digest), context, "".join(f"{line}\n" for line in data["env"])).split()[-1]
@@ -210,7 +210,7 @@ def container_stop(data: dict[str, Any], context: Context) -> Outcome:
 def container_remove(data: dict[str, Any], context: Context) -> Outcome:
     """Remove a container; nothing happens if there is none."""
     require_docker()
-    entry = found("container", data["id"], context)
+    entry = inspected("container", data["id"], context)
     if entry is None:
         return change_outcome(Change(False, message="There is no such container."), data, {"id": data["id"]})
     protect_container(entry)
@@ -235,13 +235,13 @@ def image_pull(data: dict[str, Any], context: Context) -> Outcome:
     """Fetch an image, or its newest version. A check only sees whether the host has the image at all."""
     require_docker()
     image = data["image"]
-    before = found("image", image, context)
+    before = inspected("image", image, context)
     if data["check"]:
         diff = "" if before else state_diff(f"image {image}", {}, {"present": True})
         return change_outcome(Change(before is None, diff), data, _image_state(image, before))
     docker(["pull", "--quiet", image], context)
-    after = found("image", image, context)
-    ids = [(one or {}).get("Id") for one in (before, after)]
+    after = inspected("image", image, context)
+    ids = [(image_entry or {}).get("Id") for image_entry in (before, after)]
     diff = state_diff(f"image {image}", {"id": ids[0]}, {"id": ids[1]})
     return change_outcome(Change(ids[0] != ids[1], diff), data, _image_state(image, after))
 
@@ -251,7 +251,7 @@ def image_remove(data: dict[str, Any], context: Context) -> Outcome:
     """Remove an image; nothing happens if there is none."""
     require_docker()
     image = data["image"]
-    entry = found("image", image, context)
+    entry = inspected("image", image, context)
     if entry is None:
         return change_outcome(Change(False, message="There is no such image."), data, {"id": image})
     if not data["check"]:

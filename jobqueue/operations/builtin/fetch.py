@@ -62,7 +62,7 @@ class FetchSchema(Schema):
 
 
 @dataclass
-class _Found:
+class _Matches:
     """The files that will be sent: path and size; those that are not, each with the reason."""
 
     files: list[tuple[str, int]] = field(default_factory=list)
@@ -93,25 +93,25 @@ def fetch(data: dict[str, Any], context: Context) -> dict[str, Any]:
     if context.sender is None:
         raise OperationFailed("Files can be sent by the agent's own user only.")
     search = Search(context.check)
-    found = _found(data["path"], search, data["max_files"], context)
-    _check_host(found, data, context)
+    matches = _matching_files(data["path"], search, data["max_files"], context)
+    _check_host(matches, data, context)
     share = data["max_total_bytes"] // context.sender.open()
-    if found.size > share:
+    if matches.size > share:
         raise OperationFailed(
-            f"Nothing was sent: the files have {found.size} bytes, and each host of this job may send {share}, an "
+            f"Nothing was sent: the files have {matches.size} bytes, and each host of this job may send {share}, an "
             f"equal share of max_total_bytes ({data['max_total_bytes']}). Fetch fewer files, or from fewer hosts."
         )
-    context.sender.reserve(found.size)
-    outgoing = _Outgoing(search, found, context)
+    context.sender.reserve(matches.size)
+    outgoing = _Outgoing(search, matches, context)
     for piece in in_pieces(outgoing.content()):
         context.sender.send(piece)
-    answer = {"files": outgoing.sent, "bytes": sum(file["size"] for file in outgoing.sent), "skipped": found.skipped}
-    return answer | ({"skipped_more": found.left_out} if found.left_out else {})
+    answer = {"files": outgoing.sent, "bytes": sum(file["size"] for file in outgoing.sent), "skipped": matches.skipped}
+    return answer | ({"skipped_more": matches.left_out} if matches.left_out else {})
 
 
-def _found(pattern: str, search: Search, most: int, context: Context) -> _Found:
+def _matching_files(pattern: str, search: Search, most: int, context: Context) -> _Matches:
     """The files to send. Raises ``OperationFailed`` without any, and for more than ``most``."""
-    found = _Found()
+    matches = _Matches()
     is_one = not any(map(has_wildcard, pattern.split("/")))
     private = _private_paths(context)
     for path in search.paths(pattern):
@@ -127,47 +127,47 @@ def _found(pattern: str, search: Search, most: int, context: Context) -> _Found:
             if is_one:
                 raise OperationFailed(f"{_shown(path)}: {_reason(error)}") from error
             if not isinstance(error, FileNotFoundError):  # a directory without this file matches nothing
-                found.skip(path, _reason(error))
+                matches.skip(path, _reason(error))
             continue
-        found.files.append((path, size))
-        if len(found.files) > most:
+        matches.files.append((path, size))
+        if len(matches.files) > most:
             raise OperationFailed(
                 f"Nothing was sent: more than {most} files match {pattern}. Narrow the path, or raise max_files "
                 f"(at most {MOST_FILES})."
             )
-    if not found.files:
-        others = f"; {len(found.skipped) + found.left_out} other matches are not files" if found.skipped else ""
-        raise OperationFailed(f"No file matches {pattern}{others}.", {"skipped": found.skipped})
-    return found
+    if not matches.files:
+        others = f"; {len(matches.skipped) + matches.left_out} other matches are not files" if matches.skipped else ""
+        raise OperationFailed(f"No file matches {pattern}{others}.", {"skipped": matches.skipped})
+    return matches
 
 
-def _check_host(found: _Found, data: Mapping[str, Any], context: Context) -> None:
+def _check_host(matches: _Matches, data: Mapping[str, Any], context: Context) -> None:
     """Raise ``OperationFailed`` for more bytes, or longer names, than this host may send."""
     limits = {"max_bytes": data["max_bytes"]}
     if context.settings is not None:
         limits["JOBQUEUE_MAX_FETCHED_BYTES of this host"] = context.settings.max_fetched_bytes
     name, limit = min(limits.items(), key=lambda item: item[1])
-    if found.size > limit:
-        path, size = max(found.files, key=lambda file: file[1])
+    if matches.size > limit:
+        path, size = max(matches.files, key=lambda file: file[1])
         raise OperationFailed(
-            f"Nothing was sent: the files have {found.size} bytes, and the limit is {limit} ({name}). The largest is "
+            f"Nothing was sent: the files have {matches.size} bytes, and the limit is {limit} ({name}). The largest is "
             f"{_shown(path)} with {size}."
         )
-    if sum(len(_shown(path).encode()) * 2 + _ENTRY_BYTES for path, _ in found.files) > context.max_result_bytes:
+    if sum(len(_shown(path).encode()) * 2 + _ENTRY_BYTES for path, _ in matches.files) > context.max_result_bytes:
         raise OperationFailed("Nothing was sent: the names of the files are too long for one answer. Narrow the path.")
 
 
 class _Outgoing:
     """Reads the files one after the other; ``sent`` describes those that were read."""
 
-    def __init__(self, search: Search, found: _Found, context: Context) -> None:
+    def __init__(self, search: Search, matches: _Matches, context: Context) -> None:
         self._search = search
-        self._found = found
+        self._matches = matches
         self._context = context
         self.sent: list[dict[str, Any]] = []
 
     def content(self) -> Iterator[bytes]:
-        for path, size in self._found.files:
+        for path, size in self._matches.files:
             try:
                 with self._search.opened(path) as (fd, status):
                     yield from self._read(path, fd, status, size)

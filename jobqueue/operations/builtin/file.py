@@ -269,15 +269,15 @@ def _compared(answer: Mapping[str, Any], data: Mapping[str, Any], context: Conte
             expected, is_known = source["sha256"], source["content_type"] != TEMPLATE
         else:
             expected, is_known = deployed.sha256, True
-        found = {"object": data["object"], "version": source["version"]}
+        reference = {"object": data["object"], "version": source["version"]}
     elif deployed is not None:
-        expected, is_known, found = deployed.sha256, True, {"object": deployed.object, "version": deployed.version}
+        expected, is_known, reference = deployed.sha256, True, {"object": deployed.object, "version": deployed.version}
     else:
         return {}
     if not answer:
-        return {**found, "sync": "missing"}
+        return {**reference, "sync": "missing"}
     # the result of a template that was not deployed here is not known
-    return {**found, "sync": "in-sync" if is_known and answer.get("sha256") == expected else "drifted"}
+    return {**reference, "sync": "in-sync" if is_known and answer.get("sha256") == expected else "drifted"}
 
 
 def _requested_file(data: Mapping[str, Any], content: Buffer) -> _RequestedFile:
@@ -389,16 +389,16 @@ def _opened(path: str) -> Any:
 
 
 def _holds(path: str, content: Buffer) -> bool:
-    with _opened(path) as fd, os.fdopen(fd, "rb", closefd=False) as file, memoryview(content) as wanted:
-        if os.fstat(fd).st_size != len(wanted):
+    with _opened(path) as fd, os.fdopen(fd, "rb", closefd=False) as file, memoryview(content) as expected:
+        if os.fstat(fd).st_size != len(expected):
             return False
         position = 0
         while chunk := file.read(_CHUNK_BYTES):
-            with wanted[position : position + len(chunk)] as part:
+            with expected[position : position + len(chunk)] as part:
                 if part != chunk:
                     return False
             position += len(chunk)
-        return position == len(wanted)
+        return position == len(expected)
 
 
 def _set_attributes(path: str, file: _RequestedFile) -> None:

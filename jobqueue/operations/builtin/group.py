@@ -9,7 +9,7 @@ from marshmallow import validate
 
 from jobqueue.errors import OperationFailed
 from jobqueue.operations.account import account_id, account_name
-from jobqueue.operations.ansible.change_by_module import Wanted, change_by_module
+from jobqueue.operations.ansible.change_by_module import StateChange, change_by_module
 from jobqueue.operations.ansible.environment import lack_of_ansible
 from jobqueue.operations.base import operation
 from jobqueue.operations.change import Change, ChangeSchema, change_outcome, state_diff
@@ -67,9 +67,9 @@ def group_create(data: dict[str, Any], context: Context) -> Outcome:
     """Create a group, or give an existing one this number."""
     name = data["name"]
     arguments = {"name": name, "gid": data.get("gid"), "system": data["system"]}
-    before = {key: value for key, value in (_found(name) or {}).items() if key in ("name", "gid")}
-    wanted = Wanted(f"group {name}", before, {"name": name, "gid": data.get("gid", before.get("gid"))})
-    return change_by_module(_MODULE, arguments, data, context, {"name": name}, wanted)
+    before = {key: value for key, value in (_current(name) or {}).items() if key in ("name", "gid")}
+    state_change = StateChange(f"group {name}", before, {"name": name, "gid": data.get("gid", before.get("gid"))})
+    return change_by_module(_MODULE, arguments, data, context, {"name": name}, state_change)
 
 
 @operation(
@@ -78,8 +78,8 @@ def group_create(data: dict[str, Any], context: Context) -> Outcome:
 def group_delete(data: dict[str, Any], context: Context) -> Outcome:
     """Delete a group; does nothing if it does not exist. The agent's own group and root's are kept."""
     name = data["name"]
-    wanted = Wanted(f"group {name}", _found(name) or {})
-    return change_by_module(_MODULE, {"name": name, "state": "absent"}, data, context, {"name": name}, wanted)
+    state_change = StateChange(f"group {name}", _current(name) or {})
+    return change_by_module(_MODULE, {"name": name, "state": "absent"}, data, context, {"name": name}, state_change)
 
 
 @operation("node.group.update", schema=MembersSchema, changes=True, idempotent=True, permission=_WRITE)
@@ -95,13 +95,13 @@ def group_update(data: dict[str, Any], context: Context) -> Outcome:
 
 
 def _present(name: str) -> dict[str, Any]:
-    group = _found(name)
+    group = _current(name)
     if group is None:
         raise OperationFailed(f"This host has no group {name}.")
     return group
 
 
-def _found(name: str) -> dict[str, Any] | None:
+def _current(name: str) -> dict[str, Any] | None:
     try:
         return _group(grp.getgrnam(name))
     except KeyError:

@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import validate
 
-from jobqueue.operations.ansible.change_by_module import Wanted, change_by_module
+from jobqueue.operations.ansible.change_by_module import StateChange, change_by_module
 from jobqueue.operations.ansible.environment import lack_of_ansible
 from jobqueue.operations.base import operation
 from jobqueue.operations.builtin import host
@@ -43,5 +43,5 @@ class HostnameSchema(ChangeSchema):
 def hostname_update(data: dict[str, Any], context: Context) -> Outcome:
     """Set the machine's name. An agent that has no name of its own keeps its present one until it restarts."""
     name = data["hostname"]
-    wanted = Wanted("machine", {"hostname": host.system_hostname()}, {"hostname": name})
-    return change_by_module("hostname", {"name": name}, data, context, {"hostname": name}, wanted)
+    state_change = StateChange("machine", {"hostname": host.system_hostname()}, {"hostname": name})
+    return change_by_module("hostname", {"name": name}, data, context, {"hostname": name}, state_change)

@@ -84,10 +84,10 @@ def interface_list(data: dict[str, Any], context: Context) -> dict[str, Any]:
 @operation("network.interface.get", schema=NameSchema, permission=_READ)
 def interface_get(data: dict[str, Any], context: Context) -> dict[str, Any]:
     """One network interface."""
-    found = next((one for one in _interfaces() if one["name"] == data["name"]), None)
-    if found is None:
+    interface = next((entry for entry in _interfaces() if entry["name"] == data["name"]), None)
+    if interface is None:
         raise OperationFailed(f"This host has no interface {data['name']}.")
-    return {"interface": found}
+    return {"interface": interface}
 
 
 @operation("network.interface.create", schema=ConfigurationSchema, changes=True, idempotent=True, permission=_WRITE)
@@ -123,7 +123,10 @@ def _set(settings: Mapping[str, Any] | None, data: Mapping[str, Any], context: C
 
 def _interfaces() -> list[dict[str, Any]]:
     default = next((route["interface"] for route in routes() if route["destination"] in _DEFAULT_ROUTES.values()), None)
-    return [{**one, "primary": one["name"] == default, **_configured(one["name"])} for one in interfaces()]
+    return [
+        {**interface, "primary": interface["name"] == default, **_configured(interface["name"])}
+        for interface in interfaces()
+    ]
 
 
 def _configured(name: str) -> dict[str, Any]:

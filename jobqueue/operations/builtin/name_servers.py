@@ -8,7 +8,7 @@ from typing import Any
 from marshmallow import ValidationError, validate, validates_schema
 
 from jobqueue.operations.base import operation
-from jobqueue.operations.builtin.network import is_address
+from jobqueue.operations.builtin.network import check_address
 from jobqueue.operations.change import change_outcome
 from jobqueue.operations.context import Context
 from jobqueue.operations.netplan import NetworkChangeSchema, change, interface_name, managed, require_netplan
@@ -34,7 +34,7 @@ def _domain() -> Text:
 
 class ServersSchema(NetworkChangeSchema):
     interface = interface_name()
-    servers = Items(Text(validate=is_address), validate=validate.Length(1, _MOST_SERVERS))
+    servers = Items(Text(validate=check_address), validate=validate.Length(1, _MOST_SERVERS))
     search_domains = Items(_domain(), validate=validate.Length(1, _MOST_DOMAINS))
     override_dhcp = Flag(metadata={"description": "Do not use the name servers that DHCP gives."})
 

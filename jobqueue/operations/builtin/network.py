@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
 from marshmallow import ValidationError, validate
 
 from jobqueue.errors import OperationFailed
+from jobqueue.ip_address import is_ip_address
 from jobqueue.operations.base import operation
 from jobqueue.operations.builtin.ping import ping
 from jobqueue.operations.context import Context
@@ -40,12 +40,10 @@ _RECORD_TYPES = ("A", "AAAA", "CAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "
 _DNS_PORT = 53
 
 
-def is_address(text: str) -> None:
+def check_address(text: str) -> None:
     """Raise ``ValidationError`` unless ``text`` is an IPv4 or IPv6 address."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        raise ValidationError("Must be an IP address.") from None
+    if not is_ip_address(text):
+        raise ValidationError("Must be an IP address.")
 
 
 class PingSchema(Schema):
@@ -61,7 +59,7 @@ class PingSchema(Schema):
 class DnsSchema(Schema):
     name = HostName()
     type = Text(load_default="A", validate=validate.OneOf(_RECORD_TYPES))
-    server = Text(validate=is_address, metadata={"description": "Query this name server; default: the host's own."})
+    server = Text(validate=check_address, metadata={"description": "Query this name server; default: the host's own."})
     port = Whole(load_default=_DNS_PORT, validate=validate.Range(1, 65535))
     timeout = Number(load_default=5.0, validate=validate.Range(0.1, 60.0), metadata={"description": "Seconds in all."})
 
@@ -114,7 +112,7 @@ def _look_up(resolver: Any, data: Mapping[str, Any], context: Context) -> dict[s
     remaining = context.remaining()
     seconds = data["timeout"] if remaining is None else min(data["timeout"], max(remaining, 0.01))
     try:
-        query = dns.reversename.from_address(name) if kind == "PTR" and _looks_like_address(name) else name
+        query = dns.reversename.from_address(name) if kind == "PTR" and is_ip_address(name) else name
         answer = resolver.resolve(query, kind, lifetime=seconds, raise_on_no_answer=False)
     except dns.resolver.NXDOMAIN as error:
         raise OperationFailed(f"The name {name} does not exist.") from error
@@ -125,11 +123,3 @@ def _look_up(resolver: Any, data: Mapping[str, Any], context: Context) -> dict[s
         raise OperationFailed(f"The look-up of {name} failed: {error}") from error
     records = [{"value": record.to_text(), "ttl": answer.rrset.ttl} for record in answer.rrset or ()]
     return {"name": name, "type": kind, "records": records}
-
-
-def _looks_like_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

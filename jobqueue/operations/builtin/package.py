@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import validate
 
 from jobqueue.errors import OperationFailed
-from jobqueue.operations.ansible.change_by_module import Wanted, change_by_module
+from jobqueue.operations.ansible.change_by_module import StateChange, change_by_module
 from jobqueue.operations.ansible.environment import lack_of_ansible
 from jobqueue.operations.base import operation
 from jobqueue.operations.change import ChangeSchema
@@ -54,7 +54,7 @@ class InstallSchema(PackageSchema):
 def package_list(data: dict[str, Any], context: Context) -> dict[str, Any]:
     """Installed packages with version and size in bytes."""
     manager = package_manager()
-    packages = [one for one in manager.packages(context) if data.get("name", "") in one["name"]]
+    packages = [package for package in manager.packages(context) if data.get("name", "") in package["name"]]
     return {"manager": manager.name, "total": len(packages), "packages": packages[: data["limit"]]}
 
 
@@ -62,10 +62,14 @@ def package_list(data: dict[str, Any], context: Context) -> dict[str, Any]:
 def package_get(data: dict[str, Any], context: Context) -> dict[str, Any]:
     """One installed package."""
     manager = package_manager()
-    found = [one for one in manager.packages(context) if data["name"] in (one["name"], one["name"].partition(":")[0])]
-    if not found:
+    installed = [
+        package
+        for package in manager.packages(context)
+        if data["name"] in (package["name"], package["name"].partition(":")[0])
+    ]
+    if not installed:
         raise OperationFailed(f"The package {data['name']} is not installed.")
-    return {"manager": manager.name, "packages": found}
+    return {"manager": manager.name, "packages": installed}
 
 
 @operation("node.package.listUpdates", permission=_READ)
@@ -87,9 +91,9 @@ def package_list_updates(data: dict[str, Any], context: Context) -> dict[str, An
 def package_install(data: dict[str, Any], context: Context) -> Outcome:
     """Install a package, or this version of it; does nothing if it is installed."""
     manager, name = package_manager(), data["name"]
-    wanted = f"{name}{manager.separator}{data['version']}" if "version" in data else name
-    arguments = {"name": wanted, "state": "present", "update_cache": data["update_cache"] or None}
-    after = Wanted(f"package {name}", {}, {"installed": data.get("version", "yes")})
+    package_name = f"{name}{manager.separator}{data['version']}" if "version" in data else name
+    arguments = {"name": package_name, "state": "present", "update_cache": data["update_cache"] or None}
+    after = StateChange(f"package {name}", {}, {"installed": data.get("version", "yes")})
     return change_by_module(manager.module, arguments, data, context, {"name": name}, after)
 
 
@@ -105,9 +109,9 @@ def package_install(data: dict[str, Any], context: Context) -> Outcome:
 def package_remove(data: dict[str, Any], context: Context) -> Outcome:
     """Remove a package; does nothing if it is not installed."""
     name = data["name"]
-    wanted = Wanted(f"package {name}", {"installed": "yes"})
+    state_change = StateChange(f"package {name}", {"installed": "yes"})
     arguments = {"name": name, "state": "absent"}
-    return change_by_module(package_manager().module, arguments, data, context, {"name": name}, wanted)
+    return change_by_module(package_manager().module, arguments, data, context, {"name": name}, state_change)
 
 
 @operation(
@@ -122,5 +126,5 @@ def package_remove(data: dict[str, Any], context: Context) -> Outcome:
 def package_update(data: dict[str, Any], context: Context) -> Outcome:
     """Upgrade every package for which the manager's lists have a newer version."""
     manager = package_manager()
-    wanted = Wanted("packages", {"upgraded": "no"}, {"upgraded": "yes"})
-    return change_by_module(manager.module, manager.arguments_of_upgrade(), data, context, {}, wanted)
+    state_change = StateChange("packages", {"upgraded": "no"}, {"upgraded": "yes"})
+    return change_by_module(manager.module, manager.arguments_of_upgrade(), data, context, {}, state_change)

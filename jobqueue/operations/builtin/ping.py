@@ -87,9 +87,9 @@ class _Echo:
             self.sender.sendto(self._request(sequence), (self.address, 0))
         except OSError:  # no route, or a firewall of this host: as good as no answer
             return None
-        while (left := began + timeout - time.perf_counter()) > 0:
+        while (remaining := began + timeout - time.perf_counter()) > 0:
             context.check()
-            ready, _, _ = select.select([self.sender], [], [], min(left, _CHECK_SECONDS))
+            ready, _, _ = select.select([self.sender], [], [], min(remaining, _CHECK_SECONDS))
             if ready and self._is_reply(self.sender.recv(2048), sequence):
                 return (time.perf_counter() - began) * 1000
         return None

@@ -139,10 +139,10 @@ def _record_path(context: Context) -> Path | None:
 def _read(path: Path | None) -> Mapping[str, Any]:
     """The job of the last restart, and the boot in which it ran; empty without one."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8")) if path is not None else {}
+        record = json.loads(path.read_text(encoding="utf-8")) if path is not None else {}
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, Mapping) else {}
+    return record if isinstance(record, Mapping) else {}
 
 
 def _write(path: Path, record: Mapping[str, Any]) -> None:

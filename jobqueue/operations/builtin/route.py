@@ -10,7 +10,7 @@ from marshmallow import ValidationError, fields, validate
 
 from jobqueue.errors import OperationFailed
 from jobqueue.operations.base import operation
-from jobqueue.operations.builtin.network import is_address
+from jobqueue.operations.builtin.network import check_address
 from jobqueue.operations.change import change_outcome
 from jobqueue.operations.context import Context
 from jobqueue.operations.interfaces import interfaces, routes
@@ -36,7 +36,7 @@ def _is_network(text: str) -> None:
 
 class RouteSchema(Schema):
     to = Text(required=True, validate=_is_network)
-    via = Text(required=True, validate=is_address)
+    via = Text(required=True, validate=check_address)
     metric = Whole(validate=validate.Range(0, _MOST_METRIC))
 
 

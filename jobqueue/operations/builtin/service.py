@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jobqueue.operations.ansible.change_by_module import Wanted, change_by_module
+from jobqueue.operations.ansible.change_by_module import StateChange, change_by_module
 from jobqueue.operations.ansible.environment import lack_of_ansible
 from jobqueue.operations.base import Operation, operation
 from jobqueue.operations.change import ChangeSchema
@@ -68,8 +68,10 @@ def _changing(verb: str, summary: str, arguments: Mapping[str, Any], after: Mapp
             protect_unit(name)
         present = service(context, name)
         before = {key: present[key] for key in after}
-        wanted = Wanted(f"service {name}", before, after)
-        return change_by_module("systemd_service", {"name": name, **arguments}, data, context, {"name": name}, wanted)
+        state_change = StateChange(f"service {name}", before, after)
+        return change_by_module(
+            "systemd_service", {"name": name, **arguments}, data, context, {"name": name}, state_change
+        )
 
     return change
 

@@ -57,8 +57,8 @@ def _present() -> str:
         target = str(_LINK.readlink())
     except OSError:  # no link: a copy, or nothing, which is UTC
         return (read_text(_NAME) or "").strip() or "UTC"
-    _, found, zone = target.partition("zoneinfo/")
-    return zone if found else target
+    _, separator, zone = target.partition("zoneinfo/")
+    return zone if separator else target
 
 
 def _offset(zone: str) -> str | None:

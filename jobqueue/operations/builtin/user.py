@@ -11,7 +11,7 @@ from marshmallow import validate
 
 from jobqueue.errors import OperationFailed
 from jobqueue.operations.account import account_id, account_name, user_entry
-from jobqueue.operations.ansible.change_by_module import Wanted, change_by_module
+from jobqueue.operations.ansible.change_by_module import StateChange, change_by_module
 from jobqueue.operations.ansible.environment import lack_of_ansible
 from jobqueue.operations.base import operation
 from jobqueue.operations.change import ChangeSchema
@@ -111,9 +111,9 @@ def user_create(data: dict[str, Any], context: Context) -> Outcome:
         "password": hashed(data["password"], name) if "password" in data else None,
         "system": data["system"],
     }
-    before = _found(name) or {}
-    wanted = Wanted(f"user {name}", _of(before, ("name", *properties)), {"name": name, **properties})
-    return change_by_module(_MODULE, arguments, data, context, {"name": name}, wanted)
+    before = _current(name) or {}
+    state_change = StateChange(f"user {name}", _of(before, ("name", *properties)), {"name": name, **properties})
+    return change_by_module(_MODULE, arguments, data, context, {"name": name}, state_change)
 
 
 @operation(
@@ -133,8 +133,8 @@ def user_update(data: dict[str, Any], context: Context) -> Outcome:
         "groups": data.get("groups"),
         "password_lock": data.get("lock"),
     }
-    wanted = Wanted(f"user {name}", _of(before, after), after)
-    return change_by_module(_MODULE, arguments, data, context, {"name": name}, wanted)
+    state_change = StateChange(f"user {name}", _of(before, after), after)
+    return change_by_module(_MODULE, arguments, data, context, {"name": name}, state_change)
 
 
 @operation(
@@ -144,8 +144,8 @@ def user_delete(data: dict[str, Any], context: Context) -> Outcome:
     """Delete a user; does nothing if it does not exist. The agent's own user and root are kept."""
     name = data["name"]
     arguments = {"name": name, "state": "absent", "remove": data["remove_home"]}
-    wanted = Wanted(f"user {name}", _of(_found(name) or {}, ("name", "uid", "home")))
-    return change_by_module(_MODULE, arguments, data, context, {"name": name}, wanted)
+    state_change = StateChange(f"user {name}", _of(_current(name) or {}, ("name", "uid", "home")))
+    return change_by_module(_MODULE, arguments, data, context, {"name": name}, state_change)
 
 
 @operation(
@@ -156,8 +156,8 @@ def user_password(data: dict[str, Any], context: Context) -> Outcome:
     name = data["name"]
     user_entry(name)
     arguments = {"name": name, "password": hashed(data["password"], name)}
-    wanted = Wanted(f"user {name}", {"password": "the present one"}, {"password": "another one"})
-    return change_by_module(_MODULE, arguments, data, context, {"name": name}, wanted)
+    state_change = StateChange(f"user {name}", {"password": "the present one"}, {"password": "another one"})
+    return change_by_module(_MODULE, arguments, data, context, {"name": name}, state_change)
 
 
 def _of(user: Mapping[str, Any], names: Any) -> dict[str, Any]:
@@ -169,7 +169,7 @@ def _present(name: str) -> dict[str, Any]:
     return _user(user_entry(name), _groups_by_member(), shadow_entries())
 
 
-def _found(name: str) -> dict[str, Any] | None:
+def _current(name: str) -> dict[str, Any] | None:
     try:
         return _present(name)
     except OperationFailed:

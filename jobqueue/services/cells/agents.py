@@ -37,7 +37,7 @@ class CellAgents:
         answers = self._cells.ask(ask).of_some()
         shown: list[Document] = []
         # a cell that does not answer keeps its position: its agents follow if it answers a later page
-        for name, (agents, _, following) in answers.given.items():
+        for name, (agents, _, following) in answers.answered.items():
             if positions.get(name) == list_position.END:
                 continue
             if shown and len(shown) + len(agents) > limit:
@@ -46,10 +46,10 @@ class CellAgents:
             positions[name] = list_position.END if following is None else following
             if following is not None:
                 break
-        is_end = all(positions.get(name) == list_position.END for name in answers.given)
+        is_end = all(positions.get(name) == list_position.END for name in answers.answered)
         return {
             "agents": shown,
-            "total": sum(total for _, total, _ in answers.given.values()),
+            "total": sum(total for _, total, _ in answers.answered.values()),
             "is_least": bool(answers.missing),
             "next_cursor": None if is_end else list_position.show(positions, of),
             "partial": bool(answers.missing),
@@ -62,7 +62,7 @@ class CellAgents:
         Raises ``AgentNotFound``; ``CellUnavailable`` if only a cell that does not answer may know.
         """
         answers = self._cells.ask(lambda cell: shapes.agent(cell, hostname))
-        agents = answers.found(f"No cell that answers knows the agent {hostname!r}")
+        agents = answers.holders(f"No cell that answers knows the agent {hostname!r}")
         live_first = sorted(agents.items(), key=lambda item: item[1].get("status") != "live")
         if live_first:
             return {**live_first[0][1], "cell": live_first[0][0]}

@@ -55,7 +55,7 @@ class CellJobs:
             cell, document = self.locate(job_id)
             return job_list.shown(cell, document)
         answers = self._documents(parent)
-        document = job_merge.job_document(parent, answers.given)
+        document = job_merge.job_document(parent, answers.answered)
         errors = answers.errors
         for section in document["cells"]:
             if section["cell"] in errors:
@@ -83,10 +83,10 @@ class CellJobs:
             return shapes.job_page(cell, document), document
 
         answers = self._cells.ask(ask).of_some()
-        pages = {name: page for name, (page, _) in answers.given.items() if before.get(name) != list_position.END}
+        pages = {name: page for name, (page, _) in answers.answered.items() if before.get(name) != list_position.END}
         merged = job_list.merge(pages, before, limit)
         return {
-            **job_list.totals({name: document for name, (_, document) in answers.given.items()}),
+            **job_list.totals({name: document for name, (_, document) in answers.answered.items()}),
             "items": list(merged.items),
             "next_cursor": None if merged.positions is None else list_position.show(merged.positions, of),
             "partial": bool(answers.missing),
@@ -107,16 +107,16 @@ class CellJobs:
         of = [job_id, *(f"{name}={query[name]}" for name in sorted(query))]
         positions = list_position.read(cursor, of, parts)
         documents = self._summaries(parent)
-        left = [cell for cell in sorted(parts) if positions.get(cell) != list_position.END]
+        unfinished = [cell for cell in sorted(parts) if positions.get(cell) != list_position.END]
         page: Document = {"items": [], "next_cursor": None}
-        if left:
-            cell, position = left[0], positions.get(left[0])
+        if unfinished:
+            cell, position = unfinished[0], positions.get(unfinished[0])
             sent = {**query, **({"cursor": position} if position else {})}
             path = f"/job/{parts[cell].job_id}/executions"
             page = self._cells.by_name[cell].get(path, sent, holding="next_cursor")
             following = page["next_cursor"]
             positions[cell] = list_position.END if following is None else str(following)
-            if following is not None or len(left) > 1:
+            if following is not None or len(unfinished) > 1:
                 page["next_cursor"] = list_position.show(positions, of)
         counts = job_merge.execution_counts(parent, documents)
         return {
@@ -206,7 +206,7 @@ class CellJobs:
     def locate(self, job_id: str) -> tuple[str, Document]:
         """The cell that has a job, and the job. Raises as ``get``."""
         answers = self._cells.ask(lambda cell: _job(cell, job_id))
-        for name, document in answers.found(f"No cell that answers has the job {job_id}").items():
+        for name, document in answers.holders(f"No cell that answers has the job {job_id}").items():
             return name, document
         raise JobNotFound.of(job_id)
 
@@ -219,7 +219,7 @@ class CellJobs:
         """The jobs of the parts without their executions, of the cells that answer."""
         jobs = self._created(parent)
         answers = self._cells.ask(lambda cell: listed(cell, parent, jobs[cell.name]), jobs)
-        return {name: document for name, document in answers.given.items() if document is not None}
+        return {name: document for name, document in answers.answered.items() if document is not None}
 
     def _created(self, parent: Parent) -> dict[str, str]:
         """The ids of the jobs of created parts, by cell."""

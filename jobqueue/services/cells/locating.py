@@ -46,8 +46,8 @@ class CellLocator:
 
     def _of_host(self, hostname: str) -> str:
         answers = self._cells.ask(lambda cell: shapes.agent(cell, hostname))
-        live = [cell for cell, agent in answers.given.items() if agent.get("status") == "live"]
-        known = live if len(live) == 1 else list(answers.given)
+        live = [cell for cell, agent in answers.answered.items() if agent.get("status") == "live"]
+        known = live if len(live) == 1 else list(answers.answered)
         if not known:
             for error in answers.refused.values():
                 if not isinstance(error, NotFound):
@@ -66,7 +66,7 @@ class CellLocator:
     def _of_any(self) -> str:
         """A cell with live agents, by chance: the more it has, the likelier."""
         answers = self._cells.ask(_live_agents).of_some()
-        live = {cell: count for cell, count in answers.given.items() if count}
+        live = {cell: count for cell, count in answers.answered.items() if count}
         if live:
             return random.choices(list(live), list(live.values()))[0]  # noqa: S311 - no secret
         if answers.missing:

@@ -82,7 +82,7 @@ class PartRunner:
         known = [cell for cell in parts if cell in self._cells.by_name]
         step = partial(self._step, parent=parent, parts=parts, now=now)
         answers = self._cells.ask(step, known)
-        moved = dict(answers.given)
+        moved = dict(answers.answered)
         for cell, error in answers.errors.items():
             moved[cell] = _unanswered(parts[cell], error.message, parent, now)
         for cell in parts.keys() - set(known):

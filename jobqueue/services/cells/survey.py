@@ -42,7 +42,7 @@ class HostSurvey:
             # page by page, as a cell has the time limit of one answer for each
             answers = self._cells.ask(partial(_page, cursors), list(cursors))
             following: dict[str, str | None] = {}
-            for name, (hostnames, cursor) in answers.given.items():
+            for name, (hostnames, cursor) in answers.answered.items():
                 self._hosts.note(name, hostnames, at)
                 if cursor is None:
                     self._hosts.drop_before(name, at)

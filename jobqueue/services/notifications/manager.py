@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 
 from jobqueue.errors import InvalidInput, NotificationNotFound
 from jobqueue.ledger.ledger import Ledger
-from jobqueue.model.notification import DeadLetter, NotificationRule, RuleView, check_events, check_rule_name
+from jobqueue.model.notification import DeadLetter, NotificationRule, RuleView, check_events
 from jobqueue.model.principal import Principal
+from jobqueue.model.record_name import check_record_name
 from jobqueue.model.schedule import Owner, Timing
 from jobqueue.schedules.times import Times
 from jobqueue.services.notifications.channels import Channels
@@ -25,7 +26,7 @@ _USE = "secret:use"
 
 
 @dataclass(frozen=True)
-class Sent:
+class DeliveryResult:
     """How many messages were delivered, how many are left, and why the next one was not delivered ('': it was)."""
 
     sent: int
@@ -66,7 +67,7 @@ class NotificationManager:
 
         Raises ``InvalidInput``, ``PermissionDenied``.
         """
-        check_rule_name(rule.name)
+        check_record_name(rule.name)
         check_events(rule.events)
         _check_quiet_hours(rule)
         rule = replace(rule, filter=replace(rule.filter, target=_target(rule.filter.target)))
@@ -93,14 +94,14 @@ class NotificationManager:
         """
         self._notifications.remove(name, self._notifications.serial(name))
 
-    def test(self, name: str) -> Sent:
+    def test(self, name: str) -> DeliveryResult:
         """Send a test message through a rule's channel, once. Raises ``NotificationNotFound``, ``RecordAltered``."""
         rule = self.get(name).rule
         try:
             self._channels.send(rule.channel, check_message(rule, self._ledger.time()))
         except DeliveryFailed as failure:
-            return Sent(0, 1, failure.message)
-        return Sent(1, 0)
+            return DeliveryResult(0, 1, failure.message)
+        return DeliveryResult(1, 0)
 
     def dead_letters(self, name: str, principal: Principal) -> list[DeadLetter]:
         """The dead letters of a rule, oldest first. Raises ``NotificationNotFound``,
@@ -111,7 +112,7 @@ class NotificationManager:
                 principal.require(permission)
         return self._notifications.dead_letters(name)
 
-    def resend(self, name: str, message_id: str | None = None) -> Sent:
+    def resend(self, name: str, message_id: str | None = None) -> DeliveryResult:
         """Send dead letters again, oldest first, up to the first that fails; or one of them.
 
         Those that are delivered are removed. Raises ``NotificationNotFound``, also for a message that is not there.
@@ -135,7 +136,7 @@ class NotificationManager:
             sent += 1
             if self._clock() >= until:
                 break
-        return Sent(sent, len(letters) - sent, error)
+        return DeliveryResult(sent, len(letters) - sent, error)
 
     def _find(self, name: str) -> NotificationRule | None:
         try:

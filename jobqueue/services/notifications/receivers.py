@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from jobqueue.ip_address import is_ip_address
 from jobqueue.services.notifications.failure import DeliveryFailed
 from jobqueue.wildcard import matches
 
@@ -73,7 +74,7 @@ class Receivers:
         ``is_plain``: by HTTP without TLS.
         """
         name = host.lower().rstrip(".")
-        if name in _LOCAL or name.endswith(".localhost") or _is_address(name):
+        if name in _LOCAL or name.endswith(".localhost") or is_ip_address(name.partition("%")[0]):
             self.find(host, 0)
         if is_plain and not self._networks and not self._is_named(name):
             raise http_refused(host)
@@ -88,14 +89,6 @@ class Receivers:
 def http_refused(host: str) -> DeliveryFailed:
     """The error for HTTP to a host that no setting allows."""
     return DeliveryFailed(f"The URL must be https: JOBQUEUE_NOTIFICATION_HOSTS does not allow http for {host!r}.")
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name.partition("%")[0])
-    except ValueError:
-        return False
-    return True
 
 
 def _is_internal(address: _Address) -> bool:

@@ -13,7 +13,8 @@ from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.changes import Change, changes
 from jobqueue.model.job_fields import SAVED, JobFields
 from jobqueue.model.principal import Principal
-from jobqueue.model.saved_job import MAX_BYTES, SavedJob, check_saved_name, group_of
+from jobqueue.model.record_name import check_record_name
+from jobqueue.model.saved_job import MAX_BYTES, SavedJob, group_of
 from jobqueue.model.submission import Submission
 from jobqueue.operations.registry import Registry
 from jobqueue.services import submission_permissions, targets
@@ -27,7 +28,7 @@ _TARGET = "target_hostname"
 
 
 @dataclass(frozen=True)
-class Put:
+class SavedJobChange:
     """The effect of storing a saved job, real or planned: ``change`` is created, changed or unchanged."""
 
     saved: SavedJob
@@ -76,14 +77,14 @@ class SavedJobManager:
 
     def put(
         self, saved: SavedJob, principal: Principal, *, expected: int | None = None, is_dry_run: bool = False
-    ) -> Put:
+    ) -> SavedJobChange:
         """Store a saved job, in place of one of the same name. The same content makes no new version.
 
         ``expected`` is the version that the caller read, 0 for none. Raises ``InvalidInput``, ``PermissionDenied`` if
         ``edit_by`` does not include the principal, or the principal may not submit its job on every host: others, and
         schedules of others, run it with their own permissions. ``RecordChanged`` if there is another version.
         """
-        check_saved_name(saved.name)
+        check_record_name(saved.name)
         before, text = self._saved.find(saved.name)
         if before is not None and not before.may_edit(principal):
             raise _denied(principal, before, "edit")
@@ -92,7 +93,7 @@ class SavedJobManager:
         self._require_rights(saved, principal)
         differences = tuple(changes({} if before is None else before.content, saved.content))
         if before is not None and not differences:
-            return Put(before, "unchanged", ())
+            return SavedJobChange(before, "unchanged", ())
         new_version = replace(
             saved,
             version=1 if before is None else before.version + 1,
@@ -101,9 +102,9 @@ class SavedJobManager:
         )
         if not is_dry_run:
             self._saved.store(new_version, text)
-        return Put(new_version, "created" if before is None else "changed", differences)
+        return SavedJobChange(new_version, "created" if before is None else "changed", differences)
 
-    def restore(self, name: str, number: int, principal: Principal, *, expected: int | None = None) -> Put:
+    def restore(self, name: str, number: int, principal: Principal, *, expected: int | None = None) -> SavedJobChange:
         """Make an earlier version the newest one, as a new version. It is then no longer managed by files."""
         return self.put(replace(self.version(name, number), managed_by=""), principal, expected=expected)
 

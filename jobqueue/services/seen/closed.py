@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from jobqueue.services.seen.access import Access
 
 
-class Closed:
+class ClosedUseCase:
     """Replaces a use case that does not distinguish hosts: each use of it is refused."""
 
     def __init__(self, access: Access, permission: str, subject: str, **allowed: Any) -> None:

@@ -15,7 +15,7 @@ from jobqueue.services.seen import agents, manager
 from jobqueue.services.seen import pauses as seen_pauses
 from jobqueue.services.seen.access import Access
 from jobqueue.services.seen.agents import SeenAgents, SeenFleet
-from jobqueue.services.seen.closed import Closed
+from jobqueue.services.seen.closed import ClosedUseCase
 from jobqueue.services.seen.jobs import SeenJobs
 from jobqueue.services.seen.manager import GuardedJobManager, SeenJobManager, SeenRetrier
 from jobqueue.services.seen.pauses import SeenPauses
@@ -46,9 +46,9 @@ def seen_by(all_of: Services, principal: Principal) -> Services:
     if _is_scoped(principal, agents.READ, agents.WRITE):
         changes |= {"agents": SeenAgents(all_of.ledger.agents, access)}
         if access.scope(agents.READ) is not None:
-            changes |= {"placement": Closed(access, agents.READ, "The list of all agents")}
+            changes |= {"placement": ClosedUseCase(access, agents.READ, "The list of all agents")}
     if reads_agents:
-        closed = Closed(access, agents.READ, "A stored target, or the completion of one,")
+        closed = ClosedUseCase(access, agents.READ, "A stored target, or the completion of one,")
         changes |= {"target_completion": closed, "targets": closed}
         if not principal.may("metrics:read"):
             changes |= {"fleet": SeenFleet(all_of.targets.fleet, access, all_of.ledger.time)}
@@ -57,7 +57,7 @@ def seen_by(all_of: Services, principal: Principal) -> Services:
     if reads_agents or _is_scoped(principal, manager.READ, manager.WRITE):
         open_parts = _MEASURED if principal.may("metrics:read") else ("ping",)
         allowed = {name: getattr(all_of.ledger, name) for name in open_parts}
-        changes |= {"ledger": Closed(access, manager.READ, "This request", **allowed)}
+        changes |= {"ledger": ClosedUseCase(access, manager.READ, "This request", **allowed)}
     return replace(all_of, **changes)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,12 +20,14 @@ def lost_answers(always: str = "") -> Iterator[None]:
     once = ScriptConnection._once
     lost: set[tuple[Any, ...]] = set()
 
-    def lose(self: ScriptConnection, command: tuple[Any, ...], *rest: Any) -> Any:
-        answer = once(self, command, *rest)
-        if command[0] in ("EVAL", "EVALSHA") and (command[1] == always or command not in lost):
-            lost.add(command)
+    def lose(self: ScriptConnection, commands: Sequence[tuple[Any, ...]], *rest: Any) -> list[Any]:
+        answers = once(self, commands, *rest)
+        scripts = {command for command in commands if command[0] in ("EVAL", "EVALSHA")}
+        unanswered = {command for command in scripts if command[1] == always or command not in lost}
+        if unanswered:
+            lost.update(unanswered)
             raise RedisConnectionError("The answer was lost.")
-        return answer
+        return answers
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(ScriptConnection, "_once", lose)

@@ -116,3 +116,44 @@ def test_a_client_that_receives_slowly_gets_all() -> None:
         server.close()
         reading.join()
     assert received == sent
+
+
+def test_a_short_response_needs_no_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    client, server = gevent.socket.socketpair()
+    with closing(client), closing(server):
+        fair = FairSocket(server, 60.0)
+        monkeypatch.setattr(fairness.gevent, "Timeout", None)
+        fair.sendall(b"head and body")
+        assert client.recv(100) == b"head and body"
+
+
+def test_what_the_system_does_not_take_is_sent_within_the_limit() -> None:
+    client, server = gevent.socket.socketpair()
+    with closing(client), closing(server):
+        fair = FairSocket(server, 0.05)
+
+        def fill() -> None:
+            while True:
+                fair.sendall(bytes(1000))
+
+        with pytest.raises(BrokenPipeError, match="does not receive"):
+            fill()
+        server.close()
+        received = bytearray()
+        while data := client.recv(1 << 20):
+            received += data
+        assert received
+        assert not any(received)
+
+
+def test_under_tls_nothing_bypasses_the_encryption() -> None:
+    class Encrypting(gevent.socket.socket):
+        """As gevent's socket under TLS: the one inside sends plain text."""
+
+        def sendall(self, data: bytes, flags: int = 0) -> None:
+            super().sendall(bytes(data).swapcase(), flags)
+
+    client, server = gevent.socket.socketpair()
+    with closing(client), closing(Encrypting(fileno=server.detach())) as encrypting:
+        FairSocket(encrypting, 60.0).sendall(b"secret")
+        assert client.recv(100) == b"SECRET"

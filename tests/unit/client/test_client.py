@@ -219,7 +219,7 @@ def test_not_ready_is_said_at_once(api: FakeApi, client: Client) -> None:
     assert len(api.seen) == 1
 
 
-@pytest.mark.parametrize("name", ["", ".", ".."])
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../agent", "a/logs"])
 def test_names_that_would_lead_elsewhere(api: FakeApi, client: Client, name: str) -> None:
     with pytest.raises(InvalidInput):
         client.job(name)
@@ -228,7 +228,7 @@ def test_names_that_would_lead_elsewhere(api: FakeApi, client: Client, name: str
     assert api.seen == []
 
 
-@pytest.mark.parametrize("name", ["a/b", "a?b=c", "../agent", "a%2fb", "ü", "a#b", "\ud800"])
+@pytest.mark.parametrize("name", ["a?b=c", "a%2fb", "ü", "a#b", "\ud800"])
 def test_odd_names_stay_one_segment(api: FakeApi, client: Client, name: str) -> None:
     with pytest.raises(ClientError):
         client.job(name)

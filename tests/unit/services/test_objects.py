@@ -122,6 +122,32 @@ def test_an_object_that_is_deployed_is_not_deleted(services: Services) -> None:
         services.objects.get("motd")
 
 
+def test_the_refusal_names_the_places(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(services, b"one")
+    for number in range(7):
+        deploy(services, f"web{number}")
+    places = ", ".join(f"web{number}:/etc/motd" for number in range(5))
+    text = rf"is deployed at 7 paths of hosts \({places} and 2 more\); undeploy it first"
+    with pytest.raises(ObjectInUse, match=text):
+        services.objects.remove("motd")
+    monkeypatch.setattr("jobqueue.services.objects._MOST_CALLS", 1)
+    monkeypatch.setattr("jobqueue.services.objects._HOSTS_PER_CALL", 1)
+    with pytest.raises(ObjectInUse, match=r"is deployed at 7 paths of hosts \(web0:/etc/motd and 6 more\)"):
+        services.objects.remove("motd")
+
+
+def test_a_count_of_uses_that_an_agent_spoiled(services: Services) -> None:
+    """Any agent may change it."""
+    put(services, b"one")
+    put(services, b"two", replace(UPLOAD, name="other"))
+    deploy(services, "web1")
+    for name in ("motd", "other"):
+        services.ledger.client.hincrby("jobqueue:object-uses", name, 99)
+    with pytest.raises(ObjectInUse, match=r"at 1 path of hosts \(web1:/etc/motd\)"):
+        services.objects.remove("motd")
+    services.objects.remove("other")
+
+
 def deploy(services: Services, host: str, path: str = "/etc/motd") -> None:
     current = services.objects.get("motd").current
     deployment = Deployment("motd", current.number, current.sha256, current.sha256, "file", "job", 5)

@@ -101,7 +101,7 @@ class BucketDownload:
             response.close()
 
     def _address(self, name: str, check: Callable[[], None]) -> str:
-        until, asked = time.monotonic() + _ADDRESS_SECONDS, float("-inf")
+        until, requested_at = time.monotonic() + _ADDRESS_SECONDS, float("-inf")
         while True:
             text = retry_until_available(lambda: self._contents.address(name), f"find {name}", self._closing)
             if text is not None:
@@ -115,8 +115,8 @@ class BucketDownload:
                     f"No API has given an address of the content {name} within {_ADDRESS_SECONDS:g} s. It is in the "
                     "bucket: an API with JOBQUEUE_S3_BUCKET must be running."
                 )
-            if now - asked >= _ASK_SECONDS:
-                asked = now
+            if now - requested_at >= _ASK_SECONDS:
+                requested_at = now
                 retry_until_available(lambda: self._contents.ask(name), f"ask for {name}", self._closing)
             self._wait(_LOOK_SECONDS, check)
 

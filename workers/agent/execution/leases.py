@@ -60,21 +60,21 @@ class LeaseKeeper(threading.Thread):
         if not running:
             return 0
         answers = self._executions.renew(self._hostname, [execution.claim for execution in running])
-        for one, answer in zip(running, answers, strict=True):
+        for execution, answer in zip(running, answers, strict=True):
             if answer is Renewal.CANCEL:
-                one.ask_to_stop("cancel")
-            elif answer is Renewal.STALE and not (one.ended or one.abandoned):
-                with logs.bound(job_id=one.claim.job_id):
-                    logger.warning("The lease of job %s was lost; its run is stopped", one.claim.job_id)
-                one.ask_to_stop("stale")
+                execution.ask_to_stop("cancel")
+            elif answer is Renewal.STALE and not (execution.ended or execution.abandoned):
+                with logs.bound(job_id=execution.claim.job_id):
+                    logger.warning("The lease of job %s was lost; its run is stopped", execution.claim.job_id)
+                execution.ask_to_stop("stale")
         return len(running)
 
     def give_up_once(self) -> int:
         """Report executions that exceeded their deadline or ignored a stop request; returns their number."""
         now = self._clock()
         overdue = [execution for execution in self._running.all() if execution.is_overdue(now)]
-        for one in overdue:
-            self._give_up(one)
+        for execution in overdue:
+            self._give_up(execution)
         return len(overdue)
 
     def stop(self) -> None:

@@ -98,8 +98,8 @@ class PackageCache:
                 f"The package {name} was removed and uploaded again with other content since the job was submitted; "
                 "submit the job again."
             )
-        for left in path.parent.glob(f"{_UNFINISHED}*"):  # left by a killed agent
-            left.unlink()
+        for leftover in path.parent.glob(f"{_UNFINISHED}*"):  # of an agent that was killed
+            leftover.unlink()
         self._make_room(package.size)
         descriptor, unfinished_name = tempfile.mkstemp(prefix=_UNFINISHED, dir=path.parent)
         unfinished = Path(unfinished_name)

@@ -277,6 +277,7 @@ local function store(job, slots, created, terms)
   local id, when = job.id, int(created)
   redis.call('SET', K.doc .. id, job.document)
   local fields = {'status', 'submitted', 'created', when, 'updated', when, 'n.submitted', slots.staged or #slots, 'events', 1, 'last', when, 'e1', when .. '|submitted|_api|'}
+  local host = false
   local function remember(field, value)
     if value ~= '' then
       fields[#fields + 1] = field
@@ -314,7 +315,8 @@ local function store(job, slots, created, terms)
       -- a claim reads the operations within its data only if there are some
       remember('shared', job.inner_operations == '' and '1' or 'inner')
     elseif slots[1] ~= '_unplaced' then
-      remember('host', slots[1])
+      host = slots[1]
+      remember('host', host)
     end
   end
   redis.call('HSET', K.job .. id, unpack(fields))
@@ -324,7 +326,7 @@ local function store(job, slots, created, terms)
   end
   if job.alias ~= '' then redis.call('SET', K.alias .. job.alias, id) end
   if job.exclusive ~= '' then redis.call('SET', K.exclusive .. job.exclusive, id) end
-  reindex(id, when, nil, 'submitted')
+  reindex(id, when, nil, 'submitted', {job.operation, job.target, job.tags, host, FANNED_OUT, job.groups})
   if FANS_OUT[job.kind] then list_under(slots, id, when) end
   announce(id, 'submitted', when, 'submitted', '_api')
   if job.fire ~= '' then note_fire(job, created) end

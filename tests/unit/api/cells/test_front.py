@@ -257,6 +257,16 @@ def test_a_job_that_no_cell_has_yet_cannot_be_retried(front: FrontSite, east: Ce
     assert answer["error"] == f"No cell has a part of job {job_id} yet; `cells` in GET /job/{job_id} shows why."
 
 
+def test_a_rollout_is_retried_in_its_cell(front: FrontSite, east: CellSite) -> None:
+    """The refusal names the address there: the front cannot check the permissions of the rollout's verification."""
+    job_id = east.submit("_all", rollout={"batch": 1})
+    east.finish("db1")
+    answer = front.post(f"/job/{job_id}/retry", status=501)
+    address = f"{east.address.url}/job/{job_id}/retry"
+    assert answer["error"] == f"A front does not retry rollouts; send the request to the cell: {address}"
+    assert [job["id"] for job in east.jobs()] == [job_id]
+
+
 def test_delete(front: FrontSite, west: CellSite, east: CellSite) -> None:
     accepted = front.submit("_all")
     path = f"/job/{accepted['job_id']}"

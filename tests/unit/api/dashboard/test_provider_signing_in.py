@@ -249,8 +249,7 @@ def test_algorithm_confusion(
     known = {"none": b"", "client secret": b"s3cret/%", "public key": provider.key.as_pem(private=False)}
     header = {"alg": "none" if key == "none" else "HS256", "kid": "k1"}
     token = by_hand(header, {**claims, "nonce": parameters_of(address)["nonce"]}, known[key])
-    keeper = browser.application.extensions["jobqueue.dashboard"].provider
-    monkeypatch.setattr(keeper, "_exchange", lambda *_: Tokens(token))
+    monkeypatch.setattr("api.auth.provider_sign_in.request_tokens", lambda *_: Tokens(token))
     refused(browser, parameters_of(provider.open(address)), "algorithm is not accepted")
 
 

@@ -13,7 +13,7 @@ from api.osapi import waiting
 from api.osapi.calls import CALLS
 from jobqueue.errors import LedgerUnavailable, LedgerUncertain
 from jobqueue.model.filter import JobFilter
-from jobqueue.model.states import ExecutionState
+from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.services import Services
 from jobqueue.services.event_feed import EventFeed, MissedEvents
 from jobqueue.settings import Settings
@@ -231,6 +231,13 @@ def test_every_target(client: FlaskClient, services: Services, hosts: Hosts) -> 
     assert len(client.get("/api/node/_any/hostname").get_json()["results"]) == 1
     refused(client.get("/api/node/web9/hostname"), 400, "web9")
     refused(client.get("/api/node/we%20b/hostname"), 400)
+
+
+@pytest.mark.parametrize("gid", ["1500", "", 1500.0, True])
+def test_a_number_in_a_body_is_a_json_number(client: FlaskClient, services: Services, gid: object) -> None:
+    """In a path or a query, where all is text, the same digits are a number."""
+    refused(client.post("/api/node/web1/group", json={"name": "deploy", "gid": gid}), 400, "whole number")
+    assert services.jobs.counts()[JobStatus.SUBMITTED] == 0
 
 
 def test_each_state_of_a_host(client: FlaskClient, hosts: Hosts) -> None:

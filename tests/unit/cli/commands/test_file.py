@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 
 from jobqueue.client import Client
 from tests.unit.cli.conftest import Run
+from tests.unit.cli.jobs import ID
 from tests.unit.client.fake_api import FakeApi, Reply
 
 CONTENT = b"worker_processes 4;\n"
@@ -122,7 +125,7 @@ def test_deploy_is_a_run_of_the_operation(run: Run, api: FakeApi) -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "stale"])
+@pytest.mark.parametrize("name", ["", ".", "..", "stale", "../x", "a/b"])
 def test_names_that_would_change_the_route(api: FakeApi, name: str) -> None:
     with Client(api.url, "t") as client, pytest.raises(Exception, match="names no object"):
         client.files.get(name)
@@ -146,3 +149,16 @@ def test_put_says_that_a_template_is_none_any_more(
     result = run("file", "put", "nginx.conf", "-", *option, stdin="x")
     assert (result.exit_code, result.stdout) == (0, "nginx.conf  version 2  stored\n")
     assert result.stderr.count("the version before was a template") == noted
+
+
+@pytest.mark.parametrize(("names", "count"), [((), "0 files"), (("web1/etc/motd",), "1 file")])
+def test_an_archive_is_named_with_the_number_of_its_files(
+    run: Run, api: FakeApi, tmp_path: Path, names: tuple[str, ...], count: str
+) -> None:
+    body = io.BytesIO()
+    with zipfile.ZipFile(body, "w") as archive:
+        for name in (*names, "_not-included.txt"):
+            archive.writestr(name, "x")
+    api.on("GET", f"/job/{ID}/files", Reply(200, body.getvalue(), {"Content-Type": "application/zip"}))
+    result = run("file", "fetched", ID, "-o", str(tmp_path / "a.zip"))
+    assert (result.exit_code, result.stderr) == (0, f"{tmp_path / 'a.zip'}: {count}\n")

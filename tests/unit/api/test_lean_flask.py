@@ -1,0 +1,103 @@
+"""What the lean application leaves out makes no difference: routing is as Flask's, JSON responses as werkzeug's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask import Flask, Request, Response, session
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import MapAdapter
+from werkzeug.test import create_environ, run_wsgi_app
+
+from api import lean_flask
+from api.lean_flask import LeanFlask
+from api.responses import json_response
+
+REQUESTS: dict[str, dict[str, Any]] = {
+    "plain": {"path": "/job"},
+    "a query": {"path": "/job", "query_string": "limit=1&q=%C3%A4"},
+    "another host": {"path": "/job", "headers": {"Host": "Jobs.Example.COM:8443"}},
+    "the port of the scheme": {"path": "/", "headers": {"Host": "jobs.example.com:80"}},
+    "TLS": {"path": "/", "base_url": "https://jobs.example.com:443/"},
+    "under a path": {"path": "/job", "base_url": "http://localhost/jq/"},
+    "text in the path": {"path": "/agent/zürich"},
+    "invalid UTF-8": {"path": "/", "environ_overrides": {"PATH_INFO": "/\xff"}},
+    "text in the query": {"path": "/", "environ_overrides": {"QUERY_STRING": "q=\xc3\xa4"}},
+    "a websocket": {"path": "/", "headers": {"Upgrade": "websocket", "Connection": "upgrade"}},
+    "no Host": {"path": "/", "environ_overrides": {"HTTP_HOST": None}},
+    "IPv6": {"path": "/", "headers": {"Host": "[::1]:8080"}},
+    "a doubled slash": {"path": "//job"},
+    "another method": {"path": "/job", "method": "DELETE"},
+}
+
+
+def environ_of(options: dict[str, Any]) -> dict[str, Any]:
+    overrides = options.get("environ_overrides", {})
+    environ = create_environ(**{name: value for name, value in options.items() if name != "environ_overrides"})
+    environ |= overrides
+    return {name: value for name, value in environ.items() if value is not None}
+
+
+def adapter(app: Flask, environ: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    request = Request(environ)
+    made = app.create_url_adapter(request)
+    assert isinstance(made, MapAdapter)
+    return {name: value for name, value in vars(made).items() if name != "map"}, request.host
+
+
+@pytest.mark.parametrize("options", REQUESTS.values(), ids=REQUESTS)
+def test_paths_are_matched_as_flask_matches_them(options: dict[str, Any]) -> None:
+    environ = environ_of(options)
+    lean = LeanFlask("lean", static_folder=None)
+    expected = adapter(Flask("plain", static_folder=None), dict(environ))
+    assert adapter(lean, dict(environ)) == expected
+    assert adapter(lean, dict(environ)) == expected, "with the host remembered"
+
+
+@pytest.mark.parametrize("host", ["a..b", f"{64 * 'a'}.b"])
+def test_an_invalid_host_is_refused_each_time(host: str) -> None:
+    lean, environ = LeanFlask("lean", static_folder=None), environ_of({"path": "/"}) | {"HTTP_HOST": host}
+    for _ in range(2):
+        with pytest.raises(HTTPException):
+            lean.create_url_adapter(Request(dict(environ)))
+
+
+def test_few_hosts_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lean_flask, "_MOST_HOSTS", 2)
+    lean = LeanFlask("lean", static_folder=None)
+    for number in range(5):
+        made, host = adapter(lean, environ_of({"path": "/", "headers": {"Host": f"host{number}"}}))
+        assert made["server_name"] == host == f"host{number}"
+    assert len(lean._hosts) == 2
+
+
+def test_there_is_no_session() -> None:
+    lean = LeanFlask("lean", static_folder=None)
+    with lean.test_request_context("/"):
+        assert dict(session) == {}
+        with pytest.raises(RuntimeError, match="session is unavailable"):
+            session["a"] = 1
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", 200), ("GET", 404), ("HEAD", 200)])
+def test_a_json_response_is_werkzeugs(method: str, status: int) -> None:
+    ended: list[int] = []
+
+    def answer(response: Response) -> tuple[str, list[tuple[str, str]], bytes]:
+        response.call_on_close(lambda: ended.append(status))
+        parts, line, headers = run_wsgi_app(response, create_environ(method=method))
+        body = b"".join(parts)
+        parts.close()  # type: ignore[attr-defined]
+        return line, sorted(headers.to_wsgi_list()), body
+
+    ours = json_response({"a": "\xe4"}, status, {"X-A": "b"})
+    theirs = Response(ours.get_data(), status, {"X-A": "b"}, content_type="application/json")
+    assert answer(ours) == answer(theirs)
+    assert ended == [status, status]
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_a_status_without_a_body(status: int) -> None:
+    parts, _, _ = run_wsgi_app(json_response({"a": 1}, status), create_environ())
+    assert b"".join(parts) == b""
