@@ -83,6 +83,7 @@ class Step:
     error: str
     truncated: str
     result: Any
+    failure: Any
 
     @classmethod
     def of(cls, step: Mapping[str, Any]) -> Step:
@@ -97,6 +98,7 @@ class Step:
             str(step.get("error") or ""),
             str(step.get("truncated") or ""),
             step.get("result"),
+            step.get("failure"),
         )
 
 

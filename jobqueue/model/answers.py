@@ -49,11 +49,15 @@ def without_incidental(data: Any) -> Any:
     steps = step_results(data)
     if steps is not None:
         data = with_step_results(data, [_without_incidental_of_step(step) for step in steps])
-    if isinstance(data, Mapping) and any(name in data for name in INCIDENTAL):
-        return {name: None if name in INCIDENTAL else value for name, value in data.items()}
-    return data
+    return _nulled(data, INCIDENTAL)
 
 
 def _without_incidental_of_step(step: Mapping[str, Any]) -> dict[str, Any]:
-    plain = {name: None if name in INCIDENTAL_OF_STEPS else value for name, value in step.items()}
-    return plain | {"result": without_incidental(plain["result"])} if "result" in plain else plain
+    plain = dict(_nulled(step, INCIDENTAL_OF_STEPS))
+    return plain | {"result": _nulled(plain["result"], INCIDENTAL)} if "result" in plain else plain
+
+
+def _nulled(data: Any, names: tuple[str, ...]) -> Any:
+    if isinstance(data, Mapping) and any(name in data for name in names):
+        return {name: None if name in names else value for name, value in data.items()}
+    return data

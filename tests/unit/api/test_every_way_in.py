@@ -249,6 +249,13 @@ def test_a_configuration_that_names_secrets_is_written_by_those_who_may_use_them
     assert act(app, *granted, "secret:use").post(AT, json=body).status_code == 200
 
 
+def test_a_configuration_that_uses_an_object_is_written_by_those_who_may_read_objects(app: Flask) -> None:
+    body = {"id": "motd", "type": "file.deploy.execute", "data": {"path": "/etc/motd", "object": "motd"}}
+    response = act(app, "job:write", "file:write").post(AT, json=body)
+    assert (response.status_code, "file:read" in response.text) == (403, True)
+    assert act(app, "job:write", "file:write", "file:read").post(AT, json=body).status_code == 200
+
+
 def test_a_script_whose_language_is_open_takes_both_permissions(app: Flask) -> None:
     body = {**SCRIPT, "language": "cobol"}
     assert act(app, "job:write", "shell:execute").post(AT, json=body).status_code == 403

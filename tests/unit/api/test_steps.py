@@ -177,3 +177,13 @@ def test_the_title_and_the_job_as_it_is_shown(api: Api) -> None:
     job = api.by("*").get(f"/job/{job_id}").get_json()
     assert (job["title"], job["operation"]) == ("stop, patch", OPERATION)
     assert "inner_operations" not in job
+
+
+@pytest.mark.parametrize("path", ["/job", "/api/jobs/", "/api/job", "/api/jobs", "/ui/jobs", "/metrics", "/failure"])
+def test_lists_of_every_api(api: Api, path: str) -> None:
+    client = api.by("*")
+    job_id = client.post("/job", json=JOB).get_json()["job_id"]
+    answer = client.get(path)
+    assert answer.status_code == 200, answer.text
+    if path in ("/job", "/api/jobs/", "/ui/jobs"):
+        assert job_id[:8] in answer.text

@@ -23,7 +23,14 @@ STEPS = [
 DONE = {
     "steps": [
         {"name": "stop", "operation": "node.service.stop", "state": "completed", "changed": True, "seconds": 1.25},
-        {"name": "<b>", "operation": "x", "state": "failed", "error": "broke <i>", "result": {"stdout": "a\nb"}},
+        {
+            "name": "<b>",
+            "operation": "x",
+            "state": "failed",
+            "error": "broke <i>",
+            "failure": {"exit_code": 37},
+            "result": {"stdout": "a\nb"},
+        },
         {"name": "last", "operation": "x", "state": "skipped", "error": "<b> has failed"},
     ],
     "changed": True,
@@ -105,13 +112,23 @@ def test_the_steps_of_a_host(api: Api, client: FlaskClient) -> None:
     assert "2 of 2: " not in page
     assert "broke &lt;i&gt;" in page
     assert "1.2s" in page
+    assert "37" in page.partition("Details of the failure")[2]
     assert 'is-skipped">skipped' in page
     assert "<b>" not in page.partition('id="answers"')[2].partition("Timeline")[0]
+
+
+def nested(depth: int) -> dict[str, Any]:
+    """Steps within the result of steps, which no operation answers."""
+    data: dict[str, Any] = {}
+    for _ in range(depth):
+        data = {"steps": [{"name": "x", "state": "completed", "result": data, "failure": data}]}
+    return data
 
 
 @pytest.mark.parametrize(
     "data",
     [
+        nested(12),
         {"steps": [{"name": {}, "state": [], "seconds": "x", "changed": "yes", "error": 7, "result": {"steps": []}}]},
         {"steps": [{"name": "a", "state": "x", "seconds": True}], "message": {}},
         {"steps": "x"},

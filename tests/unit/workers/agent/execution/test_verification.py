@@ -11,16 +11,18 @@ import pytest
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.job import Execution
 from jobqueue.operations.base import operation
+from jobqueue.operations.builtin import steps
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.process.confinement import ResourceLimits
 from jobqueue.operations.registry import Registry
+from jobqueue.operations.schema import Schema, Text
 from tests.unit.workers.conftest import HOST, Submitter, echo, fail, report, skip, wait
 from workers.agent.execution import verification
 from workers.agent.execution.executor import Executor
 from workers.agent.execution.running import RunningSet
 from workers.agent.guard.operation_guard import OperationGuard
-from workers.agent.guard.policy import Policy
+from workers.agent.guard.policy import Policy, Rule
 from workers.agent.guard.work_admission import WorkAdmission
 
 #: What ran, in order.
@@ -43,10 +45,21 @@ def third(data: dict[str, Any], context: Context) -> Outcome:
     return Outcome(None, error=None if RAN.count("check") == 3 else "not up yet")
 
 
+class PathSchema(Schema):
+    path = Text(load_default="/srv/a")
+
+
+@operation("test.look.get", schema=PathSchema)
+def look(data: dict[str, Any], context: Context) -> Outcome:
+    """Says which paths the policy of the host allows it."""
+    RAN.extend(path for path in ("/srv/b", "/etc/b") if context.allows({"path": path}))
+    return Outcome(None)
+
+
 @pytest.fixture
 def registry() -> Registry:
     RAN.clear()
-    return Registry([note, third, echo, fail, report, skip, wait])
+    return Registry([note, third, look, steps.run, echo, fail, report, skip, wait])
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +74,24 @@ def rollout(kind: str, data: dict[str, Any] | None = None, within: float = 30) -
 
 def execution(ledger: Ledger, job_id: str) -> Execution:
     return ledger.jobs.get(job_id).executions[0]
+
+
+@pytest.mark.parametrize("in_a_step", [False, True])
+def test_the_policy_of_the_host_is_that_of_the_verification(
+    ledger: Ledger, executor: Executor, submit: Submitter, gate: WorkAdmission, in_a_step: bool
+) -> None:
+    """Not that of the work, which any data is allowed."""
+    rules = (
+        Rule(("test.note.do",), allows=True),
+        Rule(("test.look.get",), allows=True, arguments={"path": "/srv/*"}),
+    )
+    gate._guard = OperationGuard(Policy((), rules), ResourceLimits(), ())
+    kind, data = "test.look.get", {"path": "/srv/a"}
+    if in_a_step:
+        kind, data = steps.run.type, {"steps": [{"operation": {"type": kind, "data": data}}]}
+    job_id = submit("test.note.do", **rollout(kind, data))
+    assert executor.execute(job_id, HOST) == "completed"
+    assert RAN == ["work", "/srv/b"]
 
 
 def test_it_is_repeated_until_it_succeeds(ledger: Ledger, executor: Executor, submit: Submitter) -> None:
