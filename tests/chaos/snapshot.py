@@ -57,7 +57,10 @@ def read(client: redis.Redis, prefix: str) -> Snapshot:
     snapshot = Snapshot()
     for key in sorted(client.scan_iter(count=1000)):
         kind, name = _kind_of(key, prefix)
-        if kind is None or client.type(key) != KINDS[kind][1]:
+        found = client.type(key)
+        if found == "none":  # it has expired since
+            continue
+        if kind is None or found != KINDS[kind][1]:
             snapshot.strange.append(key)
         else:
             snapshot.kinds[kind][name] = _value(client, key, KINDS[kind][1])

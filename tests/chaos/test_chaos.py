@@ -28,16 +28,17 @@ def show(record_property: Callable[[str, object], None]) -> Callable[[Report], N
 
 
 def test_nothing_is_lost_and_nothing_runs_twice(show: Callable[[Report], None]) -> None:
-    report = run(make_plan(_SEED, _SECONDS))
-    show(report)
-    assert report.is_clean, str(report)
-    # a run in which nothing was at stake would prove nothing
-    assert report.requests["accepted"] > 5 * _SECONDS
-    assert set(report.faults) | set(report.skipped) == set(FAULTS)
-    assert report.stats["leases_lost"] > 0
-    assert report.stats["republished"] > 0
-    assert report.stats["claims_refused"] > 0
-    assert report.recoveries
+    for seed in range(_SEED, _SEED + _TRIES):
+        report = run(make_plan(seed, _SECONDS))
+        show(report)
+        assert report.is_clean, str(report)
+        assert report.requests["accepted"] > 5 * _SECONDS
+        assert set(report.faults) | set(report.skipped) == set(FAULTS)
+        # a run in which nothing was at stake would prove nothing
+        at_stake = [report.stats.get(name, 0) for name in ("leases_lost", "republished", "claims_refused")]
+        if min(at_stake) > 0 and report.recoveries:
+            return
+    pytest.fail(f"Nothing was at stake in {_TRIES} runs. The last: {report}")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from api import audit
 from api.app import create_app
 from jobqueue.ledger.executions import Executions
 from jobqueue.model.audit import AuditEntry, AuditRecord
@@ -23,6 +24,24 @@ from tests.unit.api.fakes import FakeServices, a_job, away
 from tests.unit.api.shapes import GOOD, error
 
 ID = "123e4567-e89b-42d3-a456-426614174000"
+
+
+class Clock:
+    """A clock that stands still, however slow the machine is."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock by which refusals are counted."""
+    clock = Clock()
+    monkeypatch.setattr(audit, "time", clock)
+    return clock
 
 
 @pytest.fixture
@@ -176,13 +195,10 @@ def test_pages_that_lead_to_signing_in(client: FlaskClient, services: FakeServic
     assert len(entries(services)) == 60
 
 
-def test_what_was_left_out_is_counted(
-    client: FlaskClient, services: FakeServices, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_left_out_is_counted(client: FlaskClient, services: FakeServices, clock: Clock) -> None:
     for _ in range(100):
         client.get("/job")
-    real = time.monotonic
-    monkeypatch.setattr("api.audit.time.monotonic", lambda: real() + 61)
+    clock.now += 61
     client.get("/job")
     assert last(services).details == {"left_out": 40}
 
