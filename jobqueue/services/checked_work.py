@@ -26,11 +26,11 @@ class CheckedWork:
         own = submission_permissions.needed(self.run)
         return own if self.verification is None else tuple(dict.fromkeys((*own, *self.verification.permissions)))
 
-    def resolved(self, submission: Submission, package_digests: PackageResolver) -> Submission:
+    def resolved(self, submission: Submission, package_resolver: PackageResolver) -> Submission:
         """The submission with digests in place of the names of packages and objects: signed data is unambiguous."""
         if self.run.needs_preparation:
-            submission = replace(submission, data=self.run.prepared(package_digests))
-        return submission if self.verification is None else self.verification.prepared(submission, package_digests)
+            submission = replace(submission, data=self.run.prepared(package_resolver))
+        return submission if self.verification is None else self.verification.prepared(submission, package_resolver)
 
     def typed(self, submission: Submission) -> Submission:
         """The submission with the types of the operations within its data."""

@@ -97,13 +97,13 @@ class JobPreparer:
         self,
         operations: Registry,
         signer: WorkSigner,
-        package_digests: PackageResolver,
+        package_resolver: PackageResolver,
         resolver: TargetResolver,
         planner: Planner,
     ) -> None:
         self._operations = operations
         self._signer = signer
-        self._package_digests = package_digests
+        self._package_resolver = package_resolver
         self._targets = resolver
         self._planner = planner
         self._scope = planner.scope
@@ -161,7 +161,7 @@ class JobPreparer:
         submission, target = draft.submission, draft.target.text
         if submission.target != target:
             submission = replace(submission, target=target)
-        draft.submission = submission = draft.work.resolved(submission, self._package_digests)
+        draft.submission = submission = draft.work.resolved(submission, self._package_resolver)
         if submission.idempotency_key:
             draft.digest = _digest(submission)
 

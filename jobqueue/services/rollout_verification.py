@@ -25,11 +25,11 @@ class CheckedVerification:
         """The permissions that a submission needs for the verification."""
         return submission_permissions.needed(self.run)
 
-    def prepared(self, submission: Submission, package_digests: PackageResolver) -> Submission:
+    def prepared(self, submission: Submission, package_resolver: PackageResolver) -> Submission:
         """The submission with the data of the verification as it is stored."""
         if submission.rollout is None:
             return submission
-        terms = replace(self.terms, data=self.run.prepared(package_digests))
+        terms = replace(self.terms, data=self.run.prepared(package_resolver))
         return replace(submission, rollout=replace(submission.rollout, verify=terms))
 
 

@@ -46,6 +46,7 @@ from jobqueue.services.packages import PackageResolver
 from jobqueue.services.pauses import PauseManager
 from jobqueue.services.placement import Placement
 from jobqueue.services.planner import Planner
+from jobqueue.services.preparation import JobPreparer
 from jobqueue.services.redis_access import RedisAccess
 from jobqueue.services.renewal import Renewer
 from jobqueue.services.result_verifier import ResultVerifier
@@ -153,7 +154,8 @@ class Services:
         radius = BlastRadius(scopes, ledger.limits)
         scope = SubmissionScope(scopes, partial(sees_job, ledger, scopes), radius, settings.approval_seconds)
         planner = Planner(targets, registry, ledger.plans, scope, ledger.staging.spread)
-        submitter = JobSubmitter(ledger.new_jobs, Sender(settings), registry, work, resolver, targets, planner)
+        preparer = JobPreparer(registry, work, resolver, targets, planner)
+        submitter = JobSubmitter(ledger.new_jobs, Sender(settings), preparer, targets, scope)
         canceller = JobCanceller(ledger, jobs, scopes)
         webhook = WebhookSender(Receivers(settings.notification_hosts), time.time)
         channels = Channels(ApiSecrets.of(settings), webhook)

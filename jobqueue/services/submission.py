@@ -9,23 +9,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from jobqueue.dispatch.sender import Sender
-from jobqueue.errors import (
-    JobQueueError,
-    LedgerUnavailable,
-    LedgerUncertain,
-    UnknownTarget,
-)
+from jobqueue.errors import JobQueueError, LedgerUnavailable, LedgerUncertain, UnknownTarget
 from jobqueue.ledger.due import Due
 from jobqueue.ledger.new_jobs import NewJob, NewJobs, Stored
 from jobqueue.model.audit import AuditEntry
 from jobqueue.model.submission import Accepted, Submission
-from jobqueue.operations.registry import Registry
 from jobqueue.services.batch_budget import BatchBudget
-from jobqueue.services.packages import PackageResolver
-from jobqueue.services.planner import Planner
 from jobqueue.services.preparation import TARGET_FIELD, JobPreparer, Origin
+from jobqueue.services.submission_scope import SubmissionScope
 from jobqueue.services.targets import TargetResolver
-from jobqueue.trust.signing.work import WorkSigner
 
 #: Maximum number of jobs of a batch with an unknown operation or target for which similar names are suggested.
 _MOST_COMPARED = 20
@@ -53,17 +45,15 @@ class JobSubmitter:
         self,
         new_jobs: NewJobs,
         sender: Sender,
-        operations: Registry,
-        signer: WorkSigner,
-        package_digests: PackageResolver,
-        resolver: TargetResolver,
-        planner: Planner,
+        preparer: JobPreparer,
+        targets: TargetResolver,
+        scope: SubmissionScope,
     ) -> None:
         self._new_jobs = new_jobs
         self._sender = sender
-        self._prepare = JobPreparer(operations, signer, package_digests, resolver, planner).prepare
-        self._targets = resolver
-        self._scope = planner.scope
+        self._prepare = preparer.prepare
+        self._targets = targets
+        self._scope = scope
 
     def submit(
         self,

@@ -166,7 +166,7 @@ def test_a_plan_holds_the_changes_of_all_steps(stack: Stack, tmp_path: Path) -> 
 
     job_id, plan = check()
     assert not first.exists()
-    first.write_text("new\n")  # somebody else has changed the host since
+    first.write_text("new\n")  # the host has been changed since
     applied = stack.run("job", "apply", job_id, "--plan", plan).stdout.strip()
     assert "no longer matches the plan" in stack.api.wait(applied)["error"]
     assert not second.exists()

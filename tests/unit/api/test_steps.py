@@ -163,7 +163,7 @@ def test_a_saved_job_puts_no_parameter_into_code(api: Api) -> None:
     ],
 )
 def test_no_parameter_decides_which_operations_run(api: Api, steps: Any, words: str) -> None:
-    """Whoever saves a job must hold the permissions of what it runs."""
+    """Saving a job takes the permissions of the operations of all steps."""
     body = {
         **JOB,
         "operation": {"type": STEPS, "data": {"steps": steps}},
