@@ -1,4 +1,7 @@
-"""POST /job, against Flower's way to submit and against a Flask view that only sends."""
+"""POST /job, against Flower's way to submit and against a Flask view that only sends.
+
+The view is served by our own server, which it then gains from, and by gunicorn with gevent as they come.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,14 @@ import json
 import statistics
 from contextlib import ExitStack
 
+from api.server import KEEPALIVE_SECONDS
 from benchmarks.load import drive, request_bytes
 from benchmarks.peers.celery_app import TASK
 from benchmarks.process import Process
 from benchmarks.report import Report, Row, median_ratio, per_second
 from benchmarks.scale import Scale
 from benchmarks.site import TOKEN, Site, answers
+from jobqueue.settings import Settings
 from jobqueue.standalone.ports import LOOPBACK, free_port
 
 TITLE = "POST /job, requests per second, 8 keep-alive clients"
@@ -22,11 +27,21 @@ _ARGUMENTS = json.dumps({"args": []}).encode()
 
 
 def run(report: Report, scale: Scale) -> None:
-    """Rounds of: our API, the Flask view on the same server, Flower. All three are up all the time; one is asked."""
+    """Rounds of: our API, the Flask view on both servers, Flower. All four are up all the time; one is asked."""
     with Site.open() as site, ExitStack() as stack:
         site.register_agents(3)
         ours, api = stack.enter_context(site.api_process())
         view, flask = stack.enter_context(site.api_process("-m", "benchmarks.peers.flask_send"))
+        plain = f"http://{LOOPBACK}:{free_port()}"
+        address = plain.removeprefix("http://")
+        gunicorn: Process = stack.enter_context(
+            site.process(
+                *("-m", "gunicorn", "--worker-class", "gevent", "--workers", str(Settings.from_env().api_workers)),
+                *("--keep-alive", str(KEEPALIVE_SECONDS), "--bind", address),
+                "benchmarks.peers.flask_send:make_view()",
+            )
+        )
+        gunicorn.wait_until(lambda: answers(plain), "gunicorn answering")
         flower = f"http://{LOOPBACK}:{free_port()}"
         arguments = ("-m", "celery", "-A", "benchmarks.peers.celery_app:app", "flower", "--address=" + LOOPBACK)
         process: Process = stack.enter_context(
@@ -38,9 +53,10 @@ def run(report: Report, scale: Scale) -> None:
         loads = {
             "jobqueue": (api, request_bytes(api, "POST", "/job", JOB, AUTHORIZATION), 201),
             "Flask": (flask, request_bytes(flask, "POST", "/send", _ARGUMENTS), 201),
+            "gunicorn": (plain, request_bytes(plain, "POST", "/send", _ARGUMENTS), 201),
             "Flower": (flower, request_bytes(flower, "POST", f"/api/task/async-apply/{TASK}", _ARGUMENTS), 200),
         }
-        servers = {"jobqueue": ours, "Flask": view, "Flower": process}
+        servers = {"jobqueue": ours, "Flask": view, "gunicorn": gunicorn, "Flower": process}
         rates: dict[str, list[float]] = {name: [] for name in loads}
         costs: dict[str, list[float]] = {name: [] for name in loads}
         for number in range(scale.http_rounds):
@@ -54,6 +70,7 @@ def run(report: Report, scale: Scale) -> None:
             )
     for name, title, least in (
         ("Flower", "Flower's POST /api/task/async-apply", 3.0),
+        ("gunicorn", "a Flask view with send_task, gunicorn as it comes", 1.2),
         ("Flask", "a Flask view with send_task, same server", 1.2),
     ):
         report.add(
@@ -66,7 +83,7 @@ def run(report: Report, scale: Scale) -> None:
                 values={"ours": rates["jobqueue"], "peer": rates[name]},
             )
         )
-    for name in ("Flower", "Flask"):
+    for name in ("Flower", "gunicorn", "Flask"):
         report.add(
             Row(
                 f"CPU of a POST /job, with Redis : {name}",
