@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -18,13 +20,18 @@ from jobqueue.model.states import ExecutionState
 
 @dataclass(frozen=True)
 class Claim:
-    """A successful claim. ``token`` fences: without it no result is accepted; ``document`` is the job as JSON."""
+    """A successful claim. ``token`` fences: without it no result is accepted; ``document`` is the job as JSON.
+
+    ``expires``: when the lease does if it is not renewed, in seconds of ``time.monotonic()``; a repeated claim has the
+    lease of the first, which expires earlier.
+    """
 
     job_id: str
     hostname: str
     token: str
     attempt: int
     document: str
+    expires: float = field(default=math.inf, compare=False)
 
 
 #: Why a claim by a draining agent that still reads its queues is refused.
@@ -99,8 +106,9 @@ class Executions:
 
     def claim(self, job_id: str, slot: str, hostname: str, token: str) -> Claim | Refusal:
         """Claim an execution: at most one claim of an attempt succeeds. Repeating it with the same token is safe."""
+        expires = self._expires()
         answer = self._scripts.call("claim", *self._claim_arguments(job_id, slot, hostname, token))
-        return _claimed(answer, job_id, hostname, token)
+        return _claimed(answer, job_id, hostname, token, expires)
 
     def claim_each(
         self, hostname: str, wanted: Sequence[tuple[str, str, str]], *, gives_back: bool = False
@@ -111,13 +119,18 @@ class Executions:
         agent that drains, so that they are due again.
         """
         flag = ("1",) if gives_back else ()
+        expires = self._expires()
         answers = self._scripts.call_each(
             "claim", [(*self._claim_arguments(job_id, slot, hostname, token), *flag) for job_id, slot, token in wanted]
         )
         return [
-            answer if isinstance(answer, Exception) else _claimed(answer, job_id, hostname, token)
+            answer if isinstance(answer, Exception) else _claimed(answer, job_id, hostname, token, expires)
             for answer, (job_id, _, token) in zip(answers, wanted, strict=True)
         ]
+
+    def _expires(self) -> float:
+        """When a lease that is requested now expires."""
+        return time.monotonic() + self._lease / 1_000_000
 
     def _claim_arguments(self, job_id: str, slot: str, hostname: str, token: str) -> tuple[Argument, ...]:
         return self._now(), job_id, slot, hostname, token, self._lease
@@ -273,10 +286,11 @@ class Executions:
         return int(expired), bool(more)
 
 
-def _claimed(answer: Any, job_id: str, hostname: str, token: str) -> Claim | Refusal:
+def _claimed(answer: Any, job_id: str, hostname: str, token: str, expires: float) -> Claim | Refusal:
     code, *rest = answer
     if code == "granted":
-        return Claim(job_id, hostname, token, int(rest[0]), rest[1] if len(rest) > 1 and rest[1] else "")
+        document = rest[1] if len(rest) > 1 and rest[1] else ""
+        return Claim(job_id, hostname, token, int(rest[0]), document, expires)
     return Refusal(rest[0] if rest else code)
 
 

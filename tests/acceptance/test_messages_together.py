@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,6 +34,10 @@ def api(spare: Stack) -> Iterator[Api]:
 def runs(path: Path) -> list[list[str]]:
     """[job, attempt, hostname, pid] of every run."""
     return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def is_lost(job: Mapping[str, Any]) -> bool:
+    return "lost" in [entry["event"] for entry in job["timeline"]]
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))
@@ -71,6 +77,28 @@ def test_an_agent_that_is_killed_with_several_executions_in_hand(
         assert time.monotonic() - began < 6 * PUBLISHED_AGAIN
     elif phase in ("claimed", "begun"):
         assert claimed > 1
+
+
+def test_an_agent_that_was_frozen_begins_nothing_whose_lease_has_expired(
+    api: Api, spare: Stack, tmp_path: Path
+) -> None:
+    assert spare.agent("frozen").stop() == 0
+    api.wait_for_agent("frozen", "offline")
+    jobs = {}
+    for number in range(JOBS):
+        path = tmp_path / f"ran{number}"
+        jobs[api.submit(NOTE, {"file": str(path)}, "frozen")] = path
+    mark = tmp_path / "frozen"
+    command = [sys.executable, "-m", "tests.acceptance.support.dying_agent", "frozen", "worker", "--hostname", "frozen"]
+    agent = spare.start_program("frozen-itself", command, {**spare.environ, "FROZEN": str(mark)})
+    until(mark.exists, "it has claimed several, and is stopped")
+    until(lambda: any(is_lost(api.job(job_id)) for job_id in jobs), "their leases have expired")
+    os.kill(agent.pid, signal.SIGCONT)
+    spare.agent("frozen", log_name="frozen-again")  # another one for what it has not claimed, in case it has given up
+    ended = {job_id: api.wait(job_id) for job_id in jobs}
+    assert sum(map(is_lost, ended.values())) > 1
+    for job_id, job in ended.items():
+        assert len(runs(jobs[job_id])) == (0 if is_lost(job) else 1), (job, runs(jobs[job_id]))
 
 
 def test_two_idle_agents_share_what_arrives_at_once(api: Api, spare: Stack, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""``jobqueue`` that kills itself at one instant of an execution's way: ``python -m ...dying_agent PHASE worker ...``.
+"""``jobqueue`` that kills or stops itself at one instant: ``python -m ...dying_agent PHASE worker ...``.
 
 A signal from outside would strike at any instant; these are the ones at which several executions are in hand.
 """
@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from jobqueue.cli.main import main
@@ -39,6 +40,15 @@ def claimed(original: Callable[..., Any], self: Executor, *rest: Any, **options:
     return claims
 
 
+def frozen(original: Callable[..., Any], self: Executor, *rest: Any, **options: Any) -> Any:
+    """Several executions are claimed, and the process is stopped, once."""
+    claims = original(self, *rest, **options)
+    if sum(isinstance(claim, Claim) for claim in claims) > 1 and not FROZEN.exists():
+        FROZEN.touch()
+        os.kill(os.getpid(), signal.SIGSTOP)
+    return claims
+
+
 def begun(original: Callable[..., Any], *_: Any) -> None:
     """One is in the journal, and others are claimed."""
     die()
@@ -63,10 +73,14 @@ PHASES: dict[str, tuple[type, str, Callable[..., Any]]] = {
     "ran": (ResultBuffer, "put", ran),
     "reported": (AgentLedger, "store", reported),
 }
+#: The same for an agent that is stopped, until it gets SIGCONT.
+STOPPED: dict[str, tuple[type, str, Callable[..., Any]]] = {"frozen": (Executor, "claim", frozen)}
+#: A file that says that it was.
+FROZEN = Path(os.environ.get("FROZEN", "frozen"))
 
 
 def change(phase: str) -> None:
-    owner, name, instead = PHASES[phase]
+    owner, name, instead = {**PHASES, **STOPPED}[phase]
     original = getattr(owner, name)
 
     def method(*args: Any, **options: Any) -> Any:

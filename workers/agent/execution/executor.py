@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 
 from jobqueue import logs
@@ -18,6 +19,9 @@ from workers.agent.execution.running import RunningExecution, RunningSet
 from workers.agent.guard.work_admission import AdmittedWork, WorkAdmission
 
 logger = logging.getLogger(__name__)
+
+#: The outcome, for the log, of an execution whose lease expired before it began.
+LATE = "dropped: its lease expired before it began"
 
 
 class Executor:
@@ -49,6 +53,8 @@ class Executor:
             claim = self._ledger.claim(job_id, slot)
             if isinstance(claim, Refusal):
                 return self._drop(job_id, claim)
+            if _is_late(claim):
+                return LATE
             running = self._begin(claim)
             if isinstance(running, Ending):
                 return self._ledger.finish(claim, running)
@@ -87,6 +93,9 @@ class Executor:
                 self._running.remove(running)
             ended(outcome)
 
+        if _is_late(claim):
+            stored(LATE)
+            return
         ending, outcome = None, "failed"
         try:
             begun = self._begin(claim)
@@ -155,3 +164,14 @@ class Executor:
             logger.error("Job %s does not stop; its thread is abandoned", running.claim.job_id)
             ending = given_up(running)
             return self._ledger.finish(running.claim, ending, running) if ending else "abandoned"
+
+
+def _is_late(claim: Claim) -> bool:
+    """Whether the lease has expired since the claim, as in a process that was frozen.
+
+    By then the ledger has the execution as lost, or due again.
+    """
+    is_late = time.monotonic() > claim.expires
+    if is_late:
+        logger.warning("Job %s does not begin: its lease has expired since it was claimed", claim.job_id)
+    return is_late

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import replace
 from unittest.mock import patch
 
 import pytest
@@ -61,6 +63,20 @@ def test_a_second_message_for_the_same_execution_is_dropped(
     assert executor.execute(job_id, HOST) == "dropped: completed"
     assert execution(ledger, job_id).attempt == 1
     assert ledger.stats()["claims_refused"] == 1
+
+
+def test_an_execution_whose_lease_has_expired_does_not_begin(
+    ledger: Ledger, executor: Executor, submit: Submitter
+) -> None:
+    job_id = submit("test.echo.get")
+    claim = ledger.executions.claim
+
+    def late(*arguments: str) -> object:
+        return replace(claim(*arguments), expires=time.monotonic() - 0.001)  # type: ignore[type-var]
+
+    with patch.object(ledger.executions, "claim", late):
+        assert executor.execute(job_id, HOST) == "dropped: its lease expired before it began"
+    assert execution(ledger, job_id).state is ExecutionState.STARTED
 
 
 def test_a_message_for_an_unknown_job_is_dropped(executor: Executor) -> None:

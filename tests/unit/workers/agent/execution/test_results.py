@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 import uuid
+from dataclasses import replace
 
 import pytest
 
@@ -61,6 +63,17 @@ def test_the_last_of_several_runs_stores_the_results_of_all(
     assert stored.outcomes == ["completed"] * 3
     assert [state(ledger, claim) for claim in claims] == [ExecutionState.COMPLETED] * 3
     assert len(held) == 0
+
+
+def test_an_execution_whose_lease_has_expired_does_not_begin(
+    executor: Executor, claims: list[Claim], held: RunningSet, ledger: Ledger, stored: Stored
+) -> None:
+    assert claims[0].expires > time.monotonic()
+    late = replace(claims[0], expires=time.monotonic() - 0.001)
+    executor.run(late, stored.outcomes.append)
+    assert stored.outcomes == ["dropped: its lease expired before it began"]
+    assert (len(held), stored.together) == (2, [])
+    assert state(ledger, late) is ExecutionState.STARTED  # until maintenance reclaims it
 
 
 def test_a_result_waits_for_a_longer_run_only_for_a_moment(
