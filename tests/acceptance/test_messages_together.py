@@ -93,9 +93,10 @@ def test_an_agent_that_was_frozen_begins_nothing_whose_lease_has_expired(
     agent = spare.start_program("frozen-itself", command, {**spare.environ, "FROZEN": str(mark)})
     until(mark.exists, "it has claimed several, and is stopped")
     until(lambda: any(is_lost(api.job(job_id)) for job_id in jobs), "their leases have expired")
-    os.kill(agent.pid, signal.SIGCONT)
+    agent.send(signal.SIGCONT)
     spare.agent("frozen", log_name="frozen-again")  # another one for what it has not claimed, in case it has given up
     ended = {job_id: api.wait(job_id) for job_id in jobs}
+    agent.stop()
     assert sum(map(is_lost, ended.values())) > 1
     for job_id, job in ended.items():
         assert len(runs(jobs[job_id])) == (0 if is_lost(job) else 1), (job, runs(jobs[job_id]))
