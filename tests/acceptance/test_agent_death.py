@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.support.api import Api, assert_error, request
+from tests.acceptance.support.runs import runs
 from tests.acceptance.support.stack import ROOT, Stack
 from tests.acceptance.support.until import until
 
@@ -25,11 +26,6 @@ def api(spare: Stack) -> Iterator[Api]:
     """None of a failed test's agents is there in the next one."""
     yield spare.api
     spare.stop_agents()
-
-
-def runs(path: Path) -> list[list[str]]:
-    """[job, attempt, hostname, pid] of every run."""
-    return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def events(job: dict[str, Any]) -> list[str]:

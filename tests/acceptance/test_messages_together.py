@@ -14,6 +14,7 @@ import pytest
 
 from tests.acceptance.support.api import Api
 from tests.acceptance.support.dying_agent import PHASES
+from tests.acceptance.support.runs import runs
 from tests.acceptance.support.stack import Stack
 from tests.acceptance.support.until import until
 
@@ -29,11 +30,6 @@ ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "2")) // 2 or 1
 def api(spare: Stack) -> Iterator[Api]:
     yield spare.api
     spare.stop_agents()
-
-
-def runs(path: Path) -> list[list[str]]:
-    """[job, attempt, hostname, pid] of every run."""
-    return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def is_lost(job: Mapping[str, Any]) -> bool:

@@ -12,8 +12,8 @@ from jobqueue.model.states import ExecutionState
 from jobqueue.model.step_results import step_results
 from jobqueue.model.timestamps import duration_text
 
-#: Fields of a step's result that its line says already, or that say nothing.
-_SAID = frozenset({*INCIDENTAL, "changed", "exit_code", "check", "would_change"})
+#: Fields of a step's result that are not shown below its line, which has them or which does not need them.
+_OMITTED = frozenset({*INCIDENTAL, "changed", "exit_code", "check", "would_change"})
 _STARTED, _RUNNING = ExecutionState.STARTED.value, "running"
 
 
@@ -69,10 +69,10 @@ def _state(step: Mapping[str, Any]) -> str:
 def _result(result: Any) -> list[str]:
     if not isinstance(result, Mapping):
         return [] if result is None else lines(result)
-    told = {
-        name: value for name, value in result.items() if name not in _SAID and value not in (None, "", [], {}, False)
+    shown = {
+        name: value for name, value in result.items() if name not in _OMITTED and value not in (None, "", [], {}, False)
     }
-    if not told:
+    if not shown:
         return []
-    only = next(iter(told.values())) if told.keys() <= {"stdout"} or told.keys() <= {"message"} else told
+    only = next(iter(shown.values())) if shown.keys() <= {"stdout"} or shown.keys() <= {"message"} else shown
     return lines(only)

@@ -105,14 +105,14 @@ class Dispatcher:
             logger.warning("%d messages were not claimed before the shutdown; they will be sent again", len(tasks))
         except Exception:
             logger.exception("%d messages could not be claimed; they will be sent again", len(tasks))
-        granted = [claim for claim in claims if isinstance(claim, Claim)]
+        claimed = [claim for claim in claims if isinstance(claim, Claim)]
         for outcome in claims or ["dropped: unavailable"] * len(tasks):
             if not isinstance(outcome, Claim):
                 self._ended(outcome)
-        for claim in granted[1:]:
+        for claim in claimed[1:]:
             self._pool.submit(self._run, claim)
-        if granted:
-            self._run(granted[0])
+        if claimed:
+            self._run(claimed[0])
 
     def _run(self, claim: Claim) -> None:
         with logs.bound(job_id=claim.job_id):
