@@ -129,7 +129,7 @@ class StepSequence:
             self._say(f"step {step.name} {run.state.value}: {run.error}")
 
     def _data(self, step: Step, part: PermittedPart) -> dict[str, Any]:
-        """The data of a step, with ``check`` and ``diff`` of the whole if it knows them; its own ``diff`` comes first."""
+        """The data of a step, with ``check`` and ``diff`` of the whole if it knows them (unless it has a ``diff``)."""
         if not _has_check(part):
             return dict(step.data)
         diff = {"diff": True} if self._diff else {}
