@@ -23,9 +23,10 @@ local is_away = ARGV[7] == '1' or redis.call('SISMEMBER', K.away, host) == 1 or 
 local doc = redis.call('GET', K.doc .. id)
 local state = record[1]
 if state ~= 'submitted' then
-  -- a repeated claim: our first answer was lost
+  -- a repeated claim: our first answer was lost. The lease counts from now on, as the agent will take it
   local held = redis.call('HMGET', mine, 'token', 'attempt', 'state')
   if held[1] == token and held[3] == 'started' then
+    redis.call('ZADD', K.leases, int(at + tonumber(ARGV[6])), id .. ':' .. host)
     return {'granted', num(held[2]), doc}
   end
   if not state and slot == '_any' then -- another agent claimed it
