@@ -71,6 +71,7 @@ REPAIRABLE = (
         "configs",
     ),
     *("saved_names", "saved_versions", "parents_due", "parts_pending", "surveyor"),
+    *("workflow_names", "workflow_versions", "workflow_runs", "workflow_runs_due", "workflow_runs_ended"),
     *("schedules", "schedules_due", "schedules_planned", "schedule_log", "scheduler"),
     *("following", "followers", "followed"),
     *("notifications", "notification_log", "notifier", "notices", "job_notices"),
