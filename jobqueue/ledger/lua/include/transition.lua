@@ -74,9 +74,10 @@ local function transition(id, slot, at, host, steps, more, read, known)
   -- while an execution runs, or one waits and another has ended, the job is in progress: the other counts do not matter
   local running = num(counts[2]) + num(counts[3])
   if rollout or (running == 0 and (not is_final or num(counts[1]) == 0)) then
-    local rest = redis.call('HMGET', job, 'target', 'tags', 'host', 'groups', 'opened', 'expires')
-    terms = {conc = now[6], opened = rest[5], expires = rest[6],
-      listed = {now[4], rest[1], rest[2], rest[3], now[5], rest[4]}}
+    local rest = redis.call('HMGET', job, 'target', 'tags', 'host', 'groups', 'expires', 'ops',
+      unpack(now[5] and {'opened'} or {})) -- only a broadcast is opened in steps
+    terms = {conc = now[6], opened = rest[7], expires = rest[5],
+      listed = {now[4], rest[1], rest[2], rest[3], now[5], rest[4], rest[6]}}
     if now[5] then -- else it has no other execution
       local final = redis.call('HMGET', job, FINAL_FIELDS)
       for i = UNFINISHED + 1, #STATES do
