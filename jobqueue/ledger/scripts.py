@@ -97,8 +97,13 @@ _INCLUDE = re.compile(r"^-- include: (.+)$", re.MULTILINE)
 #: A function that a script or an include defines.
 _FUNCTION = re.compile(r"^local function (\w+)\(", re.MULTILINE)
 _WORD = re.compile(r"\w+")
+#: A line that is a comment.
+_COMMENT = re.compile(r"^ *--.*\n", re.MULTILINE)
 #: Functions that are built when one of them is called: their names, and the includes that they consist of.
 _DEFERRED = re.compile(r"([\w|]+)<([\w,]+)>")
+#: Functions of the guard for types of keys, and those that only a repair needs where a script uses none of them.
+_KEY_TYPES = frozenset({"type_of", "need", "is_sound", "begin_stream"})
+_TYPE_FUNCTION = re.compile(r"^local function (?:type_of|begin_stream)\(.*?^end\n", re.MULTILINE | re.DOTALL)
 #: The counts of these states, as fields of a job: by the word that scripts write in place of them.
 _COUNTED = {
     "COUNT_FIELDS": tuple(ExecutionState),
@@ -179,9 +184,17 @@ def _tables(large_job: int) -> dict[str, str]:
         "MOST_BATCHES": str(MAX_BATCHES),
         "KEPT_RESULTS": str(KEPT_RESULTS),
         "KEPT_NOTICES": f"'{KEPT_NOTICES}'",
-        "BUCKETS": f"{{{', '.join(str(int(seconds * 1_000_000)) for seconds in BUCKETS)}}}",
     }
-    return {name: f"local {name} = {table}" for name, table in tables.items()}
+    return {name: f"local {name} = {table}" for name, table in tables.items()} | {"bucket_of": _bucket_of()}
+
+
+def _bucket_of() -> str:
+    """A function that returns the number of a duration's bucket: building a table of them takes longer than this."""
+    lines = [
+        f"  if micros <= {int(seconds * 1_000_000)} then return '{number}' end"
+        for number, seconds in enumerate(BUCKETS, 1)
+    ]
+    return "\n".join(["local function bucket_of(micros)", *lines, f"  return '{len(BUCKETS) + 1}'", "end\n"])
 
 
 def source(verb: str, keys: Keys) -> str:
@@ -208,8 +221,10 @@ def complete(code: str, keys: Keys, words: set[str] | None = None) -> str:
     tables = _tables_of(_words(code) if words is None else words)
     for word, states in _COUNTED.items():
         code = code.replace(word, ", ".join(f"'n.{state}'" for state in states))
+    code = _without_unused(_COMMENT.sub("", code))
+    code = "\n".join([_guard(keys, _words(code)), *tables, code]).replace("redis.call", "redis_call")
     code = re.sub(r"\bK\.(\w+)", lambda kind: f"'{keys.kind(kind[1])}'", code)
-    return _without_unused("\n".join([_guard(keys), *tables, code]))
+    return _without_unused(code)
 
 
 def _words(code: str) -> set[str]:
@@ -248,12 +263,12 @@ def _calling_deferred(code: str, groups: Iterable[list[str]], own: str = "") -> 
     return code
 
 
-def _guard(keys: Keys) -> str:
-    """The preamble of every script; see its file."""
+def _guard(keys: Keys, words: set[str]) -> str:
+    """The preamble of a script with these words; see its file."""
     repairable = ", ".join(f"['{keys.kind(kind)}'] = '{KINDS[kind][1]}'" for kind in REPAIRABLE)
     names = ", ".join(f"{kind} = '{keys.kind(kind)}'" for kind in ("alerts", "stats", *STREAMS))
     spoiled = f"aside = '{keys.kind('spoiled')}', kind = '{RECORDS_ALTERED}', seconds = {SPOILED_SECONDS}"
-    text = re.sub(r"^--.*\n", "", _text(f"{_INCLUDES}/damage_guard.lua"), flags=re.MULTILINE)
+    text = _COMMENT.sub("", _text(f"{_INCLUDES}/damage_guard.lua"))
     # inside the functions that need them, so that scripts build the tables only when they meet damage
     text = text.replace("pairs(REPAIRABLE)", f"pairs({{{repairable}}})").replace(
         "local function set_aside(key, what)\n",
@@ -261,7 +276,10 @@ def _guard(keys: Keys) -> str:
     )
     for stream in STREAMS:
         text = text.replace(f"key == SPOILED.{stream}", f"key == '{keys.kind(stream)}'")
-    return text.replace("KEPT_NOTICES", f"'{KEPT_NOTICES}'")
+    if words.isdisjoint(_KEY_TYPES):
+        functions = _TYPE_FUNCTION.findall(text)
+        text = _TYPE_FUNCTION.sub("", text).replace("KEY_TYPES\n", "\n".join(functions))
+    return text.replace("  KEY_TYPES\n", "").replace("KEPT_NOTICES", f"'{KEPT_NOTICES}'")
 
 
 def _without_unused(code: str) -> str:

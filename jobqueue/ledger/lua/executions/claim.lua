@@ -1,5 +1,5 @@
 -- Claims an execution for an agent: at most one claim of an attempt succeeds; it returns a lease and a fencing token.
--- include: clock events status reindex|change_host<index> notice|advance|take_key|leave_execution|leave_job|pause_of|take_starts|park|offer_later|unpark|put_off|take_start<notice,batches,rollout,concurrency,parking,pace> settle transition offers
+-- include: clock events derive_status|all_counts<status> relist|change_host<index> reindex notice|advance|take_key|leave_execution|leave_job|pause_of|take_starts|park|offer_later|unpark|put_off|take_start<notice,batches,rollout,concurrency,parking,pace> settle transition offers
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 slot, 4 hostname of the agent, 5 new token, 6 lease in microseconds,
 --   7 '1': the agent stops, and gives the execution back, else '' or missing
@@ -41,7 +41,7 @@ if not published and redis.call('ZSCORE', K.due, member) then
   count(K.stats, 'claims_refused', 1)
   return {'refused', 'waiting'}
 end
-if fanout and fanout ~= FANNED_OUT then need('list', K.slots .. id) end
+if fanout and fanout ~= FANNED_OUT then redis.call('LRANGE', K.slots .. id, 0, 0) end -- ends the script if it is damaged
 if published then redis.call('ZREM', K.waiting .. slot, id) end
 if record[5] then published = unpark(id, slot, record[5]) or published end
 if not known[1] then return {'unknown'} end -- the job was deleted

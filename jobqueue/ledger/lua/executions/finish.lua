@@ -1,5 +1,5 @@
 -- Records the end of an execution. Only the holder of the token may; repeating the same report is harmless.
--- include: clock events notice status reindex<index> advance|leave_execution|leave_job<batches,rollout,concurrency> settle transition answer release<release>
+-- include: clock events notice derive_status|all_counts<status> relist<index> reindex advance|leave_execution|leave_job<batches,rollout,concurrency> settle transition answer release<release>
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 hostname of the agent, 4 token, 5 state (completed, failed, skipped, cancelled),
 --   6 what it returned as JSON, or '' to leave what it reported, 7 note: the error, or the reason, or '',
