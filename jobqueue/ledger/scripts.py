@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
+from itertools import chain
 from typing import Any
 
 import redis
-from redis.exceptions import NoPermissionError, NoScriptError, RedisError
+from redis.exceptions import NoPermissionError, NoScriptError, RedisError, ResponseError
 
 from jobqueue.errors import JobQueueError, LedgerUnavailable
 from jobqueue.ledger.connection import translated_errors
@@ -311,6 +312,17 @@ def _script(verb: str, keys: Keys, _large_job: int) -> Script:
     return Script.of(source(verb, keys))
 
 
+def _error(text: str) -> Exception:
+    """An error that a script met and answers with; raises ``LedgerUnavailable`` if Redis refuses commands for now."""
+    try:
+        with translated_errors():
+            raise ResponseError(text.removeprefix("ERR "))  # as redis-py does
+    except LedgerUnavailable:
+        raise
+    except (JobQueueError, RedisError) as error:
+        return error
+
+
 class Scripts:
     """The ledger's verbs, callable on one Redis. Thread-safe, like the client."""
 
@@ -372,31 +384,14 @@ class Scripts:
                 "soon as it runs and is of the same version."
             ) from error
 
-    def call_each(self, verb: str, calls: Sequence[tuple[Argument, ...]]) -> list[Any]:
-        """Call one verb a few times in one round trip, on the scripts' own connections; each call is atomic by itself.
+    def call_each(self, verb: str, common: tuple[Argument, ...], calls: Sequence[tuple[Argument, ...]]) -> list[Any]:
+        """The answers of a verb that does several things in one call, each apart (``lua/include/apart.lua``).
 
-        A call that meets a damaged record has its error as its answer. Raises ``LedgerUnavailable``; then all calls may
-        be repeated.
+        ``common``: its arguments in front of those for each. One that meets a damaged record answers with its error.
+        Raises ``LedgerUnavailable``; then all of them may be repeated.
         """
-        sha = self._of(verb).sha
-        with translated_errors():
-            answers = self._call.together([("EVALSHA", sha, 0, *args) for args in calls], urgent=verb in _URGENT)
-        return [
-            self._settled(verb, args, answer) if isinstance(answer, RedisError) else answer
-            for answer, args in zip(answers, calls, strict=True)
-        ]
-
-    def _settled(self, verb: str, args: tuple[Argument, ...], error: RedisError) -> Any:
-        """What ``call_each`` answers for a call that met an error."""
-        try:
-            if isinstance(error, NoScriptError):
-                return self.call(verb, *args)
-            with translated_errors():
-                raise error
-        except LedgerUnavailable:
-            raise
-        except (JobQueueError, RedisError) as translated:
-            return translated
+        answers = self.call(verb, *common, *chain.from_iterable(calls))
+        return [_error(answer[1]) if answer[0] == "error" else answer for answer in answers]
 
     def call_many(self, verb: str, calls: list[tuple[Argument, ...]], *, are_apart: bool = False) -> list[Any]:
         """Call one verb many times in one round trip; each call is atomic, the batch is not.

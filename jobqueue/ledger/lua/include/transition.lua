@@ -13,12 +13,24 @@ local function read_job(id, ...)
   return redis.call('HMGET', K.job .. id, 'status', 'created', 'updated', 'op', 'fanout', 'conc', UNFINISHED_FIELDS, ...)
 end
 
+-- In a call for several executions: what to add to the measurements once all of them are done, since most of them add to
+-- the same fields (include/apart.lua). Else nil.
+local collected
+
+local function measure(field, by)
+  if collected then collected[field] = (collected[field] or 0) + by else count(K.measured, field, int(by)) end
+end
+
+local function store_collected()
+  for field, by in pairs(collected) do count(K.measured, field, int(by)) end
+end
+
 -- Adds a duration to the operation's distribution ('wait' or 'run'): to one bucket, and to the sum.
 local function observe(what, op, micros)
   micros = math.max(0, micros)
   local start = what .. '|' .. op .. '|'
-  count(K.measured, start .. bucket_of(micros), '1')
-  count(K.measured, start .. 'sum', int(micros))
+  measure(start .. bucket_of(micros), 1)
+  measure(start .. 'sum', micros)
 end
 
 local function transition(id, slot, at, host, steps, more, read, known)
@@ -79,11 +91,11 @@ local function transition(id, slot, at, host, steps, more, read, known)
     terms.listed = {now[4], rest[1], rest[2], rest[3], fanout, rest[4]}
   end
   if is_final then
-    count(K.measured, 'ended|' .. op .. '|' .. state, '1')
+    measure('ended|' .. op .. '|' .. state, 1)
     -- the last event of a running execution is its start; the run time of a lost one is unknown
     if from == 'started' and state ~= 'lost' then observe('run', op, at - num(before[2])) end
   elseif state == 'submitted' then
-    count(K.measured, 'retried|' .. op, '1')
+    measure('retried|' .. op, 1)
   end
   local news
   if rollout then -- `advance` continues from the stored counts
