@@ -21,6 +21,7 @@ from jobqueue.cli.commands.saved import saved
 from jobqueue.cli.commands.schedule import schedule
 from jobqueue.cli.commands.target import target
 from jobqueue.cli.commands.top import top
+from jobqueue.cli.commands.workflow import workflow
 from tests.unit.client.fake_api import FakeApi
 
 Run = Callable[..., Result]
@@ -40,6 +41,7 @@ _COMMANDS: tuple[click.Command, ...] = (
         target,
         top,
         completion,
+        workflow,
     ),
     run_command,
 )
