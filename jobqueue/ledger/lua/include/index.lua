@@ -42,24 +42,20 @@ local function unlist(id, dim, status)
   end
 end
 
--- Moves the job from the indexes of one status to those of another; nil for either: the job enters or leaves.
--- job: see `dimensions`.
-local function reindex(id, created, from, to, job)
-  local time = int(num(created))
-  if from then redis.call('ZREM', K.index .. 'all:|' .. from, id) end
-  if to then redis.call('ZADD', K.index .. 'all:|' .. to, time, id) end
-  local listed = to and listed_as(to)
-  if from and listed_as(from) == listed then return end
+-- Moves the job from the indexes of its dimensions, but for 'all:', to those of another status; nil for either: the job
+-- enters or leaves. job: see `dimensions`.
+local function relist(id, time, from, to, job)
+  local listed = to and '|' .. listed_as(to)
   for _, dim in ipairs(dimensions(id, job)) do
     if from then unlist(id, dim, from) end
-    if to then redis.call('ZADD', K.index .. dim .. '|' .. listed, time, id) end
+    if to then redis.call('ZADD', K.index .. dim .. listed, time, id) end
   end
 end
 
 -- Moves the job from the index of one host, if any, to that of another.
 local function change_host(id, created, status, from, to)
   if from then unlist(id, 'host:' .. from, status) end
-  redis.call('ZADD', K.index .. 'host:' .. to .. '|' .. listed_as(status), int(num(created)), id)
+  redis.call('ZADD', K.index .. 'host:' .. to .. '|' .. listed_as(status), score(created), id)
 end
 
 -- The index that lists a host's broadcasts.
@@ -67,5 +63,6 @@ local function broadcasts_of(host) return K.index .. 'broadcast:' .. host .. '|'
 
 -- Lists a broadcast under each of these hosts, whose executions are opened.
 local function list_under(hosts, id, created)
-  for _, host in ipairs(hosts) do redis.call('ZADD', broadcasts_of(host), int(num(created)), id) end
+  local time = score(created)
+  for _, host in ipairs(hosts) do redis.call('ZADD', broadcasts_of(host), time, id) end
 end

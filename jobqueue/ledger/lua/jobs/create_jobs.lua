@@ -1,6 +1,6 @@
 -- Accepts jobs: resolves each target to agents, stores the job with its executions and publishes them, all or nothing
 -- per job; a refused job does not affect the others.
--- include: clock next_time events notice index batches publish audit_trail hosts schedule fire concurrency offers
+-- include: clock next_time events notice index reindex batches publish audit_trail hosts schedule fire concurrency offers
 -- KEYS: none
 -- ARGV: 1 now, 2 window of idempotency keys in ms, 3 message template or '', 4 how many entries the audit trail keeps,
 --   5 '1' if a job is refused while its entry cannot be written, then per job what JOB_ARGUMENTS names, '' for what it
