@@ -64,10 +64,10 @@ def submit() -> Response:
     submission = requests.submission(loaded, principal=principal(), header_key=key)
     parent, is_replayed = submitted(submission, body, _CREATED)
     headers = {"Location": links.path(f"/job/{parent.id}")}
-    return json_response(_accepted(parent), _REPLAYED if is_replayed else _CREATED, headers)
+    return json_response(accepted(parent), _REPLAYED if is_replayed else _CREATED, headers)
 
 
-def _accepted(parent: Parent) -> dict[str, Any]:
+def accepted(parent: Parent) -> dict[str, Any]:
     """The answer to a submission."""
     return {
         "job_id": parent.id,
@@ -100,7 +100,7 @@ def submit_batch() -> Response:
     results = [next(outcomes) if isinstance(answer, Submission) else answer for _, answer in items]
     jobs = [result.id for result in results if isinstance(result, Parent)]
     documents = [
-        _accepted(result) if isinstance(result, Parent) else {"index": index, **error_document(result)}
+        accepted(result) if isinstance(result, Parent) else {"index": index, **error_document(result)}
         for index, result in enumerate(results)
     ]
     audit.note(operations=sorted({answer.operation for answer, _ in valid}), jobs=jobs)

@@ -14,6 +14,8 @@ from jobqueue.model.states import ExecutionState, JobStatus, derive_status
 PARENT_TAG = "cells.parent"
 #: Key of the tag by which the front finds the part in its cell. Its value cannot be known before the cell has the part.
 PART_TAG = "cells.part"
+#: Field of a parent's request that its cells do not get: the name and the version of the front's saved job.
+SAVED = "saved"
 #: Errors of parts that a parent's own error spells out.
 _MOST_ERRORS = 10
 
@@ -87,9 +89,9 @@ class Part:
 class Parent:
     """A request and its parts. Times are microseconds.
 
-    ``request`` is the body of POST /job for each part, without idempotency key. ``until``: parts that their cells have
-    not confirmed by then are given up. ``key`` is the caller's idempotency key with the caller's identity, or empty.
-    ``cancelled_by``: who cancelled the parent, or empty.
+    ``request`` is the body of POST /job for each part, without idempotency key, and ``SAVED``. ``until``: parts that
+    their cells have not confirmed by then are given up. ``key`` is the caller's idempotency key with the caller's
+    identity, or empty. ``cancelled_by``: who cancelled the parent, or empty.
     """
 
     id: str

@@ -17,8 +17,10 @@ from jobqueue.errors import (
     RecordChanged,
 )
 from jobqueue.ledger.parents import Parents
-from jobqueue.model.parent import PARENT_TAG, PART_TAG, Parent, Part, PartState
+from jobqueue.model.job_fields import REQUESTED, JobField, Kind
+from jobqueue.model.parent import PARENT_TAG, PART_TAG, SAVED, Parent, Part, PartState
 from jobqueue.model.submission import Submission
+from jobqueue.model.timestamps import to_iso
 from jobqueue.operations.registry import Registry
 from jobqueue.services import submission_permissions
 from jobqueue.services.cells.locating import CellLocator
@@ -131,6 +133,21 @@ class ParentSubmitter:
         if not submission.tags.keys().isdisjoint((PARENT_TAG, PART_TAG)) or len(submission.tags) > _MOST_TAGS:
             sentence = f"A front adds the tags {PARENT_TAG} and {PART_TAG}: give at most {_MOST_TAGS} others."
             raise InvalidInput.of("tags", sentence)
+
+
+def request_of(submission: Submission) -> dict[str, Any]:
+    """The body of a request for a submission that came in another form, with the saved job that it was made from."""
+    fields = {field.shown_as: _written(field, getattr(submission, field.name)) for field in REQUESTED}
+    return {
+        "operation": {"type": submission.operation, "data": dict(submission.data)},
+        "target_hostname": submission.target,
+        **{name: value for name, value in fields.items() if value not in (None, {}, [])},
+        **({SAVED: dict(submission.saved)} if submission.saved else {}),
+    }
+
+
+def _written(field: JobField, value: Any) -> Any:
+    return to_iso(value) if field.kind is Kind.TIME and value else field.document_value(value)
 
 
 def _refusal(parent: Parent) -> JobQueueError:
