@@ -150,10 +150,26 @@ def cancel_job(job_id: str) -> Response:
 
 @blueprint.post("/job/<job_id>/retry")
 def retry_job(job_id: str) -> Response:
-    """Submit the job of one cell again, there."""
+    """Submit a job again: that of one cell there, one of several as a new parent."""
     body = read_object(required=False)
     validation.load(_retry_request, body)
-    return json_response(front().jobs.retry(requests.job_id(job_id), body, principal()), _CREATED)
+    answer = retried(requests.job_id(job_id), body, _CREATED)
+    return json_response(answer, _CREATED, {"Location": links.path(f"/job/{answer['job_id']}")})
+
+
+def retried(job_id: str, body: Mapping[str, Any], status: int) -> dict[str, Any]:
+    """Submit a job again, with its entry in the audit trail. ``status``: that of the answer."""
+    parent = front().jobs.parent_of_several(job_id)
+    if parent is None:
+        answer: dict[str, Any] = front().jobs.retry(job_id, body, principal())
+        audit.note(job=answer["job_id"])
+        return answer
+    if body.keys() - {"only"}:
+        raise InvalidInput.of("target_hostname", "A job over several cells is retried on its own hosts; leave it out.")
+    recorded = together(lambda: audit.entry_of(status))
+    new = front().submitter.retry(parent, body.get("only"), principal(), recorded)
+    audit.is_written(status)
+    return accepted(new)
 
 
 @executions.get("/job/<job_id>/executions")
