@@ -44,9 +44,9 @@ def calls(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, in
     found: list[tuple[str, int]] = []
     call_each = ledger.scripts.call_each
 
-    def counted(verb: str, calls: Any) -> list[Any]:
+    def counted(verb: str, common: Any, calls: Any) -> list[Any]:
         found.append((verb, len(calls)))
-        return call_each(verb, calls)
+        return call_each(verb, common, calls)
 
     monkeypatch.setattr(ledger.scripts, "call_each", counted)
     return found
