@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jobqueue.errors import InvalidInput, OperationFailed
-from jobqueue.operations.references import IN_STEPS, STEP, Reference, references_in
+from jobqueue.operations.references import IN_STEPS, STEP, Reference, references_in, touches_code
 from jobqueue.operations.result import checked
 from jobqueue.operations.schema import MAX_PROBLEMS
 from jobqueue.operations.step import StepRun, StepState
@@ -122,7 +122,7 @@ def check_references(operation: Operation, data: Mapping[str, Any], earlier: Seq
 
 def _check_field(operation: Operation, reference: Reference, fixed: frozenset[str]) -> None:
     field = reference.way[0]
-    if field in operation.code:
+    if touches_code(".".join(map(str, reference.way)), operation.code):
         raise InvalidInput(
             f"{reference.written} would become code. Pass it in env or in an argument instead, such as "
             f'{{"env": {{"VALUE": "{reference.written}"}}}} and "$VALUE" in the script; for the text itself, write '

@@ -19,6 +19,7 @@ __all__ = ["registry"]
 
 EXEC = "command.exec.execute"
 NOTE = "test.note.do"
+MODULE = "ansible.module"
 
 
 def echo(text: str, name: str = "a", **terms: Any) -> dict[str, Any]:
@@ -86,6 +87,9 @@ def test_arguments_and_the_environment_of_code_are_no_code(registry: Registry) -
         ({"command": "echo @step.a.stdout"}, SHELL, "data.command", "would become code. Pass it in env"),
         ({"script": "x @step.a.stdout"}, "script.shell.execute", "data.script", "would become code"),
         ({"script": "x @step.a.stdout"}, "script.python.execute", "data.script", "would become code"),
+        ({"module": "shell", "args": {"cmd": "x @step.a.stdout"}}, MODULE, "data.args.cmd", "would become code"),
+        ({"module": "raw", "args": {"_raw_params": "@step.a.stdout"}}, MODULE, "data.args._raw_params", "become code"),
+        ({"module": "shell", "args": "@step.a.json"}, MODULE, "data.args", "would become code"),
         ({"text": "@step.b.stdout"}, NOTE, "data.text", "no earlier step has this name. Earlier steps: 'a', 'stop it'"),
         ({"text": "@step.c.stdout"}, NOTE, "data.text", "no earlier step has this name"),
         ({"text": "@step.stop.stdout"}, NOTE, "data.text", "Write the name of 'stop it' in braces"),
@@ -306,3 +310,10 @@ def test_a_value_in_code_is_refused_on_the_host_too(registry: Registry) -> None:
     with pytest.raises(OperationFailed, match="would become code"):
         filled(registry.get(SHELL), {"command": "echo @step.a.stdout"}, {}, lambda name: "x")
     assert filled(registry.get(SHELL), {"command": "@@step.a.x"}, {}, lambda name: "x") == {"command": "@step.a.x"}
+    module = registry.get(MODULE)
+    for args in ({"_raw_params": "echo @step.a.stdout"}, {"cmd": ["@step.a.stdout"]}, "@step.a.json"):
+        with pytest.raises(OperationFailed, match="would become code"):
+            filled(module, {"module": "shell", "args": args}, {}, lambda name: "x")
+    others = {"module": "copy", "args": {"content": "@step.a.stdout", "cmds": ["@step.a.stdout"], "cmd": "true"}}
+    expected = {"module": "copy", "args": {"content": "x", "cmds": ["x"], "cmd": "true"}}
+    assert filled(module, others, {}, lambda name: "x") == expected
