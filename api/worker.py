@@ -156,6 +156,8 @@ class Worker(GeventWorker):
 
     def _check(self, req: Any, sock: Any) -> None:
         """Refuse what gunicorn's parser accepts and we do not. Raises ``StopIteration`` then."""
+        if _is_last(req):
+            req.force_close()
         refusal = _refusal_of(req)
         if refusal is not None:
             request_id = chosen(next((value for name, value in req.headers if name == _ID_HEADER), ""))
@@ -277,6 +279,14 @@ def _refusal_of(req: Any) -> server_refusal.Refusal | None:
     if any(coding.strip().lower() != "chunked" for coding in codings):
         return server_refusal.OTHER_CODING
     return None
+
+
+def _is_last(req: Any) -> bool:
+    """Whether the client closes the connection after the response: gunicorn knows ``close`` only alone, and only in the
+    first header ``Connection``.
+    """
+    options = (value for name, value in req.headers if name == "CONNECTION")
+    return any(option.strip(" \t").lower() == "close" for value in options for option in value.split(","))
 
 
 class _Joined:

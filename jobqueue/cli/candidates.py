@@ -91,6 +91,20 @@ def saved_like(client: Client) -> _Candidates:
 
 
 @_names
+def workflows_like(client: Client) -> _Candidates:
+    """The workflows."""
+    for workflow in islice(client.workflows.list(), _NAMES):
+        yield workflow["name"], workflow.get("title") or ""
+
+
+@_completer
+def runs_like(client: Client) -> _Candidates:
+    """The newest runs of workflows."""
+    for run in client.workflows.runs(limit=_JOBS)["runs"]:
+        yield run["id"], f"{run.get('status')} {run.get('workflow')}"
+
+
+@_names
 def schedules_like(client: Client) -> _Candidates:
     """The schedules."""
     for schedule in islice(client.iter_schedules(), _NAMES):
@@ -116,6 +130,20 @@ def stored_targets_like(client: Client) -> _Candidates:
     """The stored targets."""
     for stored in client.targets()["targets"]:
         yield stored["name"], stored.get("target") or ""
+
+
+@_names
+def roles_like(client: Client) -> _Candidates:
+    """The roles."""
+    for role in client.roles()["roles"]:
+        yield role["name"], " ".join(role.get("permissions") or ())
+
+
+@_names
+def users_like(client: Client) -> _Candidates:
+    """The users."""
+    for user in client.users()["users"]:
+        yield user["name"], " ".join(user.get("roles") or ())
 
 
 @_completer

@@ -27,9 +27,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ScheduledJob:
-    """A job that a schedule makes at a time, which ``fire`` names (``ledger.schedules.fire_argument``).
+    """A job that a schedule makes at a time, or a run of a workflow for a node, which ``fire`` names
+    (``ledger.schedules.fire_argument``).
 
-    ``id`` is the same whenever the job is submitted for this time.
+    ``id`` is the same whenever the job is submitted for this time or node.
     """
 
     submission: Submission
@@ -122,10 +123,10 @@ class JobSubmitter:
             logger.debug("No agent matches the target %r yet: %s", submission.target, error)
 
     def fire(self, jobs: Sequence[ScheduledJob]) -> list[Accepted | JobQueueError]:
-        """Accept the jobs of schedules in few round trips; answers come in order, refusals as errors.
+        """Accept the jobs of schedules and workflows in few round trips; answers come in order, refusals as errors.
 
         ``LedgerUnavailable`` and ``LedgerUncertain`` as answers: the job is to be submitted again, which never makes
-        a second one. ``RecordChanged``: the schedule was changed, or another process has processed this time.
+        a second one. ``RecordChanged``: the schedule or the run was changed, or another process has processed this.
         """
         prepared = [self._prepared(job) for job in jobs]
         new = [job for job in prepared if isinstance(job, NewJob)]
