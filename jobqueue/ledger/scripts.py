@@ -405,15 +405,21 @@ class Scripts:
         sha = self._of(verb).sha
         with translated_errors():
             answers = self._call.together([("EVALSHA", sha, 0, *args) for args in calls])
-            # Redis was restarted: as when a single call finds no script
             answers = [
-                self._settled(verb, args, answer) if isinstance(answer, NoScriptError) else answer
+                self._brought(verb, args) if isinstance(answer, NoScriptError) else answer
                 for answer, args in zip(answers, calls, strict=True)
             ]
             for answer in answers:
                 if isinstance(answer, (RedisError, JobQueueError)) and not (are_apart and _is_damage(answer)):
                     raise answer
         return answers
+
+    def _brought(self, verb: str, args: tuple[Argument, ...]) -> Any:
+        """The answer of a call whose script was not loaded, as after a restart of Redis; damage is returned."""
+        try:
+            return self.call(verb, *args)
+        except RecordAltered as error:
+            return error
 
 
 def _is_damage(error: Exception) -> bool:
