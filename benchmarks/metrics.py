@@ -32,7 +32,7 @@ _HOST = "bench"
 _AGENTS = 500
 _VERBS = ("create_jobs", "claim", "finish")
 #: The lines of the scripts that count.
-_COUNTING = re.compile(r"^.*(?:\bcount\('[^']*measured'|\bobserve\('(?:wait|run)').*$", re.MULTILINE)
+_COUNTING = re.compile(r"^.*(?:\bcount\('[^']*measured'|\bmeasure\('|\bobserve\('(?:wait|run)').*$", re.MULTILINE)
 #: Short rounds and many of them: what other programs take of the machine then falls on both alike.
 _PER_ROUND = 200
 _ROUNDS = 10

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from jobqueue import __version__
+from jobqueue import __version__, inherited_signals
 from jobqueue.cli.command_group import CommandGroup
 from jobqueue.cli.context_option import context_option
 from jobqueue.cli.views.output import make_streams_safe
@@ -162,6 +162,7 @@ def main() -> None:
     Start with `jobqueue demo`, or `jobqueue up`. Settings are environment variables, JOBQUEUE_*; `jobqueue check`
     validates them.
     """
+    inherited_signals.restore()
     make_streams_safe()
 
 

@@ -22,8 +22,8 @@ from jobqueue.model.states import ExecutionState
 class Claim:
     """A successful claim. ``token`` fences: without it no result is accepted; ``document`` is the job as JSON.
 
-    ``expires``: when the lease does if it is not renewed, in seconds of ``time.monotonic()``; a repeated claim has the
-    lease of the first, which expires earlier.
+    ``expires``: when the lease does if it is not renewed, in seconds of ``time.monotonic()``. Repeating a claim renews
+    the lease.
     """
 
     job_id: str
@@ -106,9 +106,10 @@ class Executions:
 
     def claim(self, job_id: str, slot: str, hostname: str, token: str) -> Claim | Refusal:
         """Claim an execution: at most one claim of an attempt succeeds. Repeating it with the same token is safe."""
-        expires = self._expires()
-        answer = self._scripts.call("claim", *self._claim_arguments(job_id, slot, hostname, token))
-        return _claimed(answer, job_id, hostname, token, expires)
+        (answer,) = self.claim_each(hostname, [(job_id, slot, token)])
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     def claim_each(
         self, hostname: str, wanted: Sequence[tuple[str, str, str]], *, gives_back: bool = False
@@ -118,22 +119,16 @@ class Executions:
         A claim that meets a damaged record has its error as its answer. ``gives_back``: refuse all of them, as for an
         agent that drains, so that they are due again.
         """
-        flag = ("1",) if gives_back else ()
+        common = (self._now(), hostname, self._lease, "1" if gives_back else "")
         expires = self._expires()
-        answers = self._scripts.call_each(
-            "claim", [(*self._claim_arguments(job_id, slot, hostname, token), *flag) for job_id, slot, token in wanted]
-        )
         return [
             answer if isinstance(answer, Exception) else _claimed(answer, job_id, hostname, token, expires)
-            for answer, (job_id, _, token) in zip(answers, wanted, strict=True)
+            for answer, (job_id, _, token) in zip(self._scripts.call_each("claim", common, wanted), wanted, strict=True)
         ]
 
     def _expires(self) -> float:
         """When a lease that is requested now expires."""
         return time.monotonic() + self._lease / 1_000_000
-
-    def _claim_arguments(self, job_id: str, slot: str, hostname: str, token: str) -> tuple[Argument, ...]:
-        return self._now(), job_id, slot, hostname, token, self._lease
 
     def finish(
         self,
@@ -154,14 +149,17 @@ class Executions:
 
     def report(self, report: Report) -> Finished:
         """The same with its arguments in one object."""
-        return _finished(self._scripts.call("finish", *self._finish_arguments(report)), report)
+        (answer,) = self.report_each([report])
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     def report_each(self, reports: Sequence[Report]) -> list[Finished | Exception]:
         """Report how a few executions ended in one round trip, each by itself.
 
         A report that meets a damaged record, or that ``finish`` would raise an error for, has the error as its answer.
         """
-        answers = self._scripts.call_each("finish", [self._finish_arguments(report) for report in reports])
+        answers = self._scripts.call_each("finish", (self._now(),), [_finish_arguments(report) for report in reports])
         finished: list[Finished | Exception] = []
         for answer, report in zip(answers, reports, strict=True):
             try:
@@ -169,20 +167,6 @@ class Executions:
             except IllegalTransition as error:
                 finished.append(error)
         return finished
-
-    def _finish_arguments(self, report: Report) -> tuple[Argument, ...]:
-        return (
-            self._now(),
-            report.claim.job_id,
-            report.claim.hostname,
-            report.claim.token,
-            str(report.state),
-            report.out,
-            report.note,
-            "" if report.retry_in is None else int(report.retry_in * 1_000_000),
-            report.retry_note,
-            report.signature,
-        )
 
     def report_progress(self, claim: Claim, out: str, *, is_idle: bool = False) -> bool:
         """Publish the progress of a running execution: ``out`` is a JSON object with ``info``.
@@ -284,6 +268,20 @@ class Executions:
         """
         expired, more = self._scripts.call("expire", self._now(), limit)
         return int(expired), bool(more)
+
+
+def _finish_arguments(report: Report) -> tuple[Argument, ...]:
+    return (
+        report.claim.job_id,
+        report.claim.hostname,
+        report.claim.token,
+        str(report.state),
+        report.out,
+        report.note,
+        "" if report.retry_in is None else int(report.retry_in * 1_000_000),
+        report.retry_note,
+        report.signature,
+    )
 
 
 def _claimed(answer: Any, job_id: str, hostname: str, token: str, expires: float) -> Claim | Refusal:

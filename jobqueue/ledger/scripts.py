@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
+from itertools import chain
 from typing import Any
 
 import redis
-from redis.exceptions import NoPermissionError, NoScriptError, RedisError
+from redis.exceptions import NoPermissionError, NoScriptError, RedisError, ResponseError
 
 from jobqueue.errors import JobQueueError, LedgerUnavailable
 from jobqueue.ledger.connection import translated_errors
@@ -98,8 +99,13 @@ _INCLUDE = re.compile(r"^-- include: (.+)$", re.MULTILINE)
 #: A function that a script or an include defines.
 _FUNCTION = re.compile(r"^local function (\w+)\(", re.MULTILINE)
 _WORD = re.compile(r"\w+")
+#: A line that is a comment.
+_COMMENT = re.compile(r"^ *--.*\n", re.MULTILINE)
 #: Functions that are built when one of them is called: their names, and the includes that they consist of.
 _DEFERRED = re.compile(r"([\w|]+)<([\w,]+)>")
+#: Functions of the guard for types of keys, and those that only a repair needs where a script uses none of them.
+_KEY_TYPES = frozenset({"type_of", "need", "is_sound", "begin_stream"})
+_TYPE_FUNCTION = re.compile(r"^local function (?:type_of|begin_stream)\(.*?^end\n", re.MULTILINE | re.DOTALL)
 #: The counts of these states, as fields of a job: by the word that scripts write in place of them.
 _COUNTED = {
     "COUNT_FIELDS": tuple(ExecutionState),
@@ -180,9 +186,17 @@ def _tables(large_job: int) -> dict[str, str]:
         "MOST_BATCHES": str(MAX_BATCHES),
         "KEPT_RESULTS": str(KEPT_RESULTS),
         "KEPT_NOTICES": f"'{KEPT_NOTICES}'",
-        "BUCKETS": f"{{{', '.join(str(int(seconds * 1_000_000)) for seconds in BUCKETS)}}}",
     }
-    return {name: f"local {name} = {table}" for name, table in tables.items()}
+    return {name: f"local {name} = {table}" for name, table in tables.items()} | {"bucket_of": _bucket_of()}
+
+
+def _bucket_of() -> str:
+    """A function that returns the number of a duration's bucket: building a table of them takes longer than this."""
+    lines = [
+        f"  if micros <= {int(seconds * 1_000_000)} then return '{number}' end"
+        for number, seconds in enumerate(BUCKETS, 1)
+    ]
+    return "\n".join(["local function bucket_of(micros)", *lines, f"  return '{len(BUCKETS) + 1}'", "end\n"])
 
 
 def source(verb: str, keys: Keys) -> str:
@@ -209,8 +223,10 @@ def complete(code: str, keys: Keys, words: set[str] | None = None) -> str:
     tables = _tables_of(_words(code) if words is None else words)
     for word, states in _COUNTED.items():
         code = code.replace(word, ", ".join(f"'n.{state}'" for state in states))
+    code = _without_unused(_COMMENT.sub("", code))
+    code = "\n".join([_guard(keys, _words(code)), *tables, code]).replace("redis.call", "redis_call")
     code = re.sub(r"\bK\.(\w+)", lambda kind: f"'{keys.kind(kind[1])}'", code)
-    return _without_unused("\n".join([_guard(keys), *tables, code]))
+    return _without_unused(code)
 
 
 def _words(code: str) -> set[str]:
@@ -249,12 +265,12 @@ def _calling_deferred(code: str, groups: Iterable[list[str]], own: str = "") -> 
     return code
 
 
-def _guard(keys: Keys) -> str:
-    """The preamble of every script; see its file."""
+def _guard(keys: Keys, words: set[str]) -> str:
+    """The preamble of a script with these words; see its file."""
     repairable = ", ".join(f"['{keys.kind(kind)}'] = '{KINDS[kind][1]}'" for kind in REPAIRABLE)
     names = ", ".join(f"{kind} = '{keys.kind(kind)}'" for kind in ("alerts", "stats", *STREAMS))
     spoiled = f"aside = '{keys.kind('spoiled')}', kind = '{RECORDS_ALTERED}', seconds = {SPOILED_SECONDS}"
-    text = re.sub(r"^--.*\n", "", _text(f"{_INCLUDES}/damage_guard.lua"), flags=re.MULTILINE)
+    text = _COMMENT.sub("", _text(f"{_INCLUDES}/damage_guard.lua"))
     # inside the functions that need them, so that scripts build the tables only when they meet damage
     text = text.replace("pairs(REPAIRABLE)", f"pairs({{{repairable}}})").replace(
         "local function set_aside(key, what)\n",
@@ -262,7 +278,10 @@ def _guard(keys: Keys) -> str:
     )
     for stream in STREAMS:
         text = text.replace(f"key == SPOILED.{stream}", f"key == '{keys.kind(stream)}'")
-    return text.replace("KEPT_NOTICES", f"'{KEPT_NOTICES}'")
+    if words.isdisjoint(_KEY_TYPES):
+        functions = _TYPE_FUNCTION.findall(text)
+        text = _TYPE_FUNCTION.sub("", text).replace("KEY_TYPES\n", "\n".join(functions))
+    return text.replace("  KEY_TYPES\n", "").replace("KEPT_NOTICES", f"'{KEPT_NOTICES}'")
 
 
 def _without_unused(code: str) -> str:
@@ -292,6 +311,17 @@ class Script:
 def _script(verb: str, keys: Keys, _large_job: int) -> Script:
     """A verb's script. Assembling it takes milliseconds, and a process may open several ledgers."""
     return Script.of(source(verb, keys))
+
+
+def _error(text: str) -> Exception:
+    """An error that a script met and answers with; raises ``LedgerUnavailable`` if Redis refuses commands for now."""
+    try:
+        with translated_errors():
+            raise ResponseError(text.removeprefix("ERR "))  # as redis-py does
+    except LedgerUnavailable:
+        raise
+    except (JobQueueError, RedisError) as error:
+        return error
 
 
 class Scripts:
@@ -355,31 +385,14 @@ class Scripts:
                 "soon as it runs and is of the same version."
             ) from error
 
-    def call_each(self, verb: str, calls: Sequence[tuple[Argument, ...]]) -> list[Any]:
-        """Call one verb a few times in one round trip, on the scripts' own connections; each call is atomic by itself.
+    def call_each(self, verb: str, common: tuple[Argument, ...], calls: Sequence[tuple[Argument, ...]]) -> list[Any]:
+        """The answers of a verb that does several things in one call, each apart (``lua/include/apart.lua``).
 
-        A call that meets a damaged record has its error as its answer. Raises ``LedgerUnavailable``; then all calls may
-        be repeated.
+        ``common``: its arguments in front of those for each. One that meets a damaged record answers with its error.
+        Raises ``LedgerUnavailable``; then all of them may be repeated.
         """
-        sha = self._of(verb).sha
-        with translated_errors():
-            answers = self._call.together([("EVALSHA", sha, 0, *args) for args in calls], urgent=verb in _URGENT)
-        return [
-            self._settled(verb, args, answer) if isinstance(answer, RedisError) else answer
-            for answer, args in zip(answers, calls, strict=True)
-        ]
-
-    def _settled(self, verb: str, args: tuple[Argument, ...], error: RedisError) -> Any:
-        """What ``call_each`` answers for a call that met an error."""
-        try:
-            if isinstance(error, NoScriptError):
-                return self.call(verb, *args)
-            with translated_errors():
-                raise error
-        except LedgerUnavailable:
-            raise
-        except (JobQueueError, RedisError) as translated:
-            return translated
+        answers = self.call(verb, *common, *chain.from_iterable(calls))
+        return [_error(answer[1]) if answer[0] == "error" else answer for answer in answers]
 
     def call_many(self, verb: str, calls: list[tuple[Argument, ...]], *, are_apart: bool = False) -> list[Any]:
         """Call one verb many times in one round trip; each call is atomic, the batch is not.

@@ -64,6 +64,17 @@ def references_in(data: Any, kinds: Sequence[str], way: tuple[str | int, ...] = 
                 yield from references_in(value, kinds, (*way, key))
 
 
+def escaped(value: Any, kinds: Sequence[str]) -> Any:
+    """``value`` so that ``resolve`` gives it back as it is, whatever its texts look like."""
+    if isinstance(value, str):
+        if not kinds or not _may_have(value, kinds):
+            return value
+        return _pattern(tuple(kinds)).sub(lambda match: f"@{match[0]}", value)
+    if isinstance(value, Mapping):
+        return {key: escaped(inner, kinds) for key, inner in value.items()}
+    return [escaped(inner, kinds) for inner in value] if isinstance(value, list) else value
+
+
 def resolve(data: Any, sources: Mapping[str, Lookup]) -> Any:
     """``data`` with the values of its references, whose kinds ``sources`` has; keys stay as they are.
 

@@ -127,7 +127,7 @@ class StepSequence:
         self._report({})
         self._say(f"step {number + 1} of {len(self._runs)}: {step.name} ({step.operation})")
         try:
-            outcome = part.run(self._data(step), self._step_context(step))
+            outcome = part.run(self._data(step, part), self._step_context(step))
             run.result, run.changed, run.error = outcome.data, bool(outcome.changed), outcome.error or ""
             run.state = StepState.COMPLETED if outcome.error is None else StepState.FAILED
         except OperationCancelled:
@@ -154,9 +154,12 @@ class StepSequence:
         if run.error:
             self._say(f"step {step.name} {run.state.value}: {run.error}")
 
-    def _data(self, step: Step) -> dict[str, Any]:
-        extra = {"check": True} if self._check else {}
-        return {**step.data, **extra, **({"diff": True} if self._diff and "diff" not in step.data else {})}
+    def _data(self, step: Step, part: PermittedPart) -> dict[str, Any]:
+        """The data of a step, with ``check`` and ``diff`` of the whole if it knows them (unless it has a ``diff``)."""
+        if not _has_check(part):
+            return dict(step.data)
+        diff = {"diff": True} if self._diff else {}
+        return {**diff, **step.data, **({"check": True} if self._check else {})}
 
     def _step_context(self, step: Step) -> Context:
         context = self._context

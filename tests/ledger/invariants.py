@@ -175,7 +175,8 @@ class _Inspection:
         hosts = slots if job.get("fanout") == "1" else [job["host"]] if "host" in job else []
         tags = [f"tag:{tag}" for tag in job.get("tags", "").split("\n") if tag]
         groups = [f"group:{group}" for group in job.get("groups", "").split("\n") if group]
-        listed = [*tags, *groups, *(f"host:{host}" for host in hosts)]
+        steps = [f"step:{operation}" for operation in job.get("ops", "").split("\n") if operation]
+        listed = [*tags, *groups, *steps, *(f"host:{host}" for host in hosts)]
         self.expected_index.setdefault(f"all:|{status}", {})[job_id] = int(job["created"])
         for dim in [f"op:{job['op']}", f"target:{job['target']}", *listed]:
             name = f"{dim}|{self.listed_as(job_id, status, dim)}"

@@ -114,8 +114,8 @@ def test_a_state_that_no_run_ends_in(world: World, claim: Claim, state: Executio
 @pytest.mark.parametrize("word", ["completed started>failed", "failed started", "Completed", "unheard", " ", ""])
 def test_a_word_that_is_no_state(world: World, claim: Claim, word: str) -> None:
     """The table of transitions is text, in which parts of it and of several states are found, too."""
-    answer = world.ledger.scripts.call("finish", "", claim.job_id, "a", claim.token, word, "", "", "", "", "")
-    assert answer == "illegal"
+    report = (claim.job_id, "a", claim.token, word, "", "", "", "", "")
+    assert world.ledger.scripts.call_each("finish", ("",), [report]) == ["illegal"]
     assert (world.state(claim.job_id), world.job(claim.job_id).status) == (S.STARTED, JobStatus.PROCESSING)
     assert world.finish(claim) is Finished.FINISHED
 

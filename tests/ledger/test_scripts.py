@@ -159,7 +159,9 @@ def test_the_states_that_have_not_ended_are_the_first() -> None:
     assert [state in FINAL_STATES for state in states] == [False] * 3 + [True] * (len(states) - 3)
     code = source("claim", Keys("x:"))
     assert "'conc', 'n.submitted', 'n.acknowledged', 'n.started', ...)" in code
-    assert "local UNFINISHED, FIRST_COUNT, FIRST_OWN = 3, 7, 10" in code
+    assert "local FIRST_COUNT, FIRST_OWN = 7, 10" in code
+    unfinished = " and ".join(f"state ~= '{state}'" for state in states[:3])
+    assert f"local is_final = {unfinished}\n" in code
 
 
 def test_the_prefix_is_in_one_place() -> None:

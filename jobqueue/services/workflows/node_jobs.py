@@ -55,7 +55,9 @@ class NodeJobs:
             if name not in saved.parameters:
                 values_of(saved.parameters, {name: None})  # raises, with similar names
         if node.target is not None and target_parameter(node.target, parameters) is None:
-            making.submission(replace(saved, parameters={}, job={**saved.job, "data": {}}), {}, principal, node.target)
+            making.submission(
+                replace(saved, parameters={}, job={**saved.job, "data": {}}), self._registry, {}, principal, node.target
+            )
 
     def submission(self, run: WorkflowRun, node: Node, principal: Principal, now: int) -> Submission:
         """The submission of a node in a run. Raises ``InvalidInput``, ``PermissionDenied``, ``RecordAltered``."""
@@ -68,7 +70,7 @@ class NodeJobs:
     def _made(self, node: Node, workflow: Workflow, values: Parameters, principal: Principal) -> Submission:
         if node.job is not None:
             title = node.job.get("title") or f"{workflow.name}: {node.name}"
-            return making.submission(_inline(node, workflow.parameters), values, principal, title=title)
+            return making.submission(_inline(node, workflow.parameters), self._registry, values, principal, title=title)
         given = template.render(node.parameters, values, "parameters")
         target = node.target
         name = None if target is None else target_parameter(target, workflow.parameters)

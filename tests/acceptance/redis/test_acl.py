@@ -238,8 +238,6 @@ def test_the_ledgers_scripts_give_an_agent_no_more(guarded: Guarded, api: Api, t
         "list_states": (job_id, "web1-b"),
         "survey_agents": ("", "", 10),
         "store_fleet": ("{}",),
-        "finish": ("", job_id, "web1-b", "x", "completed", "{}", "", "", ""),
-        "claim": ("", waiting, "web1-b", "web1-b", "x", 1_000_000),
         "report_progress": (job_id, "web1-b", "x", "{}"),
         "append_output": (job_id, "web1-b", "x", 1000, 1, "stdout", 1, "t", "x"),
         "open_fetched": (job_id, "web1-b", "x"),
@@ -257,6 +255,10 @@ def test_the_ledgers_scripts_give_an_agent_no_more(guarded: Guarded, api: Api, t
     for verb, arguments in calls.items():
         with pytest.raises(LedgerUnavailable, match="refuses the user of"):
             scripts.call(verb, *arguments)
+    with pytest.raises(LedgerUnavailable, match="refuses the user of"):
+        scripts.call_each("finish", ("",), [(job_id, "web1-b", "x", "completed", "{}", "", "", "", "")])
+    with pytest.raises(LedgerUnavailable, match="refuses the user of"):
+        scripts.call_each("claim", ("", "web1-b", 1_000_000, ""), [(waiting, "web1-b", "x")])
     scripts.close()
     # a job whose id an agent knows it can mark as cancelled; it can neither end it nor answer for another
     assert (_told(api.job(waiting)), _told(api.job(job_id))) == before

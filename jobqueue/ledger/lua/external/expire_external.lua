@@ -1,5 +1,5 @@
 -- Ends external runs whose drivers have been silent too long.
--- include: clock events notice status index advance<batches,rollout> concurrency settle transition
+-- include: clock events notice status index reindex advance<batches,rollout> concurrency settle transition
 -- KEYS: none
 -- ARGV: 1 now, 2 microseconds of silence, 3 how many at most, 4 their slot, 5 note
 -- returns: the number of runs that were ended

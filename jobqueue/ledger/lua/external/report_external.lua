@@ -1,6 +1,6 @@
 -- Creates or moves an external run as its driver reports, through the same table of transitions as every job. Skipped
 -- steps are filled in.
--- include: clock next_time events notice status index advance<batches,rollout> concurrency settle transition
+-- include: clock next_time events notice status index reindex advance<batches,rollout> concurrency settle transition
 -- KEYS: none
 -- ARGV: 1 now, 2 the driver's name of the run, 3 id of the job if it is new, 4 its document, 5 its operation, 6 its slot,
 --   7 its tags ("key:value" lines) or '', 8 hostname of the driver or '', 9 its word for the state,

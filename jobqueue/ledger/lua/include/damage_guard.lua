@@ -3,9 +3,10 @@
 -- `spoiled`), an alert reports it, and the command runs on a new key. A key is damaged if it has another type, or if it
 -- is an `events` stream to which no later id can be added. A damaged key that the ledger needs ends the script with an
 -- error that names it; scripts read such keys before their first write. The guard costs nothing until a command fails.
--- ledger/scripts.py inserts REPAIRABLE and SPOILED.
+-- ledger/scripts.py inserts REPAIRABLE and SPOILED, and the functions that only a repair needs for KEY_TYPES.
 local server, pcall_server = redis, redis.pcall
-local redis = {call = false, pcall = pcall_server, sha1hex = server.sha1hex}
+-- what `redis.call` of a script becomes
+local redis_call
 
 -- The type of a key, or a description if the user may not query it.
 local function type_of(key)
@@ -44,6 +45,7 @@ end
 local new_job
 
 local function repair(failure, command, key, ...)
+  KEY_TYPES
   local function repairable_type(key)
     for start, wanted in pairs(REPAIRABLE) do
       if key == start or (string.sub(start, -1) == ':' and string.sub(key, 1, #start) == start) then return wanted end
@@ -96,7 +98,7 @@ local function repair(failure, command, key, ...)
   return 0
 end
 
-function redis.call(...)
+function redis_call(...)
   local answer = pcall_server(...)
   if type(answer) == 'table' and answer.err then return repair(answer, ...) end
   return answer

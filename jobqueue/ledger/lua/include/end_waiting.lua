@@ -24,7 +24,7 @@ local function end_waiting(id, waiting, records, at, state, note)
   if #waiting == 0 or not known[1] then return known[1] end
   local times = {}
   for i, slot in ipairs(waiting) do
-    local events, time = num(records[i][2]) + 1, int(math.max(at, num(records[i][3])))
+    local events, time = num(records[i][2]) + 1, later(at, records[i][3])
     redis.call('HSET', K.exec .. slot .. ':' .. id, 'state', state, 'events', events, 'last', time,
       'e' .. events, time .. '|' .. state .. '|' .. slot .. '|' .. note)
     if redis.call('ZREM', K.waiting .. slot, id) == 0 then redis.call('ZREM', K.due, id .. ':' .. slot) end

@@ -4,7 +4,7 @@
 local function append_event(key, at, event, host, note)
   local last = redis.call('HMGET', key, 'events', 'last')
   local count = num(last[1]) + 1
-  local time = int(math.max(at, num(last[2])))
+  local time = later(at, last[2])
   redis.call('HSET', key, 'events', count, 'last', time,
     'e' .. count, time .. '|' .. event .. '|' .. host .. '|' .. (note or ''))
   return time

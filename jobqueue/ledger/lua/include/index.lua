@@ -12,16 +12,19 @@
 -- The status in the name of the index that holds jobs of a status, in any dimension but 'all:'.
 local function listed_as(status) return status == 'processing' and 'submitted' or status end
 
--- The dimensions of a job, but for 'all:'. job: its {op, target, tags, host, fanout, groups} if they have been read, or nil.
+-- The dimensions of a job, but for 'all:'. job: its {op, target, tags, host, fanout, groups, ops} if they have been read, or nil.
 local function dimensions(id, job)
-  local op, target, tags, host, fanout, groups = unpack(job or redis.call('HMGET', K.job .. id, 'op', 'target', 'tags',
-    'host', 'fanout', 'groups'))
+  local op, target, tags, host, fanout, groups, ops = unpack(job or redis.call('HMGET', K.job .. id, 'op', 'target',
+    'tags', 'host', 'fanout', 'groups', 'ops'))
   local dims = {'op:' .. (op or '?'), 'target:' .. (target or '?')}
   if tags then
     for tag in string.gmatch(tags, '[^\n]+') do dims[#dims + 1] = 'tag:' .. tag end
   end
   if groups then -- unlike tags, they are set only by the service
     for group in string.gmatch(groups, '[^\n]+') do dims[#dims + 1] = 'group:' .. group end
+  end
+  if ops then -- the types of its steps, which no other job has as its own
+    for op_of_step in string.gmatch(ops, '[^\n]+') do dims[#dims + 1] = 'step:' .. op_of_step end
   end
   if fanout and fanout ~= FANNED_OUT then
     for _, name in ipairs(redis.call('LRANGE', K.slots .. id, 0, -1)) do dims[#dims + 1] = 'host:' .. name end
@@ -39,24 +42,20 @@ local function unlist(id, dim, status)
   end
 end
 
--- Moves the job from the indexes of one status to those of another; nil for either: the job enters or leaves.
--- job: see `dimensions`.
-local function reindex(id, created, from, to, job)
-  local time = int(num(created))
-  if from then redis.call('ZREM', K.index .. 'all:|' .. from, id) end
-  if to then redis.call('ZADD', K.index .. 'all:|' .. to, time, id) end
-  local listed = to and listed_as(to)
-  if from and listed_as(from) == listed then return end
+-- Moves the job from the indexes of its dimensions, but for 'all:', to those of another status; nil for either: the job
+-- enters or leaves. job: see `dimensions`.
+local function relist(id, time, from, to, job)
+  local listed = to and '|' .. listed_as(to)
   for _, dim in ipairs(dimensions(id, job)) do
     if from then unlist(id, dim, from) end
-    if to then redis.call('ZADD', K.index .. dim .. '|' .. listed, time, id) end
+    if to then redis.call('ZADD', K.index .. dim .. listed, time, id) end
   end
 end
 
 -- Moves the job from the index of one host, if any, to that of another.
 local function change_host(id, created, status, from, to)
   if from then unlist(id, 'host:' .. from, status) end
-  redis.call('ZADD', K.index .. 'host:' .. to .. '|' .. listed_as(status), int(num(created)), id)
+  redis.call('ZADD', K.index .. 'host:' .. to .. '|' .. listed_as(status), score(created), id)
 end
 
 -- The index that lists a host's broadcasts.
@@ -64,5 +63,6 @@ local function broadcasts_of(host) return K.index .. 'broadcast:' .. host .. '|'
 
 -- Lists a broadcast under each of these hosts, whose executions are opened.
 local function list_under(hosts, id, created)
-  for _, host in ipairs(hosts) do redis.call('ZADD', broadcasts_of(host), int(num(created)), id) end
+  local time = score(created)
+  for _, host in ipairs(hosts) do redis.call('ZADD', broadcasts_of(host), time, id) end
 end

@@ -52,7 +52,7 @@ end
 -- Parks a waiting execution that is in no queue any more; `time`: when it was published.
 local function park(id, slot, reason, time)
   redis.call('HSET', K.exec .. slot .. ':' .. id, 'parked', reason)
-  redis.call('ZADD', K.parked .. reason, 'NX', int(time), id .. ':' .. slot)
+  redis.call('ZADD', K.parked .. reason, 'NX', int(tonumber(time)), id .. ':' .. slot)
 end
 
 -- An execution in the shared queue that this host may not start, and others may. The longer it has waited, the later it is

@@ -1,12 +1,19 @@
+-- The status of a job with one execution, from the state of that.
+local function status_of(state)
+  if state == 'submitted' or state == 'completed' or state == 'skipped' or state == 'cancelled' then return state end
+  return (state == 'acknowledged' or state == 'started') and 'processing' or 'failed'
+end
+
 -- Derives a job's status from its counts, and moves its indexes with it.
 -- Needs: clock, events, notice, status, index, concurrency.
--- counts: in the order of STATES, or nil for a job in progress; known: its {status, created, updated} so far; is_stepwise: it is opened in steps.
+-- counts: in the order of STATES, or nil if the caller knows the status; known: its {status, created, updated} so far; is_stepwise: it is opened in steps.
 -- fields, gone: fields of its hash to write with their values, and to delete, in the same commands, or nil; record: what
--- the caller has read of it, {conc, expires, listed: see `dimensions`}, or nil. Returns the status.
+-- the caller has read of it, {status (nil: in progress), conc, expires, listed: see `dimensions`}, or nil. Returns the status.
 local function settle(id, at, counts, known, is_stepwise, fields, gone, record)
-  local job, status, before = K.job .. id, counts and derive_status(counts) or 'processing', known[1]
+  local job, before = K.job .. id, known[1]
+  local status = counts and derive_status(counts) or record and record.status or 'processing'
   fields, gone = fields or {}, gone or {}
-  local updated = int(math.max(at, num(known[3])))
+  local updated = later(at, known[3])
   if status == before then
     redis.call('HSET', job, 'updated', updated, unpack(fields))
     if #gone > 0 then redis.call('HDEL', job, unpack(gone)) end

@@ -22,3 +22,11 @@ local function derive_status(counts)
   end
   return completed > 0 and 'partial_failure' or 'failed'
 end
+
+-- The counts of a job's executions, in the order of STATES, from its record and those of the unfinished states; then, if
+-- the state is final, its own, which the record does not hold yet.
+local function all_counts(job, known, state)
+  local final, counts = redis.call('HMGET', job, FINAL_FIELDS), {known[1], known[2], known[3]}
+  for i = #counts + 1, #STATES do counts[i] = STATES[i] == state and known[4] or final[i - 3] end
+  return counts
+end

@@ -5,22 +5,32 @@
 -- Updates state, counts, timeline, the job's status and its indexes together, each record with one command: claims and
 -- results are the calls that a fleet makes most. Returns false if a step is not allowed.
 
--- Reads the fields of a job that every transition needs, from FIRST_COUNT on the counts of its UNFINISHED states, which
+-- Reads the fields of a job that every transition needs, from FIRST_COUNT on the counts of its unfinished states, which
 -- are the first of STATES, and from FIRST_OWN on the fields that the caller names. Four fields take as long as one more
 -- command, so the others are read when they are needed.
-local UNFINISHED, FIRST_COUNT, FIRST_OWN = 3, 7, 10
+local FIRST_COUNT, FIRST_OWN = 7, 10
 local function read_job(id, ...)
   return redis.call('HMGET', K.job .. id, 'status', 'created', 'updated', 'op', 'fanout', 'conc', UNFINISHED_FIELDS, ...)
+end
+
+-- In a call for several executions: what to add to the measurements once all of them are done, since most of them add to
+-- the same fields (include/apart.lua). Else nil.
+local collected
+
+local function measure(field, by)
+  if collected then collected[field] = (collected[field] or 0) + by else count(K.measured, field, int(by)) end
+end
+
+local function store_collected()
+  for field, by in pairs(collected) do count(K.measured, field, int(by)) end
 end
 
 -- Adds a duration to the operation's distribution ('wait' or 'run'): to one bucket, and to the sum.
 local function observe(what, op, micros)
   micros = math.max(0, micros)
-  local bucket = 1
-  while BUCKETS[bucket] and micros > BUCKETS[bucket] do bucket = bucket + 1 end
   local start = what .. '|' .. op .. '|'
-  count(K.measured, start .. int(bucket), '1')
-  count(K.measured, start .. 'sum', int(micros))
+  measure(start .. bucket_of(micros), 1)
+  measure(start .. 'sum', micros)
 end
 
 local function transition(id, slot, at, host, steps, more, read, known)
@@ -34,14 +44,14 @@ local function transition(id, slot, at, host, steps, more, read, known)
     state = step[1]
   end
   -- read before the first write
-  local is_final = state and not string.find(MOVES, ' ' .. state .. '>', 1, true)
+  local is_final = state ~= 'submitted' and state ~= 'acknowledged' and state ~= 'started'
   local now = known or (is_final and read_job(id, 'n.' .. state, 'rollout')) or read_job(id)
-  local rollout = is_final and now[FIRST_OWN + 1]
+  local fanout, rollout = now[5], is_final and now[FIRST_OWN + 1]
   local status = now[1]
   if not status then return false end -- the job was deleted
-  if now[5] and now[5] ~= FANNED_OUT then need('list', K.slots .. id) end
+  if fanout and fanout ~= FANNED_OUT then redis.call('LRANGE', K.slots .. id, 0, 0) end -- ends the script if it is damaged
 
-  local fields, events, time = more or {}, num(before[3]), int(math.max(at, num(before[2])))
+  local fields, events, time = more or {}, num(before[3]), later(at, before[2])
   local last, number = #fields
   for i = 1, #steps do
     local step = steps[i]
@@ -54,42 +64,39 @@ local function transition(id, slot, at, host, steps, more, read, known)
   redis.call('HSET', exec, 'state', state, 'events', number or int(events), 'last', time, unpack(fields))
 
   if now[6] and (is_final or state == 'submitted') then leave_execution(id, slot, now[6], at) end
-  local counts, change, gone = {now[FIRST_COUNT], now[FIRST_COUNT + 1], now[FIRST_COUNT + 2]}, {}, {}
-  for i = 1, from ~= state and #STATES or 0 do
-    local name = STATES[i]
-    local by = name == from and -1 or name == state and 1
-    if by then
-      counts[i] = math.max(0, num(now[i <= UNFINISHED and FIRST_COUNT + i - 1 or FIRST_OWN]) + by)
-      if counts[i] == 0 then
-        gone[1] = 'n.' .. name
-      else
-        change[#change + 1] = 'n.' .. name
-        change[#change + 1] = int(counts[i])
-      end
+  local op, change, gone = now[4] or '?', {}, {}
+  local counts, terms
+  if not fanout then -- the job has no other execution
+    if from ~= state then change[1], change[2], gone[1] = 'n.' .. state, '1', 'n.' .. from end
+    terms = {status = status_of(state)}
+  else
+    local old = from == 'submitted' and 1 or from == 'acknowledged' and 2 or 3
+    local new = state == 'submitted' and 1 or state == 'acknowledged' and 2 or state == 'started' and 3 or 4
+    counts = {num(now[FIRST_COUNT]), num(now[FIRST_COUNT + 1]), num(now[FIRST_COUNT + 2]), is_final and num(now[FIRST_OWN])}
+    if from ~= state then
+      counts[old], counts[new] = math.max(0, counts[old] - 1), counts[new] + 1
+      change[1], change[2] = 'n.' .. state, int(counts[new])
+      if counts[old] == 0 then gone[1] = 'n.' .. from else change[3], change[4] = 'n.' .. from, int(counts[old]) end
+    end
+    -- while an execution runs, or one waits and another has ended, the job is in progress: the other counts do not matter
+    if rollout or (counts[2] + counts[3] == 0 and (not is_final or counts[1] == 0)) then
+      counts, terms = all_counts(job, counts, state), {}
+    else
+      counts = nil
     end
   end
-
-  local op = now[4] or '?'
-  local terms
-  -- while an execution runs, or one waits and another has ended, the job is in progress: the other counts do not matter
-  local running = num(counts[2]) + num(counts[3])
-  if rollout or (running == 0 and (not is_final or num(counts[1]) == 0)) then
-    local rest = redis.call('HMGET', job, 'target', 'tags', 'host', 'groups', 'opened', 'expires')
-    terms = {conc = now[6], opened = rest[5], expires = rest[6],
-      listed = {now[4], rest[1], rest[2], rest[3], now[5], rest[4]}}
-    if now[5] then -- else it has no other execution
-      local final = redis.call('HMGET', job, FINAL_FIELDS)
-      for i = UNFINISHED + 1, #STATES do
-        if STATES[i] ~= state then counts[i] = final[i - UNFINISHED] end
-      end
-    end
+  if terms and (is_final or fanout) then
+    local rest = redis.call('HMGET', job, 'target', 'tags', 'host', 'groups', 'expires', 'ops',
+      unpack(fanout and {'opened'} or {})) -- only a broadcast is opened in steps
+    terms.conc, terms.opened, terms.expires = now[6], rest[7], rest[5]
+    terms.listed = {now[4], rest[1], rest[2], rest[3], fanout, rest[4], rest[6]}
   end
   if is_final then
-    count(K.measured, 'ended|' .. op .. '|' .. state, '1')
+    measure('ended|' .. op .. '|' .. state, 1)
     -- the last event of a running execution is its start; the run time of a lost one is unknown
     if from == 'started' and state ~= 'lost' then observe('run', op, at - num(before[2])) end
   elseif state == 'submitted' then
-    count(K.measured, 'retried|' .. op, '1')
+    measure('retried|' .. op, 1)
   end
   local news
   if rollout then -- `advance` continues from the stored counts
@@ -98,7 +105,7 @@ local function transition(id, slot, at, host, steps, more, read, known)
     change, gone = {}, {}
     news = advance(id, at, counts, op)
   end
-  status = settle(id, at, terms and counts, now, terms and terms.opened, change, gone, terms)
+  status = settle(id, at, counts, now, terms and terms.opened, change, gone, terms)
   local first = 1
   for i = 1, #steps do -- one entry for steps that share their note: most come in pairs
     local step, following = steps[i], steps[i + 1]

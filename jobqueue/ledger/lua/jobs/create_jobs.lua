@@ -1,6 +1,6 @@
 -- Accepts jobs: resolves each target to agents, stores the job with its executions and publishes them, all or nothing
 -- per job; a refused job does not affect the others.
--- include: clock next_time events notice index batches publish audit_trail hosts schedule fire concurrency offers
+-- include: clock next_time events notice index reindex batches publish audit_trail hosts schedule fire concurrency offers
 -- KEYS: none
 -- ARGV: 1 now, 2 window of idempotency keys in ms, 3 message template or '', 4 how many entries the audit trail keeps,
 --   5 '1' if a job is refused while its entry cannot be written, then per job what JOB_ARGUMENTS names, '' for what it
@@ -326,7 +326,7 @@ local function store(job, slots, created, terms)
   end
   if job.alias ~= '' then redis.call('SET', K.alias .. job.alias, id) end
   if job.exclusive ~= '' then redis.call('SET', K.exclusive .. job.exclusive, id) end
-  reindex(id, when, nil, 'submitted', {job.operation, job.target, job.tags, host, FANNED_OUT, job.groups})
+  reindex(id, when, nil, 'submitted', {job.operation, job.target, job.tags, host, FANNED_OUT, job.groups, job.inner_operations})
   if FANS_OUT[job.kind] then list_under(slots, id, when) end
   announce(id, 'submitted', when, 'submitted', '_api')
   if job.fire ~= '' then note_fire(job, created) end

@@ -1,6 +1,6 @@
 -- Deletes a final job with all of its records. Those of a broadcast's executions are left to `remove_executions`, which
 -- removes them in slices; the job is gone with the first call.
--- include: clock index concurrency fetched
+-- include: clock index reindex concurrency fetched
 -- KEYS: none
 -- ARGV: 1 job id, 2 '1' to delete it in any state and even if its record is damaged, or ''
 -- returns: 'deleted' | 'removing' (its executions are left) | 'running' | 'unknown'

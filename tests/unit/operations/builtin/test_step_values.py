@@ -206,6 +206,15 @@ def test_a_value_must_fit_where_it_is_put(registry: Registry) -> None:
     assert "The data does not fit test.note.do: size: Not a valid integer" in entry["error"]
 
 
+def test_kinds_of_references_by_path(registry: Registry) -> None:
+    script = bare("script.shell.execute", {"script": "true"}, name="s")
+    run_ = registry.requested(STEPS, {"steps": [echo("x"), script]})
+    assert run_.reference_kinds("steps.0.operation.data.argv.1") == ("fact", "step")
+    assert run_.reference_kinds("steps.1.operation.data.script") == ("step",)
+    assert run_.reference_kinds("check") == ()
+    assert registry.requested(SHELL, {"command": "x"}).reference_kinds("command") == ("fact",)
+
+
 FACTS = {"os": {"family": "debian"}, "cpus": 4, "disks": [{"fstype": "ext4"}, {"fstype": "xfs"}]}
 
 
