@@ -48,8 +48,8 @@ from workers.agent.secrets.vault import Vault
 pytestmark = pytest.mark.realredis
 
 THREADS = 3
-#: Script calls of three jobs that nothing disturbs: a claim and a result each.
-CALLS = 2 * THREADS
+#: Script calls of three jobs that nothing disturbs: one for all claims, and at least one for the results, at most one each.
+LEAST_CALLS, MOST_CALLS = 2, 1 + THREADS
 #: How often each job was run.
 RUNS: Counter[str] = Counter()
 
@@ -146,15 +146,15 @@ def check(agent: Agent) -> None:
 def test_undisturbed(start: Start) -> None:
     agent = start(lambda number: "")
     check(agent)
-    assert agent.proxy.calls == CALLS
+    assert LEAST_CALLS <= agent.proxy.calls <= MOST_CALLS
 
 
-@pytest.mark.parametrize("at", [2, THREADS + 2])
+@pytest.mark.parametrize("at", [1, LEAST_CALLS])
 def test_an_answer_that_never_comes(start: Start, at: int) -> None:
     check(start(lambda number: SILENT if number == at else ""))
 
 
 @pytest.mark.parametrize("fault", [*CUTS, *ERRORS])
 def test_one_fault_at_each_call(start: Start, fault: str) -> None:
-    for at in range(1, CALLS + 1):
+    for at in range(1, MOST_CALLS + 1):
         check(start(lambda number, at=at: fault if number == at else ""))
