@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
 
 from jobqueue.errors import InvalidInput, InvalidOperationData, OperationFailed
+from jobqueue.operations import step_values
 from jobqueue.operations.base import operation
 from jobqueue.operations.context import Context
 from jobqueue.operations.references import MAX_INSERTED
@@ -204,6 +206,25 @@ def test_a_value_must_fit_where_it_is_put(registry: Registry) -> None:
     entry = last(registry, echo("x"), bare(NOTE, {"size": "@step.a.stdout"}, name="b"))
     assert entry["state"] == "failed"
     assert "The data does not fit test.note.do: size: Not a valid integer" in entry["error"]
+
+
+def test_many_references_are_refused_quickly(registry: Registry) -> None:
+    names = [f"step number {number}" for number in range(49)]
+    begun = time.process_time()
+    for text in ("@step.{step number 50.stdout} " * 20_000, "@step.{step number 1.stdout} " * 20_000):
+        with pytest.raises(InvalidOperationData) as refused:
+            registry.validate(STEPS, {"steps": [*(echo("x", name) for name in names), step("b", text)]})
+        assert len(str(refused.value.details)) < 20_000
+    assert "At most 1000 references" in str(refused.value)
+    assert time.process_time() - begun < 5
+
+
+def test_large_output_is_read_once(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    original = json.loads
+    monkeypatch.setattr(step_values.json, "loads", lambda text: read.append(text) or original(text))
+    outcome = run(registry, echo('{"x": "y"}'), step("b", "@step.a.json.x" + "@step.a.json.x " * 100))
+    assert (outcome.error, len(read)) == (None, 1)
 
 
 def test_kinds_of_references_by_path(registry: Registry) -> None:
