@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from typing import Any
 
@@ -327,3 +329,20 @@ def test_a_value_in_code_is_refused_on_the_host_too(registry: Registry) -> None:
     with pytest.raises(OperationFailed, match="would become code"):
         filled(registry.get(SHELL), {"command": "echo @step.a.stdout"}, {}, lambda name: "x")
     assert filled(registry.get(SHELL), {"command": "@@step.a.x"}, {}, lambda name: "x") == {"command": "@step.a.x"}
+
+
+def test_conditions_need_no_extra() -> None:
+    """An agent is installed without the extra `api`, which has the regular expressions of targets."""
+    program = (
+        "import sys\n"
+        "from jobqueue.extras import MODULES\n"
+        "sys.modules.update(dict.fromkeys(MODULES['api']))\n"
+        "from jobqueue.operations.context import Context\n"
+        "from jobqueue.operations.step_condition import StepCondition\n"
+        "from jobqueue.operations.step_values import StepValues\n"
+        "context = Context('web07', labels={'group': 'web'}, facts={'cpus': 4, 'kernel': '6.1.0-13'})\n"
+        "for text in ('group:web and cpus>=4', 'web[01-20]', 'web*', 'kernel<6.2 or not zone:?', 'group:db'):\n"
+        "    print(StepCondition(text, ()).holds(context, StepValues(())))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == ["True", "True", "True", "True", "False"]
