@@ -77,6 +77,10 @@ _COMMANDS = {
         "jobqueue.cli.commands.saved:saved",
         "Save jobs under names, with parameters; `jobqueue run @NAME` runs them.",
     ),
+    "workflow": (
+        "jobqueue.cli.commands.workflow:workflow",
+        "Run procedures over several hosts: jobs one after another, by the outcome of those before.",
+    ),
     "schedule": (
         "jobqueue.cli.commands.schedule:schedule",
         "Submit jobs at set times: by cron expression, at an interval, once, or by a recurrence rule.",

@@ -46,7 +46,7 @@ class SavedJobManager(VersionedManager[SavedJob]):
         origin = {"saved": {"name": saved.name, "version": saved.version}, "groups": (group_of(saved.name),)}
         return making.submission(saved, self._registry, parameters, principal, target, **origin | options)
 
-    def _checked(self, record: SavedJob, principal: Principal) -> SavedJob:
+    def _checked(self, record: SavedJob, principal: Principal, *, is_assumed: bool) -> SavedJob:  # noqa: ARG002
         saved = making.checked(record, self._registry)
         making.require_rights(saved, principal, self._registry)
         return saved
