@@ -158,7 +158,7 @@ def test_the_states_that_have_not_ended_are_the_first() -> None:
     states = list(ExecutionState)
     assert [state in FINAL_STATES for state in states] == [False] * 3 + [True] * (len(states) - 3)
     code = source("claim", Keys("x:"))
-    assert "'conc', 'n.submitted', 'n.acknowledged', 'n.started', ...)" in code
+    assert "'plain', 'n.submitted', 'n.acknowledged', 'n.started', ...)" in code
     assert "local FIRST_COUNT, FIRST_OWN = 7, 10" in code
     unfinished = " and ".join(f"state ~= '{state}'" for state in states[:3])
     assert f"local is_final = {unfinished}\n" in code

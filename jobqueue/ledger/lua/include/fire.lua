@@ -9,6 +9,11 @@ end
 -- Outcomes that leave the schedule's next time as it is.
 local BESIDE = {triggered = true, backfilled = true, followed = true}
 
+-- Whether the job is made beside the schedule's times.
+local function is_beside(text)
+  return BESIDE[fire_of(text)]
+end
+
 -- Whether the schedule is unchanged, and has not processed this time.
 local function may_fire(text)
   local outcome, name, serial, time = fire_of(text)
