@@ -52,6 +52,9 @@ ACCESS = {
     "saved.delete_saved": 204,
     "saved.restore_saved": 200,
     "dashboard.save_job": 303,
+    # runs of workflows submit jobs with the permissions of those who start them
+    "workflow.put_workflow": 200,
+    "workflow.delete_workflow": 204,
     "schedule.create_schedule": 201,
     "schedule.put_schedule": 200,
     "schedule.delete_schedule": 204,

@@ -19,6 +19,7 @@ from flask import current_app, request
 
 from api import validation
 from api.body import read_object
+from api.context import http_request
 from api.limits import inside
 from jobqueue.errors import InvalidInput
 
@@ -102,7 +103,10 @@ class Blueprint(flask_smorest.Blueprint):
 
 def _check_query() -> None:
     """Raise ``InvalidInput`` for a parameter in the query string of a route that has none."""
-    if request.query_string and not hasattr(current_app.view_functions[request.endpoint or ""], _TAKES_QUERY):
+    current = http_request()
+    if not current.environ.get("QUERY_STRING"):
+        return
+    if not hasattr(current_app.view_functions[current.endpoint or ""], _TAKES_QUERY):
         for name in read_query():
             raise InvalidInput.of(inside("", name), "This route has no parameters in the query string; remove it.")
 

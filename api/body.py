@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Request, current_app
+from flask import Request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from api import body_timeout, limits
-from api.context import http_request
+from api.context import application, http_request
 from api.errors import UnsupportedMedia
+from api.ordinary_request import ArrivedBody
 from jobqueue.errors import InvalidInput
 
 #: Where the application's configuration has JOBQUEUE_MAX_JOB_BYTES and JOBQUEUE_MAX_BODY_VALUES.
@@ -33,7 +34,7 @@ def decode_object(*, required: bool = True, is_bulk: bool = False) -> tuple[dict
 
     A body for many jobs (``is_bulk``) may have JOBQUEUE_MAX_BODY_BYTES, any other one JOBQUEUE_MAX_JOB_BYTES.
     """
-    current, config = http_request(), current_app.config
+    current, config = http_request(), application().config
     if not is_bulk:
         most, own = config[MAX_JOB_BYTES], current.max_content_length  # a route's own limit may be lower
         current.max_content_length = most if own is None else min(own, most)
@@ -50,7 +51,10 @@ def decode_object(*, required: bool = True, is_bulk: bool = False) -> tuple[dict
 
 
 def _read(current: Request) -> bytes:
-    has_arrived = getattr(current.environ["wsgi.input"], "has_arrived", None)
+    body = current.environ["wsgi.input"]
+    if isinstance(body, ArrivedBody):
+        return _arrived(current, body)
+    has_arrived = getattr(body, "has_arrived", None)
     if has_arrived is not None and has_arrived(current.content_length or 0):
         return read_all()  # a time limit would cost as much as the read
     with body_timeout.bounded("The body"):
@@ -71,6 +75,15 @@ def read_all() -> bytes:
     raw = current.get_data(cache=False)
     # werkzeug truncates a body without a length at the limit, as if it had ended
     if limit is not None and len(raw) >= limit and current.environ["wsgi.input"].read(1):
+        raise RequestEntityTooLarge
+    return raw
+
+
+def _arrived(current: Request, body: ArrivedBody) -> bytes:
+    """A body that came together with the head, which has its length."""
+    raw = body.read()
+    limit = current.max_content_length
+    if limit is not None and len(raw) > limit:
         raise RequestEntityTooLarge
     return raw
 

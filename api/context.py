@@ -33,11 +33,17 @@ def notes() -> _AppCtxGlobals:
     return current
 
 
+def application() -> Flask:
+    """The present application itself, for the same reason."""
+    current: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    return current
+
+
 def services() -> Services:
     """The use cases: the only thing behind the API. Those of a principal with permissions on some hosts only keep to
     these hosts.
     """
-    bag: Services = current_app.extensions[_EXTENSION]
+    bag: Services = application().extensions[_EXTENSION]
     noted = notes()
     caller: Principal | None = noted.get("principal")
     if caller is None or not caller.restricted:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
+
+from jobqueue.random_uuid import random_uuid
 
 HEADER = "X-Request-Id"
 # nothing that could break out of a header, a log line or a terminal
@@ -14,6 +15,4 @@ def chosen(request_id: str) -> str:
     """The caller's own id if it is safe to repeat, else a new one."""
     if request_id and _SAFE.fullmatch(request_id):
         return request_id
-    # a random UUID (version 4): through the library's class it takes three times as long
-    digits = os.urandom(16).hex()
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
+    return random_uuid()

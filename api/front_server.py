@@ -37,10 +37,11 @@ class FrontServer(server.Server):
     def load(self) -> Any:
         """Called by gunicorn in each worker: the application."""
         from api.cells.app import create_app
+        from api.cells.feed_metrics import FeedMetrics
         from jobqueue.cells.cells import Cells
         from jobqueue.services.cells.front import Front
 
-        front = Front.over(self.open_services(), Cells(addresses_of(self.settings)))
+        front = Front.over(self.open_services(), Cells(addresses_of(self.settings)), FeedMetrics())
         for name, loop in front.background.items():
             self.start_thread(name, loop.run)
         return create_app(self.settings, front, claimed_by(self.settings.jwt_issuer))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from typing import Any
 
@@ -72,7 +73,7 @@ def decode(body: bytes, subject: str = "The body", most: int = MAX_VALUES) -> tu
     """
     check_size(body, subject, most)
     try:
-        text = body.decode("utf-8-sig")
+        text = body.removeprefix(BOM_UTF8).decode()  # "utf-8-sig" is a codec in Python
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{subject} is not UTF-8: byte {error.start} is invalid.") from error
     suspect = _ESCAPED.search(text) is not None

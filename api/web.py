@@ -21,6 +21,7 @@ HEADERS = (
     ("Cache-Control", "no-store"),
     ("Referrer-Policy", "no-referrer"),
 )
+_NAMES = frozenset(name for name, _ in HEADERS)
 #: Set always.
 FIXED = (
     ("X-Content-Type-Options", "nosniff"),
@@ -43,7 +44,8 @@ class SecurityHeaders:
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
             present = {name for name, _ in headers}  # werkzeug and our own code write them as HEADERS does
-            added = [*headers, *FIXED, *(item for item in HEADERS if item[0] not in present)]
+            lacking = HEADERS if present.isdisjoint(_NAMES) else [item for item in HEADERS if item[0] not in present]
+            added = [*headers, *FIXED, *lacking]
             if is_secure:
                 added.append(STRICT_TRANSPORT)
             return start_response(status, added, exc_info)

@@ -72,13 +72,14 @@ class Worker(GeventWorker):
     def _serve(self, listener: Any, client: FairSocket, addr: Any) -> None:
         """Serve the requests of a connection, one after the other, until it ends."""
         request = None
+        wait = _Idle(self, self._clients[gevent.getcurrent()], header_seconds=self.app.header_seconds, is_reused=True)
         try:
             parser = RequestParser(self.cfg, client, addr)
             server = listener.getsockname()
             shared = self._shared_environ(server, addr)
             while True:
                 request = None
-                with self.timeout_ctx():
+                with wait:
                     # what proxies may say about their clients, gunicorn's parser knows; here api/web.py handles it
                     request = ordinary_request.read(parser.unreader) if shared else None
                     request = request or next(parser)
@@ -94,6 +95,8 @@ class Worker(GeventWorker):
                 self.log.exception("Socket error processing request.")
         except BaseException as error:  # noqa: BLE001 (answered, and logged unless the client is at fault)
             self.handle_error(request, client, addr, error)
+        finally:
+            wait.close()
 
     def _shared_environ(self, server: Any, addr: Any) -> dict[str, Any]:
         """The part of the WSGI environment that all requests of a connection share; empty where gunicorn must read
@@ -153,6 +156,8 @@ class Worker(GeventWorker):
 
     def _check(self, req: Any, sock: Any) -> None:
         """Refuse what gunicorn's parser accepts and we do not. Raises ``StopIteration`` then."""
+        if _is_last(req):
+            req.force_close()
         refusal = _refusal_of(req)
         if refusal is not None:
             request_id = chosen(next((value for name, value in req.headers if name == _ID_HEADER), ""))
@@ -247,10 +252,6 @@ class Worker(GeventWorker):
                     return
                 unread -= len(data)
 
-    def timeout_ctx(self) -> _Idle:
-        """The context in which gunicorn waits for a connection's next request."""
-        return _Idle(self, self._clients[gevent.getcurrent()], header_seconds=self.app.header_seconds)
-
     def body_ctx(self) -> _Idle:
         """The context in which a request waits for the rest of its body."""
         return _Idle(self, self._clients[gevent.getcurrent()], seconds=self.app.body_seconds)
@@ -278,6 +279,14 @@ def _refusal_of(req: Any) -> server_refusal.Refusal | None:
     if any(coding.strip().lower() != "chunked" for coding in codings):
         return server_refusal.OTHER_CODING
     return None
+
+
+def _is_last(req: Any) -> bool:
+    """Whether the client closes the connection after the response: gunicorn knows ``close`` only alone, and only in the
+    first header ``Connection``.
+    """
+    options = (value for name, value in req.headers if name == "CONNECTION")
+    return any(option.strip(" \t").lower() == "close" for value in options for option in value.split(","))
 
 
 class _Joined:
@@ -311,6 +320,11 @@ class _Joined:
             self._is_through = True
             self._sock.sendall(self._head + data)
 
+    def send_whole(self, data: bytes) -> None:
+        """Send a response that is complete: its head and all of its body."""
+        self._is_through = True
+        self._sock.sendall(data)
+
     def flush(self) -> None:
         """Send the head of a response that has no body."""
         if self._head is not None and not self._is_through:
@@ -327,6 +341,8 @@ class _Idle:
     worker stops.
 
     Once something of a request has arrived, the rest of its headers has ``header_seconds``; None: no such limit.
+    ``is_reused``: for one wait after the other, until ``close``. The timers and watchers of the event loop are then
+    made once for a connection.
     """
 
     def __init__(
@@ -336,18 +352,21 @@ class _Idle:
         *,
         seconds: float | None = None,
         header_seconds: float | None = None,
+        is_reused: bool = False,
     ) -> None:
         self._worker = worker
         self._client = client
+        self._is_reused = is_reused
         self._timeout = gevent.Timeout(worker.cfg.keepalive if seconds is None else seconds, False)
-        self._header_seconds = header_seconds
         self._arrival: Any = None
         self._late: Any = None
+        if header_seconds is not None:
+            loop = gevent.get_hub().loop
+            self._arrival, self._late = loop.io(client.fileno(), _READABLE), loop.timer(header_seconds)
 
     def __enter__(self) -> None:
         self._timeout.start()
-        if self._header_seconds is not None:
-            self._arrival = gevent.get_hub().loop.io(self._client.fileno(), _READABLE)
+        if self._arrival is not None:
             self._arrival.start(self._begin, gevent.getcurrent())
         self._worker._idle.add(self._client)
         if not self._worker.alive:
@@ -356,17 +375,24 @@ class _Idle:
     def _begin(self, reader: Any) -> None:
         """The first bytes are there. Called by the event loop."""
         self._arrival.stop()
-        self._late = gevent.get_hub().loop.timer(self._header_seconds)
         self._late.start(reader.throw, self._timeout)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> bool:
         self._worker._idle.discard(self._client)
-        self._timeout.close()
-        for watcher in (self._arrival, self._late):
-            if watcher is not None:
-                watcher.stop()
-                watcher.close()
+        self._timeout.cancel()
+        if self._arrival is not None:
+            self._arrival.stop()
+            self._late.stop()
+        if not self._is_reused:
+            self.close()
         return error is self._timeout
+
+    def close(self) -> None:
+        """Give back what the event loop holds for it."""
+        self._timeout.close()
+        if self._arrival is not None:
+            self._arrival.close()
+            self._late.close()
 
 
 def hang_up(client: socket.socket) -> None:

@@ -150,6 +150,28 @@ class SavedJobNotFound(NotFound):
         return cls(f"No job is saved as {name[:80]!r}; `jobqueue saved list` shows all.")
 
 
+class WorkflowNotFound(NotFound):
+    """No workflow has this name."""
+
+    code = "workflow_not_found"
+
+    @classmethod
+    def of(cls, name: str) -> WorkflowNotFound:
+        """The error for one name."""
+        return cls(f"No workflow has the name {name[:80]!r}; `jobqueue workflow list` shows all.")
+
+
+class WorkflowRunNotFound(NotFound):
+    """No run of a workflow has this id."""
+
+    code = "workflow_run_not_found"
+
+    @classmethod
+    def of(cls, run_id: str) -> WorkflowRunNotFound:
+        """The error for one id."""
+        return cls(f"No run of a workflow has the id {run_id[:80]!r}; `jobqueue workflow runs` lists them.")
+
+
 class ObjectNotFound(NotFound):
     """No object has this name."""
 

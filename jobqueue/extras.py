@@ -10,7 +10,7 @@ from jobqueue.errors import JobQueueError
 MODULES = {
     "api": (
         *("flask", "flask_smorest", "apispec", "werkzeug", "jinja2", "markupsafe", "flask_swagger_ui"),
-        *("gunicorn", "gevent", "wsproto", "argon2", "jwt", "cryptography", "lark", "re2", "cronsim"),
+        *("gunicorn", "gevent", "wsproto", "argon2", "jwt", "cryptography", "re2", "cronsim"),
     ),
     "aggregation": ("duckdb", "sqlglot"),
     "apply": ("yaml",),

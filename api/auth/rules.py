@@ -82,6 +82,19 @@ _SAVED = {
     "saved.run_saved": "saved:run",
     "saved.plan_saved": "saved:run",
 }
+_WORKFLOWS = {
+    "workflow.list_workflows": "saved:read",
+    "workflow.get_workflow": "saved:read",
+    "workflow.list_versions": "saved:read",
+    "workflow.put_workflow": "saved:write",
+    "workflow.delete_workflow": "saved:write",
+    # also need job:write and the permission of each operation, which the service checks
+    "workflow.run_workflow": "saved:run",
+    "workflow.retry_run": "saved:run",
+    "workflow.cancel_run": "job:write",
+    "workflow.list_runs": "job:read",
+    "workflow.get_run": "job:read",
+}
 _SCHEDULES = {
     # storing and triggering also need the permissions for the schedule's job, which the service checks
     "schedule.list_schedules": "schedule:read",
@@ -216,6 +229,7 @@ RULES: dict[str, str] = {
     **_PAUSES,
     **_ALERTS,
     **_SAVED,
+    **_WORKFLOWS,
     **_SCHEDULES,
     **_NOTIFICATIONS,
     **_FILES,

@@ -8,7 +8,7 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 from api import errors, foundation
 from api.auth.rules import ALIAS
 from api.auth.web_token import Claimed
-from api.cells import agents, context, health, jobs
+from api.cells import agents, context, events, health, jobs
 from api.lean_flask import LeanFlask
 from api.native import audit as audit_trail
 from api.native import keys, operations, roles, users
@@ -18,7 +18,7 @@ from jobqueue.services.cells.front import Front
 from jobqueue.settings import Settings
 
 _BLUEPRINTS = (
-    *(jobs.blueprint, jobs.executions, jobs.logs),
+    *(jobs.blueprint, jobs.executions, jobs.logs, events.blueprint),
     *(agents.blueprint, agents.cells),
     *(health.blueprint, health.metrics),
     # about the front's own credentials and trail
@@ -63,7 +63,7 @@ def _not_served(_: Exception) -> Response:
     addresses = ", ".join(f"{name} at {cell.url}" for name, cell in sorted(cells.by_name.items()))
     return errors.error_answer(
         NotServedByFront(
-            "A front serves jobs, agents, cells, health, operations and its own credentials (docs/cells.md), not this; "
-            f"send the request to a cell: {addresses}."
+            "A front serves jobs, events, agents, cells, health, operations and its own credentials (docs/cells.md), "
+            f"not this; send the request to a cell: {addresses}."
         )
     )

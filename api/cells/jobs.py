@@ -11,6 +11,7 @@ from api.blueprint import read_query
 from api.body import read_object
 from api.cells.context import front
 from api.context import principal
+from api.live import sse
 from api.native import links, requests
 from api.native.execution_schemas import ExecutionQuery
 from api.native.fields import Text, length
@@ -18,7 +19,7 @@ from api.native.job_query_schemas import JobQuery
 from api.native.job_request_schemas import JobRequest, RetryRequest
 from api.native.log_schemas import LogQuery
 from api.responses import json_response
-from jobqueue.errors import InvalidInput, NotServedByFront
+from jobqueue.errors import InvalidInput
 from jobqueue.ledger.audit import together
 from jobqueue.model.timestamps import to_iso
 
@@ -29,7 +30,6 @@ logs = Blueprint("log", __name__)
 _CREATED, _REPLAYED, _ACCEPTED = 201, 200, 202
 #: A front's cursor holds one of each cell.
 _LONGEST_CURSOR = 16_000
-_STREAM = "text/event-stream"
 
 
 class _FrontJobQuery(JobQuery):
@@ -126,9 +126,11 @@ def list_executions(job_id: str) -> Response:
 
 @logs.get("/job/<job_id>/logs")
 def get_logs(job_id: str) -> Response:
-    """Read the output of a job of one cell."""
-    if request.accept_mimetypes.best_match(["application/json", _STREAM]) == _STREAM:
-        raise NotServedByFront("A front does not follow output; ask the cell of the job, or read it without -f.")
+    """Read, or follow, the output of a job of one cell."""
     query = read_query()
     validation.load(_log_query, query)
-    return json_response(front().jobs.logs(requests.job_id(job_id), query))
+    job_id = requests.job_id(job_id)
+    if sse.is_wanted():
+        passed = front().jobs.follow_logs(job_id, query, request.headers.get("Last-Event-ID", ""))
+        return sse.stream([] if event is None else [sse.ServerEvent(*event)] for event in passed)
+    return json_response(front().jobs.logs(job_id, query))

@@ -19,7 +19,7 @@ from jobqueue.model.filter import JobFilter
 from jobqueue.model.principal import check_name
 from jobqueue.model.record_name import check_record_name
 from jobqueue.model.saved_job import SavedJob, group_of
-from jobqueue.services.saved.manager import saved_fields
+from jobqueue.services.saved.making import saved_fields
 from jobqueue.services.saved.parameters import SECRET, is_required
 from jobqueue.trust.secrets.reference import KEY as SECRET_KEY
 

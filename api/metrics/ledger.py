@@ -16,6 +16,7 @@ from jobqueue.model.agent import AgentState
 from jobqueue.model.measures import OTHER, Backlog, Distribution, Measures, Pulse
 from jobqueue.model.notification import RESULTS
 from jobqueue.model.schedule import Outcome
+from jobqueue.model.workflow_run import FINAL
 from jobqueue.redis_metrics import build_info, redis_metrics, timed
 
 _T = TypeVar("_T")
@@ -93,6 +94,7 @@ def _metrics(measures: Measures) -> Iterator[Metric]:
     yield _gauge("jobqueue_executions_running", "Executions running now.", measures.running)
     yield _gauge("jobqueue_executions_scheduled", "Executions waiting for a start time.", measures.scheduled)
     yield from _schedules(measures)
+    yield from _workflows(measures)
     yield from _notifications(measures)
     yield _gauge("jobqueue_objects", "Objects.", measures.objects)
     yield _gauge("jobqueue_object_bytes", "Bytes of all versions of all objects.", measures.object_bytes)
@@ -149,6 +151,18 @@ def _schedules(measures: Measures) -> Iterator[Metric]:
     late = CounterMetricFamily("jobqueue_schedule_late_seconds", "Total lateness of all schedules that fired.")
     late.add_metric((), measures.schedule_results.get("late", 0) / 1e6)
     yield late
+
+
+def _workflows(measures: Measures) -> Iterator[Metric]:
+    yield _gauge("jobqueue_workflow_runs", "Runs of workflows that have not ended.", measures.workflow_runs)
+    ended = CounterMetricFamily(
+        "jobqueue_workflow_runs_ended",
+        "Ended runs of workflows, by status; a retried one counts again.",
+        labels=("status",),
+    )
+    for status in FINAL:
+        ended.add_metric((str(status),), measures.workflow_results.get(str(status), 0))
+    yield ended
 
 
 def _notifications(measures: Measures) -> Iterator[Metric]:

@@ -1,4 +1,4 @@
-"""The native API: jobs, events, agents, operations, targets, saved jobs, schedules, health, metrics, access, audit."""
+"""The native API: its blueprints, one for each noun."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from api.native import (
     schedules,
     targets,
     users,
+    workflows,
 )
 
 _VIEWS = (rollouts,)  # add their routes to the blueprint of jobs
@@ -49,6 +50,7 @@ BLUEPRINTS = (
     roles.blueprint,
     targets.blueprint,
     saved.blueprint,
+    workflows.blueprint,
     schedules.blueprint,
     notifications.blueprint,
     files.blueprint,

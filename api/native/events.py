@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from flask import Response, request
@@ -15,9 +16,11 @@ from api.context import services
 from api.live import sse
 from api.native import mapping, requests
 from api.native.error_schemas import ErrorAnswer
+from api.native.event_schemas import EventQuery
 from jobqueue.errors import LedgerUnavailable
 from jobqueue.model.job import Job
 from jobqueue.model.job_event import JobEvent, event_position
+from jobqueue.model.states import JobStatus
 from jobqueue.model.timeline import Event
 from jobqueue.services.event_feed import MissedEvents
 
@@ -34,26 +37,36 @@ _WAS_AWAY = "The ledger (Redis) did not answer for a while; some events may be m
 #: Seconds before a ledger that does not answer is asked again.
 _PAUSE_SECONDS = 1.0
 #: Equal steps of one job within a turn that are sent one by one.
-_MANY = 20
+MANY = 20
 _STREAM = {"text/event-stream": {"schema": {"type": "string"}}}
 
 
 @blueprint.route("/events", methods=["GET"])
+@blueprint.arguments(EventQuery, location="query")
 @blueprint.doc(
     operationId="followEvents",
     parameters=[_LAST_ID],
     responses={"200": {"description": "Server-sent events.", "content": _STREAM}},
 )
-def get_events() -> Response:
+def get_events(loaded: dict[str, Any]) -> Response:
     """Follow what happens to all jobs
 
     Server-sent events `job`, one for each step of each job, from now on or from after `Last-Event-ID`. Equal steps of
-    many agents of one job within a moment come as one event, with their `count` and an empty `hostname`. An event
-    `reset` means that some events may be missing: reload the displayed data. `waiting` means that the ledger does not
-    answer at present; a `reset` follows once it does.
+    many agents of one job within a moment come as one event, with their `count` and an empty `hostname`; with
+    `each=true`, each step is an event, and events `position` say where the stream is: at its beginning, and after a
+    `reset`. An event `reset` means that some events may be missing: reload the displayed data. `waiting` means that the
+    ledger does not answer at present; a `reset` follows once it does.
     """
-    after, follow = _last_event_id(), services().events.follow
-    return sse.stream(_announced(follow, after, _coalesced))
+    after, events = _last_event_id(), services().events
+    if not loaded["each"]:
+        return sse.stream(_announced(events.follow, after, _coalesced))
+
+    def follow_from(after: str | None) -> Iterator[list[JobEvent]]:
+        begin = events.position() if after is None else after
+        turns = events.follow(begin)
+        return chain([[JobEvent(begin, "", JobStatus.SUBMITTED, ())]], turns)
+
+    return sse.stream(_announced(follow_from, after, _each_with_positions))
 
 
 @blueprint.route("/job/<job_id>/events", methods=["GET"], parameters=[requests.JOB_ID])
@@ -137,19 +150,24 @@ def _each(turn: list[JobEvent]) -> list[sse.ServerEvent]:
     return [event for news in turn for event in _shown(news)]
 
 
+def _each_with_positions(turn: list[JobEvent]) -> list[sse.ServerEvent]:
+    """The same, and an event ``position`` for an entry without steps."""
+    return [event for news in turn for event in _shown(news) or (sse.ServerEvent("position", {}, id=news.id),)]
+
+
 def _coalesced(turn: list[JobEvent]) -> list[sse.ServerEvent]:
     """The same, but one event for equal steps of a job that many agents took."""
-    if len(turn) <= _MANY:
+    if len(turn) <= MANY:
         return _each(turn)
     groups: dict[tuple[str, str, str], list[tuple[JobEvent, Event]]] = {}
     for news in turn:
         for step in news.events:
             groups.setdefault((news.job_id, step.event, step.note), []).append((news, step))
-    if all(len(steps) <= _MANY for steps in groups.values()):
+    if all(len(steps) <= MANY for steps in groups.values()):
         return _each(turn)
     events = []
     for steps in groups.values():
-        if len(steps) <= _MANY:
+        if len(steps) <= MANY:
             events += [sse.ServerEvent("job", _document(news, step)) for news, step in steps]
             continue
         news, last = steps[-1]

@@ -32,7 +32,9 @@ class JobQuery(StrictSchema):
         load_default=DEFAULT_LIMIT, validate=between(1, MAX_LIMIT), metadata=about("Maximum number of jobs on a page.")
     )
     offset = QueryWhole(load_default=0, validate=between(0, MAX_OFFSET), metadata=about("How many jobs to skip."))
-    operation = Text(validate=length(1, MAX_NAME), metadata=about("Only jobs of this operation type."))
+    operation = Text(
+        validate=length(1, MAX_NAME), metadata=about("Only jobs of this operation type, or with a step of it.")
+    )
     target = Text(
         validate=length(1, MAX_TARGET), metadata=about("Only jobs with exactly this target, in any spelling.")
     )

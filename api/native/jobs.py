@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response, request
+from flask import Response
 
 from api import audit, limits, submitting, validation
 from api.blueprint import Blueprint
 from api.body import decode_object
-from api.context import principal, services
+from api.context import http_request, principal, services
 from api.errors import error_document
 from api.fairness import in_turns
 from api.native import links, mapping, pause_mapping, requests
@@ -218,12 +218,12 @@ def _accepted(answer: Accepted) -> Response:
 
 def _refuse_header_key(sentence: str) -> None:
     """Raise ``InvalidInput`` if there is a key: who sends one counts on it, so it must not be left aside silently."""
-    if "HTTP_IDEMPOTENCY_KEY" in request.environ:
+    if "HTTP_IDEMPOTENCY_KEY" in http_request().environ:
         raise validation.invalid({"Idempotency-Key": [sentence]})
 
 
 def _header_key() -> str | None:
-    key: str | None = request.environ.get("HTTP_IDEMPOTENCY_KEY")
+    key: str | None = http_request().environ.get("HTTP_IDEMPOTENCY_KEY")
     if key is not None:
         # the same rule as in the body, with the header's name in the message
         problems = _job_request.validate({"operation": {"type": "any"}, "idempotency_key": key})

@@ -32,7 +32,7 @@ from api.responses import json_response
 from jobqueue.model.changes import changes as changes_between
 from jobqueue.model.saved_job import SavedJob
 from jobqueue.model.submission import Submission
-from jobqueue.services.saved.manager import SavedJobChange
+from jobqueue.services.versioned import RecordChange
 
 blueprint = Blueprint("saved", __name__, description="Saved jobs: named jobs with parameters.")
 
@@ -200,16 +200,16 @@ def _submission(name: str, loaded: dict[str, Any]) -> Submission:
     return submission
 
 
-def _stored(done: SavedJobChange, *, is_dry_run: bool) -> Response:
-    audit.note(saved=done.saved.name, version=done.saved.version, change=done.change, dry_run=int(is_dry_run))
+def _stored(done: RecordChange[SavedJob], *, is_dry_run: bool) -> Response:
+    audit.note(saved=done.record.name, version=done.record.version, change=done.change, dry_run=int(is_dry_run))
     document = {
-        "saved": saved_job(done.saved),
+        "saved": saved_job(done.record),
         "change": done.change,
         "dry_run": is_dry_run,
         "changes": changes(done.differences),
     }
     status = 201 if done.change == "created" and not is_dry_run else 200
-    return json_response(document, status, {"ETag": f'"{done.saved.version}"'})
+    return json_response(document, status, {"ETag": f'"{done.record.version}"'})
 
 
 def _shown(saved: SavedJob) -> Response:

@@ -12,7 +12,7 @@ from jobqueue.model.job_fields import DEFAULT_PRIORITY, SAVED
 from jobqueue.model.principal import Principal
 from jobqueue.model.saved_job import SavedJob, check_grantees, check_manager
 from jobqueue.model.timestamps import to_iso
-from jobqueue.services.saved.manager import saved_fields
+from jobqueue.services.saved.making import saved_fields
 
 Document = dict[str, Any]
 #: Fields that the answer shows within ``operation``.

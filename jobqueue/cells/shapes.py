@@ -27,8 +27,7 @@ def job(cell: Cell, document: Any, job_id: str = "") -> Document:
         isinstance(document, dict)
         and is_job_id(document.get("id"))
         and job_id in ("", document["id"])
-        and isinstance(document.get("status"), str)
-        and document["status"] in _STATUSES
+        and is_status(document.get("status"))
         and all(_is_objects(document.get(name, {})) for name in ("responses", "agent_states"))
         and all(_is_list(document.get(name, []), kind) for name, kind in _LISTS)
         and all(_is_count(document.get(name) or 0) for name in ("attempts", "executions_left_out"))
@@ -99,6 +98,11 @@ def agent(cell: Cell, hostname: str) -> Document:
 def is_job_id(value: Any) -> bool:
     """Whether this is the id of a job."""
     return isinstance(value, str) and _UUID.fullmatch(value) is not None
+
+
+def is_status(value: Any) -> bool:
+    """Whether this is the status of a job."""
+    return isinstance(value, str) and value in _STATUSES
 
 
 def _is_count(value: Any) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from jobqueue.cli.candidates import roles_like
 from jobqueue.cli.parameters import future
 from jobqueue.cli.views.output import Column, Screen
 
@@ -43,6 +44,7 @@ def grants(command: Command) -> Command:
             "roles",
             multiple=True,
             metavar="ROLE",
+            shell_complete=roles_like,
             help="A role: read, write, admin or one of your own; may be repeated.",
         ),
     ):

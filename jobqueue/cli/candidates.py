@@ -118,6 +118,20 @@ def stored_targets_like(client: Client) -> _Candidates:
         yield stored["name"], stored.get("target") or ""
 
 
+@_names
+def roles_like(client: Client) -> _Candidates:
+    """The roles."""
+    for role in client.roles()["roles"]:
+        yield role["name"], " ".join(role.get("permissions") or ())
+
+
+@_names
+def users_like(client: Client) -> _Candidates:
+    """The users."""
+    for user in client.users()["users"]:
+        yield user["name"], " ".join(user.get("roles") or ())
+
+
 @_completer
 def targets_like(client: Client) -> _Candidates:
     """Everything that a job can be for."""

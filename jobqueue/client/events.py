@@ -15,7 +15,7 @@ from jobqueue.client.transport import Transport
 _PATIENCE_SECONDS = 30.0
 #: Seconds before a stream that ended early (a server that stops, a proxy time-out) is requested again.
 _PAUSE_SECONDS = 0.2
-_KINDS = ("job", "reset", "waiting", "end")
+_KINDS = ("job", "reset", "waiting", "resumed", "end")
 
 
 def follow(http: Transport, path: str, after: str = "") -> Iterator[dict[str, Any]]:
@@ -29,10 +29,10 @@ def follow(http: Transport, path: str, after: str = "") -> Iterator[dict[str, An
             with http.stream(path, last_id=after) as events:
                 for event in events:
                     gone_since = None
+                    after = event.id or after
                     document = _document(event)
                     if document is None:
                         continue
-                    after = event.id or after
                     yield document
                     if document["kind"] == "end":
                         return

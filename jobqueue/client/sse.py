@@ -15,15 +15,34 @@ class ServerEvent:
     id: str = ""
 
 
-def read_events(chunks: Iterable[bytes]) -> Iterator[ServerEvent]:
-    """The events of a byte stream in arbitrary chunks; comments and incomplete events are skipped."""
-    name, event_id, data = "message", "", list[str]()
-    for line in _lines(chunks):
+class EventTooLarge(Exception):
+    """An event is larger than the reader takes."""
+
+
+#: The name of a comment, in place of an event's.
+COMMENT = ":"
+
+
+def read_events(
+    chunks: Iterable[bytes], most_bytes: int | None = None, *, comments: bool = False
+) -> Iterator[ServerEvent]:
+    """The events of a byte stream in arbitrary chunks; incomplete events are skipped.
+
+    So are comments, unless ``comments`` asks for them: a server sends one from time to time while nothing happens.
+    Raises ``EventTooLarge`` for an event, or a line, of more than ``most_bytes``.
+    """
+    name, event_id, data, size = "message", "", list[str](), 0
+    for line in _lines(chunks, most_bytes):
+        size += len(line)
+        if most_bytes is not None and size > most_bytes:
+            raise EventTooLarge
         if not line:
             if data:
                 yield ServerEvent(name, "\n".join(data), event_id)
-            name, event_id, data = "message", "", []
+            name, event_id, data, size = "message", "", [], 0
             continue
+        if comments and line.startswith(":"):
+            yield ServerEvent(COMMENT, line)
         field, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if field == "event":
@@ -34,9 +53,11 @@ def read_events(chunks: Iterable[bytes]) -> Iterator[ServerEvent]:
             data.append(value)
 
 
-def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
+def _lines(chunks: Iterable[bytes], most_bytes: int | None) -> Iterator[str]:
     rest = b""
     for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n")
+        if most_bytes is not None and len(rest) > most_bytes:
+            raise EventTooLarge
         for line in lines:
             yield line.removesuffix(b"\r").decode("utf-8", "replace")

@@ -17,7 +17,7 @@ from urllib3.exceptions import TimeoutError as HttpTimeout
 from jobqueue import __version__
 from jobqueue.client.address import Address
 from jobqueue.client.errors import ClientError, ConnectionFailed, InvalidAnswer, api_error
-from jobqueue.client.sse import ServerEvent, read_events
+from jobqueue.client.sse import EventTooLarge, ServerEvent, read_events
 from jobqueue.errors import InvalidInput
 
 _FIRST_PAUSE = 0.1
@@ -33,7 +33,8 @@ class Transport:
     """HTTP with JSON both ways. Safe to share between threads: each request takes a connection of its own.
 
     TLS uses the system's certificates. Redirects are not followed (they could leak the token), and proxy settings in
-    the environment are ignored. ``most_bytes``: an answer to ``request`` that is larger is an ``InvalidAnswer``.
+    the environment are ignored. ``most_bytes``: an answer to ``request``, or an event of ``stream``, that is larger is
+    an ``InvalidAnswer``.
     """
 
     def __init__(
@@ -102,14 +103,24 @@ class Transport:
 
     @contextmanager
     def stream(
-        self, path: str, *, query: Mapping[str, Any] | None = None, last_id: str = ""
+        self,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        last_id: str = "",
+        heard: Callable[[], None] = lambda: None,
+        comments: bool = False,
     ) -> Iterator[Iterator[ServerEvent]]:
-        """Server-sent events of one connection; raises as ``request`` does, and ``ConnectionFailed`` if it breaks."""
+        """Server-sent events of one connection; raises as ``request`` does, and ``ConnectionFailed`` if it breaks.
+
+        ``heard`` is called with each piece that arrives, also of comments; what it raises ends the stream. For
+        ``comments`` see ``read_events``.
+        """
         headers = {**self._headers(), "Accept": "text/event-stream"}
         if last_id:
             headers["Last-Event-ID"] = last_id
         with self._opened(path, query, headers) as response:
-            yield self._events(response)
+            yield self._events(response, heard, comments)
 
     def upload(self, path: str, content: bytes | IO[bytes], size: int, *, query: Mapping[str, Any]) -> Any:
         """Send raw bytes, once; the answer's JSON. Raises the errors of ``jobqueue.client.errors``."""
@@ -159,9 +170,18 @@ class Transport:
                 f"The download from {self.url} ended early ({error}); it is not complete.", url=self.url
             ) from error
 
-    def _events(self, response: urllib3.BaseHTTPResponse) -> Iterator[ServerEvent]:
+    def _events(
+        self, response: urllib3.BaseHTTPResponse, heard: Callable[[], None], comments: bool
+    ) -> Iterator[ServerEvent]:
+        def pieces() -> Iterator[bytes]:
+            for piece in response.stream(65536):
+                heard()
+                yield piece
+
         try:
-            yield from read_events(response.stream(65536))
+            yield from read_events(pieces(), self._most_bytes, comments=comments)
+        except EventTooLarge as error:
+            raise InvalidAnswer(f"An event of {self.url} is larger than {self._most_bytes} bytes.") from error
         except HTTPError as error:
             raise ConnectionFailed(f"The connection to {self.url} was lost ({error}).", url=self.url) from error
 

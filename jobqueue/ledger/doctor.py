@@ -1,7 +1,7 @@
 """Checks and repairs the whole ledger while it is in use, in small atomic steps.
 
 Checks the type of every key, every job against its executions, indexes, counts and queues, orphaned records, dangling
-members of lists, the lists of agents and of names, counters, and the streams of events.
+members of lists, the lists of agents, of names and of runs of workflows, counters, and the streams of events.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from jobqueue.ledger.ledger import COUNTERS, Ledger
 from jobqueue.ledger.listed_agents import ListedAgents
 from jobqueue.ledger.listed_names import Fault, ListedNames
 from jobqueue.ledger.listed_queues import ListedQueues
+from jobqueue.ledger.listed_runs import ListedRuns
 from jobqueue.ledger.scripts import SPOILED_SECONDS, STREAMS
 from jobqueue.ledger.stream_ids import id_too_far_ahead
 from jobqueue.model.alert import RECORDS_ALTERED
@@ -70,6 +71,7 @@ class Doctor:
         agents = ListedAgents(*terms, repairs=self._repairs)
         queues = ListedQueues(*terms, self._ledger.executions, repairs=self._repairs)
         names = ListedNames(*terms, repairs=self._repairs)
+        runs = ListedRuns(*terms, repairs=self._repairs)
         for section in (
             self._types,
             self._streams,
@@ -86,6 +88,7 @@ class Doctor:
             partial(self._each, queues.lines),
             self._names,
             partial(self._each, names.faults),
+            partial(self._each, runs.faults),
         ):
             try:
                 with translated_errors():

@@ -22,8 +22,8 @@ from jobqueue.model.states import ExecutionState
 class Claim:
     """A successful claim. ``token`` fences: without it no result is accepted; ``document`` is the job as JSON.
 
-    ``expires``: when the lease does if it is not renewed, in seconds of ``time.monotonic()``; a repeated claim has the
-    lease of the first, which expires earlier.
+    ``expires``: when the lease does if it is not renewed, in seconds of ``time.monotonic()``. Repeating a claim renews
+    the lease.
     """
 
     job_id: str

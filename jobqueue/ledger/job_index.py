@@ -24,6 +24,8 @@ _STATUSES = tuple(map(str, JobStatus))
 #: the other holds jobs that agents of versions before have started.
 _UNFINISHED = (str(JobStatus.SUBMITTED), str(JobStatus.PROCESSING))
 _Plan = list[tuple[str, tuple[tuple[str, ...], ...]]]
+#: What a filter names: the dimensions of which a job must have one. No job has two of them.
+_Condition = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -95,18 +97,17 @@ class JobIndex:
         statuses = tuple(map(str, job_filter.statuses))
         named = _named(job_filter)
         if job_filter.hostname is None and (not named or (len(named) == 1 and _are_indexed(statuses))):
-            return self._list(job_filter, _with_statuses(named[0] if named else "all:", statuses))
+            return self._list(job_filter, _with_statuses(named[0] if named else ("all:",), statuses))
         if job_filter.hostname is not None and not named and set(statuses) == set(_STATUSES):
-            return self._list(
-                job_filter, [*_with_statuses(f"host:{job_filter.hostname}", statuses), _broadcasts(job_filter)]
-            )
+            alone = _with_statuses((f"host:{job_filter.hostname}",), statuses)
+            return self._list(job_filter, [*alone, _broadcasts(job_filter)])
         return self._intersect(job_filter, statuses, counts_all=counts_all)
 
     def starting(self, prefix: str) -> tuple[list[str], bool]:
         """Ids that begin with ``prefix`` among the newest ``LOOKED_THROUGH`` jobs; and whether that was all."""
         job_ids: list[str] = []
         cursor: Argument = ""
-        indexes = _with_statuses("all:", _STATUSES)
+        indexes = _with_statuses(("all:",), _STATUSES)
         for _ in range(LOOKED_THROUGH // SCAN_STEP):
             _, ids, cursor = self._scripts.call("list_jobs", "-inf", "+inf", cursor, 0, SCAN_STEP, *indexes)
             job_ids += [job_id for job_id in ids if job_id.startswith(prefix)]
@@ -177,7 +178,7 @@ class JobIndex:
         named = _named(job_filter)
         if job_filter.hostname is None:
             return self._by_status(named, statuses)
-        alone = self._by_status([f"host:{job_filter.hostname}", *named], statuses)
+        alone = self._by_status([(f"host:{job_filter.hostname}",), *named], statuses)
         broadcasts = _broadcasts(job_filter)
         groups = self._by_status(named, statuses)
         sizes = self.sizes([broadcasts, *(index for index, _ in groups)])
@@ -188,24 +189,23 @@ class JobIndex:
             return [*alone, (broadcasts, tuple((index, *other) for index, others in groups for other in others))]
         return [*alone, *((index, tuple((*other, broadcasts) for other in others)) for index, others in groups)]
 
-    def _by_status(self, dimensions: list[str], statuses: tuple[str, ...]) -> _Plan:
-        """The walks that find the jobs of these dimensions, through the smallest indexes that hold them."""
-        if not dimensions:
+    def _by_status(self, conditions: list[_Condition], statuses: tuple[str, ...]) -> _Plan:
+        """The walks that find the jobs that meet these conditions, through the smallest indexes that hold them."""
+        if not conditions:
             return [(f"all:|{status}", ((),)) for status in statuses]
         final = [status for status in statuses if status not in _UNFINISHED]
         running = [status for status in statuses if status in _UNFINISHED]
-        names = [f"{dim}|{status}" for dim in dimensions for status in (*final, *_UNFINISHED)]
+        names = [name for dims in conditions for name in _with_statuses(dims, (*final, *_UNFINISHED))]
         exact = [f"all:|{status}" for status in running] if len(running) == 1 else []
         names += exact
         sizes = dict(zip(names, self.sizes(names), strict=True))
-        first, *others = sorted(dimensions, key=lambda dim: sum(sizes[f"{dim}|{status}"] for status in final))
-        walks: _Plan = [
-            (f"{first}|{status}", (tuple(f"{dim}|{status}" for dim in others),))
-            for status in final
-            if sizes[f"{first}|{status}"]
-        ]
+        first, *others = sorted(conditions, key=lambda dims: sum(sizes[name] for name in _with_statuses(dims, final)))
+        walks: _Plan = []
+        for status in final:
+            held = [[name for name in _with_statuses(dims, (status,)) if sizes[name]] for dims in (first, *others)]
+            walks += [(index, tuple(product(*held[1:]))) for index in held[0] if all(held)]
         if running:
-            lists = [[name for name in _with_statuses(dim, _UNFINISHED) if sizes[name]] for dim in dimensions]
+            lists = [[name for name in _with_statuses(dims, _UNFINISHED) if sizes[name]] for dims in conditions]
             # each is a choice of indexes that hold all jobs of one condition
             choices = sorted(
                 [*lists, *([name] for name in exact)], key=lambda indexes: sum(sizes[name] for name in indexes)
@@ -214,17 +214,17 @@ class JobIndex:
         return walks
 
 
-def _named(job_filter: JobFilter) -> list[str]:
-    """The dimensions that the filter names, besides status, time and host."""
-    named = []
+def _named(job_filter: JobFilter) -> list[_Condition]:
+    """What the filter names, besides status, time and host."""
+    named: list[_Condition] = []
     if job_filter.operation is not None:
-        named.append(f"op:{job_filter.operation}")
+        named.append((f"op:{job_filter.operation}", f"step:{job_filter.operation}"))
     if job_filter.target is not None:
-        named.append(f"target:{job_filter.target}")
+        named.append((f"target:{job_filter.target}",))
     if job_filter.tag is not None:
-        named.append(f"tag:{job_filter.tag[0]}:{job_filter.tag[1]}")
+        named.append((f"tag:{job_filter.tag[0]}:{job_filter.tag[1]}",))
     if job_filter.group is not None:
-        named.append(f"group:{job_filter.group}")
+        named.append((f"group:{job_filter.group}",))
     return named
 
 
@@ -233,8 +233,8 @@ def _are_indexed(statuses: Sequence[str]) -> bool:
     return sum(status in statuses for status in _UNFINISHED) != 1
 
 
-def _with_statuses(dimension: str, statuses: Sequence[str]) -> list[str]:
-    return [f"{dimension}|{status}" for status in statuses]
+def _with_statuses(dimensions: _Condition, statuses: Sequence[str]) -> list[str]:
+    return [f"{dimension}|{status}" for dimension in dimensions for status in statuses]
 
 
 def _broadcasts(job_filter: JobFilter) -> str:

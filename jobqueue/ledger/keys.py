@@ -124,6 +124,29 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "saved": ("saved:", "string", "{name}: the newest version of a saved job, JSON, sealed by the API"),
     "saved_names": ("saved-names", "zset", "names of all saved jobs, in alphabetical order"),
     "saved_versions": ("saved-versions:", "list", "{name}: versions of a saved job, newest first, each sealed"),
+    "workflow": ("workflow:", "string", "{name}: the newest version of a workflow, JSON, sealed by the API"),
+    "workflow_names": ("workflow-names", "zset", "names of all workflows, in alphabetical order"),
+    "workflow_versions": ("workflow-versions:", "list", "{name}: versions of a workflow, newest first, each sealed"),
+    "workflow_run": (
+        "workflow-run:",
+        "hash",
+        "{run}: a run of a workflow, sealed by the API; its serial number, the states and the jobs of its nodes",
+    ),
+    "workflow_runs": (
+        "workflow-runs:",
+        "zset",
+        "{workflow}: ids of its runs by time of creation (microseconds); without a name: of all runs",
+    ),
+    "workflow_runs_due": (
+        "workflow-runs-due",
+        "zset",
+        "ids of runs that have not ended, by the time to examine them next",
+    ),
+    "workflow_runs_ended": (
+        "workflow-runs-ended",
+        "zset",
+        "ids of ended runs, by the time they ended; pruned from here",
+    ),
     "object": ("object:", "string", "{name}: the versions of an object, JSON, sealed by the API"),
     "object_names": ("object-names", "zset", "names of all objects, in alphabetical order"),
     "object_sizes": ("object-sizes", "hash", "{name}: bytes of all versions of an object"),
@@ -150,12 +173,16 @@ KINDS: dict[str, tuple[str, str, str]] = {
     ),
     "schedule_log": ("schedule-log:", "list", "{name}: the results of its last times, newest first"),
     "scheduler": ("scheduler", "string", "which API process fires schedules; expires"),
-    "following": ("following", "zset", "names of the schedules that follow the endings of jobs"),
+    "following": (
+        "following",
+        "zset",
+        "names of the schedules that follow the endings of jobs, and workflow-run|{run} of runs that have not ended",
+    ),
     "followers": ("followers:", "zset", "{list of jobs}: names of the schedules that follow the endings of its jobs"),
     "followed": (
         "followed",
         "string",
-        "id of the newest event of a job that these schedules have processed; exists only while there are such",
+        "id of the newest event of a job that these schedules and runs have processed; exists only with such ones",
     ),
     "notification": (
         "notification:",
@@ -287,12 +314,6 @@ class Keys:
 
     def config(self, config_id: str) -> str:
         return self.kind("config") + config_id
-
-    def saved(self, name: str) -> str:
-        return self.kind("saved") + name
-
-    def saved_versions(self, name: str) -> str:
-        return self.kind("saved_versions") + name
 
     def object(self, name: str) -> str:
         return self.kind("object") + name

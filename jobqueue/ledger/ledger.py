@@ -70,6 +70,8 @@ if TYPE_CHECKING:
     from jobqueue.ledger.sealed_records import SealedStorage
     from jobqueue.ledger.staging import Staging
     from jobqueue.ledger.stored_targets import StoredTargets
+    from jobqueue.ledger.workflow_runs import WorkflowRuns
+    from jobqueue.ledger.workflows import Workflows
 
 logger = logging.getLogger(__name__)
 
@@ -238,6 +240,18 @@ class Ledger:
         from jobqueue.ledger.saved_jobs import SavedJobs
 
         return SavedJobs(self._sealed)
+
+    @built_once
+    def workflows(self) -> Workflows:
+        from jobqueue.ledger.workflows import Workflows
+
+        return Workflows(self._sealed)
+
+    @built_once
+    def workflow_runs(self) -> WorkflowRuns:
+        from jobqueue.ledger.workflow_runs import WorkflowRuns
+
+        return WorkflowRuns(self._sealed, now=self._now)
 
     @built_once
     def objects(self) -> Objects:

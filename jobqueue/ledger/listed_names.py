@@ -1,4 +1,4 @@
-"""Records that are listed under their names: schedules, notification rules, saved jobs, configurations. For the doctor.
+"""Records that are listed under their names, such as schedules and saved jobs. For the doctor.
 
 A record that is not listed is hidden, and a schedule that is not among those that are due never fires.
 """
@@ -10,9 +10,16 @@ from typing import Any
 
 from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.keys import Keys
+from jobqueue.model.workflow import RUN_GROUP
 
 #: Kinds of records, and of the lists of their names.
-_LISTS = (("schedule", "schedules"), ("saved", "saved_names"), ("config", "configs"), ("notification", "notifications"))
+_LISTS = (
+    ("schedule", "schedules"),
+    ("saved", "saved_names"),
+    ("workflow", "workflow_names"),
+    ("config", "configs"),
+    ("notification", "notifications"),
+)
 #: The lists of schedules that fire, by time: the field of the record with the time, None for any time in the past.
 _TIMES = (("schedules_due", "due"), ("schedules_planned", None))
 _STEP = 500
@@ -90,6 +97,8 @@ class ListedNames:
         with translated_errors():
             listed = [str(name) for name, _ in self._client.zscan_iter(key, count=_STEP)]
         for name in listed:
+            if name.startswith(RUN_GROUP):  # `ListedRuns` looks at these
+                continue
             with translated_errors():
                 if self._client.exists(self._keys.kind(kind) + name):
                     continue

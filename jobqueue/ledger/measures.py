@@ -52,10 +52,11 @@ def read(ledger: Ledger, operations: Iterable[str], fleet: Callable[[], FleetSum
         pipe.zrange(ledger.keys.waiting(ANY), 0, 0, withscores=True)
         pipe.zcard(ledger.keys.kind("schedules"))
         pipe.zrange(ledger.keys.kind("schedules_due"), 0, 0, withscores=True)
+        pipe.zcard(ledger.keys.kind("workflow_runs_due"))
         for low, high in _HELD.values():
             pipe.zcount(ledger.keys.kind("opening"), low, high)
         answers = intact_answers(pipe.execute(raise_on_error=False))
-    measured, running, scheduled, lines, waiting, oldest, schedules, earliest, *held = answers
+    measured, running, scheduled, lines, waiting, oldest, schedules, earliest, runs, *held = answers
     summary = intact(fleet) or FleetSummary(now)
     age = max(0.0, (now - summary.at) / 1e6)
     shared = Backlog(ANY, int(waiting or 0), max(0.0, (now - oldest[0][1]) / 1e6) if oldest else 0.0)
@@ -78,6 +79,8 @@ def read(ledger: Ledger, operations: Iterable[str], fleet: Callable[[], FleetSum
         schedules=int(schedules or 0),
         schedule_results=counts.of("schedule"),
         schedules_overdue_seconds=max(0.0, (now - earliest[0][1]) / 1e6) if earliest else 0.0,
+        workflow_runs=int(runs or 0),
+        workflow_results=counts.of("workflow"),
         notification_rules=rules,
         notification_results=counts.of("notification"),
         dead_letters=dead_letters,

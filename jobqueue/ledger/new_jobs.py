@@ -192,9 +192,11 @@ class NewJobs:
         return outcome
 
     def _create_arguments(self, jobs: list[NewJob], template: str) -> tuple[Argument, ...]:
-        fields = (value for job in jobs for value in self._fields(job))
         strict = "1" if self._audit.strict else ""
-        return (self._now(), _IDEMPOTENCY_WINDOW_MS, template, self._audit.keep, strict, *fields)
+        arguments: list[Argument] = [self._now(), _IDEMPOTENCY_WINDOW_MS, template, self._audit.keep, strict]
+        for job in jobs:
+            arguments += self._fields(job)
+        return tuple(arguments)
 
     def _fields(self, job: NewJob) -> tuple[Argument, ...]:
         """The arguments of one job, in the order of ``CREATE_ARGUMENTS``."""

@@ -7,6 +7,7 @@ complete answer and is closed otherwise, so the check is only made after a secon
 
 from __future__ import annotations
 
+import math
 import socket
 import time
 from collections.abc import Sequence
@@ -28,8 +29,28 @@ from jobqueue.redis_refusal import refusal_of
 _MOST_IDLE = 64
 #: Seconds for which an idle connection is used with no check but that for its end, which is cheap.
 _TRUSTED_SECONDS = 1.0
+#: Seconds for which a connection is used without any check: the server has just answered on it.
+_FRESH_SECONDS = 0.002
+#: In place of the age of a connection that was just made.
+_UNUSED = math.inf
 #: Seconds after which an idle connection is closed, if another one is in use.
 _IDLE_SECONDS = 10.0
+
+
+def _plain_socket(connection: Any) -> Any:
+    """The socket inside of gevent's, which never waits; None without gevent, and before the connection is set up."""
+    return getattr(getattr(connection, "_sock", None), "_sock", None)
+
+
+def _send_at_once(connection: Any, packed: bytes) -> bytes:
+    """Send what the system takes without a wait, most often all; returns the rest. Sends nothing without gevent, whose
+    sockets would set a time limit first."""
+    # exactly this class, which is gevent's then: the socket inside of one with TLS does not encrypt
+    plain = _plain_socket(connection) if type(getattr(connection, "_sock", None)) is socket.socket else None
+    if plain is not None:
+        with suppress(OSError):  # the connection is full, or broken: redis-py waits, or words the error
+            return packed[plain.send(packed) :]
+    return packed
 
 
 def _is_stale(connection: Any) -> bool:
@@ -43,7 +64,7 @@ def _is_stale(connection: Any) -> bool:
 def _is_closed(connection: Any) -> bool:
     """Whether the server has closed the connection: a command on it would fail after it was sent, as if it could have
     run. Costs a microsecond. Only under gevent, in the API, whose callers must know; an agent repeats its calls."""
-    plain = getattr(getattr(connection, "_sock", None), "_sock", None)  # gevent's sockets wrap one that never waits
+    plain = _plain_socket(connection)
     if plain is None:
         return False
     try:
@@ -113,10 +134,13 @@ class ScriptConnection:
 
     def _once(self, commands: Sequence[tuple[Any, ...]], sent: list[bool], binary: bool, urgent: bool) -> list[Any]:
         with self._turns.take(urgent=urgent):
+            age = _UNUSED
             try:
                 connection, since = self._idle.pop()
-                is_trusted = time.monotonic() - since <= _TRUSTED_SECONDS
-                if _is_closed(connection) if is_trusted else _is_stale(connection):
+                age = time.monotonic() - since
+                if age > _FRESH_SECONDS and (
+                    _is_closed(connection) if age <= _TRUSTED_SECONDS else _is_stale(connection)
+                ):
                     connection.disconnect()
             except IndexError:
                 pool = self._client.connection_pool
@@ -127,7 +151,10 @@ class ScriptConnection:
                 # redis-py's own packing looks at each argument first, which takes twice as long
                 packed = b"".join(map(hiredis.pack_command, commands))
                 sent.append(True)  # from here on, the server may receive it
-                connection.send_packed_command([packed])
+                # redis-py may check a connection that was idle for longer, before it sends anything
+                rest = packed if age > _TRUSTED_SECONDS else _send_at_once(connection, packed)
+                if rest:
+                    connection.send_packed_command([rest])
                 answers = [_read(connection, binary) for _ in commands]
             except (RedisConnectionError, RedisTimeoutError) as error:
                 connection.disconnect()

@@ -72,6 +72,7 @@ REPAIRABLE = (
         "configs",
     ),
     *("saved_names", "saved_versions", "parents_due", "parts_pending", "surveyor"),
+    *("workflow_names", "workflow_versions", "workflow_runs", "workflow_runs_due", "workflow_runs_ended"),
     *("schedules", "schedules_due", "schedules_planned", "schedule_log", "scheduler"),
     *("following", "followers", "followed"),
     *("notifications", "notification_log", "notifier", "notices", "job_notices"),
@@ -233,7 +234,7 @@ def complete(code: str, keys: Keys, words: set[str] | None = None) -> str:
 
 
 def _words(code: str) -> set[str]:
-    return set(_WORD.findall(code))
+    return set(_WORD.findall(_COMMENT.sub("", code)))
 
 
 def _tables_of(words: set[str]) -> list[str]:

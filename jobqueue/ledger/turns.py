@@ -25,6 +25,21 @@ class _Turn:
         self._turns.end()
 
 
+class _Unbounded:
+    """The block of ``Turns.take`` where there are turns for all."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        pass
+
+
+_UNBOUNDED = _Unbounded()
+
+
 class Turns:
     """At most ``most`` turns at the same time; None: any number. Thread-safe."""
 
@@ -35,14 +50,12 @@ class Turns:
         self._urgent: deque[threading.Lock] = deque()
         self._others: deque[threading.Lock] = deque()
 
-    def take(self, *, urgent: bool = False) -> _Turn:
+    def take(self, *, urgent: bool = False) -> _Turn | _Unbounded:
         """Wait for a turn, and end it with the block. A turn must be bounded in time."""
-        return _Turn(self, urgent)
+        return _Turn(self, urgent) if self._is_bounded else _UNBOUNDED
 
     def begin(self, *, urgent: bool = False) -> None:
         """Wait for a turn, which ``end`` ends."""
-        if not self._is_bounded:
-            return
         with self._lock:
             if self._free:
                 self._free -= 1
@@ -66,8 +79,6 @@ class Turns:
 
     def end(self) -> None:
         """Hand the turn over to the next one that waits."""
-        if not self._is_bounded:
-            return
         with self._lock:
             waiting = self._urgent or self._others
             if waiting:

@@ -9,6 +9,7 @@ from jobqueue.model.notification import RESULTS
 from jobqueue.model.schedule import Outcome
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.stored_limits import BUCKETS
+from jobqueue.model.workflow_run import FINAL
 
 _BUCKET_NAMES = frozenset({"sum", *map(str, range(1, len(BUCKETS) + 2))})
 #: First word of a counter's name -> number of its words, and the possible last words (None: any).
@@ -19,6 +20,7 @@ _COUNTERS: Mapping[str, tuple[int, frozenset[str] | None]] = {
     "wait": (3, _BUCKET_NAMES),
     "run": (3, _BUCKET_NAMES),
     "schedule": (2, frozenset({*map(str, Outcome), "late"})),
+    "workflow": (2, frozenset(map(str, FINAL))),
     "notification": (2, frozenset(RESULTS)),
 }
 
@@ -77,6 +79,7 @@ class Measures:
     ``held``: jobs with executions that have not been opened, by what they wait for. ``maintained``: a maintenance
     process holds the leadership. ``schedule_results``: times of schedules by outcome, and as ``late`` the
     microseconds by which all of them fired late; ``schedules_overdue_seconds``: of the schedule that waits longest.
+    ``workflow_runs`` have not ended; ``workflow_results``: ended ones by status.
     ``notification_results``: attempts to send notifications by result; ``notifications_late_seconds``: for how long the
     one that waits longest has been tried; ``dead_letters``: those that were given up and are kept.
     ``object_bytes``: of all versions of all ``objects``. ``bucket_removals``: contents in the bucket
@@ -101,6 +104,8 @@ class Measures:
     schedules: int = 0
     schedule_results: Mapping[str, int] = field(default_factory=dict)
     schedules_overdue_seconds: float = 0.0
+    workflow_runs: int = 0
+    workflow_results: Mapping[str, int] = field(default_factory=dict)
     notification_rules: int = 0
     notification_results: Mapping[str, int] = field(default_factory=dict)
     dead_letters: int = 0

@@ -27,8 +27,23 @@ _GRANTEE = re.compile(r"(?:role:)?[A-Za-z0-9][A-Za-z0-9._@-]{0,99}")
 _MANAGER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/@-]{0,99}")
 
 
+class Granted:
+    """A record that lists who may run and change it, of those that have the permission at all; empty: all of them."""
+
+    run_by: tuple[str, ...]
+    edit_by: tuple[str, ...]
+
+    def may_run(self, principal: Principal) -> bool:
+        """Whether the principal may run it, as far as the record decides that."""
+        return principal.may(RUN) and _includes(self.run_by, principal)
+
+    def may_edit(self, principal: Principal) -> bool:
+        """Whether the principal may change, restore and delete it."""
+        return principal.may(WRITE) and _includes(self.edit_by, principal)
+
+
 @dataclass(frozen=True)
-class SavedJob:
+class SavedJob(Granted):
     """``job`` holds the fields of ``JobFields`` in JSON form, with templates in its ``data``. ``parameters`` are JSON
     Schemas by name.
 
@@ -69,14 +84,6 @@ class SavedJob:
     def description(self) -> str:
         """The description of its jobs; empty if they have none."""
         return str(self.job.get("description") or "")
-
-    def may_run(self, principal: Principal) -> bool:
-        """Whether the principal may run it, as far as the saved job decides that."""
-        return principal.may(RUN) and _includes(self.run_by, principal)
-
-    def may_edit(self, principal: Principal) -> bool:
-        """Whether the principal may change, restore and delete it."""
-        return principal.may(WRITE) and _includes(self.edit_by, principal)
 
 
 def group_of(name: str) -> str:

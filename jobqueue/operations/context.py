@@ -87,7 +87,7 @@ class Context:
     and ``watched(mark)`` surrounds the life of each. ``secrets`` are the host's; ``run_operation`` puts them into the
     data, and redacts them from output, reports and results. What an operation cuts from output it redacts before, by
     ``redactor``; in an isolated operation it knows no secrets. ``parts`` runs the operations within the data of one
-    that has some, in their order.
+    that has some, in their order. ``steps`` gives the values of earlier steps, in a step of a job with several.
     """
 
     hostname: str
@@ -112,6 +112,7 @@ class Context:
     secrets: Secrets | None = None
     redactor: Redactor = field(default_factory=Redactor)
     parts: Sequence[PermittedPart] = ()
+    steps: Callable[[str], Any] | None = None
     watched: Watched = unwatched
     clock: Callable[[], float] = time.monotonic
 

@@ -1,4 +1,4 @@
-"""Host facts: collected once for the registration, and filled into data as ``@fact.X``."""
+"""Host facts: collected once for the registration, and looked up for ``@fact.X`` in data (``references.py``)."""
 
 from __future__ import annotations
 
@@ -21,11 +21,6 @@ from jobqueue.operations.interfaces import network_addresses
 from jobqueue.operations.system_facts import system_facts
 from jobqueue.operations.text import brief, clean
 
-#: ``@fact.name`` or ``@fact.{name}``, the latter where text follows at once or the name has other characters.
-#: One more ``@`` in front makes it plain text. Within a word, as in press@fact.org, it is plain text anyway.
-_REFERENCE = re.compile(r"(?:(@)|(?<!\w))@fact\.(?:\{([^{}]{1,200})\}|([A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*))")
-_SIGN = "@fact."
-_PLAIN = frozenset({int, float, bool, type(None)})
 _FQDN_SECONDS = 2.0
 _PACKAGE_MANAGERS = ("apt", "dnf", "yum", "zypper", "apk", "pacman", "brew")
 _CONTAINER_FILES = ("/.dockerenv", "/run/.containerenv", "/run/systemd/container")
@@ -68,52 +63,8 @@ def lookup(facts: Mapping[str, Any], labels: Mapping[str, str] | None = None) ->
     return values
 
 
-def has_reference(data: Any) -> bool:
-    """Whether a string anywhere in ``data`` refers to a fact (or escapes such a reference)."""
-    if isinstance(data, str):
-        return _SIGN in data and bool(_REFERENCE.search(data))
-    values = data.values() if isinstance(data, Mapping) else data if isinstance(data, list) else ()
-    for value in values:  # most values are plain texts, and there may be tens of thousands
-        if (_SIGN in value if type(value) is str else type(value) not in _PLAIN) and has_reference(value):
-            return True
-    return False
-
-
-def resolve_facts(data: Any, facts: Mapping[str, Any]) -> Any:
-    """``data`` with the facts filled in; keys stay as they are.
-
-    A string that consists of a reference becomes the fact itself, of any type; inside other text, a text or
-    a number is put in its place. ``@@fact.x`` gives the plain text ``@fact.x``; within a word, as in an address of
-    e-mail, it is plain text. Values are not searched again.
-    Raises ``OperationFailed`` for a fact that this host does not have, naming those with similar names.
-    """
-    if isinstance(data, str):
-        return _resolve_text(data, facts) if _SIGN in data else data
-    if isinstance(data, Mapping):
-        return {key: resolve_facts(value, facts) for key, value in data.items()}
-    return [resolve_facts(value, facts) for value in data] if isinstance(data, list) else data
-
-
-def _resolve_text(text: str, facts: Mapping[str, Any]) -> Any:
-    reference = _REFERENCE.fullmatch(text)
-    if reference and not reference[1]:
-        return _fact(reference[2] or reference[3], facts)
-
-    def replace(match: re.Match[str]) -> str:
-        if match[1]:
-            return match[0][1:]
-        name = match[2] or match[3]
-        value = _fact(name, facts)
-        if isinstance(value, bool):
-            return "true" if value else "false"
-        if not isinstance(value, (str, int, float)):
-            raise OperationFailed(f"Fact {name!r} is not a single value and cannot be put inside a string.")
-        return str(value)
-
-    return _REFERENCE.sub(replace, text)
-
-
-def _fact(name: str, facts: Mapping[str, Any]) -> Any:
+def fact(name: str, facts: Mapping[str, Any]) -> Any:
+    """The value of a fact by its flat name. Raises ``OperationFailed`` that names similar ones."""
     if name in facts:
         return facts[name]
     near = difflib.get_close_matches(name, facts, n=3, cutoff=0.5)

@@ -18,12 +18,16 @@ TYPE, DATA = "type", "data"
 
 @dataclass(frozen=True)
 class Part:
-    """One of them. ``way`` leads to the object with its type and data; ``label`` names it in sentences."""
+    """One of them. ``way`` leads to the object with its type and data; ``label`` names it in sentences.
+
+    ``earlier``: the names of the parts that have ended before it begins, whose values its data may use.
+    """
 
     way: tuple[str | int, ...]
     label: str
     type: str
     data: Mapping[str, Any]
+    earlier: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:

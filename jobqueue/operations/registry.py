@@ -7,7 +7,7 @@ import importlib
 import json
 import logging
 import pkgutil
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
 from types import ModuleType
@@ -19,11 +19,12 @@ from jobqueue.model.fleet_plan import FIELD
 from jobqueue.operations import builtin
 from jobqueue.operations.base import BUILTIN, Operation, invalid_data
 from jobqueue.operations.change import ChangeSchema
-from jobqueue.operations.facts import has_reference
 from jobqueue.operations.info import OperationInfo
 from jobqueue.operations.parts import DATA, TYPE, Part, outline
+from jobqueue.operations.references import FACTS, IN_STEPS, STEP, has_reference
 from jobqueue.operations.requested_run import RequestedRun
 from jobqueue.operations.schema import MAX_PROBLEMS
+from jobqueue.operations.step_values import check_references
 from jobqueue.operations.text import brief, describe
 from jobqueue.settings import Settings
 from jobqueue.trust.secrets.reference import faults, has_secret
@@ -143,12 +144,15 @@ class Registry:
         parts = operation.parts(data) if operation.parts is not None else ()
         return RequestedRun(operation, data, tuple((part, self.get(part.type)) for part in parts))
 
-    def validate(self, type: str, data: Mapping[str, Any] | None, *, explains: bool = True) -> dict[str, Any]:
+    def validate(
+        self, type: str, data: Mapping[str, Any] | None, *, explains: bool = True, kinds: Sequence[str] = FACTS
+    ) -> dict[str, Any]:
         """Check ``data`` (None: no data) and give it back, as JSON and unaltered, ready to be stored.
 
-        A field that refers to a fact (``@fact.X``) or names a secret is checked on the agent, where its value is known.
-        Defaults are filled in there as well. Raises ``UnknownOperation`` and ``InvalidOperationData``, which names the
-        problems only if it ``explains`` (finding all of them takes much longer than finding that there is one).
+        A field that has a reference (of one of the ``kinds``) or names a secret is checked on the agent, where its
+        value is known. Defaults are filled in there as well. Raises ``UnknownOperation`` and ``InvalidOperationData``,
+        which names the problems only if it ``explains`` (finding all of them takes much longer than finding that there
+        is one).
         """
         operation = self.get(type)
         data = {} if data is None else data
@@ -169,12 +173,12 @@ class Registry:
         accepted = operation.accepts(plain, secret)
         if accepted:
             return plain
-        if accepted is False and not explains and not operation.accepts(plain, _deferred(operation, plain)):
+        if accepted is False and not explains and not operation.accepts(plain, _deferred(operation, plain, kinds)):
             raise InvalidOperationData(f"The data does not fit {type}.")
         try:
             operation.load(plain)
         except InvalidOperationData as error:
-            _raise_unless_deferred(error, operation, plain)
+            _raise_unless_deferred(error, operation, plain, kinds)
         return plain
 
     def check_outline(self, type: str, data: Mapping[str, Any]) -> None:
@@ -184,7 +188,16 @@ class Registry:
         """
         operation = self.get(type)
         if operation.parts is not None:
-            operation.load(outline(data, operation.parts(data)))
+            parts = operation.parts(data)
+            operation.load(outline(data, parts))
+            problems: dict[str, list[str]] = {}
+            for part in parts:
+                try:
+                    _check_references(self.get(part.type), part)
+                except InvalidOperationData as error:
+                    problems |= _within(part, error)
+            if problems:
+                raise invalid_data(operation.type, problems)
 
     def _validate_parts(
         self, operation: Operation, data: Mapping[str, Any], parts: tuple[Part, ...], *, explains: bool
@@ -197,8 +210,7 @@ class Registry:
             try:
                 self._check_part(operation, part, is_planned=FIELD in data, explains=explains)
             except InvalidInput as error:
-                inner = error.details or {"": [error.message]}
-                problems |= {f"{part.path}.{name}".rstrip("."): texts for name, texts in inner.items()}
+                problems |= _within(part, error)
             if problems and not explains:
                 raise InvalidOperationData(f"The data does not fit {operation.type}.")
             if len(problems) >= MAX_PROBLEMS:
@@ -222,8 +234,12 @@ class Registry:
         if is_planned and not issubclass(operation.schema, ChangeSchema):
             sentence = f"{part.type} has no check mode, so no plan holds what it changes; run the job without a plan."
             raise InvalidInput.of(TYPE, sentence)
+        uses_values = _check_references(operation, part)
+        if is_planned and uses_values:
+            sentence = f"{part.label} uses values of earlier steps, so no plan holds what it changes; run it without."
+            raise InvalidInput.of(DATA, sentence)
         try:
-            self.validate(part.type, part.data, explains=explains)
+            self.validate(part.type, part.data, explains=explains, kinds=IN_STEPS if uses_values else FACTS)
         except InvalidOperationData as error:
             inner = error.details or {"": [error.message]}
             details = {f"{DATA}.{name}".rstrip("."): texts for name, texts in inner.items()}
@@ -309,14 +325,34 @@ def _check_json(type: str, data: dict[str, Any]) -> None:
         raise invalid_data(type, {"": [f"Must be JSON: {brief(str(error), 200)}."]}) from None
 
 
-def _deferred(operation: Operation, data: Mapping[str, Any]) -> set[str]:
-    """The fields that refer to a fact or a secret."""
-    return {name for name in operation.field_names & data.keys() if has_reference(data[name]) or has_secret(data[name])}
+def _within(part: Part, error: InvalidInput) -> dict[str, list[str]]:
+    """The details of an error of a part, by their paths in the whole data."""
+    inner = error.details or {"": [error.message]}
+    return {f"{part.path}.{name}".rstrip("."): texts for name, texts in inner.items()}
 
 
-def _raise_unless_deferred(error: InvalidOperationData, operation: Operation, data: Mapping[str, Any]) -> None:
+def _check_references(operation: Operation, part: Part) -> bool:
+    """Whether the part uses values of earlier ones. Raises ``InvalidInput``, its details within the part."""
+    if not has_reference(part.data, (STEP,)):
+        return False
+    try:
+        return check_references(operation, part.data, part.earlier)
+    except InvalidInput as error:
+        details = {f"{DATA}.{name}": texts for name, texts in (error.details or {}).items()}
+        raise InvalidOperationData(error.message, details) from error
+
+
+def _deferred(operation: Operation, data: Mapping[str, Any], kinds: Sequence[str]) -> set[str]:
+    """The fields that refer to a fact, a value of another step or a secret."""
+    fields = operation.field_names & data.keys()
+    return {name for name in fields if has_reference(data[name], kinds) or has_secret(data[name])}
+
+
+def _raise_unless_deferred(
+    error: InvalidOperationData, operation: Operation, data: Mapping[str, Any], kinds: Sequence[str]
+) -> None:
     """Raise ``error`` without the problems that facts and secrets may fix on the agent, if any remain."""
-    deferred = _deferred(operation, data)
+    deferred = _deferred(operation, data, kinds)
     if not deferred:
         raise error
     left = {

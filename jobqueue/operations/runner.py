@@ -13,9 +13,9 @@ from jobqueue.errors import (
     OperationFailed,
     OperationNotSupported,
 )
+from jobqueue.operations import references
 from jobqueue.operations.base import Operation
 from jobqueue.operations.context import Context
-from jobqueue.operations.facts import resolve_facts
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.planned_run import run_planned
 from jobqueue.operations.process.isolated import run_isolated
@@ -80,7 +80,7 @@ def _known_secrets(context: Context) -> Redactor:
 def _filled(operation: Operation, data: dict[str, Any], context: Context) -> tuple[dict[str, Any], Redactor]:
     """The data with all references resolved, and the redactor for its secrets."""
     try:
-        filled = resolve_facts(data, context.facts) if operation.takes_facts else data
+        filled = dict(references.filled(operation, data, context.facts, context.steps))
         if context.secrets is None:
             if has_secret(filled):
                 raise OperationFailed("The data refers to a secret, but this agent has none.")

@@ -27,7 +27,10 @@ class StepState(Enum):
 
 @dataclass(frozen=True)
 class Step:
-    """The terms of a step. ``handles``: the step whose failure it handles; ``recovers``: that then counts no longer."""
+    """The terms of a step. ``handles``: the step whose failure it handles; ``recovers``: that then counts no longer.
+
+    ``condition``: it runs only on hosts on which this holds (``step_condition.py``).
+    """
 
     name: str
     operation: str
@@ -37,6 +40,7 @@ class Step:
     recovers: bool = False
     ignores_failure: bool = False
     timeout_seconds: float | None = None
+    condition: str | None = None
 
     @classmethod
     def of(cls, loaded: Mapping[str, Any], number: int) -> Step:
@@ -50,6 +54,7 @@ class Step:
             loaded["recovers"],
             loaded["ignore_failure"],
             loaded.get("timeout_seconds"),
+            loaded.get("condition"),
         )
 
 

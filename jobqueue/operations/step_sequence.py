@@ -20,6 +20,8 @@ from jobqueue.operations.context import Context
 from jobqueue.operations.parts import PermittedPart
 from jobqueue.operations.result import checked, encoded_size
 from jobqueue.operations.step import ALWAYS, FAILURE, Step, StepRun, StepState
+from jobqueue.operations.step_condition import StepCondition
+from jobqueue.operations.step_values import StepValues, used_steps
 from jobqueue.operations.text import brief
 
 #: Bytes that a report of a run may have as JSON.
@@ -71,12 +73,19 @@ class StepSequence:
         #: The steps whose failure makes the run fail, in order.
         self._failed: list[StepRun] = []
         self._output_bytes = max(_LEAST_OUTPUT_BYTES, context.max_output_bytes // len(steps))
-        self._unchecked = 0
+        self._values = StepValues(self._runs)
+        #: Steps that were not checked: those without a check mode, and those that use values of others.
+        self._unchecked = self._unknown = 0
 
     def run(self) -> EndedSequence:
         """Run to the end. Raises ``OperationCancelled``; the last report then shows how far the steps came."""
         for number, (run, part) in enumerate(zip(self._runs, self._context.parts, strict=True)):
-            reason = self._reason_to_skip(run.step, part)
+            try:
+                reason = self._reason_to_skip(run.step, part)
+            except JobQueueError as error:
+                run.state, run.error = StepState.FAILED, error.message
+                self._ended(run)
+                continue
             if reason:
                 run.state, run.error = StepState.SKIPPED, reason
                 continue
@@ -85,7 +94,7 @@ class StepSequence:
         return EndedSequence(self._runs, self._error(), self._message())
 
     def _reason_to_skip(self, step: Step, part: PermittedPart) -> str:
-        """Why a step is not run; empty if it is."""
+        """Why a step is not run; empty if it is. Raises ``OperationFailed`` for a condition that cannot be decided."""
         if self._context.remaining() == 0:
             return "the time of the job was over"
         if step.handles is not None:
@@ -94,9 +103,21 @@ class StepSequence:
             return "no step has failed"
         if step.when not in (FAILURE, ALWAYS) and self._failed:
             return f"{self._failed[0].step.name} has failed"
-        if self._check and not _has_check(part):
+        condition = None if step.condition is None else StepCondition(step.condition, self._by_name)
+        if self._check and (reason := self._reason_not_to_check(step, part, condition)):
+            return reason
+        if condition is not None and not condition.holds(self._context, self._values):
+            return f"its condition does not hold here: {condition.text}"
+        return ""
+
+    def _reason_not_to_check(self, step: Step, part: PermittedPart, condition: StepCondition | None) -> str:
+        if not _has_check(part):
             self._unchecked += 1
             return f"{step.operation} has no check mode, so it was not run"
+        used = used_steps(step.data, self._by_name) or (() if condition is None else condition.steps)
+        if used:
+            self._unknown += 1
+            return f"it uses values of {_listed(used)}, which a check does not have, so it was not checked"
         return ""
 
     def _run_step(self, number: int, run: StepRun, part: PermittedPart) -> None:
@@ -106,7 +127,7 @@ class StepSequence:
         self._report({})
         self._say(f"step {number + 1} of {len(self._runs)}: {step.name} ({step.operation})")
         try:
-            outcome = part.run(self._data(step), self._step_context(step))
+            outcome = part.run(self._data(step, part), self._step_context(step))
             run.result, run.changed, run.error = outcome.data, bool(outcome.changed), outcome.error or ""
             run.state = StepState.COMPLETED if outcome.error is None else StepState.FAILED
         except OperationCancelled:
@@ -119,8 +140,13 @@ class StepSequence:
             run.state, run.failure = StepState.FAILED, _bounded(error.details)
             is_lacking = isinstance(error, OperationNotSupported)
             run.error = f"not supported: {error.message}" if is_lacking else error.message
-        run.error = brief(run.error, _LONGEST_ERROR)
         run.seconds = time.monotonic() - begun
+        self._ended(run)
+
+    def _ended(self, run: StepRun) -> None:
+        """What the end of a step means for those after it."""
+        step = run.step
+        run.error = brief(run.error, _LONGEST_ERROR)
         if run.has_failed and not step.ignores_failure:
             self._failed.append(run)
         elif step.recovers and run.state is StepState.COMPLETED:
@@ -128,9 +154,12 @@ class StepSequence:
         if run.error:
             self._say(f"step {step.name} {run.state.value}: {run.error}")
 
-    def _data(self, step: Step) -> dict[str, Any]:
-        extra = {"check": True} if self._check else {}
-        return {**step.data, **extra, **({"diff": True} if self._diff and "diff" not in step.data else {})}
+    def _data(self, step: Step, part: PermittedPart) -> dict[str, Any]:
+        """The data of a step, with ``check`` and ``diff`` of the whole if it knows them (unless it has a ``diff``)."""
+        if not _has_check(part):
+            return dict(step.data)
+        diff = {"diff": True} if self._diff else {}
+        return {**diff, **step.data, **({"check": True} if self._check else {})}
 
     def _step_context(self, step: Step) -> Context:
         context = self._context
@@ -147,6 +176,7 @@ class StepSequence:
             report=lambda info: self._report({"progress": dict(info)}),
             sender=None,
             parts=(),
+            steps=self._values.value,
             max_output_bytes=self._output_bytes,
         )
 
@@ -170,9 +200,11 @@ class StepSequence:
         return f"step {first.step.name} failed: {first.error}{more}"
 
     def _message(self) -> str:
-        if not self._unchecked:
-            return ""
-        return f"{self._unchecked} of {len(self._runs)} steps have no check mode and were not run."
+        reasons = (
+            (self._unchecked, "have no check mode and were not run"),
+            (self._unknown, "use values of others and were not checked"),
+        )
+        return " ".join(f"{count} of {len(self._runs)} steps {reason}." for count, reason in reasons if count)
 
 
 def _has_check(part: PermittedPart) -> bool:

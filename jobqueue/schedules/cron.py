@@ -10,6 +10,7 @@ from cronsim import CronSim, CronSimError
 
 from jobqueue.errors import InvalidInput
 from jobqueue.model.timestamps import to_micros
+from jobqueue.schedules import cron_faults
 from jobqueue.schedules.zones import UTC, instant, local, next_change
 
 MAX_EXPRESSION = 200
@@ -40,8 +41,11 @@ class Cron:
     the clocks skip it. Others (``*/15 * * * *``) follow the clock.
     """
 
-    def __init__(self, expression: str, zone: tzinfo, field: str = "cron") -> None:
-        """Raises ``InvalidInput`` for an expression that is invalid or matches no day; ``field`` names it."""
+    def __init__(self, expression: str, zone: tzinfo, field: str = "cron", *, is_new: bool = False) -> None:
+        """Raises ``InvalidInput`` for an expression that is invalid or matches no day; ``field`` names it.
+
+        ``is_new``: one that surely means other times is refused, too; schedules that were stored before keep it.
+        """
         self._zone = zone
         self._expression = _checked(expression, field)
         self._follows_the_clock = any(part.startswith("*") for part in self._expression.split()[:2])
@@ -49,6 +53,8 @@ class Cron:
             matches = self.after(_REFERENCE) is not None
         except CronSimError as error:
             raise InvalidInput.of(field, _explained(expression, str(error))) from error
+        if is_new and (surprise := cron_faults.surprise(self._expression)):
+            raise InvalidInput.of(field, surprise)
         if not matches:
             raise InvalidInput.of(field, f"{expression[:80]!r} matches no day of the next 50 years.")
 
@@ -127,6 +133,9 @@ _ALLOWED = {
 
 
 def _explained(expression: str, problem: str) -> str:
+    sentence = cron_faults.fault(expression)
+    if sentence:
+        return sentence
     name = problem.removeprefix("Bad ")
     allowed = _ALLOWED.get(name)
     if allowed is None:

@@ -39,18 +39,27 @@ class Times:
     """The times at which one schedule fires."""
 
     def __init__(
-        self, timing: Timing, blackouts: Sequence[Blackout] = (), uid: str = "", *, is_timed: bool = True
+        self,
+        timing: Timing,
+        blackouts: Sequence[Blackout] = (),
+        uid: str = "",
+        *,
+        is_timed: bool = True,
+        is_new: bool = False,
     ) -> None:
         """Raises ``InvalidInput``, which names the field, for a timing or a blackout that is invalid.
 
-        ``is_timed``: it has times of its own.
+        ``is_timed``: it has times of its own. ``is_new``: they are about to be stored, and cron expressions that surely
+        mean other times are refused, too.
         """
-        self._trigger = _trigger(timing) if is_timed else _untimed(timing)
+        self._trigger = _trigger(timing, is_new=is_new) if is_timed else _untimed(timing)
         self._starts = timing.starts
         self._ends = timing.ends
         self._jitter = timing.jitter
         self._uid = uid
-        self._blackouts = [_window(timing, blackout, number) for number, blackout in enumerate(blackouts)]
+        self._blackouts = [
+            _window(timing, blackout, number, is_new=is_new) for number, blackout in enumerate(blackouts)
+        ]
 
     def after(self, moment: int) -> int | None:
         """The first time after ``moment``."""
@@ -119,7 +128,7 @@ def times_of(timing: Timing, blackouts: tuple[Blackout, ...], uid: str, *, is_ti
     return Times(timing, blackouts, uid, is_timed=is_timed)
 
 
-def _trigger(timing: Timing) -> Trigger:
+def _trigger(timing: Timing, *, is_new: bool) -> Trigger:
     named = [kind for kind in _KINDS if getattr(timing, kind) is not None]
     if len(named) != 1:
         problem = f"{' and '.join(named)} are given" if named else "none is given"
@@ -127,7 +136,7 @@ def _trigger(timing: Timing) -> Trigger:
     zone = zone_of(timing.time_zone)
     _check_bounds(timing)
     if timing.cron is not None:
-        return Cron(timing.cron, zone)
+        return Cron(timing.cron, zone, is_new=is_new)
     if timing.at is not None:
         return Once(timing.at)
     anchor = timing.anchor or 0
@@ -152,5 +161,6 @@ def _check_bounds(timing: Timing) -> None:
         raise InvalidInput.of("ends", "Must not be before starts.")
 
 
-def _window(timing: Timing, blackout: Blackout, number: int) -> tuple[Cron, int]:
-    return Cron(blackout.cron, zone_of(timing.time_zone), f"blackouts[{number}].cron"), blackout.duration
+def _window(timing: Timing, blackout: Blackout, number: int, *, is_new: bool) -> tuple[Cron, int]:
+    zone = zone_of(timing.time_zone)
+    return Cron(blackout.cron, zone, f"blackouts[{number}].cron", is_new=is_new), blackout.duration

@@ -1,4 +1,4 @@
-"""Fires the schedules that follow other jobs, once these have ended.
+"""Fires the schedules that follow other jobs, once these have ended, and moves the runs of workflows on.
 
 Events say which jobs have ended; a cursor in the ledger says which events were processed. The cursor moves on after the
 jobs of an event were stored, so an event may be processed twice, and none is skipped. The id of a job that follows is
@@ -19,6 +19,7 @@ from jobqueue.model.job import Job
 from jobqueue.model.schedule import Outcome, Overlap, Result, Schedule, ScheduleView
 from jobqueue.services.firing import Firer, Firing, result_reason
 from jobqueue.services.schedules import running_job, times_for
+from jobqueue.services.workflows.engine import WorkflowEngine, run_of_group
 
 logger = logging.getLogger(__name__)
 
@@ -41,10 +42,11 @@ class _Ended:
 class Follower:
     """Fires the schedules of one ledger that follow jobs. One process at a time calls it."""
 
-    def __init__(self, ledger: Ledger, firer: Firer) -> None:
+    def __init__(self, ledger: Ledger, firer: Firer, workflows: WorkflowEngine) -> None:
         self._ledger = ledger
         self._schedules = ledger.schedules
         self._firer = firer
+        self._workflows = workflows
 
     def turn(self, now: int) -> bool:
         """Process endings; whether there may be more at once. Raises ``LedgerUnavailable``."""
@@ -63,13 +65,15 @@ class Follower:
         return cursor != read.after and self._schedules.pass_endings(cursor, read.after)
 
     def _process(self, ending: Ending, now: int) -> bool:
-        """Fire the schedules that follow a job; False if that is to be repeated."""
+        """Fire the schedules that follow a job, and move its run on; False if that is to be repeated."""
+        for run_id in filter(None, map(run_of_group, ending.names)):
+            self._workflows.examine(run_id)
         ended = self._ended(ending)
         if ended is None:
             return True
         steps: list[Step] = []
         firings: list[Firing] = []
-        for view in self._schedules.some(ending.names, 0):
+        for view in self._schedules.some([name for name in ending.names if run_of_group(name) is None], 0):
             if not isinstance(view, ScheduleView):  # the alarm has been raised
                 continue
             try:

@@ -1,4 +1,4 @@
-"""Fires schedules: submits their jobs when they are due.
+"""Fires schedules: submits their jobs when they are due. It also moves the runs of workflows on.
 
 Every API process runs a scheduler; a short lease lets one of them at a time fire. The lease only avoids duplicate work:
 the ledger stores a job and moves its schedule on in one step, and refuses a time that was already processed. So each
@@ -25,6 +25,7 @@ from jobqueue.services.follower import Follower
 from jobqueue.services.schedule_owner import OwnerReader
 from jobqueue.services.schedules import CancelJob, MakeSubmission
 from jobqueue.services.submission import JobSubmitter
+from jobqueue.services.workflows.engine import WorkflowEngine
 
 logger = logging.getLogger(__name__)
 
@@ -44,12 +45,19 @@ class Scheduler:
     """Fires the schedules of one ledger."""
 
     def __init__(
-        self, ledger: Ledger, submitter: JobSubmitter, cancel: CancelJob, owners: OwnerReader, make: MakeSubmission
+        self,
+        ledger: Ledger,
+        submitter: JobSubmitter,
+        cancel: CancelJob,
+        owners: OwnerReader,
+        make: MakeSubmission,
+        workflows: WorkflowEngine,
     ) -> None:
         self._ledger = ledger
         self._schedules = ledger.schedules
+        self._workflows = workflows
         self._firer = Firer(ledger, submitter, cancel, owners, make)
-        self._follower = Follower(ledger, self._firer)
+        self._follower = Follower(ledger, self._firer, workflows)
         self._me = secrets.token_hex(8)
         #: By schedule that cannot be processed: the alert about it.
         self._stuck: dict[str, str] = {}
@@ -83,7 +91,8 @@ class Scheduler:
         if due.due:
             self._process(due.due, due.now)
         has_more_endings = due.has_endings and self._follower.turn(due.now)
-        if due.due or has_more_endings:
+        has_more_runs = self._workflows.turn()
+        if due.due or has_more_endings or has_more_runs:
             return _BUSY_SECONDS
         if due.first is None:
             return IDLE_SECONDS

@@ -317,7 +317,7 @@ def times_for(schedule: Schedule) -> Times:
 
 
 def _times(schedule: Schedule) -> Times:
-    return Times(schedule.timing, schedule.blackouts, schedule.uid, is_timed=schedule.after is None)
+    return Times(schedule.timing, schedule.blackouts, schedule.uid, is_timed=schedule.after is None, is_new=True)
 
 
 def _check_terms(schedule: Schedule) -> None:

@@ -52,6 +52,7 @@ from jobqueue.services.renewal import Renewer
 from jobqueue.services.result_verifier import ResultVerifier
 from jobqueue.services.retry import JobRetrier
 from jobqueue.services.saved.manager import SavedJobManager
+from jobqueue.services.schedule_owner import OwnerReader
 from jobqueue.services.schedules import ScheduleManager
 from jobqueue.services.scopes import Scopes
 from jobqueue.services.seen.services import seen_by, sees_job
@@ -60,6 +61,11 @@ from jobqueue.services.submission import JobSubmitter
 from jobqueue.services.submission_scope import SubmissionScope
 from jobqueue.services.target_completion import TargetCompletion
 from jobqueue.services.targets import TargetResolver
+from jobqueue.services.workflows.engine import WorkflowEngine
+from jobqueue.services.workflows.manager import WorkflowManager
+from jobqueue.services.workflows.node_jobs import NodeJobs
+from jobqueue.services.workflows.runners import RunnerReader
+from jobqueue.services.workflows.runs import WorkflowRunManager
 from jobqueue.settings import Settings
 from jobqueue.trust.signing.signer import Signer
 from jobqueue.trust.signing.trusted import TrustedKeys
@@ -96,6 +102,9 @@ class Services:
     backfiller: Backfiller
     target_completion: TargetCompletion
     saved_jobs: SavedJobManager
+    workflows: WorkflowManager
+    workflow_runs: WorkflowRunManager
+    workflow_engine: WorkflowEngine
     enrolment: Enrolment
     bundles: BundleMaker
     redis_access: RedisAccess
@@ -159,6 +168,10 @@ class Services:
         canceller = JobCanceller(ledger, jobs, scopes)
         webhook = WebhookSender(Receivers(settings.notification_hosts), time.time)
         channels = Channels(ApiSecrets.of(settings), webhook)
+        saved_jobs = SavedJobManager(ledger, registry)
+        node_jobs = NodeJobs(registry, saved_jobs)
+        workflows = WorkflowManager(ledger, node_jobs)
+        engine = WorkflowEngine(ledger, submitter, node_jobs, RunnerReader(OwnerReader(ledger.credentials)))
         return cls(
             ledger=ledger,
             registry=registry,
@@ -181,7 +194,10 @@ class Services:
             notifications=NotificationManager(ledger, channels),
             backfiller=Backfiller(ledger, submitter),
             target_completion=TargetCompletion(targets, ledger.stored_targets.all),
-            saved_jobs=SavedJobManager(ledger, registry),
+            saved_jobs=saved_jobs,
+            workflows=workflows,
+            workflow_runs=WorkflowRunManager(ledger, workflows, node_jobs, submitter, engine),
+            workflow_engine=engine,
             enrolment=enrolment,
             bundles=BundleMaker(settings, enrolment, ledger.agents, signer),
             redis_access=RedisAccess(settings),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from jobqueue.ledger.due import Due
 from jobqueue.ledger.new_jobs import NewJob, NewJobs, Stored
 from jobqueue.model.audit import AuditEntry
 from jobqueue.model.submission import Accepted, Submission
+from jobqueue.random_uuid import random_uuid
 from jobqueue.services.batch_budget import BatchBudget
 from jobqueue.services.preparation import TARGET_FIELD, JobPreparer, Origin
 from jobqueue.services.submission_scope import SubmissionScope
@@ -27,9 +27,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ScheduledJob:
-    """A job that a schedule makes at a time, which ``fire`` names (``ledger.schedules.fire_argument``).
+    """A job that a schedule makes at a time, or a run of a workflow for a node, which ``fire`` names
+    (``ledger.schedules.fire_argument``).
 
-    ``id`` is the same whenever the job is submitted for this time.
+    ``id`` is the same whenever the job is submitted for this time or node.
     """
 
     submission: Submission
@@ -71,7 +72,7 @@ class JobSubmitter:
         Raises ``PermissionDenied`` unless its principal may submit jobs and run this operation; ``InvalidInput``
         (operation, data, target), ``NoLiveAgent``, ``IdempotencyConflict``.
         """
-        new = self._prepare(submission, Origin(job_id or _new_id(), only, audit_entry))
+        new = self._prepare(submission, Origin(job_id or random_uuid(), only, audit_entry))
         try:
             stored = self._new_jobs.create(new, self._sender.template)
         except LedgerUncertain as error:
@@ -94,7 +95,7 @@ class JobSubmitter:
         for submission in submissions:
             try:
                 with budget.applied():
-                    new.append(self._prepare(submission, Origin(_new_id())))
+                    new.append(self._prepare(submission, Origin(random_uuid())))
                 answers.append(None)
             except JobQueueError as error:
                 budget.refused()
@@ -117,15 +118,15 @@ class JobSubmitter:
         Nothing is submitted, and the target need not match an agent yet.
         """
         try:
-            self._scope.refund(self._prepare(submission, Origin(_new_id())).charges)
+            self._scope.refund(self._prepare(submission, Origin(random_uuid())).charges)
         except UnknownTarget as error:
             logger.debug("No agent matches the target %r yet: %s", submission.target, error)
 
     def fire(self, jobs: Sequence[ScheduledJob]) -> list[Accepted | JobQueueError]:
-        """Accept the jobs of schedules in few round trips; answers come in order, refusals as errors.
+        """Accept the jobs of schedules and workflows in few round trips; answers come in order, refusals as errors.
 
         ``LedgerUnavailable`` and ``LedgerUncertain`` as answers: the job is to be submitted again, which never makes
-        a second one. ``RecordChanged``: the schedule was changed, or another process has processed this time.
+        a second one. ``RecordChanged``: the schedule or the run was changed, or another process has processed this.
         """
         prepared = [self._prepared(job) for job in jobs]
         new = [job for job in prepared if isinstance(job, NewJob)]
@@ -179,7 +180,3 @@ def _unconfirmed(new: NewJob, error: LedgerUncertain) -> Accepted:
     """The answer for a job that may be stored: an error would make the caller submit it a second time."""
     logger.warning("Job %s was submitted, and the ledger has not confirmed it: %s", new.id, error.__cause__ or error)
     return Accepted(new.id, time.time_ns() // 1000, is_confirmed=False)
-
-
-def _new_id() -> str:
-    return str(uuid.uuid4())

@@ -57,7 +57,7 @@ def parsed(text: str) -> Target:
     target = direct(text)
     if target is not None:
         return target
-    from jobqueue.targets import language  # its parser is part of the extra ``api``
+    from jobqueue.targets import language  # its parser is loaded by those who need it only
 
     batch = batch_budget.current()
     if batch is None:

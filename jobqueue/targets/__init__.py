@@ -1,5 +1,6 @@
 """The target language: which agents an expression names. ``docs/targets.md`` describes it.
 
-Only the API evaluates expressions: agents and the command line do not import this package, whose parser is part of the
-extra ``api``.
+The API evaluates the targets of jobs. An agent evaluates the conditions of steps for its own host
+(``jobqueue/operations/step_condition.py``), and imports the parser only then. Regular expressions need the extra
+``api``.
 """

@@ -7,18 +7,20 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import pytest
 from urllib3.exceptions import HTTPError
 
+from jobqueue.client import Client
 from tests.acceptance.conftest import MakeStack
 from tests.acceptance.support.api import Api, request
 from tests.acceptance.support.ports import free_port
 from tests.acceptance.support.processes import Process
 from tests.acceptance.support.redis import OwnRedis
 from tests.acceptance.support.stack import Stack
-from tests.acceptance.support.until import until
+from tests.acceptance.support.until import LONG, until
 
 TOKEN = "a-token-for-the-second-cell"
 FRONT_TOKEN = "a-token-for-the-front-of-both"
@@ -160,6 +162,64 @@ def test_a_cell_that_is_killed_and_comes_back(front: Front, far: Far) -> None:
     job = front.api.wait(job_id)
     assert (job["status"], states(job)) == ("completed", {"near": "created", "far": "created"})
     assert [part["attempts"] for part in far.parts_of(job_id)] == [1]
+
+
+def test_events_over_both_while_a_cell_is_killed(front: Front, far: Far) -> None:
+    """Each step is seen once, in order, and the stream says when the cell was away."""
+    events: SimpleQueue[dict[str, Any]] = SimpleQueue()
+
+    def follow() -> None:
+        for event in Client(front.api.url, FRONT_TOKEN).follow_events():
+            events.put(event)
+
+    threading.Thread(target=follow, daemon=True).start()
+    seen: list[dict[str, Any]] = []
+
+    def until_event(**fields: Any) -> dict[str, Any]:
+        while True:
+            seen.append(events.get(timeout=LONG))
+            if fields.items() <= seen[-1].items():
+                return seen[-1]
+
+    first = probe(front, events, seen)
+    assert {event["cell"] for event in seen} == {"far"}
+    far.api.kill()
+    until_event(kind="waiting", cell="far")
+    job_id = front.api.submit(OPERATION, target="_all")
+    until_event(cell="near", event="completed")
+    far.start_api()
+    until_event(kind="resumed", cell="far")
+    until_event(cell="far", event="completed")
+    assert front.api.wait(job_id)["status"] == "completed"
+    assert not [event for event in seen if event["kind"] == "reset"]
+    steps = [event["event"] for event in seen if event.get("cell") == "far" and event["kind"] == "job"]
+    assert steps[-4:] == ["submitted", "acknowledged", "started", "completed"]
+    assert first not in {event.get("job_id") for event in seen[-4:]}
+
+
+def probe(front: Front, events: SimpleQueue[dict[str, Any]], seen: list[dict[str, Any]]) -> str:
+    """Submit jobs until the stream shows one: it is open from then on."""
+    while True:
+        job_id = front.api.submit(OPERATION, target=HOST)
+        front.api.wait(job_id)
+        with contextlib.suppress(Empty):
+            while True:
+                seen.append(events.get(timeout=0.5))
+        if any(event.get("event") == "completed" for event in seen):
+            return job_id
+
+
+def test_the_command_line_follows_a_parent(front: Front) -> None:
+    done = front.stack.run(
+        "run", "command.shell.execute", "-d", "command=echo hi", "--on", HOST, JOBQUEUE_URL=front.api.url
+    )
+    assert (done.returncode, "hi" in done.stdout) == (0, True), done.stderr
+    job_id = front.api.submit("command.shell.execute", {"command": "sleep 1"}, target="_all")
+    done = front.stack.run("job", "watch", job_id, JOBQUEUE_URL=front.api.url)
+    assert done.returncode == 0, done.stderr
+    assert "4 of 4 agents done" in done.stderr
+    done = front.stack.run("event", "follow", "--job", job_id, JOBQUEUE_URL=front.api.url)
+    assert f"Job {job_id} is completed." in done.stdout, done.stdout
 
 
 def test_a_cell_whose_redis_is_killed(front: Front, far: Far) -> None:

@@ -198,3 +198,34 @@ def test_an_agent_that_is_killed_in_a_step(own: Api, spare: Stack, tmp_path: Pat
     assert (repeated["status"], repeated["attempts"]) == ("completed", 2)
     assert [len(path.read_text().splitlines()) for path in (once, again, *before)] == [1, 2, 1, 2]
     assert not Path(f"{once}2").exists()
+
+
+def test_values_and_conditions(stack: Stack, tmp_path: Path) -> None:
+    """The data of the last step has what earlier ones have printed, and only one host meets a condition."""
+    path = tmp_path / "release.yaml"
+    path.write_text(
+        """
+steps:
+  - name: newest
+    operation: {type: command.shell.execute, data: {command: "echo '{\\"version\\": \\"1.4.2; rm x\\"}'"}}
+  - name: second host
+    if: hostname:agent2 and step.newest.json.version:1.4.2*
+    operation: {type: command.shell.execute, data: {command: "echo only here"}}
+  - name: install
+    operation:
+      type: command.shell.execute
+      data: {command: 'echo "installs $V"', env: {V: "@step.newest.json.version on @fact.hostname"}}
+"""
+    )
+    done = stack.run("run", "--steps", str(path), "--on", "agent1,agent2", "--json")
+    assert done.returncode == 0, done.stderr
+    answers = {host: one["data"]["steps"] for host, one in json.loads(done.stdout)["responses"].items()}
+    assert {host: [one["state"] for one in steps] for host, steps in answers.items()} == {
+        "agent1": ["completed", "skipped", "completed"],
+        "agent2": ["completed", "completed", "completed"],
+    }
+    assert answers["agent2"][2]["result"]["stdout"] == "installs 1.4.2; rm x on agent2\n"
+    path.write_text(path.read_text().replace('echo "installs $V"', "echo @step.newest.stdout"))
+    refused = stack.run("run", "--steps", str(path), "--on", "agent1")
+    assert refused.returncode != 0
+    assert "would become code" in refused.stderr

@@ -127,6 +127,7 @@ class _Inspection:
         self.schedules()
         self.notifications()
         self.parents()
+        self.workflows()
         self.rest()
         return self.found
 
@@ -174,7 +175,8 @@ class _Inspection:
         hosts = slots if job.get("fanout") == "1" else [job["host"]] if "host" in job else []
         tags = [f"tag:{tag}" for tag in job.get("tags", "").split("\n") if tag]
         groups = [f"group:{group}" for group in job.get("groups", "").split("\n") if group]
-        listed = [*tags, *groups, *(f"host:{host}" for host in hosts)]
+        steps = [f"step:{operation}" for operation in job.get("ops", "").split("\n") if operation]
+        listed = [*tags, *groups, *steps, *(f"host:{host}" for host in hosts)]
         self.expected_index.setdefault(f"all:|{status}", {})[job_id] = int(job["created"])
         for dim in [f"op:{job['op']}", f"target:{job['target']}", *listed]:
             name = f"{dim}|{self.listed_as(job_id, status, dim)}"
@@ -421,6 +423,25 @@ class _Inspection:
         self.equal(self.records.kind("saved-versions:").keys(), names, "versions of saved jobs")
         self.owned |= {f"{kind}:{name}" for name in names for kind in ("saved", "saved-versions")}
 
+    def workflows(self) -> None:
+        names = self.records.kind("workflow:").keys()
+        self.equal({str(name) for name in self.records.one("workflow-names")}, set(names), "names of workflows")
+        self.equal(self.records.kind("workflow-versions:").keys(), names, "versions of workflows")
+        runs = self.records.kind("workflow-run:")
+        by_list: dict[str, set[str]] = {"": set()}
+        for run_id, fields in runs.items():
+            by_list[""].add(run_id)
+            by_list.setdefault(fields["workflow"], set()).add(run_id)
+        listed = {name: {str(run) for run in found} for name, found in self.records.kind("workflow-runs:").items()}
+        self.equal(listed, {name: found for name, found in by_list.items() if found}, "runs of workflows")
+        is_open = {run_id for run_id, fields in runs.items() if "ended" not in fields}
+        self.equal({str(run) for run in self.records.one("workflow-runs-due")}, is_open, "runs that are due")
+        ended = {str(run) for run in self.records.one("workflow-runs-ended")}
+        self.equal(ended, set(runs) - is_open, "runs that have ended")
+        self.owned |= {f"{kind}:{name}" for name in names for kind in ("workflow", "workflow-versions")}
+        self.owned |= {f"workflow-run:{run_id}" for run_id in runs} | {f"workflow-runs:{name}" for name in by_list}
+        self.owned |= {"workflow-names", "workflow-runs-due", "workflow-runs-ended"}
+
     def parents(self) -> None:
         names = self.records.kind("parent:").keys()
         self.expect(set(self.records.one("parents-due")) <= set(names), "parents that are due")
@@ -439,11 +460,14 @@ class _Inspection:
         self.expect(set(self.records.kind("schedule-log:")) <= names, "results of unknown schedules")
         self.owned |= {"schedules", "schedules-due", "schedules-planned", "scheduler"}
         followed = {name: fields["follows"] for name, fields in schedules.items() if "follows" in fields}
-        self.equal({str(name) for name in self.records.one("following") or ()}, set(followed), "following")
+        runs = self.records.kind("workflow-run:").items()
+        running = {f"workflow-run|{run_id}" for run_id, fields in runs if "ended" not in fields}
+        following = {str(name) for name in self.records.one("following") or ()}
+        self.equal(following, set(followed) | running, "following")
         for group, names_there in self.records.kind("followers:").items():
             expected = {name for name, its_group in followed.items() if its_group == group}
             self.equal({str(name) for name in names_there}, expected, f"followers of {group}")
-        self.equal("followed" in self.records.values, bool(followed), "the cursor of following schedules exists")
+        self.equal("followed" in self.records.values, bool(following), "the cursor of what follows jobs exists")
         self.owned |= {"following", "followed", *(f"followers:{group}" for group in followed.values())}
         self.owned |= {f"{kind}:{name}" for name in names for kind in ("schedule", "schedule-log")}
 

@@ -65,6 +65,19 @@ def test_the_same_claim_again_gets_the_same_answer(world: World, job_id: str) ->
     assert world.refused(job_id, "a", token="t2") == "started"
 
 
+def test_the_same_claim_again_renews_the_lease(world: World, job_id: str) -> None:
+    """The agent counts the lease from its last request on: one that ends earlier would end under a run."""
+    world.claim(job_id, "a", token="t1")
+    world.clock.advance(LEASE - 1)
+    world.claim(job_id, "a", token="t1")
+    world.clock.advance(LEASE - 1)
+    assert world.executions.reap(10) == (0, 0)
+    assert world.refused(job_id, "a", token="t2") == "started"
+    world.clock.advance(2)
+    assert world.executions.reap(10) == (0, 1)
+    assert world.refused(job_id, "a", token="t1") == "lost"
+
+
 def test_the_same_claim_again_after_the_end_is_refused(world: World, job_id: str) -> None:
     claim = world.run(job_id, "a")
     assert world.refused(job_id, "a", token=claim.token) == "completed"

@@ -21,6 +21,8 @@ pytestmark = on_real_servers
 S = ExecutionState
 HOSTS = ("a", "b", "c")
 OPERATIONS = ("op.x", "op.y", "op.z")
+#: Its jobs have the others as steps.
+WHOLE = "op.whole"
 TAGS = ({}, {"team": "web"}, {"team": "web", "env": "dev"}, {"env": "dev|x"})
 
 
@@ -30,7 +32,7 @@ class Known:
 
     id: str
     created: int
-    operation: str
+    operations: tuple[str, ...]
     target: str
     tags: dict[str, str]
     hosts: tuple[str, ...]
@@ -39,12 +41,14 @@ class Known:
 
 def populate(world: World, rng: random.Random, count: int) -> list[Known]:
     """Jobs of all kinds in all states, newest first."""
-    world.register(*HOSTS, labels={"group": "web"}, operations=OPERATIONS)
+    world.register(*HOSTS, labels={"group": "web"}, operations=(*OPERATIONS, WHOLE))
     known = []
     for _ in range(count):
         world.clock.now += rng.choice((0, 0, 1, 1000, 20_000))
         target = rng.choice((ANY, ALL, "group:web", *HOSTS))
-        job = world.new_job(target, operation=rng.choice(OPERATIONS), tags=rng.choice(TAGS))
+        operation = rng.choice((*OPERATIONS, WHOLE))
+        inner = tuple(sorted(rng.sample(OPERATIONS, rng.randrange(3)))) if operation == WHOLE else ()
+        job = world.new_job(target, operation=operation, inner_operations=inner, tags=rng.choice(TAGS))
         created = world.new_jobs.create(job, world.template).accepted.created
         hosts = HOSTS if job.target.is_broadcast else () if target == ANY else (target,)
         for slot in (ANY,) if target == ANY else hosts:
@@ -63,7 +67,7 @@ def populate(world: World, rng: random.Random, count: int) -> list[Known]:
             Known(
                 job.id,
                 created,
-                job.submission.operation,
+                (operation, *inner),
                 target,
                 dict(job.submission.tags),
                 hosts,
@@ -79,7 +83,7 @@ def search(known: list[Known], wanted: JobFilter) -> list[Known]:
         job
         for job in known
         if job.status in wanted.statuses
-        and wanted.operation in (None, job.operation)
+        and (wanted.operation is None or wanted.operation in job.operations)
         and wanted.target in (None, job.target)
         and (wanted.hostname is None or wanted.hostname in job.hosts)
         and (wanted.tag is None or job.tags.get(wanted.tag[0]) == wanted.tag[1])
@@ -92,7 +96,7 @@ def random_filter(known: list[Known], rng: random.Random) -> JobFilter:
     times = [rng.choice(known).created + rng.choice((-1, 0, 1)) for _ in range(3)]
     return JobFilter(
         status=rng.choice((None, None, *JobStatus, (*JobStatus,)[1:4], (JobStatus.FAILED, JobStatus.COMPLETED))),
-        operation=rng.choice((None, None, *OPERATIONS, "op.none")),
+        operation=rng.choice((None, None, *OPERATIONS, WHOLE, "op.none")),
         target=rng.choice((None, None, None, ANY, ALL, "group:web", *HOSTS)),
         hostname=rng.choice((None, None, *HOSTS, "nohost")),
         tag=rng.choice((None, None, ("team", "web"), ("env", "dev|x"), ("env", "dev"), ("team", "none"))),

@@ -64,7 +64,7 @@ def test_a_record_that_was_altered_is_not_used(world: World) -> None:
     for name in ("deploy", "other"):
         saved.store(replace(JOB, name=name), "")
     # the record of another name, which the API did seal
-    world.client.set(keys.saved("deploy"), saved.raw("other"))
+    world.client.set(keys.kind("saved") + "deploy", saved.raw("other"))
     with pytest.raises(RecordAltered, match="was not stored by this API"):
         saved.get("deploy")
     assert [one.name for one in saved.page("", 10)[0]] == ["other"]

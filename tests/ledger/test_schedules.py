@@ -83,7 +83,8 @@ class Clockwork:
     def process(self) -> Scheduler:
         services = self.services
         owners = OwnerReader(self.ledger.credentials)
-        return Scheduler(self.ledger, services.submitter, services.canceller.cancel, owners, self.make)
+        cancel, engine = services.canceller.cancel, services.workflow_engine
+        return Scheduler(self.ledger, services.submitter, cancel, owners, self.make, engine)
 
     def make(self, content: Mapping[str, Any], principal: Principal) -> Submission:
         return submission_of(content, principal)

@@ -7,15 +7,18 @@ import threading
 import uuid
 from collections.abc import Iterator
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import redis
+from gevent import socket as gevent_socket
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 from redis.retry import Retry
 
 from jobqueue.errors import LedgerUnavailable
+from jobqueue.ledger import script_connection
 from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.script_connection import ScriptConnection
 from tests.acceptance.support.until import until
@@ -135,6 +138,37 @@ def test_a_burst_does_not_keep_its_connections(
     call = ScriptConnection(client)
     at_once(call, 6, real_world, client)
     assert len(call._idle) == 2
+
+
+class Unencrypted(gevent_socket.socket):
+    """As gevent's socket with TLS: the socket inside of it does not encrypt."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_sent"), [(gevent_socket.socket, True), (Unencrypted, False), (socket.socket, False)]
+)
+def test_under_gevent_commands_are_sent_at_once(
+    kind: type[socket.socket], is_sent: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = socket.socketpair()
+    with kind(fileno=ours.detach()) as ours, theirs:
+        if kind is not socket.socket:  # as in a process that gevent has patched
+            monkeypatch.setattr("jobqueue.ledger.script_connection.socket.socket", gevent_socket.socket)
+        rest = script_connection._send_at_once(SimpleNamespace(_sock=ours), b"command")
+        assert rest == (b"" if is_sent else b"command")
+        assert not is_sent or theirs.recv(100) == b"command"
+
+
+def test_what_the_system_does_not_take_at_once_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobqueue.ledger.script_connection.socket.socket", gevent_socket.socket)
+    ours, theirs = gevent_socket.socketpair()
+    data = bytes(range(256)) * 40_000
+    with ours, theirs:
+        rest = script_connection._send_at_once(SimpleNamespace(_sock=ours), data)
+        assert 0 < len(rest) < len(data)
+        assert data.endswith(rest)
+        assert script_connection._send_at_once(SimpleNamespace(_sock=ours), rest) == rest, "it is full"
+    assert script_connection._send_at_once(SimpleNamespace(_sock=ours), b"a") == b"a", "it is closed"
 
 
 def test_an_answer_in_bytes(client: redis.Redis) -> None:

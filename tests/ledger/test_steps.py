@@ -5,11 +5,15 @@ from __future__ import annotations
 import pytest
 
 from jobqueue.errors import NoLiveAgent
+from jobqueue.ledger import measures
+from jobqueue.ledger.doctor import Doctor
+from jobqueue.model.filter import JobFilter
 from jobqueue.model.pause import Pause, PauseKind
 from jobqueue.model.rate import Rate
-from jobqueue.model.states import ExecutionState
+from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ANY
-from tests.ledger.world import World
+from jobqueue.services.fleet import FleetReader
+from tests.ledger.world import LEASE, World
 
 WHOLE, SHELL, PING = "op.whole", "op.shell", "net.ping"
 ALL_OF_THEM = (WHOLE, SHELL, PING)
@@ -98,3 +102,42 @@ def test_a_job_that_waits_for_an_agent(world: World) -> None:
     world.register("b", operations=(WHOLE, SHELL))
     world.executions.place(job_id, None, ("a", "b"), world.template)
     assert world.execution(job_id).slot == "b"
+
+
+def listed(world: World, operation: str, **more: object) -> list[str]:
+    return [job.id for job in world.jobs.page(JobFilter(operation=operation, **more)).items]
+
+
+def test_a_list_by_operation_finds_jobs_with_such_a_step(world: World) -> None:
+    world.register("a", operations=ALL_OF_THEM)
+    job_id = create(world, "a", PING, SHELL)
+    alone = world.create("a", operation=PING)
+    assert set(listed(world, PING)) == {job_id, alone}
+    assert listed(world, SHELL) == listed(world, WHOLE) == [job_id]
+    world.run(job_id, "a")
+    assert listed(world, SHELL, status=JobStatus.COMPLETED) == [job_id]
+    assert listed(world, SHELL, status=JobStatus.COMPLETED, hostname="a") == [job_id]
+    assert listed(world, SHELL, status=JobStatus.SUBMITTED) == []
+    world.jobs.delete(job_id)
+    assert listed(world, SHELL) == []
+    assert not list(world.client.scan_iter("*index:step:*"))
+
+
+def test_steps_are_not_counted_as_jobs_of_their_operations(world: World) -> None:
+    world.register("a", operations=ALL_OF_THEM)
+    create(world, "a", PING, SHELL)
+    summary = FleetReader(world.ledger.fleet, world.ledger.agents).summary
+    jobs = measures.read(world.ledger, ALL_OF_THEM, summary).jobs
+    assert (jobs[WHOLE, JobStatus.SUBMITTED], jobs[PING, JobStatus.SUBMITTED]) == (1, 0)
+
+
+def test_a_damaged_index_of_steps(world: World) -> None:
+    world.register("a", operations=ALL_OF_THEM)
+    job_id = create(world, "a", PING, SHELL)
+    (key,) = world.client.scan_iter(f"*index:step:{SHELL}|*")
+    world.client.zrem(key, job_id)
+    for repairs in (False, True):
+        assert listed(world, SHELL) == []
+        (damage,) = Doctor(world.ledger, repairs=repairs, lease_seconds=LEASE).run()
+        assert "index" in str(damage)
+    assert listed(world, SHELL) == [job_id]

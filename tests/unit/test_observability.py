@@ -16,6 +16,7 @@ import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
 import workers.metrics
+from api.cells import feed_metrics
 from api.cells.health import cell_metrics
 from api.metrics import requests
 from api.metrics.ledger import LedgerCollector
@@ -74,7 +75,7 @@ def declared(module: Any) -> Iterator[Known]:
 @cache
 def known() -> dict[str, Known]:
     """Every metric of every process, by name."""
-    found = [*declared(requests), *declared(workers.metrics)]
+    found = [*declared(requests), *declared(feed_metrics), *declared(workers.metrics)]
     for metric in LedgerCollector(lambda: None, full_measures).collect():
         assert metric.samples, metric.name
         labels = frozenset(metric.samples[0].labels) - {"le"}

@@ -40,6 +40,7 @@ from workers.maintenance.services import (
     Service,
     Sweeper,
     Watchman,
+    WorkflowRunPruner,
 )
 from workers.maintenance.surveyor import Surveyor
 
@@ -142,6 +143,7 @@ def make_services(ledger: Ledger, settings: Settings) -> list[Service]:
         Finisher(ledger),
         Reconciler(ledger, sender, older_than_seconds=settings.heartbeat_seconds),
         Pruner(ledger, settings.job_ttl_seconds),
+        WorkflowRunPruner(ledger, settings.job_ttl_seconds),
         ExternalRunExpirer(ledger, settings.job_ttl_seconds),
         Sweeper(ledger),
         ConnectionCounter(ledger),

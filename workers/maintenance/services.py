@@ -304,6 +304,19 @@ class Pruner:
         return self._ledger.jobs.prune(self._ttl, STEP)
 
 
+class WorkflowRunPruner:
+    """Removes runs of workflows that ended longer ago than jobs are kept."""
+
+    every_seconds = 5.0
+
+    def __init__(self, ledger: Ledger, ttl_seconds: float) -> None:
+        self._ledger = ledger
+        self._ttl = ttl_seconds
+
+    def run_once(self) -> int:
+        return self._ledger.workflow_runs.prune(self._ttl, STEP)
+
+
 class ExternalRunExpirer:
     """Expires external runs whose drivers have not reported for as long as jobs are kept."""
 

@@ -46,21 +46,24 @@
       this.data.value = operation.data === undefined ? "" : JSON.stringify(operation.data, null, 2);
       this.when = element("select", {}, ...WHEN.map(([value, text]) => element("option", { value, textContent: text })));
       this.when.value = step.when ?? (step.handles ? "failure" : "success");
+      this.condition = textInput(step.if);
       this.handles = textInput(step.handles);
       this.recovers = checkbox(step.recovers);
       this.ignores = checkbox(step.ignore_failure);
       this.timeout = element("input", { type: "number", min: "0", step: "any", value: step.timeout_seconds ?? "" });
-      this.known = new Set(["name", "operation", "when", "handles", "recovers", "ignore_failure", "timeout_seconds"]);
+      this.known = new Set(["name", "operation", "when", "if", "handles", "recovers", "ignore_failure", "timeout_seconds"]);
       this.others = Object.fromEntries(Object.entries(step).filter(([key]) => !this.known.has(key)));
       this.fields = element("p");
       this.legend = element("legend");
-      const more = element("details", {}, element("summary", { textContent: "Error handler, ignored failure, time" }),
+      const more = element("details", {}, element("summary", { textContent: "Condition, error handler, ignored failure, time" }),
         element("div", { className: "grid" },
+          labelled("Only where this holds", this.condition,
+            element("p", { textContent: "A target about the host or earlier steps, such as os.family:debian or step.NAME.changed:true." })),
           labelled("Handles the failure of the step", this.handles, element("p", { textContent: "The name of an earlier step." })),
           labelled("If it succeeds, that failure counts no longer", this.recovers),
           labelled("Go on if it fails", this.ignores),
           labelled("Time in seconds", this.timeout)));
-      more.open = Boolean(step.handles || step.ignore_failure || step.timeout_seconds);
+      more.open = Boolean(step.if || step.handles || step.ignore_failure || step.timeout_seconds);
       this.root = element("fieldset", { className: "stack step" }, this.legend,
         element("div", { className: "grid" },
           labelled("Name", this.name), labelled("Operation", this.type), labelled("Runs if", this.when)),
@@ -92,6 +95,7 @@
       step.operation = { type: this.type.value.trim() };
       const data = this.value();
       if (data !== undefined) step.operation.data = data;
+      if (this.condition.value.trim()) step.if = this.condition.value;
       if (this.handles.value.trim()) step.handles = this.handles.value;
       else if (this.when.value !== "success") step.when = this.when.value;
       if (this.recovers.checked) step.recovers = true;

@@ -59,14 +59,17 @@ def follow(job_id: str | None, steps: Sequence[str], after: str, as_json: bool) 
 
 def _show(out: Screen, event: Mapping[str, Any]) -> None:
     if event["kind"] == "reset":
-        complain("Some events in between may be missing.")
+        complain(one_line(event["reason"]) if event.get("cell") else "Some events in between may be missing.")
     elif event["kind"] == "waiting":
         complain(one_line(event.get("reason")))
+    elif event["kind"] == "resumed":
+        complain(f"Cell {one_line(event.get('cell'))} sends events again; none is missing.")
     elif event["kind"] == "end":
         out.line(f"Job {one_line(event.get('job_id'))} is {one_line(event.get('status'))}.", str(event.get("status")))
     else:
         text = f"  {one_line(event['error'])}" if event.get("error") else ""
         source = f"{event['count']} agents" if event.get("count") else one_line(event.get("hostname"))
+        source += f" ({one_line(event['cell'])})" if event.get("cell") else ""
         out.line(
             f"{one_line(event.get('timestamp'))}  {one_line(event.get('job_id'))}  {one_line(event.get('event')):<12}  "
             f"{source}{text}",

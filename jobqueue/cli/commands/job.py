@@ -62,7 +62,9 @@ for _command in (submit, retry, rerun, cancel, pause, resume, approve, abort, de
     shell_complete=statuses_like,
     help=f"One of {', '.join(JobStatus)}, or several separated by commas.",
 )
-@click.option("--operation", metavar="TYPE", shell_complete=operations_like, help="Jobs of this operation.")
+@click.option(
+    "--operation", metavar="TYPE", shell_complete=operations_like, help="Jobs of this operation, or with such a step."
+)
 @click.option("--target", shell_complete=targets_like, help="Jobs submitted to this target.")
 @click.option("--hostname", shell_complete=hostnames_like, help="Jobs with an execution on this agent.")
 @click.option("--tag", type=pair, metavar="KEY=VALUE", help="Jobs with this tag.")

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from jobqueue.cli.candidates import roles_like
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.each import name_each
 from jobqueue.cli.parameters import json_option
@@ -51,7 +52,7 @@ def list_roles(as_json: bool) -> None:
 
 
 @role.command()
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=roles_like)
 def delete(names: Sequence[str]) -> None:
     """Delete unused roles."""
     name_each(names, Client.delete_role, "deleted")

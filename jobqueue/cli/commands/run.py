@@ -43,8 +43,8 @@ from jobqueue.model.target import ANY
 _FINAL = frozenset(state.value for state in FINAL_STATES)
 #: On a terminal, outputs of more hosts than this are grouped.
 _PREFIXED_HOSTS = 20
-#: The status of what a front does not serve.
-_NOT_IMPLEMENTED = 501
+#: Statuses with which a front answers for output that it cannot follow: no cell has the job yet, or several have.
+_NOT_FOLLOWED = (409, 501)
 
 
 class RunCommand(WordsCommand, ClientCommand):
@@ -199,11 +199,11 @@ def _follow(client: Client, job_id: str, wait_timeout: float | None, display: _D
 
 
 def _shown_live(client: Client, job_id: str, deadline: float | None) -> bool:
-    """Print the output as it arrives; False if the server is a front, which cannot follow it."""
+    """Print the output as it arrives; False if the server is a front that cannot follow it."""
     try:
         show_live(client, job_id, deadline)
     except ApiError as error:
-        if error.status != _NOT_IMPLEMENTED:
+        if error.status not in _NOT_FOLLOWED:
             raise
         return False
     return True

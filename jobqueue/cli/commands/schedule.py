@@ -93,12 +93,20 @@ def create(
 
 
 @schedule.command()
+@click.argument("name", required=False, shell_complete=schedules_like)
 @timing_options
 @json_option
-def preview(as_json: bool, **options: Any) -> None:
-    """Show the next ten times: jobqueue schedule preview --cron '30 2 * * *' --time-zone Europe/Berlin."""
+def preview(name: str | None, as_json: bool, **options: Any) -> None:
+    """Show the next ten times of options, or of a stored schedule, with options in place of its own.
+
+    \b
+    jobqueue schedule preview --cron '30 2 * * *' --time-zone Europe/Berlin
+    jobqueue schedule preview nightly --time-zone UTC
+    """
+    terms = take_terms(options)
     with connect() as client:
-        answer = _preview(client, take_terms(options))
+        stored = {} if name is None else _stored_terms(client.schedule(name), terms)
+        answer = _preview(client, stored | terms)
     _show_times(answer, as_json=as_json)
 
 
@@ -202,6 +210,16 @@ def _preview(client: Client, terms: Mapping[str, Any]) -> dict[str, Any]:
         raise click.UsageError("--after has no times to show; leave out --dry-run.")
     others = ("overlap", "catch_up", "expires_after", "description", "paused")
     return client.preview_schedule(**{name: value for name, value in terms.items() if name not in others})
+
+
+def _stored_terms(stored: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """The times of a stored schedule as the API takes them, without those that ``others`` replace."""
+    if stored.get("after"):
+        raise click.UsageError(f"{one_line(stored.get('name'))} has no times to show: it follows another job.")
+    kinds = ("cron", "every", "at", "rrule", "anchor")
+    kept = () if any(kind in others for kind in kinds[:4]) else kinds
+    names = (*kept, "time_zone", "starts", "ends", "blackouts")
+    return {name: stored[name] for name in names if stored.get(name)}
 
 
 def _show_times(answer: Mapping[str, Any], *, as_json: bool) -> None:

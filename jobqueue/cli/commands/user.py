@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import click
 
 from jobqueue.cli.access import COLUMNS, grants, row, show_secret
+from jobqueue.cli.candidates import users_like
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.each import for_each, name_each
 from jobqueue.cli.parameters import TextFile, json_option
@@ -22,7 +23,7 @@ _password = click.option(
     metavar="FILE",
     help="Read the password from FILE (- for stdin). Default: generate one and print it.",
 )
-_names = click.argument("names", metavar="NAME...", nargs=-1, required=True)
+_names = click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=users_like)
 
 
 @click.group(cls=ClientGroup)
@@ -74,7 +75,7 @@ def list_users(as_json: bool) -> None:
 
 
 @user.command()
-@click.argument("name")
+@click.argument("name", shell_complete=users_like)
 @_password
 def password(name: str, password_file: str | None) -> None:
     """Set a new password for a user. The old one stops working."""

@@ -12,6 +12,8 @@ from jobqueue.cli.views.text import one_line
 #: Names that both know; cron distinguishes case here.
 SHORT_FORMS = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
 _MAX_EXPRESSION = 200
+#: The last day of the week is the first one, too.
+_SUNDAY = 7
 _ITEM = re.compile(r"(?:(\*)|([0-9]{1,4}|[a-z]{3})(?:-([0-9]{1,4}|[a-z]{3}))?)(?:/([0-9]{1,4}))?", re.IGNORECASE)
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -83,7 +85,9 @@ def _item(item: str, text: str, field: Field) -> tuple[str, range]:
     if step == 0:
         raise NotTakenOver(f"the {field.name} {_quoted(text)} has a step of 0.")
     if star:
-        return item, range(field.least, field.most + 1, step)
+        # cron takes a larger step, with the same times; schedules refuse it, since it seems to say others
+        largest = field.most - field.least + (field.most != _SUNDAY)
+        return (item if step <= largest else f"*/{largest}"), range(field.least, field.most + 1, step)
     begin = _number(first, text, field)
     if last is None:
         if step_text is not None:
@@ -95,7 +99,7 @@ def _item(item: str, text: str, field: Field) -> tuple[str, range]:
     end = _number(last, text, field)
     if end < begin:
         raise NotTakenOver(f"the range {_quoted(item)} of the {field.name} ends before it begins.")
-    if end == begin:  # a step of one number means nothing
+    if step > end - begin:  # nothing but the first number
         return first, range(begin, begin + 1)
     return item, range(begin, end + 1, step)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
+from jobqueue.errors import InvalidInput
+from jobqueue.model.fleet_plan import FIELD
 from jobqueue.operations.base import operation
 from jobqueue.operations.change import Change, ChangeSchema, change_outcome, combined
 from jobqueue.operations.context import Context
@@ -14,6 +16,7 @@ from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.parts import Part
 from jobqueue.operations.schema import Entries, Flag, Items, Schema, Text, timeout_field
 from jobqueue.operations.step import CONDITIONS, FAILURE, MOST_STEPS, SUCCESS, Step, name_of
+from jobqueue.operations.step_condition import MAX_CONDITION, StepCondition
 from jobqueue.operations.step_sequence import StepSequence
 from jobqueue.operations.text import brief
 
@@ -37,6 +40,14 @@ class StepSchema(Schema):
         metadata={
             "description": "success (default): runs unless a step has failed. failure: only if one has. always: both.",
             "default": SUCCESS,
+        },
+    )
+    condition = Text(
+        data_key="if",
+        validate=validate.Length(1, MAX_CONDITION),
+        metadata={
+            "description": "Runs only where this holds: a target expression about the host, and values of earlier steps"
+            " such as step.NAME.changed:true."
         },
     )
     handles = Text(
@@ -70,7 +81,7 @@ class StepsSchema(ChangeSchema):
 
     @validates_schema
     def _names(self, data: Mapping[str, Any], **_kwargs: Any) -> None:
-        earlier: set[str] = set()
+        earlier: dict[str, None] = {}
         for number, step in enumerate(data["steps"]):
             name = name_of(step, number)
             if name in earlier:
@@ -79,22 +90,42 @@ class StepsSchema(ChangeSchema):
             if handled is not None and handled not in earlier:
                 sentence = f"No earlier step is called {handled!r}."
                 raise ValidationError({"steps": {number: {"handles": [sentence]}}})
-            earlier.add(name)
+            if "condition" in step:
+                sentence = _condition_fault(step["condition"], earlier, is_planned=FIELD in data)
+                if sentence:
+                    raise ValidationError({"steps": {number: {"if": [sentence]}}})
+            earlier[name] = None
+
+
+def _condition_fault(text: str, earlier: Iterable[str], *, is_planned: bool) -> str:
+    """Why a condition is refused; empty if it is not."""
+    try:
+        condition = StepCondition(text, earlier)
+    except InvalidInput as error:
+        return error.message
+    if is_planned and condition.steps:
+        return (
+            "It compares values of earlier steps, so no plan holds what the step changes; run the job without a plan."
+        )
+    return ""
 
 
 def _parts(data: Mapping[str, Any]) -> tuple[Part, ...]:
     """The operations of the steps, as far as they are well-formed."""
     steps = data.get("steps")
-    parts = []
+    parts: list[Part] = []
+    names: list[str] = []
     # the schema refuses longer lists before it looks into them
     for number, step in enumerate(steps[:MOST_STEPS] if isinstance(steps, list) else ()):
         inner = step.get("operation") if isinstance(step, Mapping) else None
         if not isinstance(inner, Mapping) or not isinstance(inner.get("type"), str):
             continue
         part_data = inner.get("data", {})
+        name = name_of(step, number)
         if isinstance(part_data, Mapping):
-            label = f"step {number + 1} ({brief(name_of(step, number), _LONGEST_NAME)})"
-            parts.append(Part(("steps", number, "operation"), label, inner["type"], part_data))
+            label = f"step {number + 1} ({brief(name, _LONGEST_NAME)})"
+            parts.append(Part(("steps", number, "operation"), label, inner["type"], part_data, tuple(names)))
+        names.append(name)
     return tuple(parts)
 
 

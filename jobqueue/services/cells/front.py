@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jobqueue.cells.cells import Cells
+from jobqueue.cells.feed import FeedObserver
+from jobqueue.cells.feeds import Feeds
 from jobqueue.services.cells.agents import CellAgents
 from jobqueue.services.cells.front_loop import FrontLoop
+from jobqueue.services.cells.job_events import CellJobEvents
 from jobqueue.services.cells.jobs import CellJobs
 from jobqueue.services.cells.locating import CellLocator
 from jobqueue.services.cells.parts import PartRunner
@@ -30,22 +33,27 @@ class Front:
     jobs: CellJobs
     agents: CellAgents
     status: CellStatus
+    feeds: Feeds
+    job_events: CellJobEvents
     runner: PartRunner
     background: Mapping[str, FrontLoop]
 
     @classmethod
-    def over(cls, home: Services, cells: Cells) -> Front:
-        """The use cases of one process."""
+    def over(cls, home: Services, cells: Cells, observer: FeedObserver) -> Front:
+        """The use cases of one process. ``observer`` is told how the cells' events arrive."""
         parents, hosts = home.ledger.parents, home.ledger.cell_hosts
         runner, status = PartRunner(parents, cells), CellStatus(cells, hosts, parents)
-        survey = HostSurvey(cells, hosts, parents)
+        survey, feeds = HostSurvey(cells, hosts, parents), Feeds(cells, observer)
+        jobs = CellJobs(parents, cells, home.registry, runner, status)
         return cls(
             home=home,
             cells=cells,
             submitter=ParentSubmitter(parents, home.registry, CellLocator(cells, hosts), runner),
-            jobs=CellJobs(parents, cells, home.registry, runner, status),
+            jobs=jobs,
             agents=CellAgents(cells, status),
             status=status,
+            feeds=feeds,
+            job_events=CellJobEvents(parents, feeds, jobs, runner),
             runner=runner,
             background={"parts": FrontLoop(runner.run_due), "survey": FrontLoop(survey.turn, survey.close)},
         )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from jobqueue.cells import job_list, job_merge, list_position, shapes
+from jobqueue.cells import job_list, job_merge, list_position, log_stream, shapes
 from jobqueue.cells.cell import Cell
 from jobqueue.cells.cells import Answers, Cells
 from jobqueue.cells.job_list import CellPage
@@ -172,6 +172,11 @@ class CellJobs:
         """The output of a job with one part, as its cell answers. Raises as ``retry``, besides the permissions."""
         cell, path = self._only_part(job_id, "/logs")
         return cell.request("GET", path, query=query)
+
+    def follow_logs(self, job_id: str, query: Mapping[str, Any], last_id: str) -> Iterator[log_stream.Passed | None]:
+        """The output of a job with one part as it comes. Raises as ``logs``."""
+        cell, path = self._only_part(job_id, "/logs")
+        return log_stream.follow(cell, path, query, last_id)
 
     def retry(self, job_id: str, body: Any, principal: Principal) -> Any:
         """Submit a job with one part again, in its cell; its cell's answer.

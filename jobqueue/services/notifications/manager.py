@@ -170,7 +170,7 @@ def _target(text: str) -> str:
 
 def _check_quiet_hours(rule: NotificationRule) -> None:
     try:
-        Times(Timing(at=0, time_zone=rule.time_zone), rule.quiet)
+        Times(Timing(at=0, time_zone=rule.time_zone), rule.quiet, is_new=True)
     except InvalidInput as error:
         fields = {
             field.replace("blackouts", "quiet_hours"): sentences for field, sentences in (error.details or {}).items()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from flask import Flask, Request, Response, session
+from flask import Blueprint, Flask, Request, Response, after_this_request, session
+from flask.signals import appcontext_tearing_down, request_tearing_down
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter
 from werkzeug.test import create_environ, run_wsgi_app
@@ -101,3 +102,71 @@ def test_a_json_response_is_werkzeugs(method: str, status: int) -> None:
 def test_a_status_without_a_body(status: int) -> None:
     parts, _, _ = run_wsgi_app(json_response({"a": 1}, status), create_environ())
     assert b"".join(parts) == b""
+
+
+def traced(app: Flask, answering: str = "") -> tuple[Flask, list[str]]:
+    """An application with handlers everywhere; they write down their names, and the ``answering`` one answers."""
+    seen: list[str] = []
+    outer, inner = Blueprint("outer", __name__), Blueprint("inner", __name__)
+
+    def add(owner: Flask | Blueprint, name: str) -> None:
+        def url(endpoint: str | None, values: dict[str, Any] | None) -> None:
+            seen.append(f"url {name} {endpoint} {values}")
+
+        owner.url_value_preprocessor(url)
+        for number in "12":
+            before, after, end = (f"{kind} {name}{number}" for kind in ("before", "after", "teardown"))
+            owner.before_request(lambda before=before: seen.append(before) or (before == answering and before) or None)
+            owner.after_request(lambda response, after=after: seen.append(after) or response)
+            owner.teardown_request(lambda error, end=end: seen.append(f"{end} {error!r}"))
+
+    for owner, name in ((app, "app"), (outer, "outer"), (inner, "inner")):
+        add(owner, name)
+
+    def view(**values: str) -> str:
+        seen.append(f"view {values}")
+
+        @after_this_request
+        def once(response: Response) -> Response:
+            seen.append("once")
+            return response
+
+        return "answer"
+
+    def failing() -> str:
+        raise ValueError("on purpose")
+
+    inner.add_url_rule("/inner/<name>", "view", view)
+    inner.add_url_rule("/failing", "failing", failing)
+    outer.register_blueprint(inner)
+    app.register_blueprint(outer)
+    app.add_url_rule("/plain", "plain", view)
+    app.teardown_appcontext(lambda error: seen.append(f"context {error!r}"))
+    app.register_error_handler(ValueError, lambda error: (f"error {error}", 500))
+    return app, seen
+
+
+@pytest.mark.parametrize("path", ["/plain", "/inner/a", "/failing", "/nowhere"])
+@pytest.mark.parametrize("answering", ["", "before app2", "before outer1"])
+def test_handlers_are_called_as_flask_calls_them(path: str, answering: str) -> None:
+    answers = []
+    for kind in (LeanFlask, Flask):
+        app, seen = traced(kind("app", static_folder=None), answering)
+        for _ in range(2):  # the second time, they are remembered
+            response = app.test_client().get(path)
+            answers.append((response.status_code, response.text, list(seen)))
+            seen.clear()
+    assert answers[:2] == answers[2:]
+    assert answers[0] == answers[1]
+
+
+def test_signals_of_flask_are_sent() -> None:
+    ended: list[Flask] = []
+
+    def note(sender: Flask, **_: object) -> None:
+        ended.append(sender)
+
+    lean = LeanFlask("lean", static_folder=None)
+    with request_tearing_down.connected_to(note), appcontext_tearing_down.connected_to(note):
+        lean.test_client().get("/")
+    assert ended == [lean, lean]

@@ -163,7 +163,9 @@ class TestSchedules:
         services = api.services
         make = partial(submission_of, services=services)
         owners = OwnerReader(services.ledger.credentials)
-        scheduler = Scheduler(services.ledger, services.submitter, services.canceller.cancel, owners, make)
+        scheduler = Scheduler(
+            services.ledger, services.submitter, services.canceller.cancel, owners, make, services.workflow_engine
+        )
         job_id = api.by("*", name="root").post("/schedule/s/trigger").get_json()["job_id"]
         services.ledger.credentials.change(Kind.KEY, record.name, permissions=(granted, "shell:execute"))
         view = services.schedules.get("s")

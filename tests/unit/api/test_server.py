@@ -9,6 +9,7 @@ from pathlib import Path
 
 import gevent
 import pytest
+from gevent import socket as gevent_socket
 
 from api import server, tls
 from api.server import Server, listen
@@ -204,6 +205,26 @@ def test_an_idle_connection_is_given_up_after_the_keep_alive_time() -> None:
             request = b"never"
         assert request is None
         assert worker._idle == set()
+
+
+def test_a_wait_is_used_for_one_request_after_the_other() -> None:
+    worker = _StubWorker()
+    ours, theirs = gevent_socket.socketpair()
+    wait = _Idle(worker, ours, seconds=5, header_seconds=0.05, is_reused=True)  # type: ignore[arg-type]
+    with ours, theirs:
+        for _ in range(3):
+            gevent.spawn_later(0.1, theirs.sendall, b"GET /")
+            with wait:  # longer than the headers may take, which begins with their first byte
+                assert ours.recv(100) == b"GET /"
+            gevent.sleep(0.1)  # and this limit ends with the wait
+        theirs.sendall(b"GET")
+        rest = None
+        with wait:
+            assert ours.recv(100) == b"GET"
+            rest = ours.recv(100)
+        assert rest is None, "the rest of the headers came too late"
+        wait.close()
+    assert worker._idle == set()
 
 
 def test_other_timeouts_pass_through() -> None:

@@ -13,14 +13,17 @@ from jobqueue.cli.commands.event import event
 from jobqueue.cli.commands.failing import failing
 from jobqueue.cli.commands.file import file
 from jobqueue.cli.commands.job import job
+from jobqueue.cli.commands.key import key
 from jobqueue.cli.commands.notification import notification
 from jobqueue.cli.commands.operation import operation
 from jobqueue.cli.commands.pause import pause
+from jobqueue.cli.commands.role import role
 from jobqueue.cli.commands.run import run as run_command
 from jobqueue.cli.commands.saved import saved
 from jobqueue.cli.commands.schedule import schedule
 from jobqueue.cli.commands.target import target
 from jobqueue.cli.commands.top import top
+from jobqueue.cli.commands.user import user
 from tests.unit.client.fake_api import FakeApi
 
 Run = Callable[..., Result]
@@ -39,6 +42,9 @@ _COMMANDS: tuple[click.Command, ...] = (
         schedule,
         target,
         top,
+        key,
+        role,
+        user,
         completion,
     ),
     run_command,

@@ -25,6 +25,8 @@ LISTS: dict[str, Reply] = {
     "/file": page("files", "nginx.conf", "motd"),
     "/target": Reply(200, {"targets": [{"name": "frontends"}], "total": 1}),
     "/operation": Reply(200, {"operations": []}),
+    "/role": page("roles", "read", "operator"),
+    "/user": page("users", "ada", "grace"),
 }
 
 
@@ -43,6 +45,9 @@ CASES: list[tuple[tuple[str, ...], str, str, str, str]] = [
     (("notification", "show", "oncall"), "GET", "/notification/oncall", "No rule has the name 'oncall'", "on-call"),
     (("file", "show", "ngnix.conf"), "GET", "/file/ngnix.conf", "There is no object 'ngnix.conf'", "nginx.conf"),
     (("target", "show", "frontend"), "GET", "/target/frontend", "No target is stored as 'frontend'", "frontends"),
+    (("role", "delete", "opertor"), "DELETE", "/role/opertor", "Unknown custom role 'opertor'", "operator"),
+    (("user", "delete", "grase"), "DELETE", "/user/grase", "Unknown user 'grase'", "grace"),
+    (("user", "disable", "adda"), "POST", "/user/adda/disable", "Unknown user 'adda'", "ada"),
 ]
 
 
@@ -62,6 +67,12 @@ def test_a_saved_job_that_is_to_run(records: FakeApi, run: Run) -> None:
     result = run("run", "@deplyo")
     assert result.exit_code == 2
     assert "Did you mean @deploy?" in result.stderr
+
+
+def test_a_role_of_a_new_key(records: FakeApi, run: Run) -> None:
+    """The API answers 400, as the name is a part of the request."""
+    records.on("POST", "/key", missing("roles: Unknown role 'opertor'; the list shows all.", 400))
+    assert "Did you mean operator?" in run("key", "create", "ci", "--role", "opertor").stderr
 
 
 def test_an_object_that_is_to_be_deployed(records: FakeApi, run: Run) -> None:

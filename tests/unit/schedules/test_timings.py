@@ -149,6 +149,78 @@ def test_counting_stops() -> None:
 
 
 @pytest.mark.parametrize(
+    ("cron", "sentence"),
+    [
+        (
+            "*/61 * * * *",
+            "The minute '*/61' has a step of 61, which reaches beyond its last value",
+        ),
+        ("*/90 * * * *", "it would match 0 only. Write 0, or use `every` for an interval such as 90m."),
+        ("0 */25 * * *", "The hour '*/25' has a step of 25"),
+        (
+            "0 0 */32 * *",
+            "The day of the month '*/32' has a step of 32",
+        ),
+        ("0 0 1 */13 *", "The month '*/13' has a step of 13"),
+        ("0 0 * * */8", "The day of the week '*/8' has a step of 8"),
+        (
+            "0 9-17/9 * * *",
+            "it would match 9 only",
+        ),
+        ("0 0 1 feb-apr/3 *", "it would match 2 only"),
+        ("50/15 * * * *", "it would match 50 only"),
+        ("0,*/75 * * * *", "The minute '*/75'"),
+    ],
+)
+def test_a_new_expression_whose_step_never_takes_place(cron: str, sentence: str) -> None:
+    """cron accepts it and runs it at another time than it says; a schedule that was stored before keeps its times."""
+    with pytest.raises(InvalidInput) as refused:
+        Times(Timing(cron=cron), is_new=True)
+    assert sentence in refused.value.details["cron"][0]
+    with pytest.raises(InvalidInput) as refused:
+        Times(Timing(cron="@daily"), (Blackout(cron, HOUR),), is_new=True)
+    assert sentence in refused.value.details["blackouts[0].cron"][0]
+    assert Times(Timing(cron=cron)).after(START) is not None
+
+
+@pytest.mark.parametrize(
+    "cron",
+    [
+        *("*/60 * * * *", "0 */24 * * *", "0 0 1 */12 *", "0 0 * * */7", "0 0 */31 * *", "0 9-17/8 * * *"),
+        *("45/14 * * * *", "7-7/3 * * * *", "0 0 L * *", "0 0 * * 5L", "0 0 * * MON#2", "0 0 * * mon-fri/4", "@hourly"),
+    ],
+)
+def test_steps_that_take_place(cron: str) -> None:
+    assert Times(Timing(cron=cron), is_new=True).after(START) is not None
+
+
+@pytest.mark.parametrize(
+    ("cron", "sentence"),
+    [
+        (
+            "20-10 * * * *",
+            "The minute '20-10' is a range that ends before it begins; write 20-59,0-10",
+        ),
+        ("0 0 * * FRI-MON", "The day of the week 'FRI-MON' is a range that ends before it begins; write FRI-7,0-MON"),
+        ("0 0 * nov-feb *", "write nov-12,1-feb"),
+        ("*/0 * * * *", "The minute '*/0' has a step of 0; a step is at least 1."),
+        ("61 * * * *", "The minute '61' is not within 0-59."),
+        ("0 0 0 * *", "The day of the month '0' is not within 1-31."),
+        ("0 0 * * 1,8", "The day of the week '8' is not within 0-7."),
+        ("0 0 * JANUARY *", "The month of '0 0 * JANUARY *' is invalid; allowed are 1-12 or JAN-DEC"),
+    ],
+)
+def test_the_faults_of_an_expression_are_named(cron: str, sentence: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        Times(Timing(cron=cron))
+    assert sentence in refused.value.details["cron"][0]
+
+
+def test_a_range_over_the_end_as_the_error_writes_it() -> None:
+    assert times(3, cron="0 0 * * FRI-7,0-MON") == ["2026-01-02T00:00", "2026-01-03T00:00", "2026-01-04T00:00"]
+
+
+@pytest.mark.parametrize(
     ("timing", "field", "words"),
     [
         ({"cron": "61 * * * *"}, "cron", "minute"),

@@ -50,6 +50,7 @@ class Dispatcher:
         self._is_full = False
         self._unfinished = 0
         self._is_empty = threading.Condition(self._lock)
+        self._submit(_nothing)  # one thread at least, whatever the host's limits are later
 
     def attach(self, consumer: Any) -> None:
         """A consumer was started: it reads messages only while a thread is free."""
@@ -84,16 +85,23 @@ class Dispatcher:
         self._running.claims_begun(len(tasks))
         at_once = [task for task in tasks if task.spread == 1]
         if at_once:
-            self._pool.submit(self._claim, at_once)
+            self._submit(self._claim, at_once)
         for task in tasks:
             if task.spread > 1:
-                self._pool.submit(self._claim, [task], claim_pause(task.spread))
+                self._submit(self._claim, [task], claim_pause(task.spread))
 
     def close(self) -> None:
         """Wait until nothing runs any more, and end the threads."""
         with self._is_empty:
             self._is_empty.wait_for(lambda: not self._unfinished)
         self._pool.shutdown()
+
+    def _submit(self, work: Callable[..., None], *args: Any) -> None:
+        """Have a thread of the pool do it: a new one, or the next that is free if the host allows no further one."""
+        try:
+            self._pool.submit(work, *args)
+        except RuntimeError as error:  # it is in the pool's queue by then
+            logger.warning("No further thread can be started, so that work waits for the others: %s", error)
 
     def _claim(self, tasks: Sequence[Task], pause: float = 0.0) -> None:
         if pause:  # the other hosts of a broadcast got their messages at the same moment
@@ -110,7 +118,7 @@ class Dispatcher:
             if not isinstance(outcome, Claim):
                 self._ended(outcome)
         for claim in claimed[1:]:
-            self._pool.submit(self._run, claim)
+            self._submit(self._run, claim)
         if claimed:
             self._run(claimed[0])
 
@@ -135,4 +143,4 @@ class Dispatcher:
 
 
 def _nothing() -> None:
-    """What the event loop is woken for: to look whether it may read again."""
+    """What the event loop is woken for, to look whether it may read again; what starts the first thread."""

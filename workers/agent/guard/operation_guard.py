@@ -10,10 +10,10 @@ from typing import Any
 from jobqueue.errors import OperationFailed, OperationNotAllowed
 from jobqueue.operations.base import Operation
 from jobqueue.operations.context import Context, anything
-from jobqueue.operations.facts import resolve_facts
 from jobqueue.operations.outcome import Outcome
-from jobqueue.operations.parts import PermittedPart
+from jobqueue.operations.parts import Part, PermittedPart
 from jobqueue.operations.process.confinement import Confinement, ResourceLimits
+from jobqueue.operations.references import STEP, Lookup, filled, has_reference
 from jobqueue.operations.registry import Registry
 from jobqueue.operations.requested_run import RequestedRun
 from jobqueue.operations.runner import run_operation
@@ -26,13 +26,15 @@ class Permit:
     """An allowed run: the ``operation`` to run, and the confinement of its processes.
 
     ``allows(changed)``: whether the run would be allowed with these fields of its data changed. ``parts``: those of the
-    operations within its data.
+    operations within its data. ``decide(steps)``: the decision about a step whose data has values of earlier ones; it
+    is open until these are known.
     """
 
     operation: Operation
     confinement: Confinement
     allows: Callable[[Mapping[str, Any]], bool] = field(default=anything, compare=False)
     parts: tuple[Permit, ...] = ()
+    decide: Callable[[Lookup], Permit] | None = field(default=None, compare=False)
 
     @property
     def is_idempotent(self) -> bool:
@@ -45,6 +47,10 @@ class Permit:
         return {"confinement": self.confinement, "allows": self.allows, "parts": parts}
 
     def _run(self, data: Mapping[str, Any], context: Context) -> Outcome:
+        if self.decide is not None:
+            if context.steps is None:
+                raise OperationNotAllowed("The values of earlier steps are not known here.")
+            return self.decide(context.steps)._run(data, context)
         return run_operation(self.operation, data, replace(context, **self.means()))
 
 
@@ -74,19 +80,19 @@ class OperationGuard:
         allowed = (operation for operation in operations if self._policy.may_allow(operation))
         return Registry(allowed, absent=operations.absent)
 
-    def check(self, operation: Operation, data: Mapping[str, Any], facts: Mapping[str, Any]) -> Permit:
+    def check(
+        self, operation: Operation, data: Mapping[str, Any], facts: Mapping[str, Any], steps: Lookup | None = None
+    ) -> Permit:
         """Check a run. Raises ``OperationNotAllowed``, and ``OperationFailed`` for unknown facts.
 
-        Arguments are checked as the operation will see them, so references to facts are resolved first.
+        Arguments are checked as the operation will see them, so references are resolved first: those to facts, and to
+        the values of earlier ``steps``.
         """
-        filled = _filled(operation, dict(data), facts) if self._policy.rules else data
-        allowed, rule = self._policy.decide(operation, filled)
+        arguments = filled(operation, data, facts, steps) if self._policy.rules else data
+        allowed, rule = self._policy.decide(operation, arguments)
         if not allowed:
-            subject = f"{operation.type} is denied by its policy" if rule else f"{operation.type} with this data"
-            if rule is None and not self._policy.may_allow(operation):
-                subject = f"{operation.type} is not in JOBQUEUE_ALLOW"
-            raise OperationNotAllowed(f"not allowed on this host: {subject}")
-        allows = partial(self._allows, operation, filled)
+            raise self._not_allowed(operation, by_rule=rule is not None)
+        allows = partial(self._allows, operation, arguments)
         if rule is None:
             return Permit(operation, self._plain, allows)
         user = rule.run_as
@@ -109,16 +115,24 @@ class OperationGuard:
         parts = []
         for part, operation in run.parts:
             try:
-                parts.append(self.check(operation, part.data, facts))
+                parts.append(self._check_part(part, operation, facts))
             except (OperationNotAllowed, OperationFailed) as error:
                 raise type(error)(f"{part.label}: {error.message}; no step was run") from error
         return replace(permit, parts=tuple(parts)) if parts else permit
 
+    def _check_part(self, part: Part, operation: Operation, facts: Mapping[str, Any]) -> Permit:
+        """As ``check``. Data with values of earlier steps is checked with these values, right before it is run."""
+        if not self._policy.rules or not has_reference(part.data, (STEP,)):
+            return self.check(operation, part.data, facts)
+        if not self._policy.may_allow(operation):
+            raise self._not_allowed(operation, by_rule=False)
+        return Permit(operation, self._plain, decide=partial(self.check, operation, part.data, facts))
+
+    def _not_allowed(self, operation: Operation, *, by_rule: bool) -> OperationNotAllowed:
+        subject = f"{operation.type} is denied by its policy" if by_rule else f"{operation.type} with this data"
+        if not by_rule and not self._policy.may_allow(operation):
+            subject = f"{operation.type} is not in JOBQUEUE_ALLOW"
+        return OperationNotAllowed(f"not allowed on this host: {subject}")
+
     def _allows(self, operation: Operation, data: Mapping[str, Any], changed: Mapping[str, Any]) -> bool:
         return self._policy.decide(operation, {**data, **changed})[0]
-
-
-def _filled(operation: Operation, data: dict[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The data as the operation will get it."""
-    filled: dict[str, Any] = resolve_facts(data, facts) if operation.takes_facts else data
-    return filled

@@ -1,6 +1,6 @@
 -- Claims executions for an agent: at most one claim of an attempt succeeds; it returns a lease and a fencing token. Each
 -- claim is apart: a damaged record fails only its own.
--- include: clock events relist|change_host<index> derive_status|all_counts|offers_all|notice|advance|take_key|leave_execution|leave_job|pause_of|take_starts|park|offer_later|unpark|put_off|take_start<status,offers,notice,batches,rollout,concurrency,parking,pace> settle transition apart
+-- include: clock events relist|change_host<index> notice|derive_status|all_counts|offers_all|advance|take_key|leave_execution|leave_job|pause_of|take_starts|park|offer_later|unpark|put_off|take_start<status,offers,notice,batches,rollout,concurrency,parking,pace> settle transition apart
 -- KEYS: none
 -- ARGV: 1 now, 2 hostname of the agent, 3 lease in microseconds, 4 '1': the agent stops, and gives the executions back,
 --   else '', then per claim: job id, slot, new token
@@ -28,9 +28,10 @@ local function claim(id, slot, token)
   local doc = redis.call('GET', K.doc .. id)
   local state = record[1]
   if state ~= 'submitted' then
-    -- a repeated claim: our first answer was lost
+    -- a repeated claim: our first answer was lost. The lease counts from now on, as the agent will take it
     local held = redis.call('HMGET', K.exec .. host .. ':' .. id, 'token', 'attempt', 'state')
     if held[1] == token and held[3] == 'started' then
+      redis.call('ZADD', K.leases, lease, id .. ':' .. host)
       return {'granted', num(held[2]), doc}
     end
     if not state and slot == '_any' then -- another agent claimed it

@@ -12,16 +12,19 @@
 -- The status in the name of the index that holds jobs of a status, in any dimension but 'all:'.
 local function listed_as(status) return status == 'processing' and 'submitted' or status end
 
--- The dimensions of a job, but for 'all:'. job: its {op, target, tags, host, fanout, groups} if they have been read, or nil.
+-- The dimensions of a job, but for 'all:'. job: its {op, target, tags, host, fanout, groups, ops} if they have been read, or nil.
 local function dimensions(id, job)
-  local op, target, tags, host, fanout, groups = unpack(job or redis.call('HMGET', K.job .. id, 'op', 'target', 'tags',
-    'host', 'fanout', 'groups'))
+  local op, target, tags, host, fanout, groups, ops = unpack(job or redis.call('HMGET', K.job .. id, 'op', 'target',
+    'tags', 'host', 'fanout', 'groups', 'ops'))
   local dims = {'op:' .. (op or '?'), 'target:' .. (target or '?')}
   if tags then
     for tag in string.gmatch(tags, '[^\n]+') do dims[#dims + 1] = 'tag:' .. tag end
   end
   if groups then -- unlike tags, they are set only by the service
     for group in string.gmatch(groups, '[^\n]+') do dims[#dims + 1] = 'group:' .. group end
+  end
+  if ops then -- the types of its steps, which no other job has as its own
+    for op_of_step in string.gmatch(ops, '[^\n]+') do dims[#dims + 1] = 'step:' .. op_of_step end
   end
   if fanout and fanout ~= FANNED_OUT then
     for _, name in ipairs(redis.call('LRANGE', K.slots .. id, 0, -1)) do dims[#dims + 1] = 'host:' .. name end

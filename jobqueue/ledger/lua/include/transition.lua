@@ -7,13 +7,13 @@
 
 -- Reads the fields of a job that every transition needs: from FIRST_COUNT on the counts of its unfinished states, which
 -- are the first of STATES, and from FIRST_OWN on the fields that the caller names. The second answer is the terms that few
--- jobs have, {conc, rollout, outside, rate, expires}, or nil for a job without any (`plain`). Four fields take as long as
+-- jobs have, {conc, rollout, outside, rate, expires, ops}, or nil for a job without any (`plain`). Four fields take as long as
 -- one more command, so the others are read when they are needed.
 local FIRST_COUNT, FIRST_OWN = 7, 10
 local function read_job(id, ...)
   local known = redis.call('HMGET', K.job .. id, 'status', 'created', 'updated', 'op', 'fanout', 'plain', UNFINISHED_FIELDS, ...)
   if known[6] then return known end
-  return known, redis.call('HMGET', K.job .. id, 'conc', 'rollout', 'outside', 'rate', 'expires')
+  return known, redis.call('HMGET', K.job .. id, 'conc', 'rollout', 'outside', 'rate', 'expires', 'ops')
 end
 
 -- What a call adds to the measurements, {field: number}: most of several executions add to the same fields, so each script
@@ -92,8 +92,9 @@ local function transition(id, slot, at, host, steps, more, read, known, few)
   end
   if terms and (is_final or fanout) then
     local rest = redis.call('HMGET', job, 'target', 'tags', 'host', 'groups')
-    terms.conc, terms.opened, terms.expires = conc, fanout and redis.call('HGET', job, 'opened'), few and few[5]
-    terms.listed = {now[4], rest[1], rest[2], rest[3], fanout, rest[4]}
+    terms.conc, terms.expires = conc, few and few[5]
+    terms.opened = fanout and redis.call('HGET', job, 'opened') -- only a broadcast is opened in steps
+    terms.listed = {now[4], rest[1], rest[2], rest[3], fanout, rest[4], few and few[6]}
   end
   if is_final then
     measure('ended|' .. op .. '|' .. state, 1)

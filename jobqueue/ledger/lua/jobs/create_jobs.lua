@@ -122,7 +122,8 @@ local function store(job, slots, created, terms)
   end
   for i = 1, #JOB_STORED, 2 do remember(JOB_STORED[i + 1], job[JOB_STORED[i]]) end
   -- most jobs have none of the fields that `read_job` then need not look for
-  if job.concurrency == '' and job.expires_at == '' and not slots.staged then remember('plain', '1') end
+  local is_plain = job.concurrency == '' and job.expires_at == '' and job.rollout == '' and job.inner_operations == ''
+  if is_plain then remember('plain', '1') end
   remember('idempotent', job.idempotent)
   remember('key', job.idempotency_key)
   local is_single = job.kind == 'any' or job.kind == 'host' or job.kind == 'unplaced'
@@ -151,7 +152,7 @@ local function store(job, slots, created, terms)
   end
   if job.alias ~= '' then redis.call('SET', K.alias .. job.alias, id) end
   if job.exclusive ~= '' then redis.call('SET', K.exclusive .. job.exclusive, id) end
-  enter_indexes(id, when, {job.operation, job.target, job.tags, host, FANNED_OUT, job.groups})
+  enter_indexes(id, when, {job.operation, job.target, job.tags, host, FANNED_OUT, job.groups, job.inner_operations})
   if not is_single then list_under(slots, id, when) end
   announce(id, 'submitted', when, 'submitted', '_api')
   if job.fire ~= '' then note_fire(job, created) end

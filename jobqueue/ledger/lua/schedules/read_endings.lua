@@ -1,9 +1,10 @@
--- Reads the endings of jobs after the cursor of the schedules that follow jobs, oldest first, with the names of these schedules.
+-- Reads the endings of jobs after the cursor of the schedules that follow jobs and the runs of workflows, oldest first, with
+-- the names of these schedules, and workflow-run|{run} of a run.
 -- include: clock
 -- KEYS: none
 -- ARGV: 1 now, 2 most events
--- returns: {} (no schedule follows jobs) | {the cursor, the cursor after the events that were read, '1' if events after the
---   cursor may have been removed or '0', {id of the event, job, its status, name...} of each that a schedule follows...}
+-- returns: {} (nothing follows jobs) | {the cursor, the cursor after the events that were read, '1' if events after the
+--   cursor may have been removed or '0', {id of the event, job, its status, name...} of each that is followed...}
 local cursor = redis.call('GET', K.followed)
 if not cursor then return {} end
 -- an agent's user may empty a stream that it may add to
@@ -18,6 +19,7 @@ for _, entry in ipairs(redis.call('XRANGE', K.job_notices, is_newer and '(' .. c
   if lists then
     local one = {entry[1], job, status}
     for list in string.gmatch(lists, '[^\n]+') do
+      if string.find(list, '^workflow%-run|') then one[#one + 1] = list end
       for _, name in ipairs(redis.call('ZRANGE', K.followers .. list, 0, -1)) do one[#one + 1] = name end
     end
     if #one > 3 then found[#found + 1] = one end

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import itertools
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,13 +20,16 @@ from werkzeug.test import TestResponse
 
 from api.app import create_app
 from api.cells.app import create_app as create_front
+from api.cells.feed_metrics import FeedMetrics
 from api.front_server import claimed_by
 from jobqueue.cells.cells import Cells
 from jobqueue.cells.config import CellAddress
+from jobqueue.client.sse import read_events
 from jobqueue.ledger.executions import Claim
 from jobqueue.model.states import ExecutionState
 from jobqueue.services import Services
 from jobqueue.services.cells.front import Front
+from tests.acceptance.support.until import until
 from tests.unit.api.conftest import AUTHORIZATION, TOKEN
 from tests.unit.api.fakes import FakeServices
 from tests.unit.api.over_a_ledger import services_with, settings_in
@@ -39,6 +45,20 @@ def _shared_app(name: str) -> Flask:
     return create_app(settings, FakeServices())  # type: ignore[arg-type]
 
 
+def _tracked(server: BaseWSGIServer) -> list[socket.socket]:
+    """The connections that a server accepts from now on: those that last end with its process only."""
+    connections: list[socket.socket] = []
+    get_request = server.get_request
+
+    def tracked() -> Any:
+        connection, address = get_request()
+        connections.append(connection)
+        return connection, address
+
+    server.get_request = tracked  # type: ignore[method-assign]
+    return connections
+
+
 class CellSite:
     """One cell. Its server can be stopped, and started again at the same address."""
 
@@ -52,11 +72,13 @@ class CellSite:
         self.token_file.write_text(TOKEN)
         self._server: BaseWSGIServer | None = None
         self._thread: threading.Thread | None = None
+        self._connections: list[socket.socket] = []
         self.port = 0
         self.start()
 
     def start(self) -> None:
         self._server = make_server("127.0.0.1", self.port, self.app, threaded=True)
+        self._connections = _tracked(self._server)
         self.port = self._server.server_port
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
@@ -67,6 +89,9 @@ class CellSite:
             self._thread.join()
             self._server.server_close()
             self._server = None
+            for connection in self._connections:
+                with contextlib.suppress(OSError):  # it has ended
+                    connection.shutdown(socket.SHUT_RDWR)
 
     @property
     def address(self) -> CellAddress:
@@ -112,7 +137,7 @@ class FrontSite:
     def restart(self, addresses: list[CellAddress]) -> None:
         """Another process over the same Redis, which knows nothing but what that holds."""
         self.cells = Cells(addresses)
-        self.front = Front.over(self.home, self.cells)
+        self.front = Front.over(self.home, self.cells, FeedMetrics())
         self.app = create_front(self.settings, self.front, claimed_by(self.settings.jwt_issuer))
 
     def turn(self) -> None:
@@ -145,7 +170,64 @@ class FrontSite:
         return self.post("/job", body, status)
 
 
+class Stream:
+    """A stream of events of a front, read in a thread."""
+
+    def __init__(self, front: FrontSite, path: str = "/events", after: str = "") -> None:
+        resumed = {"Last-Event-ID": after} if after else {}
+        headers = {**AUTHORIZATION, "Accept": "text/event-stream", **resumed}
+        self.answer = front.app.test_client().get(path, headers=headers)
+        self.events: list[dict[str, Any]] = []
+        self.has_ended = False
+        self._closes = False
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        chunks = (chunk.encode() if isinstance(chunk, str) else chunk for chunk in self.answer.iter_encoded())
+        for event in read_events(itertools.takewhile(lambda _: not self._closes, chunks)):
+            self.events.append({"kind": event.name, "id": event.id, **json.loads(event.data)})
+        self.has_ended = True
+
+    def wait_for(self, **fields: Any) -> dict[str, Any]:
+        """The first event with these fields."""
+        found = until(lambda: self.find(**fields), f"an event {fields} among {self.events}")
+        assert found is not None
+        return found
+
+    def find(self, **fields: Any) -> dict[str, Any] | None:
+        """The first event so far with these fields."""
+        return next((event for event in self.events if fields.items() <= event.items()), None)
+
+    def steps(self) -> list[tuple[str, str, str]]:
+        """The cells, events and hosts of all steps so far."""
+        return [(e["cell"], e["event"], e["hostname"]) for e in self.events if e["kind"] == "job"]
+
+    def close(self) -> None:
+        """End it, as a client that goes away."""
+        self._closes = True
+        self._thread.join(60)
+        self.answer.close()
+
+
 MakeSite = Callable[..., CellSite]
+Follow = Callable[..., Stream]
+
+
+@pytest.fixture
+def follow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Follow]:
+    """``follow(front, path, after)``: streams that end with the test."""
+    monkeypatch.setattr("jobqueue.cells.feed.LINGER_SECONDS", 0.5)
+    monkeypatch.setattr("api.live.sse.HEARTBEAT_SECONDS", 0.5)
+    streams: list[Stream] = []
+
+    def start(*arguments: Any) -> Stream:
+        streams.append(Stream(*arguments))
+        return streams[-1]
+
+    yield start
+    for stream in streams:
+        stream.close()
 
 
 @pytest.fixture

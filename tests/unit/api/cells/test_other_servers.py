@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from jobqueue.cells.config import CellAddress
-from tests.unit.api.cells.conftest import CellSite, FrontSite
+from tests.unit.api.cells.conftest import CellSite, Follow, FrontSite
 
 HTML = b"<html><title>Welcome</title></html>"
 OTHER = b'{"items": [{"id": 7}], "status": "green", "hostname": 5, "agents": 5, "job_id": 3}'
@@ -127,6 +127,68 @@ def test_it_is_told_and_harms_nothing(
     assert front.get("/agent/db9", 503)["details"] == {"cells": ["other"]}
     front.turn()
     assert front.home.ledger.cell_hosts.page("other", 0, 9) == ([], 0)
+
+
+#: What the server sends as its events, and a part of the reason.
+STREAMS: dict[str, tuple[bytes, str]] = {
+    "no position first": (
+        b"id: 1-1\nevent: job\ndata: {}\n\n",
+        "is too old for a front; upgrade it",
+    ),
+    "not a position": (b"id: x\nevent: position\ndata: {}\n\n", "sent something other than an event of a job"),
+    "not a step": (
+        b'id: 1-1\nevent: position\ndata: {}\n\nid: 1-2\nevent: job\ndata: {"job_id": 7}\n\n',
+        "sent something other than an event of a job",
+    ),
+    "backwards": (
+        b"id: 9-1\nevent: position\ndata: {}\n\nid: 1-1\nevent: position\ndata: {}\n\n",
+        "are not in order",
+    ),
+    "a list": (b"event: waiting\ndata: [1]\n\n", "sent something other than an event of a job"),
+    "deep": (b"event: waiting\ndata: " + b"[" * 100_000 + b"\n\n", "sent something other than an event of a job"),
+    "an endless line": (b"x" * 6_000_000, "is larger than 4194304 bytes"),
+    "the end of the token": (
+        b'event: error\ndata: {"error": "No longer."}\n\n',
+        "ended the stream of events: No longer.",
+    ),
+    "nothing": (b": stream begins\n\n", "ended its stream of events"),
+}
+
+
+@pytest.mark.parametrize("kind", STREAMS)
+def test_events_of_something_else(
+    tmp_path: Path, west: CellSite, serve: Callable[[bytes | None], str], follow: Follow, kind: str
+) -> None:
+    body, reason = STREAMS[kind]
+    front = front_with(tmp_path, west, serve(http("200 OK", body, "Content-Type: text/event-stream")))
+    stream = follow(front)
+    away = stream.wait_for(kind="waiting", cell="other")
+    assert away["reason"].startswith("Cell other does not answer: ")
+    assert reason in away["reason"]
+    job_id = west.submit("web1")
+    stream.wait_for(job_id=job_id)
+
+
+@pytest.mark.parametrize("kind", ["html", "a redirect", "TLS", "another token", "a path that a proxy lacks"])
+def test_no_events_at_all(
+    tmp_path: Path, west: CellSite, serve: Callable[[bytes | None], str], follow: Follow, kind: str
+) -> None:
+    answer, _ = ANSWERS[kind]
+    front = front_with(tmp_path, west, serve(answer))
+    stream = follow(front)
+    assert "Cell other" in stream.wait_for(kind="waiting", cell="other")["reason"]
+    job_id = west.submit("web1")
+    stream.wait_for(job_id=job_id)
+
+
+def test_a_cell_that_never_begins_its_events(
+    tmp_path: Path, west: CellSite, serve: Callable[[bytes | None], str], follow: Follow
+) -> None:
+    front = front_with(tmp_path, west, serve(None), seconds=0.3)
+    stream = follow(front)
+    assert stream.wait_for(kind="waiting", cell="other")["reason"].startswith("Cell other does not answer: no events")
+    job_id = west.submit("web1")
+    stream.wait_for(job_id=job_id)
 
 
 def test_a_cell_that_hangs_delays_few_calls(

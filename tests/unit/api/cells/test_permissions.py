@@ -132,8 +132,6 @@ def test_what_a_front_does_not_serve(front: FrontSite, west: CellSite) -> None:
     for method, path in (
         ("POST", "/job/batch"),
         ("POST", "/job/plan"),
-        ("GET", "/events"),
-        ("GET", f"/job/{ID}/events"),
         ("POST", "/agent/invite"),
         ("PUT", "/job"),
         ("GET", "/schedule"),

@@ -35,7 +35,7 @@ def deploy(services: FakeServices) -> SavedJob:
         "count": {"type": "integer", "required": False},
         "token": {"secret": True, "default": {"$secret": "shop.deploy"}},
     }
-    return services.saved_jobs.put(SavedJob("deploy", job, parameters, target_override=True), ADMIN).saved
+    return services.saved_jobs.put(SavedJob("deploy", job, parameters, target_override=True), ADMIN).record
 
 
 def test_what_people_wrote_is_only_text(page: Page, services: FakeServices) -> None:

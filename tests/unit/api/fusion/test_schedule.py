@@ -34,7 +34,9 @@ def _stored(ask: Ask) -> None:
 def scheduler(services: Services) -> Scheduler:
     owners = OwnerReader(services.ledger.credentials)
     make = partial(submission_of, services=services)
-    return Scheduler(services.ledger, services.submitter, services.canceller.cancel, owners, make)
+    return Scheduler(
+        services.ledger, services.submitter, services.canceller.cancel, owners, make, services.workflow_engine
+    )
 
 
 def put(ask: Ask, *triggers: Any, at: str = AT, **more: Any) -> Any:

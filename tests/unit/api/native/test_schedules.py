@@ -202,6 +202,7 @@ def test_fired_by_the_scheduler(client: FlaskClient, services: Services) -> None
         services.canceller.cancel,
         owners,
         partial(submission_of, services=services),
+        services.workflow_engine,
     )
     found: Any = client.get("/schedule/s").json
     deadline = time.monotonic() + 60

@@ -104,6 +104,22 @@ def test_preview_and_dry_run(run: Run, api: FakeApi) -> None:
     assert api.seen[-1].body == {"cron": "@daily"}
 
 
+def test_preview_of_a_stored_schedule(run: Run, api: FakeApi) -> None:
+    answer = {"time_zone": "Europe/Berlin", "times": []}
+    detail = {**DETAIL, "ends": "2030-01-31T12:00:00.000Z"}
+    api.on("GET", "/schedule/nightly", *[Reply(200, detail)] * 3, Reply(200, {**detail, "after": {"saved": "x"}}))
+    api.on("POST", "/schedule/preview", *[Reply(200, answer)] * 3)
+    blackouts = DETAIL["blackouts"]
+    own = {"time_zone": "Europe/Berlin", "ends": detail["ends"], "blackouts": blackouts}
+    run("schedule", "preview", "nightly")
+    assert api.seen[-1].body == {"cron": "0 3 * * 1-5", **own}
+    run("schedule", "preview", "nightly", "--time-zone", "UTC")
+    assert api.seen[-1].body == {"cron": "0 3 * * 1-5", **own, "time_zone": "UTC"}
+    run("schedule", "preview", "nightly", "--every", "15m")
+    assert api.seen[-1].body == {"every": "15m", **own}
+    assert "no times to show: it follows another job" in run("schedule", "preview", "nightly").stderr
+
+
 def test_list(run: Run, api: FakeApi) -> None:
     first = {"schedules": [STORED], "total": 2, "next_cursor": "c"}
     second = {"schedules": [{**STORED, "name": "pings", "cron": None, "every": "15m"}], "total": 2, "next_cursor": None}

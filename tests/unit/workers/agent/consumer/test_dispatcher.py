@@ -151,3 +151,28 @@ def test_an_error_of_ours_frees_the_thread(
         dispatcher.take(tasks(submit("test.echo.get")))
         until(lambda: not len(held), "it is dropped, too")
     assert dispatcher.room() == THREADS
+
+
+def test_a_host_that_allows_no_further_thread(
+    dispatcher: Dispatcher,
+    ledger: Ledger,
+    submit: Submitter,
+    held: RunningSet,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As where a job has started so many processes that the limit of processes is reached."""
+    start = threading.Thread.start
+
+    def refused(thread: threading.Thread) -> None:
+        if thread.name.startswith("execution"):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    jobs = [submit("test.echo.get") for _ in range(THREADS)]
+    dispatcher.take([*tasks(*jobs[1:]), *tasks(jobs[0], spread=2)])
+    until(lambda: not len(held), "one thread runs all of them")
+    assert {status(ledger, job_id) for job_id in jobs} == {JobStatus.COMPLETED}
+    assert dispatcher.room() == THREADS
+    assert "No further thread" in caplog.text

@@ -117,3 +117,10 @@ def _stopped(ledger: Ledger, executor: Executor, held: RunningSet, job_id: str, 
 
 def _output(ledger: Ledger, job_id: str) -> str:
     return "".join(chunk.text for chunk in ledger.output.read(job_id, HOST, 0).chunks)
+
+
+def test_a_diff_is_requested_of_those_steps_that_have_one(
+    ledger: Ledger, executor: Executor, submit: Submitter
+) -> None:
+    job_id = submit(STEPS, {**job("test.echo.get"), "diff": True})
+    assert executor.execute(job_id, HOST) == "completed", ledger.jobs.get(job_id).executions

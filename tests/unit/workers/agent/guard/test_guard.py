@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from jobqueue.errors import InvalidSettings, OperationNotAllowed
+from jobqueue.operations.context import Context
 from jobqueue.operations.process.confinement import ResourceLimits
 from jobqueue.operations.registry import Registry
+from jobqueue.operations.runner import run_operation
 from jobqueue.settings import Settings
 from workers.agent.guard.operation_guard import OperationGuard, Permit
 from workers.agent.guard.policy import LONGEST_ARGUMENT
@@ -284,6 +286,66 @@ def test_arguments_of_steps_are_those_that_the_operation_will_see(tmp_path: Path
         permit_of(found, step, service="sshd")
     with pytest.raises(OperationNotAllowed):
         permit_of(found, step, LOAD, service="@web1")  # the second rule is for each step
+
+
+ECHO: tuple[str, dict[str, Any]] = (EXEC, {"argv": ["echo", "from a step"]})
+USING: tuple[str, dict[str, Any]] = (EXEC, {"argv": ["ls", "@step.s1.stdout"]})
+
+
+def run_steps(found: OperationGuard, printed: str, *steps: tuple[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Run steps after one that prints a text; the entries of the answer."""
+    every = ((EXEC, {"argv": ["cat"], "stdin": printed}), *steps)
+    data = {"steps": [{"name": f"s{n}", "operation": {"type": t, "data": d}} for n, (t, d) in enumerate(every, 1)]}
+    permit = found.check_run(REGISTRY.requested(STEPS, REGISTRY.validate(STEPS, data)), {})
+    outcome = run_operation(permit.operation, data, Context("web1", **permit.means()))
+    entries: list[dict[str, Any]] = outcome.data["steps"]
+    return entries
+
+
+def test_values_of_earlier_steps_are_decided_as_the_operation_will_see_them(tmp_path: Path) -> None:
+    """What a step prints must not lead another one out of what its rule allows."""
+    rules = (
+        {
+            "operations": [EXEC],
+            "effect": "allow",
+            "arguments": {"argv": {"list": ["cat"]}, "stdin": {"any": ["*", "*..*"]}},
+        },
+        {"operations": [EXEC], "effect": "allow", "arguments": {"argv": {"list": ["ls", "/usr/*"]}}},
+    )
+    found = guard(tmp_path, *rules)
+    assert [one["state"] for one in run_steps(found, "/usr/bin", USING)] == ["completed", "completed"]
+    for hostile in ("/etc", "/usr/../etc", "-R", "@@step.s1.stdout"):
+        entries = run_steps(found, hostile, USING)
+        assert entries[1]["state"] == "failed"
+        assert entries[1]["error"] == f"not allowed on this host: {EXEC} with this data"
+    whole = (EXEC, {"argv": "@step.s1.json"})
+    assert run_steps(found, '["ls", "/usr/lib"]', whole)[1]["state"] == "completed"
+    assert run_steps(found, '["rm", "/usr/lib"]', whole)[1]["state"] == "failed"
+
+
+def test_an_operation_that_is_never_allowed_stops_the_job_before_its_first_step(tmp_path: Path) -> None:
+    rules = (
+        {"operations": [SHELL], "effect": "deny"},
+        {"operations": [EXEC], "effect": "allow"},
+    )
+    shell = (SHELL, {"command": "true", "env": {"A": "@step.s1.stdout"}})
+    with pytest.raises(OperationNotAllowed, match="no step was run"):
+        permit_of(guard(tmp_path, *rules), ECHO, shell)
+
+
+@as_root
+def test_a_step_with_values_runs_as_the_user_of_its_rule(tmp_path: Path) -> None:
+    rules = (
+        {
+            "operations": [EXEC],
+            "effect": "allow",
+            "arguments": {"argv": {"list": ["id", "-un", "--"]}},
+            "run_as": "nobody",
+        },
+        {"operations": [EXEC], "effect": "allow"},
+    )
+    entries = run_steps(guard(tmp_path, *rules), "--", (EXEC, {"argv": ["id", "-un", "@step.s1.stdout"]}))
+    assert entries[1]["result"]["stdout"] == "nobody\n"
 
 
 def test_a_host_can_refuse_jobs_with_several_steps(tmp_path: Path) -> None:

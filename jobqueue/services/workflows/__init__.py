@@ -1,0 +1,1 @@
+"""Workflows: storing them, running them, and moving their runs on."""
