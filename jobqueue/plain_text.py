@@ -38,6 +38,11 @@ def without_mark(text: str) -> str:
     return text.removeprefix(_BOM)
 
 
+def unix_code(text: str) -> str:
+    """Code as a person has written it, maybe on Windows: without a mark, and with Unix line breaks."""
+    return with_unix_breaks(without_mark(text))
+
+
 def with_unix_breaks(text: str) -> str:
     """``text`` with LF instead of CRLF if all its line breaks are CRLF; otherwise they may be intentional."""
     breaks = text.count("\r\n")

@@ -94,6 +94,9 @@ class WorkflowPutQuery(StrictSchema):
     """How to store a workflow."""
 
     dry_run = QueryFlag(load_default=False, metadata=about("Only validate it, and return what would change."))
+    assume = QueryFlag(
+        load_default=False, metadata=about("With dry_run: saved jobs that do not exist yet are not checked.")
+    )
 
 
 class WorkflowListQuery(StrictSchema):

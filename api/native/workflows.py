@@ -90,7 +90,9 @@ def put_workflow(loaded: dict[str, Any], query: dict[str, Any], name: str) -> Re
     expected = expected_version(request.headers.get("If-Match"), loaded.get("version"))
     is_dry_run = query["dry_run"]
     workflow = parsed(name, loaded, principal())
-    done = services().workflows.put(workflow, principal(), expected=expected, is_dry_run=is_dry_run)
+    done = services().workflows.put(
+        workflow, principal(), expected=expected, is_dry_run=is_dry_run, is_assumed=query["assume"]
+    )
     audit.note(workflow=name, version=done.record.version, change=done.change, dry_run=int(is_dry_run))
     document = {
         "workflow": workflow_document(done.record),

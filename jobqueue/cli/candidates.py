@@ -91,6 +91,20 @@ def saved_like(client: Client) -> _Candidates:
 
 
 @_names
+def workflows_like(client: Client) -> _Candidates:
+    """The workflows."""
+    for workflow in islice(client.workflows.list(), _NAMES):
+        yield workflow["name"], workflow.get("title") or ""
+
+
+@_completer
+def runs_like(client: Client) -> _Candidates:
+    """The newest runs of workflows."""
+    for run in client.workflows.runs(limit=_JOBS)["runs"]:
+        yield run["id"], f"{run.get('status')} {run.get('workflow')}"
+
+
+@_names
 def schedules_like(client: Client) -> _Candidates:
     """The schedules."""
     for schedule in islice(client.iter_schedules(), _NAMES):

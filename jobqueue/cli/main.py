@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from jobqueue import __version__
+from jobqueue import __version__, inherited_signals
 from jobqueue.cli.command_group import CommandGroup
 from jobqueue.cli.context_option import context_option
 from jobqueue.cli.views.output import make_streams_safe
@@ -76,6 +76,10 @@ _COMMANDS = {
     "saved": (
         "jobqueue.cli.commands.saved:saved",
         "Save jobs under names, with parameters; `jobqueue run @NAME` runs them.",
+    ),
+    "workflow": (
+        "jobqueue.cli.commands.workflow:workflow",
+        "Run procedures over several hosts: jobs one after another, by the outcome of those before.",
     ),
     "schedule": (
         "jobqueue.cli.commands.schedule:schedule",
@@ -158,6 +162,7 @@ def main() -> None:
     Start with `jobqueue demo`, or `jobqueue up`. Settings are environment variables, JOBQUEUE_*; `jobqueue check`
     validates them.
     """
+    inherited_signals.restore()
     make_streams_safe()
 
 

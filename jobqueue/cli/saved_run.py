@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -22,9 +22,14 @@ def saved_name(words: Sequence[str]) -> str | None:
 
 
 def saved_values(client: Client, name: str, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """The values of parameters, each converted to the type of its parameter. ``UsageError`` for one given twice.
+    """The values of a saved job's parameters, as ``typed_values``."""
+    return typed_values(pairs, lambda: client.saved.get(name).get("parameters") or {})
 
-    What cannot be converted is left as it is: the API's error names the type.
+
+def typed_values(pairs: Sequence[tuple[str, Any]], read: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+    """The values of parameters, each converted to the type of its parameter, which ``read`` returns the schemas of.
+
+    What cannot be converted is left as it is: the API's error names the type. ``UsageError`` for one given twice.
     """
     values: dict[str, Any] = {}
     for key, value in pairs:
@@ -32,7 +37,7 @@ def saved_values(client: Client, name: str, pairs: Sequence[tuple[str, Any]]) ->
             raise click.UsageError(f"-p {key} is given twice.")
         values[key] = value
     if any(isinstance(value, str) for value in values.values()):
-        parameters = client.saved.get(name).get("parameters") or {}
+        parameters = read()
         values = {key: _converted(value, parameters.get(key) or {}) for key, value in values.items()}
     return values
 

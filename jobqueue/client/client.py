@@ -19,6 +19,7 @@ from jobqueue.client.schedule_routes import ScheduleRoutes
 from jobqueue.client.status_routes import StatusRoutes
 from jobqueue.client.target_routes import TargetRoutes
 from jobqueue.client.transport import Transport
+from jobqueue.client.workflows import Workflows
 
 
 class Client(
@@ -104,6 +105,11 @@ class Client(
     def saved(self) -> SavedJobs:
         """The saved jobs: ``client.saved.list()``, ``get``, ``put``, ``delete``, ``versions``, ``diff``, ``run``..."""
         return SavedJobs(self._http)
+
+    @property
+    def workflows(self) -> Workflows:
+        """The workflows: ``client.workflows.list()``, ``put``, ``run``; their runs: ``wait``, ``cancel``, ``retry``."""
+        return Workflows(self._http)
 
     @property
     def files(self) -> Files:

@@ -14,13 +14,15 @@ PATIENCE_SECONDS = 30.0
 
 
 class Pacer:
-    """The pauses between two looks at one job, which grow from ``least`` to ``most`` seconds.
+    """The pauses between two looks at one job (or another ``noun``), which grow from ``least`` to ``most`` seconds.
 
     Use it in turns: ``ask`` before a request, then ``answered`` or ``unreachable``, then ``pause``.
     """
 
-    def __init__(self, job_id: str, timeout: float | None, least: float = 0.02, most: float = 0.5) -> None:
-        self._job_id = job_id
+    def __init__(
+        self, job_id: str, timeout: float | None, least: float = 0.02, most: float = 0.5, noun: str = "Job"
+    ) -> None:
+        self._name = f"{noun} {job_id}"
         self._timeout = timeout
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._pause = least
@@ -48,7 +50,7 @@ class Pacer:
         if self._deadline is not None and now >= self._deadline:
             job = self._job or {}
             raise WaitTimeout(
-                f"Job {self._job_id} did not end within {self._timeout:g} s; it is {job.get('status')} and continues.",
+                f"{self._name} did not end within {self._timeout:g} s; it is {job.get('status')} and continues.",
                 job=job,
             )
         # with a slow answer (a broadcast to many agents), at most half of the time is spent on requests

@@ -14,7 +14,12 @@ from jobqueue.model.timestamps import to_iso, to_micros
 
 Document = dict[str, Any]
 
-_NOUNS = {"/saved": "saved job", "/notification": "notification rule", "/file": "object"}
+_NOUNS = {
+    "/saved": "saved job",
+    "/notification": "notification rule",
+    "/file": "object",
+    "/workflow-run": "run of a workflow",
+}
 
 
 class Routes:

@@ -10,7 +10,7 @@ from jobqueue.client.routes import Document, Routes, pages_of, path_of, without_
 from jobqueue.model.saved_job import MAX_PAGE
 
 #: Fields of an answer that a request does not take, besides options that are null.
-_COMPUTED = frozenset({"name", "version", "changed", "changed_by"})
+COMPUTED = frozenset({"name", "version", "changed", "changed_by"})
 
 
 class SavedJobs(Routes):
@@ -82,5 +82,5 @@ class SavedJobs(Routes):
 
 def body_of(saved: Mapping[str, Any]) -> Document:
     """A saved job, as the API shows it, as the body that stores it."""
-    body = {name: value for name, value in saved.items() if name not in _COMPUTED and value not in (None, [], {}, "")}
+    body = {name: value for name, value in saved.items() if name not in COMPUTED and value not in (None, [], {}, "")}
     return {name: value for name, value in body.items() if not (name == "target_override" and value is False)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -64,6 +64,17 @@ def references_in(data: Any, kinds: Sequence[str], way: tuple[str | int, ...] = 
                 yield from references_in(value, kinds, (*way, key))
 
 
+def escaped(value: Any, kinds: Sequence[str]) -> Any:
+    """``value`` so that ``resolve`` gives it back as it is, whatever its texts look like."""
+    if isinstance(value, str):
+        if not kinds or not _may_have(value, kinds):
+            return value
+        return _pattern(tuple(kinds)).sub(lambda match: f"@{match[0]}", value)
+    if isinstance(value, Mapping):
+        return {key: escaped(inner, kinds) for key, inner in value.items()}
+    return [escaped(inner, kinds) for inner in value] if isinstance(value, list) else value
+
+
 def resolve(data: Any, sources: Mapping[str, Lookup]) -> Any:
     """``data`` with the values of its references, whose kinds ``sources`` has; keys stay as they are.
 
@@ -90,7 +101,22 @@ def filled(
         resolved: Mapping[str, Any] = resolve(data, sources) if sources else data
         return resolved
     values, code = sources | {STEP: _Bounded(steps).value}, sources | {STEP: _refused_in_code}
-    return {name: resolve(value, code if name in operation.code else values) for name, value in data.items()}
+    return {name: _filled_field(value, name, operation.code, values, code) for name, value in data.items()}
+
+
+def touches_code(path: str, code: Iterable[str]) -> bool:
+    """Whether a value at this dotted path is one of the fields that are ``code``, within one, or has one."""
+    return any(f"{name}.".startswith(f"{path}.") or path.startswith(f"{name}.") for name in code)
+
+
+def _filled_field(
+    value: Any, path: str, code: Iterable[str], sources: Mapping[str, Lookup], in_code: Mapping[str, Lookup]
+) -> Any:
+    if path in code or not touches_code(path, code):
+        return resolve(value, in_code if path in code else sources)
+    if isinstance(value, Mapping):
+        return {key: _filled_field(inner, f"{path}.{key}", code, sources, in_code) for key, inner in value.items()}
+    return resolve(value, in_code)
 
 
 class _Bounded:

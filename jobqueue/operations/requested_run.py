@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from jobqueue.errors import InvalidInput
 from jobqueue.operations.base import Operation, PinPackages
 from jobqueue.operations.parts import Part, with_part_data
+from jobqueue.operations.references import FACTS, IN_STEPS, STEP
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,13 @@ class RequestedRun:
         for part, operation in self.parts:
             fields |= {f"{part.path}.data.{name}": language for name, language in operation.code.items()}
         return fields
+
+    def reference_kinds(self, path: str) -> Sequence[str]:
+        """The kinds of references that the text at a dotted path may have (``references.py``)."""
+        for part, operation in self.parts:
+            if path.startswith(f"{part.path}."):
+                return IN_STEPS if operation.takes_facts else (STEP,)
+        return FACTS if self.operation.takes_facts else ()
 
     @property
     def needs_preparation(self) -> bool:

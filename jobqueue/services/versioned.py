@@ -78,11 +78,18 @@ class VersionedManager(ABC, Generic[Record]):
         raise InvalidInput.of("version", sentence)
 
     def put(
-        self, record: Record, principal: Principal, *, expected: int | None = None, is_dry_run: bool = False
+        self,
+        record: Record,
+        principal: Principal,
+        *,
+        expected: int | None = None,
+        is_dry_run: bool = False,
+        is_assumed: bool = False,
     ) -> RecordChange[Record]:
         """Store a record, in place of one of the same name. The same content makes no new version.
 
-        ``expected`` is the version that the caller read, 0 for none. Raises ``InvalidInput``, ``PermissionDenied`` if
+        ``expected`` is the version that the caller read, 0 for none. ``is_assumed``: other records that it names and
+        that do not exist are not checked; for a dry run only. Raises ``InvalidInput``, ``PermissionDenied`` if
         ``edit_by`` does not include the principal, or the principal may not submit its jobs on every host: others, and
         schedules of others, run it with their own permissions. ``RecordChanged`` if there is another version.
         """
@@ -91,7 +98,7 @@ class VersionedManager(ABC, Generic[Record]):
         if before is not None and not before.may_edit(principal):
             raise self.denied(principal, before, "edit")
         self.check_version(before, record.name, expected)
-        record = self._checked(record, principal)
+        record = self._checked(record, principal, is_assumed=is_assumed and is_dry_run)
         differences = tuple(changes({} if before is None else before.content, record.content))
         if before is not None and not differences:
             return RecordChange(before, "unchanged", ())
@@ -150,8 +157,8 @@ class VersionedManager(ABC, Generic[Record]):
         )
 
     @abstractmethod
-    def _checked(self, record: Record, principal: Principal) -> Record:
-        """The record, complete, once its content and the rights of the principal were checked."""
+    def _checked(self, record: Record, principal: Principal, *, is_assumed: bool) -> Record:
+        """The record, complete, once its content and the rights of the principal were checked (see ``put``)."""
 
     @abstractmethod
     def _numbered(self, record: Record, **fields: Any) -> Record:

@@ -48,7 +48,7 @@ from workers.agent.secrets.vault import Vault
 pytestmark = pytest.mark.realredis
 
 THREADS = 3
-#: Script calls of three jobs that nothing disturbs: one for all claims, and from one for all results to one for each.
+#: Script calls of three jobs that nothing disturbs: one for all claims, and one to three for the results.
 LEAST_CALLS, MOST_CALLS = 2, 1 + THREADS
 #: How often each job was run.
 RUNS: Counter[str] = Counter()

@@ -4,6 +4,7 @@ stored. A few requests run at a time, so that neither this process nor the API w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -115,5 +116,5 @@ def _in_parallel(do: Callable[[_Item], _Answer], items: Iterable[_Item]) -> Iter
 
 def _where(record: Record, error: ApiError) -> str:
     """FILE:LINE of the field that the error names, or of the record."""
-    fields = [str(path).partition(".")[0] for path in error.details or {}]
+    fields = [re.split(r"[.\[]", str(path), maxsplit=1)[0] for path in error.details or {}]
     return record.document.where(fields[0]) if fields else record.document.location

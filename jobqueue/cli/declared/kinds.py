@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from jobqueue.client import Client
 from jobqueue.client.saved import body_of
+from jobqueue.client.workflows import workflow_body
 
 #: A stored target in an expression; the API decides what is one.
 _REFERENCE = re.compile(r"@([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)")
@@ -91,6 +92,34 @@ class SavedJobs(Kind):
     def stored(self, client: Client) -> Iterator[tuple[str, dict[str, Any]]]:
         for saved in client.saved.list():
             yield saved["name"], body_of(saved)
+
+
+class Workflows(Kind):
+    """Workflows: the body is that of ``PUT /workflow/{name}``."""
+
+    name = "workflow"
+    has_order = False
+
+    def compare(self, client: Client, name: str, body: Mapping[str, Any], declared: Declared) -> Comparison:
+        nodes = body.get("nodes")
+        named = (
+            {str(node.get("saved")) for node in nodes if isinstance(node, Mapping)} if isinstance(nodes, list) else ()
+        )
+        is_assumed = not declared[SavedJobs.name].isdisjoint(named)
+        answer = client.workflows.put(name, body, dry_run=True, assume=is_assumed)
+        new = int(answer["workflow"]["version"])
+        before = new if answer["change"] == "unchanged" else new - 1
+        return Comparison(answer["change"], tuple(answer["changes"]), before)
+
+    def store(self, client: Client, name: str, body: Mapping[str, Any], comparison: Comparison) -> None:
+        client.workflows.put(name, body, version=comparison.version)
+
+    def delete(self, client: Client, name: str) -> None:
+        client.workflows.delete(name)
+
+    def stored(self, client: Client) -> Iterator[tuple[str, dict[str, Any]]]:
+        for workflow in client.workflows.list():
+            yield workflow["name"], workflow_body(workflow)
 
 
 class Targets(Kind):
@@ -212,7 +241,7 @@ def _uses_declared(body: Mapping[str, Any], declared: Declared) -> bool:
     return bool(saved & declared[SavedJobs.name] or targets & declared[Targets.name])
 
 
-#: In the order in which they are stored: a saved job may use a target, and a schedule both. They are deleted in the
-#: opposite order.
-KINDS: tuple[Kind, ...] = (Targets(), SavedJobs(), Schedules(), Notifications())
+#: In the order in which they are stored: a saved job may use a target, a workflow and a schedule both. They are deleted
+#: in the opposite order.
+KINDS: tuple[Kind, ...] = (Targets(), SavedJobs(), Workflows(), Schedules(), Notifications())
 BY_NAME: Mapping[str, Kind] = {kind.name: kind for kind in KINDS}

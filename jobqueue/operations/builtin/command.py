@@ -12,6 +12,7 @@ from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.process.answer import process_outcome, success_codes_field
 from jobqueue.operations.schema import Document, Entries, Items, Path, Schema, Text, shape, timeout_field
+from jobqueue.plain_text import unix_code
 
 _MAX_ARGUMENTS = 10_000
 _SHELL = "/bin/sh"
@@ -75,7 +76,7 @@ def exec_execute(data: dict[str, Any], context: Context) -> Outcome:
 )
 def shell_execute(data: dict[str, Any], context: Context) -> Outcome:
     """Run a shell command line. An exit code outside of `success_codes` fails the job."""
-    return _execute([_SHELL, "-c", data["command"]], data, context)
+    return _execute([_SHELL, "-c", unix_code(data["command"])], data, context)
 
 
 def _execute(argv: Sequence[str], data: Mapping[str, Any], context: Context) -> Outcome:

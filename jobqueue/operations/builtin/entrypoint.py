@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # Archives, packages and environments are imported when an entrypoint is first used: an idle agent needs no memory for
 # them.
+from jobqueue.plain_text import unix_code
 
 _SHELL = "/bin/sh"
 #: Maximum length of a word on a Linux command line (128 KiB with the trailing NUL).
@@ -171,7 +172,7 @@ def _run(line: str, surroundings: Surroundings, context: Context, tail: LogTail)
 
     try:
         return context.run(
-            [_SHELL, "-c", line],
+            [_SHELL, "-c", unix_code(line)],
             cwd=str(surroundings.cwd),
             env=surroundings.env,
             pass_fds=surroundings.fds,

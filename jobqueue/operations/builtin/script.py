@@ -23,7 +23,7 @@ from jobqueue.operations.outcome import Outcome
 from jobqueue.operations.process.answer import process_outcome, success_codes_field
 from jobqueue.operations.schema import Entries, Flag, Items, Schema, Text, shape, timeout_field
 from jobqueue.operations.text import brief
-from jobqueue.plain_text import with_unix_breaks, without_mark
+from jobqueue.plain_text import unix_code, without_mark
 
 _SHELL = "/bin/sh"
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh"})
@@ -168,7 +168,7 @@ def _written(file: Path, name: str, script: str) -> Path:
     folder.mkdir()
     path = folder / name
     # a shell would not understand a file as saved by a Windows editor
-    path.write_text(with_unix_breaks(without_mark(script)), encoding="utf-8", newline="")
+    path.write_text(unix_code(script), encoding="utf-8", newline="")
     return path
 
 

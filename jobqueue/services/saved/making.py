@@ -57,7 +57,13 @@ def require_rights(saved: SavedJob, principal: Principal, registry: Registry) ->
 
 
 def submission(
-    saved: SavedJob, parameters: Mapping[str, Any], principal: Principal, target: str | None = None, /, **options: Any
+    saved: SavedJob,
+    registry: Registry,
+    parameters: Mapping[str, Any],
+    principal: Principal,
+    target: str | None = None,
+    /,
+    **options: Any,
 ) -> Submission:
     """The submission of a saved job with these values of its parameters, for ``principal``.
 
@@ -66,8 +72,9 @@ def submission(
     """
     values = values_of(saved.parameters, parameters)
     fields = {field.name: _field(field, saved.job.get(field.name)) for field in SAVED}
+    run = registry.requested(fields["operation"], fields["data"])
     fields |= {
-        "data": template.render(fields["data"], values, _DATA),
+        "data": template.render(fields["data"], values, _DATA, run.reference_kinds),
         "target": _chosen_target(saved, values, target),
         "title": saved.title,
     }

@@ -44,9 +44,9 @@ class SavedJobManager(VersionedManager[SavedJob]):
             raise self.denied(principal, saved, "run")
         self.check_version(saved, name, version)
         origin = {"saved": {"name": saved.name, "version": saved.version}, "groups": (group_of(saved.name),)}
-        return making.submission(saved, parameters, principal, target, **origin | options)
+        return making.submission(saved, self._registry, parameters, principal, target, **origin | options)
 
-    def _checked(self, record: SavedJob, principal: Principal) -> SavedJob:
+    def _checked(self, record: SavedJob, principal: Principal, *, is_assumed: bool) -> SavedJob:  # noqa: ARG002
         saved = making.checked(record, self._registry)
         making.require_rights(saved, principal, self._registry)
         return saved

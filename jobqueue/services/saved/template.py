@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from jobqueue.errors import InvalidInput
+from jobqueue.operations.references import escaped
 from jobqueue.trust.secrets.reference import KEY as SECRET_KEY
 
 if TYPE_CHECKING:
@@ -33,6 +34,14 @@ _PIECE = re.compile(r"""\{\{((?:'[^'\\]*'|"[^"\\]*"|[^'"{}])*)\}\}""")
 
 class TemplateFault(Exception):
     """An invalid template; the text says what is wrong."""
+
+
+#: The kinds of references that agents resolve at a dotted path of the data.
+KindsAt = Callable[[str], Sequence[str]]
+
+
+def _no_references(_path: str) -> Sequence[str]:
+    return ()
 
 
 class _Omitted:
@@ -106,12 +115,15 @@ def texts_in(data: Any, way: str = "", depth: int = 0) -> Iterator[tuple[str, st
             yield from texts_in(value, f"{way}.{number}", depth + 1)
 
 
-def render(data: Mapping[str, Any], values: Mapping[str, Any], where: str) -> dict[str, Any]:
+def render(
+    data: Mapping[str, Any], values: Mapping[str, Any], where: str, kinds_at: KindsAt = _no_references
+) -> dict[str, Any]:
     """The data with its templates replaced. ``where`` is the path of the data, for errors.
 
-    A value that is one expression keeps its type; without a value of its parameter, it is left out.
+    A value that is one expression keeps its type; without a value of its parameter, it is left out. ``kinds_at``: the
+    kinds of references that agents resolve at a path below ``where``. In values, they are plain text.
     """
-    rendered = _Rendering(values).value(data, where)
+    rendered = _Rendering(values, where, kinds_at).value(data, where)
     return rendered if isinstance(rendered, dict) else {}
 
 
@@ -121,8 +133,10 @@ def text_of(value: Any) -> str:
 
 
 class _Rendering:
-    def __init__(self, values: Mapping[str, Any]) -> None:
+    def __init__(self, values: Mapping[str, Any], where: str, kinds_at: KindsAt) -> None:
         self._values = values
+        self._where = where
+        self._kinds_at = kinds_at
         self._left = MAX_RENDERED
 
     def value(self, data: Any, way: str) -> Any:
@@ -146,20 +160,23 @@ class _Rendering:
         if template is None:
             return text
         if template.whole is not None:
-            value = self._evaluated(template.whole)
+            value = self._evaluated(template.whole, way)
             self._take(way, 0 if value is OMITTED else len(text_of(value)))
             return value
         parts = []
         for piece in template.pieces:
-            value = self._evaluated(piece) if isinstance(piece, Expression) else piece
-            parts.append("" if value is OMITTED else text_of(value))
+            value = self._evaluated(piece, way, as_text=True) if isinstance(piece, Expression) else piece
+            parts.append("" if value is OMITTED else value)
             self._take(way, len(parts[-1]))
         return "".join(parts)
 
-    def _evaluated(self, expression: Expression) -> Any:
-        if expression.name is not None and expression.name not in self._values:
+    def _evaluated(self, expression: Expression, way: str, *, as_text: bool = False) -> Any:
+        if expression.name is None:
+            return expression.evaluate({})  # a text of the author
+        if expression.name not in self._values:
             return OMITTED
-        return expression.evaluate(self._values)
+        value = expression.evaluate(self._values)
+        return escaped(text_of(value) if as_text else value, self._kinds_at(way[len(self._where) + 1 :]))
 
     def _take(self, way: str, size: int) -> None:
         self._left -= size

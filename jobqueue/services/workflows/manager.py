@@ -24,17 +24,16 @@ class WorkflowManager(VersionedManager[Workflow]):
         super().__init__(ledger, ledger.workflows, "workflow")
         self._node_jobs = node_jobs
 
-    def _checked(self, record: Workflow, principal: Principal) -> Workflow:
+    def _checked(self, record: Workflow, principal: Principal, *, is_assumed: bool) -> Workflow:
         check_graph(record.nodes)
         parameters = check_parameters(record.parameters)
         size = len(json.dumps(record.content))
         if size > MAX_BYTES:
             raise InvalidInput(f"The workflow has {size} bytes of JSON; at most {MAX_BYTES} are allowed.")
-        nodes = tuple(
-            of_node(number, partial(self._node_jobs.check, node, parameters, principal))
-            for number, node in enumerate(record.nodes)
-        )
-        return replace(record, parameters=parameters, nodes=nodes)
+        check = partial(self._node_jobs.check, parameters=parameters, principal=principal, is_assumed=is_assumed)
+        for number, node in enumerate(record.nodes):
+            of_node(number, partial(check, node))
+        return replace(record, parameters=parameters)
 
     def _numbered(self, record: Workflow, **fields: Any) -> Workflow:
         return replace(record, **fields)

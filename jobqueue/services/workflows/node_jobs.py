@@ -31,9 +31,11 @@ class NodeJobs:
         self._registry = registry
         self._saved = saved_jobs
 
-    def check(self, node: Node, parameters: Parameters, principal: Principal) -> Node:
-        """The node, complete. Raises ``InvalidInput``, and ``PermissionDenied`` unless the principal may submit its job
-        on every host: others run the workflow with their own permissions.
+    def check(self, node: Node, parameters: Parameters, principal: Principal, *, is_assumed: bool = False) -> None:
+        """Raise ``InvalidInput`` for a node that is not valid, and ``PermissionDenied`` unless the principal may submit
+        its job on every host: others run the workflow with their own permissions.
+
+        ``is_assumed``: a saved job that does not exist is not looked at.
         """
         if len((node.job or {}).get("tags") or {}) > MAX_NODE_TAGS:
             sentence = f"A workflow adds tags of its own to its jobs: give at most {MAX_NODE_TAGS} others."
@@ -41,7 +43,9 @@ class NodeJobs:
         if node.job is not None:
             saved = making.checked(_inline(node, parameters), self._registry)
             making.require_rights(saved, principal, self._registry)
-            return node
+            return
+        if is_assumed and not self._saved.exists(node.saved):
+            return
         saved = self._named(node)
         making.require_rights(saved, principal, self._registry)
         check_templates({}, node.parameters, parameters, "parameters")
@@ -51,8 +55,9 @@ class NodeJobs:
             if name not in saved.parameters:
                 values_of(saved.parameters, {name: None})  # raises, with similar names
         if node.target is not None and target_parameter(node.target, parameters) is None:
-            making.submission(replace(saved, parameters={}, job={**saved.job, "data": {}}), {}, principal, node.target)
-        return node
+            making.submission(
+                replace(saved, parameters={}, job={**saved.job, "data": {}}), self._registry, {}, principal, node.target
+            )
 
     def submission(self, run: WorkflowRun, node: Node, principal: Principal, now: int) -> Submission:
         """The submission of a node in a run. Raises ``InvalidInput``, ``PermissionDenied``, ``RecordAltered``."""
@@ -65,7 +70,7 @@ class NodeJobs:
     def _made(self, node: Node, workflow: Workflow, values: Parameters, principal: Principal) -> Submission:
         if node.job is not None:
             title = node.job.get("title") or f"{workflow.name}: {node.name}"
-            return making.submission(_inline(node, workflow.parameters), values, principal, title=title)
+            return making.submission(_inline(node, workflow.parameters), self._registry, values, principal, title=title)
         given = template.render(node.parameters, values, "parameters")
         target = node.target
         name = None if target is None else target_parameter(target, workflow.parameters)

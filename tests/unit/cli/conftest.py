@@ -24,6 +24,7 @@ from jobqueue.cli.commands.schedule import schedule
 from jobqueue.cli.commands.target import target
 from jobqueue.cli.commands.top import top
 from jobqueue.cli.commands.user import user
+from jobqueue.cli.commands.workflow import workflow
 from tests.unit.client.fake_api import FakeApi
 
 Run = Callable[..., Result]
@@ -46,6 +47,7 @@ _COMMANDS: tuple[click.Command, ...] = (
         role,
         user,
         completion,
+        workflow,
     ),
     run_command,
 )

@@ -29,6 +29,7 @@ _CONFIRM = {
     "role delete",
     "target delete",
     "saved delete",
+    "workflow delete",
     "apply",
     "import crontab",
     "import rundeck",

@@ -13,6 +13,7 @@ from celery.apps.worker import Worker, install_cry_handler
 from celery.exceptions import CPendingDeprecationWarning
 from celery.worker import state
 
+from jobqueue import inherited_signals
 from workers.agent.consumer.consumer import AgentConsumer, MessageFilter
 from workers.agent.graceful_shutdown import GracefulShutdown
 
@@ -49,7 +50,7 @@ class AgentWorker(Worker):  # type: ignore[misc]
     def install_platform_tweaks(self, worker: Worker) -> None:
         """Called by Celery when it installs its signal handlers."""
         for number in _STOP_SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup wants SIGHUP to be ignored
+            if not inherited_signals.is_ignored(number):  # nohup wants SIGHUP to be ignored
                 signal.signal(number, self._on_stop_signal)
         install_cry_handler()  # SIGUSR1: print the stack of every thread
 

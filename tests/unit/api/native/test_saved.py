@@ -67,6 +67,23 @@ def run(client: FlaskClient, name: str = "deploy", **body: Any) -> Any:
     return client.post(f"/saved/{name}/run", json=body)
 
 
+@pytest.mark.parametrize(
+    ("operation", "field", "expected"),
+    [
+        # facts are put into this data by the agent, behind the back of the quotes
+        ("command.shell.execute", "command", "echo @@fact.os.name @fact.arch"),
+        # and not into the data of scripts
+        ("script.shell.execute", "script", "echo @fact.os.name @fact.arch"),
+    ],
+)
+def test_a_value_is_no_reference_to_a_fact(client: FlaskClient, operation: str, field: str, expected: str) -> None:
+    data = {field: "echo {{ v | quote }} @fact.arch"}
+    saved = {"operation": {"type": operation, "data": data}, "target_hostname": "web1", "parameters": {"v": {}}}
+    assert client.put("/saved/echo", json=saved).status_code == 201
+    job_id = client.post("/saved/echo/run", json={"parameters": {"v": "@fact.os.name"}}).get_json()["job_id"]
+    assert client.get(f"/job/{job_id}").get_json()["operation"]["data"] == {field: expected}
+
+
 def test_store_and_read(client: FlaskClient) -> None:
     stored = put(client)
     assert (stored.status_code, stored.headers["ETag"], stored.json["change"]) == (201, '"1"', "created")

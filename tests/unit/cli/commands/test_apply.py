@@ -159,7 +159,10 @@ def test_an_edit_by_hand_is_shown_and_overwritten(run: Run, http: InProcess, tmp
     [
         (f"{PING}---\n{PING}", "a.yaml:7: saved-job ping is declared twice; first in "),
         ("kind: saved-jobs\nname: a\n", "a.yaml:1: unknown kind saved-jobs; did you mean saved-job?"),
-        ("name: a\n", "a.yaml:1: the field kind is missing; it is one of target, saved-job, schedule, notification."),
+        (
+            "name: a\n",
+            "a.yaml:1: the field kind is missing; it is one of target, saved-job, workflow, schedule, notification.",
+        ),
         ("kind: target\ntarget: web1\n", "a.yaml:1: the field name is missing"),
         (f"{ODD}managed_by: me\n", "a.yaml:4: the field managed_by is set by"),
         (f"{ODD}expression: web1\n", "a.yaml:4: target odd: expression: Unknown field"),
@@ -370,3 +373,26 @@ def test_an_exported_schedule_is_applied_unchanged(run: Run, http: InProcess) ->
     for name, known in before.items():
         after = http.web.get(f"/schedule/{name}").json
         assert {**after, **dict.fromkeys(computed)} == {**known, **dict.fromkeys(computed)}
+
+
+def test_a_workflow_with_the_saved_job_that_it_runs(run: Run, http: InProcess, tmp_path: Path) -> None:
+    """The example, as it is in the repository: compared before anything is stored, applied twice, exported, pruned."""
+    example = Path(__file__).parents[4] / "examples/workflows/upgrade-shop.yaml"
+    dry = run("apply", "-f", str(example), "--dry-run")
+    assert last(dry) == "2 created, 0 changed, 0 unchanged, 0 deleted (dry run; nothing was stored)"
+    assert http.web.get("/workflow").json["workflows"] == []
+    assert last(run("apply", "-f", str(example))).startswith("2 created")
+    stored = http.web.get("/workflow/upgrade-shop").json
+    assert [node["name"] for node in stored["nodes"]] == ["drain", "upgrade", "smoke-test", "roll-back", "undrain"]
+    assert (stored["managed_by"], stored["nodes"][2]["retries"]["max_attempts"]) == ("apply", 3)
+    assert last(run("apply", "-f", str(example))) == "0 created, 0 changed, 2 unchanged, 0 deleted"
+    exported = run("export", "--kind", "workflow").stdout
+    again = tmp_path / "again.yaml"
+    again.write_text(exported)
+    assert last(run("apply", "-f", str(again))) == "0 created, 0 changed, 1 unchanged, 0 deleted"
+    assert "when: success" not in exported
+    file = tmp_path / "a.yaml"
+    file.write_text(PING)
+    assert "workflow upgrade-shop  deleted" in run("apply", "-f", str(file), "--prune").stdout
+    file.write_text("kind: workflow\nname: w\nnodes: [{name: a, saved: nowhere}]\n")
+    assert "a.yaml:3: workflow w: nodes[0].saved: No job is saved as 'nowhere'" in run("apply", "-f", str(file)).stderr

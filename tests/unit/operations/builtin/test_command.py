@@ -40,6 +40,16 @@ def test_the_shell_runs_a_line(perform: Perform) -> None:
     assert outcome.error == "The command exited with code 9: y is bad"
 
 
+@pytest.mark.parametrize("text", ["if true\r\nthen echo a\r\nfi\r\necho b\r\n", "\ufeffecho a\r\necho b\r\n"])
+def test_lines_from_windows(perform: Perform, text: str) -> None:
+    """As a script: `then\\r` is no word that a shell knows."""
+    assert perform(SHELL, {"command": text}).data["stdout"] == "a\nb\n"
+
+
+def test_a_carriage_return_that_may_be_meant(perform: Perform) -> None:
+    assert perform(SHELL, {"command": "printf 'a\r\n'\nprintf b"}).data["stdout"] == "a\r\nb"
+
+
 def test_cwd_env_and_stdin(perform: Perform, tmp_path: Path) -> None:
     data = {"command": "pwd; echo $COLOUR; cat", "cwd": str(tmp_path), "env": {"COLOUR": "blue"}, "stdin": "é\0"}
     assert perform(SHELL, data).data["stdout"] == f"{tmp_path}\nblue\né\0"

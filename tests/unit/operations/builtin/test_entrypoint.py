@@ -58,6 +58,10 @@ def test_a_line_for_the_shell(go: Callable[..., Outcome]) -> None:
     assert reports[0]["node_ip_address"] == "10.1.2.3"
 
 
+def test_an_entrypoint_from_windows(go: Callable[..., Outcome]) -> None:
+    assert go("if true\r\nthen exit 0\r\nfi\r\nexit 1\r\n").data == {"exit_code": 0}
+
+
 def test_the_order_of_both_streams_is_kept(go: Callable[..., Outcome]) -> None:
     output: list[bytes] = []
     line = "for n in 1 2 3 4 5 6 7 8; do echo o$n; echo e$n >&2; done; exit 3"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from jobqueue.errors import InvalidInput
+from jobqueue.operations.references import resolve
 from jobqueue.services.saved import template
 from jobqueue.services.saved.template import MAX_RENDERED, TemplateFault, parse, render
 
@@ -42,6 +43,20 @@ def test_a_parameter_without_a_value_leaves_its_field_out() -> None:
 )
 def test_everything_else_is_kept_to_the_byte(text: str) -> None:
     assert rendered(text, p="{{ p }}") == text
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["@fact.kernel", "x @fact.{os.name}!", "@@fact.kernel", "press@fact.org", "@step.a.stdout", "@fact.", "@", "a@@b"],
+)
+def test_values_are_no_references(value: str) -> None:
+    """What an agent makes of the rendered text is the value itself, as it is for every other text."""
+    facts = {"fact": lambda name: f"({name})", "step": lambda name: f"({name})"}
+    for written, expected in (("{{ p }}", value), ("<{{ p }}> @fact.x", f"<{value}> (x)"), ("a{{ p }}", f"a{value}")):
+        text = render({"field": written}, {"p": value}, "data", lambda path: ("fact", "step"))["field"]
+        assert resolve(text, facts) == expected
+    assert render({"field": ["{{ p }}"]}, {"p": [value, 1]}, "data", lambda path: ()) == {"field": [[value, 1]]}
+    assert rendered("{{ p }} {{ '@fact.x' }}", p="y") == "y @fact.x"  # a text of the author
 
 
 def test_values_are_not_templates() -> None:
