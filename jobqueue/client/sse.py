@@ -54,10 +54,14 @@ def read_events(
 
 
 def _lines(chunks: Iterable[bytes], most_bytes: int | None) -> Iterator[str]:
-    rest = b""
-    for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
+    """The lines, which end with CR LF, LF or CR."""
+    rest, ends_with_cr = b"", False
+    for received in chunks:
+        chunk = received.removeprefix(b"\n") if ends_with_cr else received
+        ends_with_cr = received.endswith(b"\r") or (ends_with_cr and not received)
+        lines = (rest + chunk).splitlines(keepends=True)
+        rest = lines.pop() if lines and not lines[-1].endswith((b"\n", b"\r")) else b""
         if most_bytes is not None and len(rest) > most_bytes:
             raise EventTooLarge
         for line in lines:
-            yield line.removesuffix(b"\r").decode("utf-8", "replace")
+            yield line.rstrip(b"\r\n").decode("utf-8", "replace")

@@ -73,13 +73,14 @@ class Operation:
     ``@fact.X`` in its data is replaced on the agent. ``extra``: the extra of jobqueue without which it is not offered.
     ``only_starts_processes``: it does all its work in processes that it starts, so their user is the only one that
     counts. ``needs_agent_user``: it uses what belongs to the agent, and cannot run as another user. ``positional``: the
-    field of the data that takes the words after ``--`` on a command line. ``code``: which fields of the data are run
-    as code, and in which language (``SHELL`` or ``OTHER_CODE``): saved jobs let no parameter become a part of it
-    unquoted. ``prepare`` completes submitted data. ``lacks``: agents for which it gives a sentence do not offer it.
-    ``further_permissions``: what the data of a submission needs besides ``permission``. ``sends_files``: its results
-    list files that it has sent (``jobqueue/model/fetched_file.py``). ``parts``: it runs the operations that its data
-    holds (``jobqueue/operations/parts.py``). Their permissions, the host's policy and pauses count as if each came
-    alone, so it has none of its own to give; facts and secrets are filled in for each. ``title`` gives jobs a title.
+    field of the data that takes the words after ``--`` on a command line. ``code``: which fields of the data are run as
+    code (with dots for inner ones), and in which language (``SHELL`` or ``OTHER_CODE``): saved jobs let no parameter
+    become a part of it unquoted, and no value of another step becomes one. ``prepare`` completes submitted data.
+    ``lacks``: agents for which it gives a sentence do not offer it. ``further_permissions``: what the data of a
+    submission needs besides ``permission``. ``sends_files``: its results list files that it has sent
+    (``jobqueue/model/fetched_file.py``). ``parts``: it runs the operations that its data holds
+    (``jobqueue/operations/parts.py``). Their permissions, the host's policy and pauses count as if each came alone, so
+    it has none of its own to give; facts and secrets are filled in for each. ``title`` gives jobs a title.
     """
 
     type: str

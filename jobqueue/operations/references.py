@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -101,7 +101,22 @@ def filled(
         resolved: Mapping[str, Any] = resolve(data, sources) if sources else data
         return resolved
     values, code = sources | {STEP: _Bounded(steps).value}, sources | {STEP: _refused_in_code}
-    return {name: resolve(value, code if name in operation.code else values) for name, value in data.items()}
+    return {name: _filled_field(value, name, operation.code, values, code) for name, value in data.items()}
+
+
+def touches_code(path: str, code: Iterable[str]) -> bool:
+    """Whether a value at this dotted path is one of the fields that are ``code``, within one, or has one."""
+    return any(f"{name}.".startswith(f"{path}.") or path.startswith(f"{name}.") for name in code)
+
+
+def _filled_field(
+    value: Any, path: str, code: Iterable[str], sources: Mapping[str, Lookup], in_code: Mapping[str, Lookup]
+) -> Any:
+    if path in code or not touches_code(path, code):
+        return resolve(value, in_code if path in code else sources)
+    if isinstance(value, Mapping):
+        return {key: _filled_field(inner, f"{path}.{key}", code, sources, in_code) for key, inner in value.items()}
+    return resolve(value, in_code)
 
 
 class _Bounded:

@@ -1,4 +1,4 @@
-"""Content that is verified while it is read from Redis."""
+"""Content that is verified while it is read from Redis or from the bucket."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ def verified(pieces: Iterable[bytes], size: int, sha256: str, altered: JobQueueE
             yield withheld
         withheld = piece
         read += len(piece)
+        if read > size:  # it may never end
+            raise altered
         digest.update(piece)
     if read != size or digest.hexdigest() != sha256:
         raise altered

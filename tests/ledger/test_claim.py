@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
+import redis
 
-from jobqueue.errors import RecordAltered
+from jobqueue.errors import LedgerRefuses, RecordAltered
 from jobqueue.ledger.executions import Claim, Finished, Refusal, Report
 from jobqueue.model.states import ExecutionState, JobStatus
 from jobqueue.model.target import ALL, ANY
+from tests.ledger.servers import REAL
 from tests.ledger.world import LEASE, World
 
 
@@ -262,3 +266,35 @@ def test_what_is_given_back_is_due_again(world: World, slot: str) -> None:
     assert world.promote() == [job_id]
     assert world.queued(slot) == [job_id]
     assert world.claim(job_id, slot, "a").attempt == 1
+
+
+@pytest.mark.parametrize("client", REAL, indirect=True)
+@pytest.mark.parametrize("refusal", ["READONLY", "OOM"])
+def test_a_server_that_takes_no_writes_refuses_several_as_one(world: World, refusal: str) -> None:
+    """Else an agent would drop the messages, and its results, of which the server has none."""
+    world.register("a")
+    jobs = [world.create("a") for _ in range(3)]
+    claimed = world.claim(jobs[0], "a")
+    with refusing(world.client, refusal):
+        if refusal != "OOM":  # a claim first frees memory, and may write from then on
+            with pytest.raises(LedgerRefuses, match=refusal):
+                world.executions.claim_each("a", [(job_id, "a", "t") for job_id in jobs[1:]])
+        with pytest.raises(LedgerRefuses, match=refusal):
+            world.executions.report_each([Report(claimed, ExecutionState.COMPLETED, "{}")] * 2)
+    answers = world.executions.claim_each("a", [(job_id, "a", "t") for job_id in jobs[1:]])
+    assert all(isinstance(answer, Claim) for answer in answers)
+    assert world.finish(claimed) is Finished.FINISHED
+
+
+@contextmanager
+def refusing(client: redis.Redis, refusal: str) -> Iterator[None]:
+    """A server that is a replica, or whose memory is full."""
+    if refusal == "READONLY":
+        client.replicaof("127.0.0.1", 1)
+    else:
+        client.config_set("maxmemory", 1)
+    try:
+        yield
+    finally:
+        client.replicaof("NO", "ONE")
+        client.config_set("maxmemory", 0)

@@ -7,6 +7,7 @@ import json
 import click
 
 from jobqueue.cli.parameters import local_json_option
+from jobqueue.cli.views.text import visible
 from jobqueue.errors import InvalidSettings
 from jobqueue.settings import Settings
 from jobqueue.standalone.inspection import CheckResult, Finding, inspect
@@ -26,7 +27,8 @@ def check(context: click.Context, as_json: bool) -> None:
         )
     else:
         for finding in findings:
-            click.echo(f"{click.style(finding.verdict.value.ljust(8), fg=_COLOURS[finding.verdict])}{finding.text}")
+            verdict = click.style(finding.verdict.value.ljust(8), fg=_COLOURS[finding.verdict])
+            click.echo(verdict + visible(finding.text, keep="\n"))
     if any(finding.verdict is CheckResult.ERROR for finding in findings):
         context.exit(2)
 

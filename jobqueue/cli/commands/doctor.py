@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from jobqueue.cli.parameters import local_json_option
+from jobqueue.cli.views.text import visible
 from jobqueue.errors import BucketUnavailable, InvalidSettings, LedgerUnavailable
 from jobqueue.settings import Settings
 
@@ -37,7 +38,8 @@ def doctor(context: click.Context, repairs: bool, as_json: bool) -> None:
         click.echo(json.dumps([asdict(damage) for damage in findings], indent=2))
     else:
         for damage in findings:
-            click.echo(f"{'repaired' if damage.repaired else 'damaged'}  {damage.key}: {damage.text}")
+            # a key can have any name: an agent's user can write some, and so can the bucket
+            click.echo(visible(f"{'repaired' if damage.repaired else 'damaged'}  {damage.key}: {damage.text}"))
         click.echo(f"{len(findings)} findings." if findings else "Nothing is wrong.")
     context.exit(1 if findings else 0)
 

@@ -10,7 +10,7 @@ from marshmallow import ValidationError, validate, validates
 from jobqueue.operations.ansible.environment import lack_of_ansible
 from jobqueue.operations.ansible.module_name import MODULE_NAME
 from jobqueue.operations.ansible.module_run import RESERVED, run_module
-from jobqueue.operations.base import operation
+from jobqueue.operations.base import SHELL, operation
 from jobqueue.operations.change import Change, ChangeSchema, change_outcome
 from jobqueue.operations.context import Context
 from jobqueue.operations.outcome import Outcome
@@ -43,6 +43,8 @@ class ModuleSchema(ChangeSchema):
     changes=True,
     permission="ansible:execute",
     only_starts_processes=True,
+    # where the modules that run commands (command, shell, raw, script) have the command's text
+    code={"args.cmd": SHELL, "args._raw_params": SHELL},
     lacks=lack_of_ansible,
 )
 def module_execute(data: dict[str, Any], context: Context) -> Outcome:

@@ -88,6 +88,14 @@ def test_a_value_that_would_become_shell_code(operation: str, field: str, script
     assert list(raised.value.details) == [f"operation.data.{field}"]
 
 
+@pytest.mark.parametrize("name", ["cmd", "_raw_params"])
+def test_a_value_in_the_command_of_an_ansible_module(name: str) -> None:
+    with pytest.raises(InvalidInput, match="would become shell code") as raised:
+        check("ansible.module", {"module": "shell", "args": {name: "echo {{ p }}"}})
+    assert list(raised.value.details or {}) == [f"operation.data.args.{name}"]
+    check("ansible.module", {"module": "shell", "args": {name: "echo {{ p | quote }}", "chdir": "{{ p }}"}})
+
+
 @pytest.mark.parametrize(
     ("operation", "data"),
     [
