@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from api.scheduling import submission_of
 from jobqueue.errors import (
     Conflict,
     IdempotencyConflict,
@@ -23,11 +25,13 @@ from jobqueue.model.filter import JobFilter
 from jobqueue.model.job import Job
 from jobqueue.model.principal import Principal
 from jobqueue.model.saved_job import SavedJob
+from jobqueue.model.schedule import Overlap
 from jobqueue.model.states import ExecutionState, JobStatus
+from jobqueue.model.submission import Submission
 from jobqueue.model.workflow import Node, Workflow
 from jobqueue.model.workflow_run import WorkflowRun
 from jobqueue.services.workflows.engine import WorkflowEngine
-from tests.ledger.test_schedules import ADMIN, Clockwork, user
+from tests.ledger.test_schedules import ADMIN, HOUR, Clockwork, user
 from tests.ledger.world import World
 
 RIGHTS = ("saved:run", "saved:write", "job:write", "job:read", "agent:read", "command:execute")
@@ -474,3 +478,78 @@ def test_no_job_starts_after_a_cancellation(workflows: Workflows, monkeypatch: p
     workflows.turns()
     assert len(workflows.made(run)) == 1
     assert workflows.run(run).status is JobStatus.CANCELLED
+
+
+class ScheduledWorkflows(Workflows):
+    """Workflows, and schedules that hold what the API takes."""
+
+    def make(self, content: Mapping[str, Any], principal: Principal) -> Submission:
+        return submission_of(content, principal, self.services)
+
+
+@pytest.fixture
+def scheduled(world: World, tmp_path: Path) -> ScheduledWorkflows:
+    scheduled = ScheduledWorkflows(world, tmp_path)
+    scheduled.store(node("a"), parameters={"x": {"default": "1"}})
+    return scheduled
+
+
+def test_each_time_of_a_schedule_starts_one_run(scheduled: ScheduledWorkflows, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if the process dies after the run was stored, and whatever the last run does (overlap: skip)."""
+    scheduled.create(content={"workflow": "deploy", "parameters": {"x": "2"}})
+
+    def die(*_: Any) -> Any:
+        raise LedgerUnavailable
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scheduled.services.workflow_engine, "advance", die)
+        for _ in range(2):
+            scheduled.scheduler.turn()
+    scheduled.clock.advance(5)
+    scheduled.turns()
+    (run,), total, _ = scheduled.services.workflow_runs.page("", 10, None)
+    view = scheduled.schedules.get("s")
+    assert (total, run.id, run.started_by) == (1, view.progress.job_id, "admin")
+    assert view.progress.job_status == "processing"
+    assert scheduled.services.workflow_runs.get(run.id).values == {"x": "2"}
+    assert scheduled.outcomes() == [("fired", 1)]
+    scheduled.go(HOUR)
+    assert scheduled.outcomes() == [("fired", 1), ("skipped", 1)]
+    scheduled.end(scheduled.services.workflow_runs.get(run.id), "a")
+    scheduled.go(HOUR)
+    assert scheduled.outcomes() == [("fired", 1), ("skipped", 1), ("fired", 1)]
+    (entry,) = [
+        one.content for one in scheduled.services.audit_trail.newest(20) if one.content.details.get("run") == run.id
+    ][-1:]
+    assert (entry.path, entry.details["workflow"]) == ("/schedule/s", "deploy")
+
+
+def test_overlap_cancels_the_last_run(scheduled: ScheduledWorkflows) -> None:
+    scheduled.create(content={"workflow": "deploy"}, overlap=Overlap.CANCEL_OTHER)
+    scheduled.turns()
+    first = scheduled.schedules.get("s").progress.job_id
+    scheduled.go(HOUR)
+    assert scheduled.services.workflow_runs.get(first).cancelled_by == "admin"
+    assert scheduled.schedules.get("s").progress.job_id != first
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"workflow": "deplyo"}, "job.workflow: No workflow has the name 'deplyo'"),
+        ({"workflow": 3}, "job.workflow: "),
+        ({"workflow": "deploy", "parameter": {}}, "job.parameter: Unknown field"),
+        ({"workflow": "deploy", "parameters": {"y": "1"}}, "parameters.y: Unknown parameter"),
+        ({"workflow": "deploy", "not_before": "2030-01-01"}, "job.not_before: "),
+    ],
+)
+def test_schedules_that_are_refused(scheduled: ScheduledWorkflows, content: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        scheduled.create(content=content)
+
+
+def test_who_may_not_run_the_workflow_cannot_schedule_it(scheduled: ScheduledWorkflows) -> None:
+    with pytest.raises(PermissionDenied, match="saved:run"):
+        scheduled.create(principal=user(scheduled, "job:write"), content={"workflow": "deploy"})
+    with pytest.raises(PermissionDenied, match="command:execute"):
+        scheduled.create(principal=user(scheduled, "job:write", "saved:run"), content={"workflow": "deploy"})
