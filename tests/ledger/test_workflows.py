@@ -21,6 +21,7 @@ from jobqueue.errors import (
     RecordChanged,
     WorkflowRunNotFound,
 )
+from jobqueue.ledger.doctor import Damage, Doctor
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.job import Job
 from jobqueue.model.principal import Principal
@@ -32,9 +33,11 @@ from jobqueue.model.workflow import Node, Workflow
 from jobqueue.model.workflow_run import WorkflowRun
 from jobqueue.services.workflows.engine import WorkflowEngine
 from tests.ledger.test_schedules import ADMIN, HOUR, Clockwork, user
-from tests.ledger.world import World
+from tests.ledger.world import LEASE, World
+from workers.maintenance.services import WorkflowRunPruner
 
 RIGHTS = ("saved:run", "saved:write", "job:write", "job:read", "agent:read", "command:execute")
+JOB_ID = "123e4567-e89b-42d3-a456-426614174000"
 FAILED, COMPLETED = ExecutionState.FAILED, ExecutionState.COMPLETED
 
 
@@ -438,7 +441,8 @@ def test_old_runs_are_removed(workflows: Workflows) -> None:
     workflows.clock.advance(1000)
     runs = workflows.ledger.workflow_runs
     assert runs.prune(1001, 10) == 0
-    assert runs.prune(999, 10) == 1
+    assert WorkflowRunPruner(workflows.ledger, ttl_seconds=999).run_once() == 1
+    assert WorkflowRunPruner(workflows.ledger, ttl_seconds=999).run_once() == 0
     with pytest.raises(WorkflowRunNotFound):
         runs.get(old.id)
     assert [run.id for run in runs.page("", 10, None)[0]] == [running.id]
@@ -553,3 +557,38 @@ def test_who_may_not_run_the_workflow_cannot_schedule_it(scheduled: ScheduledWor
         scheduled.create(principal=user(scheduled, "job:write"), content={"workflow": "deploy"})
     with pytest.raises(PermissionDenied, match="command:execute"):
         scheduled.create(principal=user(scheduled, "job:write", "saved:run"), content={"workflow": "deploy"})
+
+
+@pytest.mark.parametrize("kind", ["workflow_runs", "workflow_runs_due", "workflow_runs_ended", "following", "named"])
+def test_the_doctor_lists_runs_again(workflows: Workflows, kind: str) -> None:
+    workflows.store(node("a"))
+    ended, running = workflows.start(), workflows.start()
+    workflows.end(ended, "a")
+    keys, client = workflows.ledger.keys, workflows.world.client
+
+    def examine(*, repairs: bool) -> list[Damage]:
+        return list(Doctor(workflows.ledger, repairs=repairs, lease_seconds=LEASE).run())
+
+    assert examine(repairs=False) == []
+    key = keys.kind("workflow_runs") + "deploy" if kind == "named" else keys.kind(kind)
+    client.delete(key)
+    assert {damage.key for damage in examine(repairs=False)} == {key}
+    examine(repairs=True)
+    ghost = f"workflow-run|{JOB_ID}" if kind == "following" else JOB_ID
+    client.zadd(key, {ghost: 1})
+    assert [damage.text for damage in examine(repairs=True)] == [f"the run {ghost!r} of a workflow does not exist"]
+    assert examine(repairs=False) == []
+    page, total, _ = workflows.services.workflow_runs.page("deploy", 10, None)
+    assert ([run.id for run in page], total) == ([running.id, ended.id], 2)
+    workflows.end(running, "a")
+    assert workflows.run(running).status is JobStatus.COMPLETED
+
+
+def test_the_doctor_names_jobs_whose_run_is_lost(workflows: Workflows) -> None:
+    workflows.store(node("a"))
+    run = workflows.start()
+    keys, client = workflows.ledger.keys, workflows.world.client
+    client.delete(keys.kind("workflow_run") + run.id)
+    texts = [damage.text for damage in Doctor(workflows.ledger, repairs=True, lease_seconds=LEASE).run()]
+    assert f"holds jobs of the run {run.id!r} of a workflow, which does not exist" in texts
+    client.flushall()
