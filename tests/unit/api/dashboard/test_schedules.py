@@ -256,7 +256,7 @@ def test_the_form_begins_with_a_saved_job(page: Page) -> None:
 @pytest.mark.parametrize(
     ("fields", "problems"),
     [
-        ({"cron": "61 * * * *"}, {"o-cron-problem": "The minute of '61 * * * *' is invalid"}),
+        ({"cron": "61 * * * *"}, {"o-cron-problem": "The minute '61' is not within 0-59."}),
         ({"cron": "@daily", "every": "1h"}, {"o-every-problem": "Give one of cron, every, at and rrule"}),
         ({"cron": "@daily", "time_zone": "Europe/Berln"}, {"o-time_zone-problem": "Unknown time zone"}),
         ({"cron": "@daily", "blackouts": "x"}, {"o-blackouts-problem": "'x' is not a cron expression and a duration"}),
