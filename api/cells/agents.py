@@ -18,6 +18,7 @@ blueprint = Blueprint("agent", __name__)
 cells = Blueprint("cell", __name__)
 
 _LONGEST_CURSOR = 16_000
+_LONGEST_NAME = 80
 _LARGEST_POSITION = 10_000_000
 
 
@@ -25,6 +26,7 @@ class _FrontAgentQuery(AgentQuery):
     """Which agents to list."""
 
     cursor = Text(validate=length(1, _LONGEST_CURSOR))
+    cell = Text(validate=length(1, _LONGEST_NAME))
 
 
 class _HostQuery(StrictSchema):
@@ -43,10 +45,11 @@ def list_agents() -> Response:
     query = read_query(_FrontAgentQuery.repeated)
     loaded = validation.load(_agent_query, query)
     labels = request.args.getlist("label")
+    cell = loaded.pop("cell", None)
     agent_query.agent_filter({**loaded, "cursor": None}, labels)  # raises for a filter that no cell would take
-    sent = {name: value for name, value in query.items() if name not in ("cursor", "limit", "label")}
+    sent = {name: value for name, value in query.items() if name not in ("cell", "cursor", "limit", "label")}
     sent |= {"label": labels} if labels else {}  # type: ignore[dict-item]
-    return json_response(front().agents.page(sent, loaded.get("cursor"), loaded["limit"]))
+    return json_response(front().agents.page(sent, loaded.get("cursor"), loaded["limit"], cell))
 
 
 @blueprint.get("/agent/<hostname>")

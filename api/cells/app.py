@@ -8,7 +8,7 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 from api import errors, foundation
 from api.auth.rules import ALIAS
 from api.auth.web_token import Claimed
-from api.cells import agents, context, events, health, jobs
+from api.cells import agents, context, dashboard, events, health, jobs
 from api.lean_flask import LeanFlask
 from api.native import audit as audit_trail
 from api.native import keys, operations, roles, users
@@ -30,7 +30,7 @@ _BLUEPRINTS = (
 def create_app(settings: Settings, front: Front, claimed: Claimed | None) -> Flask:
     """The API of a front. Raises ``InvalidSettings`` without a token. ``claimed``: see ``foundation.lay``."""
     app = LeanFlask("api", static_folder=None)
-    foundation.lay(app, settings, front.home, claimed=claimed)
+    web_tokens = foundation.lay(app, settings, front.home, claimed=claimed)
     context.attach(app, front)
     app.before_request(_refuse_restricted)
     errors.install(app)
@@ -41,6 +41,7 @@ def create_app(settings: Settings, front: Front, claimed: Claimed | None) -> Fla
         app.register_blueprint(blueprint)
         alias.register_blueprint(blueprint)
     app.register_blueprint(alias)
+    dashboard.install(app, settings, front.home, web_tokens)
     foundation.enclose(app, settings)
     return app
 

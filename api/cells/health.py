@@ -35,6 +35,11 @@ Document = dict[str, Any]
 @blueprint.get("/health/status")
 def status() -> Response:
     """The front's own parts, each cell's status, and their counts added."""
+    return json_response(status_document())
+
+
+def status_document() -> Document:
+    """The same, as a document."""
     begin = time.perf_counter()
     front().home.ledger.ping()
     latency_ms = round((time.perf_counter() - begin) * 1000, 3)
@@ -44,27 +49,23 @@ def status() -> Response:
     sections = front().status.sections(answers)
     for section in sections:
         section["report"] = _report(reports.get(section["cell"]))
-    return json_response(
-        {
-            "status": "ok"
-            if is_whole and all(report.get("status") == "ok" for report in reports.values())
-            else "failing",
-            "version": __version__,
-            "components": {
-                "api": {"status": "ok"},
-                "ledger": {"status": "ok", "latency_ms": latency_ms},
-                "cells": {"status": "ok" if is_whole else "unavailable"},
-            },
-            "status_counts": _added(reports.values(), "status_counts"),
-            "agents": _agents(list(reports.values())),
-            "counters": _added(reports.values(), "counters"),
-            "pauses": [],
-            "alerts": _newest(reports),
-            "partial": not is_whole,
-            "cells": sections,
-            "pending": front().status.pending(),
-        }
-    )
+    return {
+        "status": "ok" if is_whole and all(report.get("status") == "ok" for report in reports.values()) else "failing",
+        "version": __version__,
+        "components": {
+            "api": {"status": "ok"},
+            "ledger": {"status": "ok", "latency_ms": latency_ms},
+            "cells": {"status": "ok" if is_whole else "unavailable"},
+        },
+        "status_counts": _added(reports.values(), "status_counts"),
+        "agents": _agents(list(reports.values())),
+        "counters": _added(reports.values(), "counters"),
+        "pauses": [],
+        "alerts": _newest(reports),
+        "partial": not is_whole,
+        "cells": sections,
+        "pending": front().status.pending(),
+    }
 
 
 @metrics.get("/metrics")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -21,6 +22,8 @@ from api.native.log_schemas import LogQuery
 from api.responses import json_response
 from jobqueue.errors import InvalidInput
 from jobqueue.ledger.audit import together
+from jobqueue.model.parent import Parent
+from jobqueue.model.submission import Submission
 from jobqueue.model.timestamps import to_iso
 
 blueprint = Blueprint("job", __name__)
@@ -57,11 +60,7 @@ def submit() -> Response:
     if key is not None:
         validation.load(_job_request, {"operation": {"type": "any"}, "idempotency_key": key})
     submission = requests.submission(loaded, principal=principal(), header_key=key)
-    audit.note(operation=submission.operation, target=submission.target)
-    recorded = together(lambda: audit.entry_of(_CREATED))
-    parent, is_replayed = front().submitter.submit(submission, body, recorded)
-    if not is_replayed:
-        audit.is_written(_CREATED)
+    parent, is_replayed = submitted(submission, body, _CREATED)
     document = {
         "job_id": parent.id,
         "status": parent.status.value,
@@ -74,6 +73,15 @@ def submit() -> Response:
     }
     headers = {"Location": links.path(f"/job/{parent.id}")}
     return json_response(document, _REPLAYED if is_replayed else _CREATED, headers)
+
+
+def submitted(submission: Submission, body: Mapping[str, Any], status: int) -> tuple[Parent, bool]:
+    """Submit a job, with its entry in the audit trail. ``status``: that of the answer. See ``ParentSubmitter``."""
+    audit.note(operation=submission.operation, target=submission.target)
+    parent, is_replayed = front().submitter.submit(submission, body, together(lambda: audit.entry_of(status)))
+    if not is_replayed:
+        audit.is_written(status)
+    return parent, is_replayed
 
 
 @blueprint.get("/job")

@@ -22,6 +22,7 @@ _TITLES = {
     404: "Not found",
     409: "Conflict",
     429: "Too many requests",
+    501: "Use the dashboard of a cell",
     503: "The ledger is unavailable",
 }
 
@@ -31,7 +32,7 @@ def wants_page(path: str) -> bool:
     return path in DOCUMENTS and flask.has_request_context() and "text/html" in request.headers.get("Accept", "")
 
 
-def render(status: int, message: str, _details: Mapping[str, Any] | None) -> Response:
+def render(status: int, message: str, details: Mapping[str, Any] | None) -> Response:
     """The page for an error under the dashboard's paths, or of a browser that asked for the API's documents."""
     if status == 401:
         if request.method in ("GET", "HEAD"):
@@ -44,6 +45,8 @@ def render(status: int, message: str, _details: Mapping[str, Any] | None) -> Res
             return flask.make_response(response)
         message = "Your session has ended: sign in again, then repeat what you did."
     title = _TITLES.get(status, "Something went wrong")
+    if status == 503 and details and not details.keys().isdisjoint(("cell", "cells")):  # of a front
+        title = "A cell does not answer"
     return pages.render(
         "error.html", status, title=title, message=message, code=status, request_id=request_id.current()
     )

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Any
 
 import flask
 from flask import Response, request
@@ -139,11 +140,27 @@ def _states() -> tuple[ExecutionState, ...]:
 
 def _page(job: Job, problem: str = "", status: int = 200) -> Response:
     part = _part(job)
+    return render(
+        part,
+        problem=problem,
+        status=status,
+        paused_by=services().pauses.of_job(job),
+        rollout=job.rollout_progress,
+        awaits_first=awaits_first_approval(job),
+        lanes=lanes.draw(job.rollout_progress),
+        has_files=services().fetched_files.sends_files(job.operation) and principal().may_somewhere(FETCH_PERMISSION),
+    )
+
+
+def render(
+    part: Part, *, problem: str = "", status: int = 200, is_followed_whole: bool = True, **values: Any
+) -> Response:
+    """The page of a job. ``is_followed_whole``: the output of all its hosts can be followed at once."""
     job = part.job
     arranged = answers.arrange(job.executions)
     hosts = [answering_agent(execution) for execution in job.executions]
     requested = query.text("host", 253)
-    can_follow_all = 1 < len(hosts) <= MAX_FOLLOWED_HOSTS and not job.left_out
+    can_follow_all = is_followed_whole and 1 < len(hosts) <= MAX_FOLLOWED_HOSTS and not job.left_out
     is_known = (
         requested in hosts
         or (requested == ALL and can_follow_all)
@@ -152,17 +169,18 @@ def _page(job: Job, problem: str = "", status: int = 200) -> Response:
     host = requested if is_known else _talking(job)
     show_all = query.text("bars") == "all"
     timeline = job.timeline
+    defaults: dict[str, Any] = {
+        "done": DONE.get(query.text("done"), ""),
+        "can_retry": job.status.is_final,
+        "live_ids": job.id,
+        "snippets": snippets(job, request.url_root.rstrip("/")),
+    }
     return pages.render(
         "job.html",
         status,
         job=job,
         problem=problem,
-        paused_by=services().pauses.of_job(job),
-        rollout=job.rollout_progress,
-        awaits_first=awaits_first_approval(job),
-        lanes=lanes.draw(job.rollout_progress),
         lane_width=lanes.WIDTH,
-        done=DONE.get(query.text("done"), ""),
         answers=arranged,
         running_steps=answers.running_steps(job.executions),
         comparison=comparison.read(arranged),
@@ -179,19 +197,17 @@ def _page(job: Job, problem: str = "", status: int = 200) -> Response:
         events=timeline[-_EVENTS:],
         events_left_out=max(0, len(timeline) - _EVENTS),
         data=json.dumps(job.data, indent=2, ensure_ascii=False),
-        snippets=snippets(job, request.url_root.rstrip("/")),
-        has_files=services().fetched_files.sends_files(job.operation) and principal().may_somewhere(FETCH_PERMISSION),
         hosts=sorted(host for host in hosts if host not in NO_HOST),
         output_host=host,
         all_hosts=ALL if can_follow_all else "",
-        can_retry=job.status.is_final,
         retry_question=_retry_question(job),
         can_retry_failed=job.is_broadcast and any(state in FAILURES for state, _ in part.counts or arranged.counts),
+        **{**defaults, **values},
     )
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """The executions that the page shows: ``job`` has only these, ``counts`` are those of the whole job.
 
     ``following`` and ``before`` are the queries of the other parts, empty if there are none.
@@ -205,12 +221,17 @@ class _Part:
     before: str = ""
 
 
-def _part(job: Job) -> _Part:
+def counted(job: Job) -> tuple[tuple[str, int], ...]:
+    """The numbers of executions by state, failures first."""
+    return tuple(sorted(((str(state), count) for state, count in job.counts.items()), key=lambda pair: rank(pair[0])))
+
+
+def _part(job: Job) -> Part:
     """All executions, or of a large job or by state a page of them."""
-    counts = tuple(sorted(((str(state), count) for state, count in job.counts.items()), key=lambda pair: rank(pair[0])))
+    counts = counted(job)
     # executions that did not fit into one answer of the ledger are left out of a smaller job, too
     if not job.is_broadcast or not (job.left_out or _is_paged(job)):
-        return _Part(job, counts)
+        return Part(job, counts)
     states = _states()
     first = query.number("first", 0, job.total)
     page = services().jobs.executions.page(job.id, ExecutionFilter(states, first, MAX_LIMIT))
@@ -219,7 +240,7 @@ def _part(job: Job) -> _Part:
     # the head of a job of which a part may be seen ends when it began
     ends = [event.at for execution in page.items for event in execution.events]
     shown = replace(job, executions=page.items, updated=max([job.updated, *ends]))
-    return _Part(shown, counts, states[0].value if states else "", False, following, before)
+    return Part(shown, counts, states[0].value if states else "", False, following, before)
 
 
 def _retry_question(job: Job) -> str:

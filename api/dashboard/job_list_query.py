@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from api import validation
@@ -64,20 +65,30 @@ class JobListQuery:
         filter_values = (value for name, value in self.filters.items() if name != "q")
         return bool(self.filters["q"]) and not any(filter_values) and not self.within and not self.cursor
 
-    def parsed(self) -> tuple[JobFilter, JobSearch]:
-        """The filter and the search that the API would read from the same parameters; raises ``InvalidInput``."""
+    def parameters(self) -> dict[str, str]:
+        """The filters as parameters of the API."""
         filters = {name: value for name, value in self.filters.items() if value}
         if self.within and not ({"created_after", "created_before"} & filters.keys()):
             filters["created_after"] = to_iso(pages.now() - RANGES[self.within] * _MICROS)
-        if self.cursor:
-            filters["cursor"] = self.cursor
-        loaded = validation.load(_query, {**filters, "limit": str(self.size)})
+        return filters
+
+    def parsed(self) -> tuple[JobFilter, JobSearch]:
+        """The filter and the search that the API would read from the same parameters; raises ``InvalidInput``."""
+        cursor = {"cursor": self.cursor} if self.cursor else {}
+        loaded = validation.load(_query, {**self.parameters(), **cursor, "limit": str(self.size)})
         # a search has no offset: its pages follow one another by cursor
         search = requests.job_search(loaded)
         return replace(requests.job_filter(loaded), offset=self.offset if search.is_empty else 0), search
 
 
-def read() -> JobListQuery:
+def check(parameters: Mapping[str, str]) -> None:
+    """Raise ``InvalidInput`` for parameters that the API would refuse."""
+    loaded = validation.load(_query, dict(parameters))
+    requests.job_filter(loaded)
+    requests.job_search(loaded)
+
+
+def read(longest_cursor: int = 100) -> JobListQuery:
     """The query of this request; unknown parameters are ignored, as on other pages."""
     within = query.text("within")
     size = query.number("size", SIZES[0], max(SIZES))
@@ -87,6 +98,6 @@ def read() -> JobListQuery:
         within if within in RANGES and not (filters["created_after"] or filters["created_before"]) else "",
         size if size in SIZES else SIZES[0],
         query.number("offset", 0, _MOST_OFFSET),
-        query.text("cursor", 100),
+        query.text("cursor", longest_cursor),
         order_of(COLUMNS),
     )

@@ -7,7 +7,7 @@ import time
 from functools import cache
 from typing import Any
 
-from flask import Response, request
+from flask import Response, current_app, request
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
@@ -19,6 +19,7 @@ from jobqueue.model.states import JobStatus
 from jobqueue.model.timestamps import duration_text, to_iso
 
 _MICROS = 1_000_000
+_PATHS = "jobqueue.dashboard.paths"
 _CODE = re.compile(r"`([^`]{1,200})`")
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -69,7 +70,14 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals.update(
-        asset=_asset, link=link, version=__version__, statuses=[str(status) for status in JobStatus]
+        # of a front: the cells of the jobs that a page lists, and of which the page is made
+        cells={},
+        sections=(),
+        serves=serves,
+        asset=_asset,
+        link=link,
+        version=__version__,
+        statuses=[str(status) for status in JobStatus],
     )
     environment.filters.update(
         ago=ago,
@@ -101,7 +109,9 @@ def render(template: str, status: int = 200, **values: Any) -> Response:
 def body(template: str, **values: Any) -> str:
     """The text of a page."""
     caller = context.principal()
-    menu = [(path, title) for path, title, needed in MENU if _opens(caller, path, needed)] if caller.name else []
+    menu = [(path, title) for path, title, needed in MENU if serves(path) and _opens(caller, path, needed)]
+    if not caller.name:
+        menu = []
     return (
         _environment()
         .get_template(template)
@@ -122,6 +132,14 @@ def body(template: str, **values: Any) -> str:
 def link(path: str) -> str:
     """A path as browsers see it, also behind a proxy's prefix."""
     return f"{request.script_root}{path}"
+
+
+def serves(path: str) -> bool:
+    """Whether the application has a page at this path: a front has fewer."""
+    paths: frozenset[str] | None = current_app.extensions.get(_PATHS)
+    if paths is None:
+        paths = current_app.extensions[_PATHS] = frozenset(rule.rule for rule in current_app.url_map.iter_rules())
+    return path in paths
 
 
 def now() -> int:

@@ -72,7 +72,12 @@ def choose() -> Response:
         return _again(services().jobs.get(requests.job_id(again)))
     operation_type = query.text("operation")
     if operation_type:
-        return _form(_operation(operation_type), {_TARGET: query.text("target")}, Problems())
+        return _form(operation_of(operation_type), {_TARGET: query.text("target")}, Problems())
+    return render_choice()
+
+
+def render_choice() -> Response:
+    """The page with all operations."""
     infos = services().registry.infos()
     families = [(name, list(group)) for name, group in groupby(infos, key=lambda info: info.type.partition(".")[0])]
     # what takes words on a command line runs a command: the first choice of most people
@@ -84,10 +89,10 @@ def choose() -> Response:
 def submit() -> Response:
     """Submit the form's job; show the form again with its errors if it is invalid."""
     values_given = dict(posted.form())
-    info = _operation(values_given.get("operation", ""))
+    info = operation_of(values_given.get("operation", ""))
     if values_given.get("do") == "preview":
         return _form(info, values_given, Problems())
-    body, problems = _body(info, values_given)
+    body, problems = body_of(info, values_given)
     if problems.fields:
         return _form(info, values_given, problems, 400)
     submission = None
@@ -103,7 +108,7 @@ def submit() -> Response:
             raise
         # the current plan is shown, to be submitted with one more press
         plan = _plan_again(submission) if isinstance(error, PlanChanged) and submission is not None else None
-        refusal = _form(info, values_given, _problems(error), status, plan=plan)
+        refusal = _form(info, values_given, problems_of(error), status, plan=plan)
         refusal.headers.update(errors.headers_of(error))
         return refusal
     done = "repeated" if accepted.replayed else "submitted" if accepted.is_confirmed else "unconfirmed"
@@ -122,7 +127,12 @@ def _again(job: Job) -> Response:
     """The form of a job's operation with what that job had; times are left out, since they have passed."""
     if not principal().may_somewhere("job:read"):
         raise PermissionDenied.of(principal().name, "job:read")
-    info = _operation(job.operation)
+    info = operation_of(job.operation)
+    return _form(info, values_of(info, job), Problems())
+
+
+def values_of(info: OperationInfo, job: Job) -> dict[str, str]:
+    """The form's values for what a job had."""
     values = form.given_of(info.schema, job.data) | {_TARGET: job.target}
     if job.retries:
         values |= {
@@ -137,7 +147,7 @@ def _again(job: Job) -> Response:
         "priority": str(job.priority) if job.priority != DEFAULT_PRIORITY else "",
         "tags": "\n".join(f"{key}={value}" for key, value in job.tags.items()),
     }
-    return _form(info, values, Problems())
+    return values
 
 
 @blueprint.get(f"{PREFIX}/reach")
@@ -154,7 +164,28 @@ def _form(
     status: int = 200,
     plan: Plan | None = None,
 ) -> Response:
-    target = values.get(_TARGET, "").strip() or _default_target(info)
+    target = target_of(info, values)
+    return render_form(
+        info,
+        values,
+        problems,
+        status,
+        plan=plan,
+        can_plan=principal().may_somewhere(SEE_AGENTS),
+        suggestions=_suggestions(target),
+        **_reach_of(info.type, target),
+    )
+
+
+def target_of(info: OperationInfo, values: Mapping[str, str]) -> str:
+    """The target that the form has, or begins with."""
+    return values.get(_TARGET, "").strip() or _default_target(info)
+
+
+def render_form(
+    info: OperationInfo, values: Mapping[str, str], problems: Problems, status: int = 200, **more: Any
+) -> Response:
+    """The form of an operation. ``more``: what is known of the target, and whether plans are made."""
     fields = form.fields_of(info.schema, values)
     return pages.render(
         "submit.html",
@@ -165,15 +196,12 @@ def _form(
         given={name: values.get(name, "") for name in _NAMES},
         has_options=any(values.get(name) for name in (*_OPTIONS, *concurrency_form.NAMES)),
         has_rollout=any(values.get(name) for name in rollout_form.NAMES),
-        target=target,
+        target=target_of(info, values),
         problems=problems,
-        plan=plan,
-        can_plan=principal().may_somewhere(SEE_AGENTS),
         # a form that is sent twice makes one job
         key=values.get(_KEY) or f"ui-{secrets.token_urlsafe(18)}",
         can_run=principal().may_somewhere(info.permission),
-        **_reach_of(info.type, target),
-        suggestions=_suggestions(target),
+        **more,
     )
 
 
@@ -220,14 +248,14 @@ def _default_target(info: OperationInfo) -> str:
     return "" if info.changes else ANY
 
 
-def _operation(name: str) -> OperationInfo:
+def operation_of(name: str) -> OperationInfo:
     info = next((info for info in services().registry.infos() if info.type == name), None)
     if info is None:
         raise UnknownOperation(f"Unknown operation {name[:80]!r}; choose a listed one.")
     return info
 
 
-def _body(info: OperationInfo, values: Mapping[str, str]) -> tuple[dict[str, Any], Problems]:
+def body_of(info: OperationInfo, values: Mapping[str, str]) -> tuple[dict[str, Any], Problems]:
     """The form as the body of a request to the API, which has the rules for it."""
     data, wrong = form.data_of(info.schema, values)
     problems = Problems("", {(name if name == form.RAW else form.PREFIX + name): why for name, why in wrong.items()})
@@ -268,7 +296,7 @@ def _body(info: OperationInfo, values: Mapping[str, str]) -> tuple[dict[str, Any
     return body, problems
 
 
-def _problems(error: JobQueueError) -> Problems:
+def problems_of(error: JobQueueError) -> Problems:
     """An error of the API, shown beside the fields that it names."""
     fields: dict[str, str] = {}
     message, details = errors.message_and_details(error)

@@ -16,6 +16,7 @@ from urllib3.exceptions import HTTPError
 from jobqueue.client import Client
 from tests.acceptance.conftest import MakeStack
 from tests.acceptance.support.api import Api, request
+from tests.acceptance.support.browser import opened
 from tests.acceptance.support.ports import free_port
 from tests.acceptance.support.processes import Process
 from tests.acceptance.support.redis import OwnRedis
@@ -220,6 +221,45 @@ def test_the_command_line_follows_a_parent(front: Front) -> None:
     assert "4 of 4 agents done" in done.stderr
     done = front.stack.run("event", "follow", "--job", job_id, JOBQUEUE_URL=front.api.url)
     assert f"Job {job_id} is completed." in done.stdout, done.stdout
+
+
+def test_the_dashboard_in_a_browser(front: Front, far: Far) -> None:
+    """A job is submitted by the form, followed to its end without a reload, and a cell that is killed is named."""
+    with opened(front.api.url) as browser:
+        browser.sign_in(FRONT_TOKEN)
+        browser.wait_for("#cell-far", "answers")
+        browser.open("/ui/submit")
+        browser.follow("command.shell.execute")
+        browser.fill("target", "_all")
+        browser.fill("data.command", "sleep 1; echo done")
+        browser.press("Submit", "#submit-form")
+        browser.wait_for(".notice", "The job was submitted.")
+        browser.wait_for("#part-far", "completed")
+        browser.wait_for("#part-near", "completed")
+        browser.wait_for("#summary", "completed")
+        assert HOST in browser.text("#answers")
+        assert browser.faults() == []
+        browser.open("/ui/jobs")
+        browser.wait_for("#list", "far")
+        assert browser.faults() == []
+        browser.wait_for("#pulse", "Live")
+        browser.script("window.stayed = true")
+        job_id = front.api.submit(OPERATION, target=HOST)
+        front.api.wait(job_id)
+        part = front.api.job(job_id)["cells"][0]["job_id"]
+        browser.wait_for(f"#row-{part}", "completed")
+        assert browser.script("return window.stayed === true") is True
+        browser.open("/ui/agents?cell=far")
+        assert HOST in browser.text("#list")
+        assert browser.faults() == []
+        far.api.kill()
+        browser.open("/")
+        browser.wait_for("#cell-far", "no answer")
+        browser.wait_for("#cell-near", "answers")
+        assert browser.faults() == []
+        far.start_api()
+        browser.wait_for("#cell-far", "answers")
+        assert not [entry for entry in browser.complaints() if "Content Security" in entry]
 
 
 def test_a_cell_whose_redis_is_killed(front: Front, far: Far) -> None:

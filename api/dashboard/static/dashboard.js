@@ -108,7 +108,7 @@ function follow() {
   });
   events.addEventListener("job", (event) => {
     const wanted = document.body.dataset.live;
-    if (wanted === "all" || wanted === "agents" || wanted === `job:${JSON.parse(event.data).job_id}`) look();
+    if (wanted === "all" || wanted === "agents" || isOf(wanted, JSON.parse(event.data).job_id)) look();
   });
   events.addEventListener("reset", look);
   events.addEventListener("error", () => {
@@ -118,6 +118,10 @@ function follow() {
     }
     showPulse();
   });
+}
+
+function isOf(wanted, id) {
+  return wanted.startsWith("job:") && wanted.slice(4).split(",").includes(id);
 }
 
 function unfollow() {
@@ -313,7 +317,8 @@ if (form) {
   form.addEventListener("input", () => document.getElementById("plan")?.remove());
   let wait = null;
   let asked = 0;
-  target.addEventListener("input", () => {
+  // a front does not show which agents match
+  if (place) target.addEventListener("input", () => {
     clearTimeout(wait);
     wait = setTimeout(async () => {
       const number = (asked += 1);

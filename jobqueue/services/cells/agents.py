@@ -8,7 +8,7 @@ from typing import Any
 from jobqueue.cells import list_position, shapes
 from jobqueue.cells.cell import Cell
 from jobqueue.cells.cells import Cells
-from jobqueue.errors import AgentNotFound
+from jobqueue.errors import AgentNotFound, InvalidInput
 from jobqueue.services.cells.status import CellStatus
 
 Document = dict[str, Any]
@@ -21,10 +21,17 @@ class CellAgents:
         self._cells = cells
         self._status = status
 
-    def page(self, query: Mapping[str, Any], cursor: str | None, limit: int) -> Document:
-        """One page of agents: cell by cell, in each by hostname. ``query``: the filters, as the cells take them."""
-        of = ["agents", *(f"{name}={query[name]}" for name in sorted(query))]
-        positions = list_position.read(cursor, of, self._cells.names)
+    def page(self, query: Mapping[str, Any], cursor: str | None, limit: int, cell_name: str | None = None) -> Document:
+        """One page of agents: cell by cell, in each by hostname. ``query``: the filters, as the cells take them.
+
+        ``cell_name``: only the agents of this cell. Raises ``InvalidInput`` for one that there is not.
+        """
+        if cell_name is not None and cell_name not in self._cells.by_name:
+            names = ", ".join(self._cells.names)
+            raise InvalidInput.of("cell", f"There is no cell {cell_name[:80]!r}; there are {names}.")
+        asked = self._cells.names if cell_name is None else (cell_name,)
+        of = ["agents", *(f"{name}={query[name]}" for name in sorted(query)), *asked]
+        positions = list_position.read(cursor, of, asked)
 
         def ask(cell: Cell) -> tuple[list[Document], int, str | None]:
             position = positions.get(cell.name)
@@ -34,7 +41,7 @@ class CellAgents:
                 page_query["cursor"] = position
             return shapes.agents(cell, cell.get("/agent", {**query, **page_query}, holding="agents"))
 
-        answers = self._cells.ask(ask).of_some()
+        answers = self._cells.ask(ask, asked).of_some()
         shown: list[Document] = []
         # a cell that does not answer keeps its position: its agents follow if it answers a later page
         for name, (agents, _, following) in answers.answered.items():
@@ -53,7 +60,7 @@ class CellAgents:
             "is_least": bool(answers.missing),
             "next_cursor": None if is_end else list_position.show(positions, of),
             "partial": bool(answers.missing),
-            "cells": self._status.sections(answers),
+            "cells": self._status.sections(answers, asked),
         }
 
     def get(self, hostname: str) -> Document:

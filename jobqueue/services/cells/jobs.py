@@ -11,6 +11,7 @@ from jobqueue.cells.cell import Cell
 from jobqueue.cells.cells import Answers, Cells
 from jobqueue.cells.job_list import CellPage
 from jobqueue.errors import (
+    AgentNotFound,
     Conflict,
     InvalidInput,
     JobFinal,
@@ -169,14 +170,17 @@ class CellJobs:
         self._parents.remove(parent, before)
 
     def logs(self, job_id: str, query: Mapping[str, Any]) -> Any:
-        """The output of a job with one part, as its cell answers. Raises as ``retry``, besides the permissions."""
-        cell, path = self._only_part(job_id, "/logs")
-        return cell.request("GET", path, query=query)
+        """The output of a job with one part, or of one of its hosts, as its cell answers.
+
+        Raises as ``retry``, besides the permissions.
+        """
+        cell, path = self._part_with_output(job_id, query)
+        return cell.request("GET", path, query=_in_cell(query))
 
     def follow_logs(self, job_id: str, query: Mapping[str, Any], last_id: str) -> Iterator[log_stream.Passed | None]:
-        """The output of a job with one part as it comes. Raises as ``logs``."""
-        cell, path = self._only_part(job_id, "/logs")
-        return log_stream.follow(cell, path, query, last_id)
+        """The output of a job with one part, or of one of its hosts, as it comes. Raises as ``logs``."""
+        cell, path = self._part_with_output(job_id, query)
+        return log_stream.follow(cell, path, _in_cell(query), last_id)
 
     def retry(self, job_id: str, body: Any, principal: Principal) -> Any:
         """Submit a job with one part again, in its cell; its cell's answer.
@@ -193,6 +197,21 @@ class CellJobs:
         for permission in submission_permissions.needed(self._registry.requested(operation["type"], operation["data"])):
             principal.require(permission)
         return cell.request("POST", path, body=body)
+
+    def _part_with_output(self, job_id: str, query: Mapping[str, Any]) -> tuple[Cell, str]:
+        """The one cell that has a job, or the host that ``query`` names, and the path to its output there."""
+        parent, _ = self._parents.find(job_id)
+        hostname, _, named = str(query.get("hostname") or "").partition(job_merge.AT)
+        if parent is None or len(parent.parts) == 1 or not hostname:
+            return self._only_part(job_id, "/logs")
+        jobs = self._created(parent)
+        cells = [cell for cell in jobs if named in ("", cell)]
+        # the page of one host begins with its state, which tells whether it is there
+        sought = {"hostname": hostname, "offset": query.get("offset", 0)}
+        answers = self._cells.ask(lambda cell: cell.get(f"/job/{jobs[cell.name]}/logs", sought), cells)
+        for name in answers.holders(f"No cell that answers has output of {hostname!r}"):
+            return self._cells.by_name[name], f"/job/{jobs[name]}/logs"
+        raise AgentNotFound(f"Job {job_id} has no execution on {hostname!r}, or it has not been opened yet.")
 
     def _only_part(self, job_id: str, path: str) -> tuple[Cell, str]:
         """The one cell that has a job, or its only part, and the path there. Raises as ``retry``."""
@@ -233,6 +252,12 @@ class CellJobs:
             for part in parent.parts
             if part.job_id and part.state is PartState.CREATED and part.cell in self._cells.by_name
         }
+
+
+def _in_cell(query: Mapping[str, Any]) -> dict[str, Any]:
+    """A query for output as the cell takes it, to which a hostname is its own."""
+    hostname = query.get("hostname")
+    return {**query, **({"hostname": str(hostname).partition(job_merge.AT)[0]} if hostname else {})}
 
 
 def _job(cell: Cell, job_id: str) -> Document:

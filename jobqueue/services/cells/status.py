@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from jobqueue.cells.cells import Answers, Cells
@@ -23,10 +24,12 @@ class CellStatus:
         self._hosts = hosts
         self._parents = parents
 
-    def sections(self, answers: Answers[Any]) -> list[Document]:
-        """For each cell whether it answered; of those that did not, why, and the hosts that it had."""
+    def sections(self, answers: Answers[Any], names: Iterable[str] | None = None) -> list[Document]:
+        """For each cell that was asked, by default all, whether it answered; of those that did not, why, and the hosts
+        that it had.
+        """
         errors = answers.errors
-        return [self._section(name, errors.get(name)) for name in self._cells.names]
+        return [self._section(name, errors.get(name)) for name in (self._cells.names if names is None else names)]
 
     def all(self) -> list[Document]:
         """All cells: address, state, number of agents as last known, pending parts."""

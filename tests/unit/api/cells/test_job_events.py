@@ -130,8 +130,10 @@ def test_output_is_followed_in_the_cell_of_the_job(
     assert end["status"] == "completed"
     until(lambda: stream.has_ended, "the stream ends")
     both = front.submit("_all")["job_id"]
-    answer = front.ask("GET", f"/job/{both}/logs?hostname=web1")
-    assert answer.status_code == 501
+    front.get(f"/job/{both}/logs", 501)
+    of_one = follow(front, f"/job/{both}/logs?hostname=db1")
+    east.finish("db1")
+    of_one.wait_for(kind="end", hostname="db1")
     east.stop()
     assert front.submit("db1", status=503)["details"]
 
