@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Request, Response
 
@@ -16,6 +17,9 @@ from api.context import http_request, notes, principal, services
 from jobqueue.ledger.audit import together
 from jobqueue.model.audit import AuditEntry
 from jobqueue.model.principal import Principal
+
+if TYPE_CHECKING:
+    from flask.ctx import _AppCtxGlobals
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _REFUSED = frozenset({401, 403, 429})
@@ -149,34 +153,44 @@ def install(app: Flask) -> None:
         if pending is not None:
             pending[0].__exit__(None, None, None)
 
-    @app.after_request
-    def record(response: Response) -> Response:
-        status, noted = response.status_code, notes()
-        pending = noted.get(_TOGETHER)
-        if pending is not None and pending[1].is_written:
-            # a PUT has two answers that say it was done
-            is_written(status if status < _WRONG else pending[2])
-        current, caller = http_request(), principal()
-        is_change = current.method not in _SAFE or noted.get(_CHANGES, False)
-        changes = is_change and current.endpoint is not None
-        is_refused = status in _REFUSED or noted.get(_TURNED_AWAY, False)
-        if not is_refused and (not changes or noted.get(_WRITTEN) == status):
-            return response
-        # an unknown client must not push out entries either, whatever its requests get wrong
-        is_stranger = not caller.name and status >= _WRONG
-        if is_refused or is_stranger:
-            left_out = refusals.count(network_of(current.remote_addr or ""))
-            if left_out is None:
-                return response
-            if left_out:
-                note(left_out=left_out)
-        result = "refused" if is_refused or is_stranger else "done" if status < _WRONG else "failed"
-        entry = _entry(current, caller, status, result)
-        if status == _AWAY:  # Redis has just kept this request waiting; it would once more
-            services().audit_trail.miss(entry, "Redis is unavailable")
-        else:
-            services().audit_trail.write(entry)
+    app.after_request(partial(_record, refusals))
+
+
+def _record(refusals: _Refusals, response: Response) -> Response:
+    """Write the entry of a request that has no entry yet."""
+    status, noted = response.status_code, notes()
+    if _is_complete(noted, status):
         return response
+    pending = noted.get(_TOGETHER)
+    if pending is not None and pending[1].is_written:
+        # a PUT has two answers that say it was done
+        is_written(status if status < _WRONG else pending[2])
+    current, caller = http_request(), principal()
+    is_change = current.method not in _SAFE or noted.get(_CHANGES, False)
+    changes = is_change and current.endpoint is not None
+    is_refused = status in _REFUSED or noted.get(_TURNED_AWAY, False)
+    if not is_refused and (not changes or noted.get(_WRITTEN) == status):
+        return response
+    # an unknown client must not push out entries either, whatever its requests get wrong
+    is_stranger = not caller.name and status >= _WRONG
+    if is_refused or is_stranger:
+        left_out = refusals.count(network_of(current.remote_addr or ""))
+        if left_out is None:
+            return response
+        if left_out:
+            note(left_out=left_out)
+    result = "refused" if is_refused or is_stranger else "done" if status < _WRONG else "failed"
+    entry = _entry(current, caller, status, result)
+    if status == _AWAY:  # Redis has just kept this request waiting; it would once more
+        services().audit_trail.miss(entry, "Redis is unavailable")
+    else:
+        services().audit_trail.write(entry)
+    return response
+
+
+def _is_complete(noted: _AppCtxGlobals, status: int) -> bool:
+    """Whether a request that was not refused has its entry already, as most submissions have."""
+    return noted.get(_WRITTEN) == status and status < _WRONG and not noted.get(_TURNED_AWAY)
 
 
 def _entry(current: Request, caller: Principal, status: int, result: str) -> AuditEntry:

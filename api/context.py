@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from flask import Flask, Request, current_app, g, request
@@ -15,28 +16,17 @@ if TYPE_CHECKING:
 
 _EXTENSION = "jobqueue"
 
+#: Returns the present request itself: to look through Flask's proxy takes as long as what most callers do with it.
+http_request: Callable[[], Request] = request._get_current_object  # type: ignore[attr-defined]
+#: Returns Flask's ``g`` itself, for the same reason.
+notes: Callable[[], _AppCtxGlobals] = g._get_current_object
+#: Returns the present application itself, for the same reason.
+application: Callable[[], Flask] = current_app._get_current_object  # type: ignore[attr-defined]
+
 
 def attach(app: Flask, services: Services) -> None:
     """Make ``services`` the use cases that every handler of ``app`` calls."""
     app.extensions[_EXTENSION] = services
-
-
-def http_request() -> Request:
-    """The present request itself: to look through Flask's proxy takes as long as what most callers do with it."""
-    current: Request = request._get_current_object()  # type: ignore[attr-defined]
-    return current
-
-
-def notes() -> _AppCtxGlobals:
-    """Flask's ``g`` itself, for the same reason."""
-    current: _AppCtxGlobals = g._get_current_object()
-    return current
-
-
-def application() -> Flask:
-    """The present application itself, for the same reason."""
-    current: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    return current
 
 
 def services() -> Services:

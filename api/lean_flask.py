@@ -10,7 +10,7 @@ from flask import Flask, Request, Response
 from flask.globals import request_ctx
 from flask.sessions import NullSession, SecureCookieSessionInterface
 from flask.signals import appcontext_tearing_down, request_tearing_down
-from werkzeug.routing import MapAdapter
+from werkzeug.routing import Map, MapAdapter, Rule
 
 from api.context import http_request
 from api.lazy_rule import LazyRule
@@ -32,6 +32,34 @@ class _Handlers:
     teardown: tuple[Callable[..., Any], ...]
 
 
+class _Map(Map):
+    """The routes of an application."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        #: (method, path) -> the rule, for paths without variables that matched before.
+        self.static: dict[tuple[str, str], Rule] = {}
+
+
+class _Adapter(MapAdapter):
+    """Matches a request's path. One without variables is searched for once only."""
+
+    map: _Map
+
+    def match(self, *args: Any, **options: Any) -> Any:
+        """The rule, and the values of its variables. Called by Flask."""
+        if args or options != {"return_rule": True}:
+            return super().match(*args, **options)
+        key = self.default_method, self.path_info
+        known = self.map.static.get(key)
+        if known is not None:
+            return known, {}
+        rule, values = super().match(return_rule=True)
+        if not values and rule.rule == self.path_info:  # it has other spellings, any number of them
+            self.map.static[key] = rule
+        return rule, values
+
+
 class _NoSessions(SecureCookieSessionInterface):
     """Flask's own sessions are not used (``auth/session.py`` has ours): one empty session for all requests."""
 
@@ -43,6 +71,7 @@ class LeanFlask(Flask):
     """A Flask application whose views are plain functions, which has no sessions of Flask's and no SERVER_NAME."""
 
     url_rule_class = LazyRule
+    url_map_class = _Map
     session_interface = _NoSessions()
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -54,6 +83,14 @@ class LeanFlask(Flask):
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """The function itself: Flask would look for coroutines five times a request."""
         return func
+
+    def dispatch_request(self) -> Any:
+        """What the view returns. Called by Flask."""
+        current = http_request()
+        rule = current.url_rule
+        if rule is None or current.routing_exception is not None or current.method == "OPTIONS":
+            return super().dispatch_request()
+        return self.view_functions[rule.endpoint](**(current.view_args or {}))
 
     def preprocess_request(self) -> Any:
         """The answer of the first handler before the view that has one. Called by Flask.
@@ -122,10 +159,8 @@ class LeanFlask(Flask):
                 self._hosts[key] = request.host, adapter.server_name
             return adapter
         request.host, server_name = names
-        subdomain = self.url_map.default_subdomain
-        return MapAdapter(
-            self.url_map, server_name, script_name, subdomain, scheme, path, environ["REQUEST_METHOD"], query
-        )
+        subdomain, method = self.url_map.default_subdomain, environ["REQUEST_METHOD"]
+        return _Adapter(self.url_map, server_name, script_name, subdomain, scheme, path, method, query)
 
 
 def _of(handlers: Mapping[str | None, Sequence[_Handler]], names: Sequence[str | None]) -> tuple[_Handler, ...]:

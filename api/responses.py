@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flask import Response
@@ -20,9 +20,9 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 class _Parts(list[bytes]):
     """The parts of a response's body, in the form that a WSGI server expects."""
 
-    def __init__(self, response: Response) -> None:
-        super().__init__(response.iter_encoded())
-        self.close = response.close
+    def __init__(self, parts: Iterable[bytes], close: Callable[[], None]) -> None:
+        super().__init__(parts)
+        self.close = close
 
 
 class JsonResponse(Response):
@@ -33,7 +33,7 @@ class JsonResponse(Response):
         if environ["REQUEST_METHOD"] == "HEAD" or self.status_code in _WITHOUT_BODY:
             return super().__call__(environ, start_response)
         start_response(self.status, list(self.headers))
-        return _Parts(self)
+        return _Parts(self.iter_encoded(), self.close)
 
     def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
         """The headers as they are. werkzeug's own would parse and quote Location, at 20 us a request."""

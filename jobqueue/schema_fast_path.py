@@ -6,7 +6,7 @@ input that is not clearly valid is left to the schema itself, which decides and 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import marshmallow as ma
@@ -38,7 +38,7 @@ class SchemaFastPath:
             [getattr(schema, name) for name, _, _ in schema._hooks[hook]] for hook in _SUPPORTED
         )
         self._options = {"many": False, "partial": None, "unknown": schema.unknown}
-        self._fields: dict[str, tuple[str, ma.fields.Field[Any], SchemaFastPath | None]] = {}
+        self._fields: dict[str, tuple[str, ma.fields.Field[Any], Callable[..., Any], SchemaFastPath | None]] = {}
         #: Fields whose value may be a list of objects.
         self._lists: set[str] = set()
         self._required: set[str] = set()
@@ -46,7 +46,7 @@ class SchemaFastPath:
         self._factories: dict[str, Any] = {}
         for name, field in schema.load_fields.items():
             key, attribute = field.data_key or name, field.attribute or name
-            self._fields[key] = (attribute, field, _nested(field))
+            self._fields[key] = (attribute, field, _deserializer(field), _nested(field))
             if isinstance(field, ma.fields.List) or (isinstance(field, ma.fields.Nested) and field.many):
                 self._lists.add(key)
             if field.required:
@@ -55,7 +55,7 @@ class SchemaFastPath:
                 self._factories[attribute] = field.load_default
             elif field.load_default is not ma.missing:
                 self._constants[attribute] = field.load_default
-        nested = (inner for _, _, inner in self._fields.values() if inner is not None)
+        nested = (inner for *_, inner in self._fields.values() if inner is not None)
         #: Whether None from ``load`` means that the schema refuses the data, too.
         self.is_exact: bool = self._is_usable and schema.unknown == ma.RAISE and all(inner.is_exact for inner in nested)
 
@@ -68,9 +68,9 @@ class SchemaFastPath:
                 data = prepare(dict(data), **self._options)
             if not self._required <= data.keys():
                 return None
-            loaded = self._constants | {name: make() for name, make in self._factories.items()}
+            loaded = self._defaults()
             for key, value in data.items():
-                attribute, field, nested = self._fields[key]
+                attribute, field, deserialize, nested = self._fields[key]
                 if key in unchecked:
                     loaded[attribute] = value
                 elif key in self._lists and many_unknown_within(field, value, _MOST_UNKNOWN):
@@ -81,13 +81,41 @@ class SchemaFastPath:
                         return None
                     loaded[attribute] = inner
                 else:
-                    loaded[attribute] = field.deserialize(value, key, data)
+                    loaded[attribute] = deserialize(value, key, data)
             if len(unchecked) == 0:  # marshmallow validates the whole only if each field is valid
                 for validate in self._validate:
                     validate(loaded, **self._options)
         except (KeyError, ma.ValidationError):
             return None
         return loaded
+
+    def _defaults(self) -> dict[str, Any]:
+        loaded = self._constants.copy()
+        for name, make in self._factories.items():
+            loaded[name] = make()
+        return loaded
+
+
+def _deserializer(field: ma.fields.Field[Any]) -> Callable[..., Any]:
+    """``field.deserialize``, without the steps that most fields do not need."""
+    kind = type(field)
+    if (
+        kind.deserialize is not ma.fields.Field.deserialize
+        or kind._validate is not ma.fields.Field._validate
+        or field.pre_load
+        or field.post_load
+    ):
+        return field.deserialize
+
+    def deserialize(value: Any, key: str, data: Mapping[str, Any]) -> Any:
+        if value is None:
+            return field.deserialize(value, key, data)
+        loaded = field._deserialize(value, key, data)
+        for validate in field.validators:
+            validate(loaded)
+        return loaded
+
+    return deserialize
 
 
 def _nested(field: ma.fields.Field[Any]) -> SchemaFastPath | None:

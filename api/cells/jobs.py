@@ -12,12 +12,14 @@ from api.blueprint import read_query
 from api.body import read_object
 from api.cells.context import front
 from api.context import principal
+from api.errors import error_document
 from api.live import sse
 from api.native import links, requests
 from api.native.execution_schemas import ExecutionQuery
 from api.native.fields import Text, length
 from api.native.job_query_schemas import JobQuery
 from api.native.job_request_schemas import JobRequest, RetryRequest
+from api.native.jobs import read_batch, refuse_header_key
 from api.native.log_schemas import LogQuery
 from api.responses import json_response
 from jobqueue.errors import InvalidInput
@@ -61,7 +63,13 @@ def submit() -> Response:
         validation.load(_job_request, {"operation": {"type": "any"}, "idempotency_key": key})
     submission = requests.submission(loaded, principal=principal(), header_key=key)
     parent, is_replayed = submitted(submission, body, _CREATED)
-    document = {
+    headers = {"Location": links.path(f"/job/{parent.id}")}
+    return json_response(_accepted(parent), _REPLAYED if is_replayed else _CREATED, headers)
+
+
+def _accepted(parent: Parent) -> dict[str, Any]:
+    """The answer to a submission."""
+    return {
         "job_id": parent.id,
         "status": parent.status.value,
         "revision": 1,
@@ -71,8 +79,33 @@ def submit() -> Response:
             for part in parent.parts
         ],
     }
-    headers = {"Location": links.path(f"/job/{parent.id}")}
-    return json_response(document, _REPLAYED if is_replayed else _CREATED, headers)
+
+
+@blueprint.post("/job/plan")
+def plan_job() -> Response:
+    """Merge the cells' plans of a job."""
+    body = read_object()
+    submission = requests.submission(validation.load(_job_request, body), principal=principal())
+    audit.note(operation=submission.operation, target=submission.target)
+    return json_response(front().planner.plan(submission, body))
+
+
+@blueprint.post("/job/batch")
+def submit_batch() -> Response:
+    """Submit up to 1000 jobs: each is a parent, or an error of its own."""
+    refuse_header_key("Only for single jobs; give each job of the batch its own idempotency_key.")
+    items = read_batch()
+    valid = [(answer, item) for item, answer in items if isinstance(answer, Submission)]
+    outcomes = iter(front().submitter.submit_many(valid))
+    results = [next(outcomes) if isinstance(answer, Submission) else answer for _, answer in items]
+    jobs = [result.id for result in results if isinstance(result, Parent)]
+    documents = [
+        _accepted(result) if isinstance(result, Parent) else {"index": index, **error_document(result)}
+        for index, result in enumerate(results)
+    ]
+    audit.note(operations=sorted({answer.operation for answer, _ in valid}), jobs=jobs)
+    audit.note(accepted=len(jobs), refused=len(results) - len(jobs))
+    return json_response({"accepted": len(jobs), "items": documents}, _CREATED)
 
 
 def submitted(submission: Submission, body: Mapping[str, Any], status: int) -> tuple[Parent, bool]:

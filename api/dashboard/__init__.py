@@ -29,6 +29,7 @@ from api.dashboard import (
     selected_agents,
     signing_in,
     submit,
+    workflows,
 )
 from api.dashboard.blueprint import belongs, blueprint
 from jobqueue.services import Services
@@ -56,6 +57,7 @@ __all__ = [
     "selected_agents",
     "signing_in",
     "submit",
+    "workflows",
 ]
 
 

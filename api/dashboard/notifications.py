@@ -100,7 +100,11 @@ def _filters(event_filter: EventFilter) -> list[tuple[str, str]]:
             ("Submitters", event_filter.submitters),
             ("Tags", tuple(f"{key}={text}" for key, text in event_filter.tags.items())),
         ),
-        *(("Schedules", event_filter.schedules), ("Alerts", event_filter.alerts)),
+        *(
+            ("Schedules", event_filter.schedules),
+            ("Workflows", event_filter.workflows),
+            ("Alerts", event_filter.alerts),
+        ),
     )
     return [(name, ", ".join(values)) for name, values in fields if values]
 

@@ -50,12 +50,9 @@ def run_saved(name: str) -> Response:
     posted_values = dict(posted.form())
     saved = services().saved_jobs.get(name)
     audit.note(saved=name)
-    values, problems = form.data_of(_schema(saved), posted_values)
+    values, problems = values_in(saved.parameters, posted_values)
     if problems:
-        return _page(saved, posted_values, {form.PREFIX + field: why for field, why in problems.items()}, status=400)
-    values = {
-        field: {SECRET_KEY: value} if saved.parameters[field].get(SECRET) else value for field, value in values.items()
-    }
+        return _page(saved, posted_values, problems, status=400)
     try:
         submission = services().saved_jobs.submission(
             name,
@@ -63,14 +60,14 @@ def run_saved(name: str) -> Response:
             principal(),
             target=posted_values.get(_TARGET, "").strip() or None,
             version=saved.version,
-            idempotency_key=_key_of(posted_values),
+            idempotency_key=key_of(posted_values),
         )
         accepted = submitting.submit(submission, _SEE_OTHER)
     except JobQueueError as error:
         status = errors.status_of(error)
         if status in (404, 500, 503):
             raise
-        answer = _page(saved, posted_values, _problems(error), problem=error.message, status=status)
+        answer = _page(saved, posted_values, problems_of(error), problem=error.message, status=status)
         answer.headers.update(errors.headers_of(error))
         return answer
     done = "repeated" if accepted.replayed else "submitted" if accepted.is_confirmed else "unconfirmed"
@@ -102,7 +99,7 @@ def _page(
 ) -> Response:
     may_list = principal().may("job:read")
     jobs = services().jobs.summaries(JobFilter(group=group_of(saved.name), limit=_SHOWN_JOBS)) if may_list else None
-    fields = form.fields_of(_schema(saved), values)
+    fields = form.fields_of(schema_of(saved.parameters), values)
     return pages.render(
         "saved_job.html",
         status,
@@ -111,7 +108,7 @@ def _page(
         target=values.get(_TARGET, ""),
         problems={"summary": problem or ("Some fields are invalid." if problems else ""), "fields": problems or {}},
         # a form that is sent twice makes one job
-        key=_key_of(values),
+        key=key_of(values),
         can_run=saved.may_run(principal()),
         jobs=jobs,
         versions=services().saved_jobs.versions(saved.name),
@@ -119,7 +116,7 @@ def _page(
     )
 
 
-def _key_of(values: Mapping[str, str]) -> str:
+def key_of(values: Mapping[str, str]) -> str:
     """The idempotency key of the form; a new one for a form without."""
     try:
         return check_name(values.get(_KEY, ""))
@@ -127,12 +124,22 @@ def _key_of(values: Mapping[str, str]) -> str:
         return f"ui-{secrets.token_hex(16)}"
 
 
-def _schema(saved: SavedJob) -> dict[str, Any]:
+def schema_of(parameters: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The parameters as one JSON Schema, for the form. A secret is the text of its name."""
     return {
-        "properties": {name: _shown(schema) for name, schema in saved.parameters.items()},
-        "required": [name for name, schema in saved.parameters.items() if is_required(schema)],
+        "properties": {name: _shown(schema) for name, schema in parameters.items()},
+        "required": [name for name, schema in parameters.items() if is_required(schema)],
     }
+
+
+def values_in(
+    parameters: Mapping[str, Mapping[str, Any]], posted_values: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The values of parameters in a form, and what is wrong, by the form's fields."""
+    values, problems = form.data_of(schema_of(parameters), posted_values)
+    secret = {name for name in values if parameters[name].get(SECRET)}
+    values = {name: {SECRET_KEY: value} if name in secret else value for name, value in values.items()}
+    return values, {form.PREFIX + field: why for field, why in problems.items()}
 
 
 def _shown(schema: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -143,7 +150,7 @@ def _shown(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"type": "string", "description": about, **default}
 
 
-def _problems(error: JobQueueError) -> dict[str, str]:
+def problems_of(error: JobQueueError) -> dict[str, str]:
     """An error of the API by the fields of the form that it names."""
     _, details = errors.message_and_details(error)
     return {

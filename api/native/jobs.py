@@ -98,17 +98,8 @@ def submit_batch() -> Response:
     One bad item does not stop the others: its place in `items` holds the error. A body that is not JSON, or an object
     in it that names a key twice, is refused as a whole.
     """
-    _refuse_header_key("Only for single jobs; give each job of the batch its own idempotency_key.")
-    body, suspect = decode_object(is_bulk=True)
-    items = body.get("jobs")
-    if suspect:  # an error inside an item is reported as that item's error
-        limits.check({name: value for name, value in body.items() if name != "jobs" or not isinstance(items, list)})
-    validation.load(_batch_request, body)
-    assert isinstance(items, list)  # noqa: S101 (checked by the schema)
-    budget = BatchBudget()
-    answers: list[Submission | JobQueueError] = [
-        _item(item, f"jobs[{index}]", budget, suspect=suspect) for index, item in enumerate(in_turns(items))
-    ]
+    refuse_header_key("Only for single jobs; give each job of the batch its own idempotency_key.")
+    answers = [answer for _, answer in read_batch()]
     valid = (answer for answer in answers if isinstance(answer, Submission))
     outcomes = iter(services().submitter.submit_many(in_turns(valid)))
     results = [next(outcomes) if isinstance(answer, Submission) else answer for answer in answers]
@@ -179,7 +170,7 @@ def delete_job(job_id: str) -> Response:
 @blueprint.doc(operationId="retryJob")
 def retry_job(loaded: dict[str, Any], job_id: str) -> Response:
     """Submit a job again"""
-    _refuse_header_key("Not supported for a retry; leave it out, and see the job's retried_as for its retries.")
+    refuse_header_key("Not supported for a retry; leave it out, and see the job's retried_as for its retries.")
     only = frozenset(ExecutionState(state) for state in loaded["only"]) if "only" in loaded else None
     target = requests.target_of(loaded)
     accepted = services().retrier.retry(requests.job_id(job_id), target=target, only=only, principal=principal())
@@ -197,7 +188,22 @@ def cancel_job(job_id: str) -> Response:
     return json_response(mapping.job(services().jobs.cancel(requests.job_id(job_id), f"by {principal()}")), 202)
 
 
+def read_batch() -> list[tuple[Any, Submission | JobQueueError]]:
+    """The items of the request's batch, each with its submission, or its error. Raises for the body as a whole."""
+    body, suspect = decode_object(is_bulk=True)
+    items = body.get("jobs")
+    if suspect:  # an error inside an item is reported as that item's error
+        limits.check({name: value for name, value in body.items() if name != "jobs" or not isinstance(items, list)})
+    validation.load(_batch_request, body)
+    assert isinstance(items, list)  # noqa: S101 (checked by the schema)
+    budget = BatchBudget()
+    return [
+        (item, _item(item, f"jobs[{index}]", budget, suspect=suspect)) for index, item in enumerate(in_turns(items))
+    ]
+
+
 def _item(item: Any, path: str, budget: BatchBudget, *, suspect: bool) -> Submission | JobQueueError:
+    """The submission of an item of a batch, or its error."""
     try:
         if not isinstance(item, dict):
             raise InvalidInput.of(path, "Must be a JSON object.")
@@ -216,7 +222,7 @@ def _accepted(answer: Accepted) -> Response:
     return json_response(mapping.accepted(answer), status, headers)
 
 
-def _refuse_header_key(sentence: str) -> None:
+def refuse_header_key(sentence: str) -> None:
     """Raise ``InvalidInput`` if there is a key: who sends one counts on it, so it must not be left aside silently."""
     if "HTTP_IDEMPOTENCY_KEY" in http_request().environ:
         raise validation.invalid({"Idempotency-Key": [sentence]})

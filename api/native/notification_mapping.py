@@ -22,7 +22,7 @@ from jobqueue.model.timestamps import to_iso
 from jobqueue.trust.secrets.reference import KEY
 
 _DECLARED = ("description", "events", "filter", "channel", "group", "quiet_hours", "time_zone", "managed_by")
-_LISTS = ("hosts", "operations", "saved", "submitters", "schedules", "alerts")
+_LISTS = ("hosts", "operations", "saved", "submitters", "schedules", "workflows", "alerts")
 
 
 def rule_of(name: str, loaded: Mapping[str, Any]) -> NotificationRule:

@@ -132,6 +132,7 @@ class FilterRequest(StrictSchema):
     submitters = _patterns("Principals who submitted jobs.")
     tags = Tags(metadata=about("Tags that jobs must have, all of them."))
     schedules = _patterns("Names of schedules.")
+    workflows = _patterns("Names of workflows.")
     alerts = _patterns("Kinds of alerts.")
 
 
@@ -223,6 +224,7 @@ class FilterAnswer(ma.Schema):
     submitters = fields.List(fields.String())
     tags = fields.Dict(keys=fields.String(), values=fields.String())
     schedules = fields.List(fields.String())
+    workflows = fields.List(fields.String())
     alerts = fields.List(fields.String())
 
 

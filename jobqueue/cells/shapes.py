@@ -95,6 +95,20 @@ def agent(cell: Cell, hostname: str) -> Document:
     return document
 
 
+def plan(cell: Cell, document: Any) -> Document:
+    """A plan. Raises ``CellUnavailable`` for anything else."""
+    is_plan = (
+        isinstance(document, dict)
+        and _is_count(document.get("executions"))
+        and all(_is_list(document.get(name), str) for name in ("hosts", "skips", "notes"))
+        and _is_list(document.get("left_out"), dict)
+    )
+    if not is_plan:
+        raise cell.unavailable(f"the server at {cell.url} answered with something other than a plan")
+    checked: Document = document
+    return checked
+
+
 def is_job_id(value: Any) -> bool:
     """Whether this is the id of a job."""
     return isinstance(value, str) and _UUID.fullmatch(value) is not None

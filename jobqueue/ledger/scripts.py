@@ -21,7 +21,7 @@ from typing import Any
 import redis
 from redis.exceptions import NoPermissionError, NoScriptError, RedisError, ResponseError
 
-from jobqueue.errors import JobQueueError, LedgerUnavailable
+from jobqueue.errors import JobQueueError, LedgerUnavailable, RecordAltered
 from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.keys import KINDS, Keys
 from jobqueue.ledger.script_connection import ScriptConnection
@@ -397,17 +397,31 @@ class Scripts:
     def call_many(self, verb: str, calls: list[tuple[Argument, ...]], *, are_apart: bool = False) -> list[Any]:
         """Call one verb many times in one round trip; each call is atomic, the batch is not.
 
-        ``are_apart``: a call that fails on a record of the wrong type returns its error as its answer.
+        ``are_apart``: a call that fails on a record of the wrong type returns its error as its answer. Raises
+        ``LedgerUnavailable``; then all calls may be repeated.
         """
         if not calls:
             return []
-        with translated_errors(), self._client.pipeline(transaction=False) as pipe:
-            # loading first costs one cheap command per pipeline, and rules out a Redis without the script
-            pipe.script_load(self._of(verb).source)
-            for args in calls:
-                pipe.evalsha(self._of(verb).sha, 0, *args)
-            answers = list(pipe.execute(raise_on_error=not are_apart))
+        sha = self._of(verb).sha
+        with translated_errors():
+            answers = self._call.together([("EVALSHA", sha, 0, *args) for args in calls])
+            answers = [
+                self._brought(verb, args) if isinstance(answer, NoScriptError) else answer
+                for answer, args in zip(answers, calls, strict=True)
+            ]
             for answer in answers:
-                if isinstance(answer, RedisError) and not is_wrong_type(answer):
+                if isinstance(answer, (RedisError, JobQueueError)) and not (are_apart and _is_damage(answer)):
                     raise answer
-            return answers[1:]
+        return answers
+
+    def _brought(self, verb: str, args: tuple[Argument, ...]) -> Any:
+        """The answer of a call whose script was not loaded, as after a restart of Redis; damage is returned."""
+        try:
+            return self.call(verb, *args)
+        except RecordAltered as error:
+            return error
+
+
+def _is_damage(error: Exception) -> bool:
+    """Whether a call met a record of the wrong type."""
+    return isinstance(error, RecordAltered) or is_wrong_type(error)

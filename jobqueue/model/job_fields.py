@@ -360,23 +360,25 @@ RENEWED = tuple(field for field in FIELDS if field.is_renewed)
 
 
 _argument_values = attrgetter(*(field.name for field in ARGUMENTS))
+_argument_encoders = tuple(field.argument_value for field in ARGUMENTS)
 
 
 def arguments_of(job: JobFields) -> list[str | int]:
     """The fields that ``create_jobs.lua`` takes, in its order; empty if unset, which most are."""
     return [
-        "" if value is None else field.argument_value(value)
-        for field, value in zip(ARGUMENTS, _argument_values(job), strict=True)
+        "" if value is None else value if type(value) is str else encoded(value)
+        for encoded, value in zip(_argument_encoders, _argument_values(job), strict=True)
     ]
 
 
 _signed_values = attrgetter(*(field.name for field in SIGNED))
+_signed_parts = tuple((field.name, field.is_required, field.default, field.document_value) for field in SIGNED)
 
 
 def document_of(job: JobFields) -> dict[str, Any]:
     """The part of the job that is signed and stored. Fields with default values are omitted: most jobs are small."""
     return {
-        one.name: one.document_value(value)
-        for one, value in zip(SIGNED, _signed_values(job), strict=True)
-        if one.is_required or (value is not one.default and value != one.default)
+        name: encoded(value)
+        for (name, is_required, default, encoded), value in zip(_signed_parts, _signed_values(job), strict=True)
+        if is_required or (value is not default and value != default)
     }

@@ -9,6 +9,7 @@ from typing import Any
 from jobqueue.errors import InvalidInput
 from jobqueue.model.schedule import Blackout, Owner, Pause
 from jobqueue.model.states import FINAL_STATUSES
+from jobqueue.model.workflow_run import FINAL
 from jobqueue.wildcard import matches
 
 #: Deliveries and dead letters that a rule keeps, and maximum number of rules.
@@ -28,6 +29,7 @@ EVENTS: Mapping[str, str] = {
     ROLLOUT_STOPPED: "job:read",
     APPROVAL_WAITING: "job:read",
     **{f"schedule.{outcome}": "schedule:read" for outcome in ("missed", "refused", "skipped")},
+    **{f"workflow.{status}": "job:read" for status in sorted(map(str, FINAL))},
     AGENTS_LOST: "agent:read",
     AGENTS_BACK: "agent:read",
     ALERT_RAISED: "metrics:read",
@@ -61,7 +63,8 @@ class EventFilter:
     ``hosts``: hostnames, of which the job must have an execution on one, or that the alert names. ``target``: the same
     for the hosts that this expression names when the event is read, in its canonical spelling. ``operations``,
     ``saved`` (names of saved jobs), ``submitters`` and ``tags`` restrict events of jobs, ``schedules`` those of
-    schedules, and ``alerts`` the kinds of alerts; other events are not restricted by them.
+    schedules, ``workflows`` those of runs of workflows, and ``alerts`` the kinds of alerts; other events are not
+    restricted by them.
     """
 
     hosts: tuple[str, ...] = ()
@@ -72,6 +75,7 @@ class EventFilter:
     schedules: tuple[str, ...] = ()
     alerts: tuple[str, ...] = ()
     target: str = ""
+    workflows: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

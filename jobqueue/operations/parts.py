@@ -20,7 +20,8 @@ TYPE, DATA = "type", "data"
 class Part:
     """One of them. ``way`` leads to the object with its type and data; ``label`` names it in sentences.
 
-    ``earlier``: the names of the parts that have ended before it begins, whose values its data may use.
+    ``earlier``: the names of the parts that have ended before it begins, whose values its data may use. ``condition``:
+    a target expression that a host must meet, well-formed if the whole data is.
     """
 
     way: tuple[str | int, ...]
@@ -28,6 +29,7 @@ class Part:
     type: str
     data: Mapping[str, Any]
     earlier: tuple[str, ...] = ()
+    condition: str | None = None
 
     @property
     def path(self) -> str:

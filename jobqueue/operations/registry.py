@@ -338,7 +338,7 @@ def _check_references(operation: Operation, part: Part) -> bool:
     try:
         return check_references(operation, part.data, part.earlier)
     except InvalidInput as error:
-        details = {f"{DATA}.{name}": texts for name, texts in (error.details or {}).items()}
+        details = {f"{DATA}.{name}".rstrip("."): texts for name, texts in (error.details or {}).items()}
         raise InvalidOperationData(error.message, details) from error
 
 

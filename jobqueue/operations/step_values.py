@@ -25,6 +25,8 @@ FIELDS = (*_SINGLE, *_WITH_PATH)
 #: Those that a step without a result has, too.
 ALWAYS_KNOWN = (STATE, CHANGED, ERROR)
 _LISTED = ", ".join(FIELDS)
+#: References in the data of one step.
+MAX_REFERENCES = 1000
 _MOST_SHOWN = 8
 _LARGEST_JSON = 1024 * 1024
 
@@ -34,6 +36,8 @@ class StepValues:
 
     def __init__(self, runs: Iterable[StepRun]) -> None:
         self._runs = {run.step.name: run for run in runs}
+        #: By step: what its output is as JSON. It may be large, and used often.
+        self._json: dict[str, Any] = {}
 
     def value(self, name: str) -> Any:
         """The value of ``NAME.FIELD`` or ``NAME.FIELD.PATH``. Raises ``OperationFailed`` for one that there is not."""
@@ -63,7 +67,11 @@ class StepValues:
             raise OperationFailed(f"Step {step!r} has no {field}: it is {run.state.value}{why}.")
         if field == RESULT:
             return run.result
-        return _parsed(step, run) if field == JSON else _output(step, run, field)
+        if field != JSON:
+            return _output(step, run, field)
+        if step not in self._json:
+            self._json[step] = _parsed(step, run)
+        return self._json[step]
 
 
 def split(name: str, steps: Iterable[str]) -> tuple[str, str, list[str]]:
@@ -103,9 +111,10 @@ def check_references(operation: Operation, data: Mapping[str, Any], earlier: Seq
     """
     fixed: frozenset[str] | None = None
     problems: dict[str, list[str]] = {}
-    has_any = False
-    for reference in step_references(data):
-        has_any = True
+    count = faults = 0
+    for count, reference in enumerate(step_references(data), 1):
+        if count > MAX_REFERENCES:
+            raise InvalidInput.of("", f"At most {MAX_REFERENCES} references to earlier steps in one step.")
         if fixed is None:
             fixed = _fields_of_permissions(operation, data)
         try:
@@ -113,11 +122,12 @@ def check_references(operation: Operation, data: Mapping[str, Any], earlier: Seq
             _check_field(operation, reference, fixed)
         except InvalidInput as error:
             problems.setdefault(".".join(map(str, reference.way)), []).append(error.message)
-        if len(problems) == MAX_PROBLEMS:
+            faults += 1
+        if faults == MAX_PROBLEMS:  # finding similar names takes time
             break
     if problems:
         raise InvalidInput(next(iter(problems.values()))[0], problems)
-    return has_any
+    return count > 0
 
 
 def _check_field(operation: Operation, reference: Reference, fixed: frozenset[str]) -> None:

@@ -17,7 +17,7 @@ from jobqueue.model.rollout_batches import bounds_of, needs_several_hosts
 from jobqueue.model.submission import Submission
 from jobqueue.model.target import Target, TargetKind
 from jobqueue.operations.registry import Registry
-from jobqueue.services import batch_budget, targets
+from jobqueue.services import batch_budget, step_conditions, targets
 from jobqueue.services.checked_work import checked_work
 from jobqueue.services.scopes import outside, unknown
 from jobqueue.services.submission_scope import Restriction, SubmissionScope
@@ -36,10 +36,10 @@ _STEPS_OF_A_CHECK, _STEPS_OF_AN_AGENT = 200, 3
 @dataclass(frozen=True)
 class Plan:
     """``preview`` says which agents would take the job, skip it, or are left out; ``notes`` name terms of the target
-    that match nothing. ``permissions``: (permission, whether the principal has it). ``awaits_approval``: which
-    limit per job it exceeds, so that it would wait for an approval; empty if none. ``hash`` identifies the request and
-    the set of agents; a submission that carries it is refused if either has changed. ``batches``: the hosts of each
-    batch of a rollout, in their order; None for a job without one.
+    and of conditions of steps that match nothing. ``permissions``: (permission, whether the principal has it).
+    ``awaits_approval``: which limit per job it exceeds, so that it would wait for an approval; empty if none. ``hash``
+    identifies the request and the set of agents; a submission that carries it is refused if either has changed.
+    ``batches``: the hosts of each batch of a rollout, in their order; None for a job without one.
     """
 
     operation: str
@@ -102,6 +102,8 @@ class Planner:
         if not preview.is_known:
             sentence = f"No agent matches the target {target.text[:200]!r}.{self._targets.explain(target)}"
             raise UnknownTarget(sentence, {"target_hostname": [sentence]})
+        if self.scope.visible(principal) is None:  # the notes suggest names of the whole fleet
+            notes = (*notes, *step_conditions.notes(work.run, self._targets.fleet()))
         members, order = _members(preview), self._order(submission, target, preview)
         plan_hash = _hash(submission, target, seed, members, order)
         self._plans.keep(plan_hash, members)

@@ -83,6 +83,26 @@ def test_steps_are_added_moved_removed_and_run(browser: Browser, stack: Stack) -
     assert names(browser) == ["first", "second", "clean up"]
 
 
+def test_a_condition_and_a_value_of_an_earlier_step(browser: Browser, stack: Stack) -> None:
+    browser.resize(DESKTOP)
+    browser.open(FORM)
+    browser.fill("target", "agent1")
+    browser.press("Add a step", leads_on=False)
+    first, last = rows(browser)
+    write(first, "first", '{"command": "echo one"}')
+    write(last, "second", '{"command": "echo $V", "env": {"V": "@step.first.stdout"}}')
+    last.find_element(By.CSS_SELECTOR, "summary").click()
+    field(last, "Only where this holds").send_keys("hostname:agent2")
+    browser.press("Submit", "#submit-form")
+    job = stack.api.wait(browser.path.rpartition("/")[2])
+    assert job["operation"]["data"]["steps"][1]["if"] == "hostname:agent2"
+    browser.wait_for(".steps", "its condition does not hold here")
+    browser.follow("Run again with changes")
+    assert field(rows(browser)[1], "Only where this holds").get_attribute("value") == "hostname:agent2"
+    browser.open("/ui/jobs?operation=" + SHELL)
+    browser.wait_for("body", "first, second")
+
+
 def test_what_is_not_json_is_not_sent(browser: Browser) -> None:
     browser.open(FORM)
     browser.fill("target", "agent1")

@@ -136,6 +136,22 @@ def test_a_record_with_endless_fields_is_not_read_whole(odd: World, key: str) ->
     assert odd.jobs.get_many([job_id, other]) == [intact]
 
 
+@pytest.mark.parametrize("is_flushed", [False, True], ids=["scripts loaded", "scripts gone"])
+def test_a_record_of_another_type_hides_no_other_job(odd: World, is_flushed: bool) -> None:
+    job_id, other = odd.create("a"), odd.create("a")
+    key = odd.ledger.keys.job(job_id)
+    odd.client.delete(key)
+    odd.client.set(key, "text")
+    if is_flushed:
+        odd.client.script_flush()
+    [unreadable, intact] = odd.jobs.get_many([job_id, other])
+    assert (unreadable.is_readable, intact.is_readable) == (False, True)
+    if is_flushed:
+        odd.client.script_flush()
+    with pytest.raises(RecordAltered, match="holds a string"):
+        odd.ledger.scripts.call_many("read_job", [(one, 1, 1, 1000) for one in (other, job_id)])
+
+
 @pytest.mark.realredis
 @pytest.mark.parametrize(("key", "field"), [("job:{}", "tags"), ("exec:a:{}", "x"), ("out:a:{}", "")])
 def test_a_record_with_an_endless_value_is_not_read(real_world: World, key: str, field: str) -> None:

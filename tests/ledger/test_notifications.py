@@ -228,6 +228,18 @@ def test_times_of_schedules_without_a_job(post: Post) -> None:
     ]
 
 
+def test_ends_of_runs_of_workflows(post: Post) -> None:
+    post.put(events=("workflow.failed",), filter=EventFilter(workflows=("deploy*",)))
+    for entry in (
+        "workflow|1800000000000000|deploy|failed|4f0c1e9e",
+        "workflow|1800000000000000|deploy|completed|4f0c1e9e",
+        "workflow|1800000000000000|backup|failed|4f0c1e9e",
+    ):
+        post.world.client.xadd("jobqueue:notices", {"v": entry})
+    post.deliver()
+    assert post.receiver.summaries == ["Workflow deploy failed: run 4f0c1e9e"]
+
+
 def test_entries_that_agents_forge_are_no_events(post: Post) -> None:
     post.put(events=("*",))
     running = post.world.create("web1")

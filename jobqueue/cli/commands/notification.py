@@ -45,6 +45,7 @@ def notification() -> None:
 @_patterns("submitter", "Only jobs of this principal")
 @click.option("--tag", "tags", type=pair, multiple=True, metavar="KEY=PATTERN", help="Only jobs with this tag.")
 @_patterns("schedule", "Only this schedule")
+@_patterns("workflow", "Only runs of this workflow")
 @_patterns("alert", "Only this kind of alert")
 @click.option("--group", type=duration, metavar="DURATION", help="Send events within this time as one message.")
 @click.option(
@@ -165,7 +166,7 @@ def _rule(options: Mapping[str, Any]) -> dict[str, Any]:
     """The rule that the options describe, without what was not given."""
     event_filter: dict[str, Any] = {
         name: list(options[name])
-        for name in ("hosts", "operations", "saved", "submitters", "schedules", "alerts")
+        for name in ("hosts", "operations", "saved", "submitters", "schedules", "workflows", "alerts")
         if options[name]
     }
     if options["tags"]:

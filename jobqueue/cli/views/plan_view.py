@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from jobqueue.cli.views.missing_cells import complain_of_missing_cells
 from jobqueue.cli.views.output import Screen
 from jobqueue.cli.views.text import one_line
 from jobqueue.model.target import ANY
@@ -39,7 +40,12 @@ def show_plan(out: Screen, plan: Mapping[str, Any], *, as_json: bool) -> None:
             out.line(f"  refused: you lack the permission {one_line(permission.get('permission'))}")
     if plan.get("awaits_approval"):
         out.line(f"  would wait for an approval: {one_line(plan['awaits_approval'])}")
-    out.line(f"  plan hash: {one_line(plan.get('plan_hash'))}")
+    complain_of_missing_cells(plan)
+    for cell in plan.get("cells") or ():
+        if cell.get("status") == "refused":
+            out.line(f"  refused: {one_line(cell.get('error'))}")
+    if plan.get("plan_hash"):
+        out.line(f"  plan hash: {one_line(plan['plan_hash'])}")
 
 
 def _batches(out: Screen, batches: list[Mapping[str, Any]]) -> None:

@@ -124,7 +124,8 @@ def _parts(data: Mapping[str, Any]) -> tuple[Part, ...]:
         name = name_of(step, number)
         if isinstance(part_data, Mapping):
             label = f"step {number + 1} ({brief(name, _LONGEST_NAME)})"
-            parts.append(Part(("steps", number, "operation"), label, inner["type"], part_data, tuple(names)))
+            way, condition = ("steps", number, "operation"), step.get("if")
+            parts.append(Part(way, label, inner["type"], part_data, tuple(names), condition))
         names.append(name)
     return tuple(parts)
 

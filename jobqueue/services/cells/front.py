@@ -14,6 +14,7 @@ from jobqueue.services.cells.job_events import CellJobEvents
 from jobqueue.services.cells.jobs import CellJobs
 from jobqueue.services.cells.locating import CellLocator
 from jobqueue.services.cells.parts import PartRunner
+from jobqueue.services.cells.planning import CellPlanner
 from jobqueue.services.cells.status import CellStatus
 from jobqueue.services.cells.submission import ParentSubmitter
 from jobqueue.services.cells.survey import HostSurvey
@@ -30,6 +31,7 @@ class Front:
     home: Services
     cells: Cells
     submitter: ParentSubmitter
+    planner: CellPlanner
     jobs: CellJobs
     agents: CellAgents
     status: CellStatus
@@ -44,11 +46,14 @@ class Front:
         parents, hosts = home.ledger.parents, home.ledger.cell_hosts
         runner, status = PartRunner(parents, cells), CellStatus(cells, hosts, parents)
         survey, feeds = HostSurvey(cells, hosts, parents), Feeds(cells, observer)
+        locator = CellLocator(cells, hosts)
+        submitter = ParentSubmitter(parents, home.registry, locator, runner)
         jobs = CellJobs(parents, cells, home.registry, runner, status)
         return cls(
             home=home,
             cells=cells,
-            submitter=ParentSubmitter(parents, home.registry, CellLocator(cells, hosts), runner),
+            submitter=submitter,
+            planner=CellPlanner(cells, locator, status, submitter),
             jobs=jobs,
             agents=CellAgents(cells, status),
             status=status,

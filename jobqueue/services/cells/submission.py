@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from jobqueue.errors import (
@@ -28,12 +29,14 @@ from jobqueue.services.preparation import parse_target
 #: for which a cell remembers an idempotency key: a part must not be sent after that, or it could run twice.
 PENDING_SECONDS = 43_200
 _MOST_TAGS = 62
+#: Jobs of a batch that are sent at the same time: half of the requests that one process may send to a cell.
+_AT_A_TIME = 8
 _COUNTED = "counts over one cell only"
 #: Fields of a request that a front refuses, and why.
 _REFUSED: Mapping[str, str] = {
     "rollout": f"A rollout {_COUNTED}; submit the job in a cell.",
     "concurrency": f"A concurrency key {_COUNTED}; submit the job in a cell.",
-    "plan_hash": "A front makes no plans; leave it out, or submit the job in a cell.",
+    "plan_hash": "The plans of a front have no hash; leave it out, or submit the job in a cell.",
 }
 
 
@@ -46,6 +49,18 @@ class ParentSubmitter:
         self._locator = locator
         self._runner = runner
 
+    def submit_many(self, requests: Sequence[tuple[Submission, Mapping[str, Any]]]) -> list[Parent | JobQueueError]:
+        """For each submission with its request the parent, or why it was refused; several at a time."""
+
+        def outcome(request: tuple[Submission, Mapping[str, Any]]) -> Parent | JobQueueError:
+            try:
+                return self.submit(*request, nullcontext())[0]
+            except JobQueueError as error:
+                return error
+
+        with ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="batch") as pool:
+            return list(pool.map(outcome, requests))
+
     def submit(
         self, submission: Submission, body: Mapping[str, Any], recorded: AbstractContextManager[Any]
     ) -> tuple[Parent, bool]:
@@ -55,7 +70,10 @@ class ParentSubmitter:
         Raises ``PermissionDenied``, ``InvalidInput``, ``IdempotencyConflict``, ``CellUnavailable``; ``Conflict`` if
         every cell has refused its part.
         """
-        self._check(submission, body)
+        self.check(submission, body)
+        submission.principal.require(self._registry.get(submission.operation).permission)
+        for permission in self.permissions(submission):
+            submission.principal.require(permission)
         target = parse_target(submission.target)
         request = {name: value for name, value in body.items() if name not in ("idempotency_key", "target")}
         request["target_hostname"] = target.text
@@ -100,19 +118,19 @@ class ParentSubmitter:
             return self._parents.get(parent.id)
         raise _refusal(sent)
 
-    def _check(self, submission: Submission, body: Mapping[str, Any]) -> None:
-        """Raise what a submission in one cell would raise for the operation, its data and the permissions."""
+    def permissions(self, submission: Submission) -> tuple[str, ...]:
+        """The permissions that a submission needs. Raises ``InvalidInput`` for its operation and its data."""
+        data = self._registry.validate(submission.operation, dict(submission.data))
+        return submission_permissions.needed(self._registry.requested(submission.operation, data))
+
+    def check(self, submission: Submission, body: Mapping[str, Any]) -> None:
+        """Raise ``InvalidInput`` for what only a submission in one cell may have."""
         for name, sentence in _REFUSED.items():
             if body.get(name) is not None:
                 raise InvalidInput.of(name, sentence)
         if not submission.tags.keys().isdisjoint((PARENT_TAG, PART_TAG)) or len(submission.tags) > _MOST_TAGS:
             sentence = f"A front adds the tags {PARENT_TAG} and {PART_TAG}: give at most {_MOST_TAGS} others."
             raise InvalidInput.of("tags", sentence)
-        operation = self._registry.get(submission.operation)
-        submission.principal.require(operation.permission)
-        data = self._registry.validate(submission.operation, dict(submission.data))
-        for permission in submission_permissions.needed(self._registry.requested(operation.type, data)):
-            submission.principal.require(permission)
 
 
 def _refusal(parent: Parent) -> JobQueueError:

@@ -110,6 +110,8 @@ def _name_of(notice: Notice) -> str:
         return names.get(notice.kind, "")
     if notice.kind == "schedule":
         return f"schedule.{notice.detail.partition('|')[0]}"
+    if notice.kind == "workflow":
+        return f"workflow.{notice.detail.partition('|')[0]}"
     if notice.kind == "outage":
         return {"raised": AGENTS_LOST, "ended": AGENTS_BACK}.get(notice.subject, "")
     return ALERT_RAISED if notice.kind == "alert" else ""
@@ -141,6 +143,12 @@ def _other(notice: Notice, name: str, event_filter: EventFilter, targets: Target
             f"Schedule {notice.subject} {word}{often}: {reason}" if reason else f"Schedule {notice.subject} {word}"
         )
         return _event(notice, name, summary, schedule=notice.subject, times=number, reason=reason)
+    if notice.kind == "workflow":
+        if not _is_listed(notice.subject, event_filter.workflows):
+            return None
+        word, _, run_id = notice.detail.partition("|")
+        summary = f"Workflow {notice.subject} {_WORDS[f'job.{word}']}: run {run_id}"
+        return _event(notice, name, summary, workflow=notice.subject, run=run_id, status=word)
     if notice.kind == "outage":
         return _event(notice, name, notice.detail)
     try:

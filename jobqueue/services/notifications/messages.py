@@ -25,6 +25,10 @@ _PLURALS = {
     "schedule.missed": "times of schedules were missed",
     "schedule.refused": "times of schedules were refused",
     "schedule.skipped": "times of schedules were skipped",
+    "workflow.cancelled": "runs of workflows were cancelled",
+    "workflow.completed": "runs of workflows completed",
+    "workflow.failed": "runs of workflows failed",
+    "workflow.skipped": "runs of workflows were skipped",
     "alert.raised": "alerts were raised",
 }
 

@@ -170,3 +170,25 @@ def test_signals_of_flask_are_sent() -> None:
     with request_tearing_down.connected_to(note), appcontext_tearing_down.connected_to(note):
         lean.test_client().get("/")
     assert ended == [lean, lean]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "HEAD", "OPTIONS"])
+def test_paths_that_were_matched_before_are_matched_alike(method: str) -> None:
+    answers = []
+    for kind in (LeanFlask, Flask):
+        app = kind("app", static_folder=None)
+        app.url_map.merge_slashes = False
+        app.add_url_rule("/job", "list", lambda: "list", methods=["GET"])
+        app.add_url_rule("/job", "submit", lambda: "submit", methods=["POST"])
+        app.add_url_rule("/job/<name>", "one", lambda name: f"one {name}", methods=["GET", "DELETE"])
+        app.add_url_rule("/folder/", "folder", lambda: "folder", methods=["GET"])
+        app.add_url_rule("/page", "page", lambda number: f"page {number}", defaults={"number": 1})
+        client = app.test_client()
+        for path in ("/job", "//job", "/job/", "/job/a", "/folder", "/folder/", "/page", "/nowhere", "/"):
+            for _ in range(2):
+                response = client.open(path, method=method)
+                answers.append((path, response.status, response.text, response.headers.get("Location")))
+        if isinstance(app, LeanFlask):
+            assert {path for _, path in app.url_map.static} <= {"/job", "/folder/"}  # type: ignore[attr-defined]
+    half = len(answers) // 2
+    assert answers[:half] == answers[half:]

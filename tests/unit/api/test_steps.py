@@ -62,6 +62,19 @@ def test_a_plan_says_which_permissions_are_missing(api: Api) -> None:
     assert {"permission": "service:write", "granted": True} in plan["permissions"]
 
 
+def test_a_plan_names_what_no_agent_has_in_a_condition(api: Api) -> None:
+    second = "group:db or web1 and step.stop.changed:true"
+    steps = [{**SERVICE, "if": "gruop:web and not mail9"}, {**SHELL, "if": second}]
+    job = {**JOB, "operation": {"type": STEPS, "data": {"steps": steps}}}
+    assert sorted(api.by("*").post("/job/plan", json=job).get_json()["notes"]) == [
+        "step 1 (stop): No agent has a label or fact 'gruop'. Did you mean group?",
+        "step 1 (stop): No host is known as 'mail9'.",
+    ]
+    assert api.by("*").post("/job", json=job).status_code == 201  # it may be about hosts to come
+    scoped = api.by("job:*@web1", "agent:read@web1", "service:write@web1", "shell:execute@web1")
+    assert scoped.post("/job/plan", json=job).get_json()["notes"] == []
+
+
 def test_a_retry_and_a_run_of_a_saved_job(api: Api) -> None:
     job_id = api.by("*").post("/job", json=JOB).get_json()["job_id"]
     api.end(job_id, "web1", ExecutionState.FAILED, "step patch failed: no")

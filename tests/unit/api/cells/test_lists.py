@@ -327,16 +327,16 @@ def test_the_client_reads_a_front_as_any_api(front: FrontSite, west: CellSite, e
     """All pages of jobs and agents, by the methods that follow cursors."""
     submitted = [site.submit() for site in (west, east, west)]
     client = Client("http://front.test", "token")
-    client._http = _InProcess(front)  # type: ignore[assignment]
+    client._http = InProcess(front)  # type: ignore[assignment]
     assert [job["id"] for job in client.iter_jobs(limit=1)] == submitted[::-1]
     assert [agent["hostname"] for agent in client.iter_agents()] == ["db1", "web1", "web2"]
 
 
-class _InProcess:
+class InProcess:
     """The client's transport, without a network."""
 
     def __init__(self, front: FrontSite) -> None:
         self._front = front
 
-    def request(self, method: str, path: str, *, query: Any = None, **_: Any) -> Any:
-        return self._front.ask(method, path, query_string=query).get_json()
+    def request(self, method: str, path: str, *, query: Any = None, body: Any = None, **_: Any) -> Any:
+        return self._front.ask(method, path, query_string=query, json=body).get_json()

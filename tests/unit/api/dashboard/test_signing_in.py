@@ -64,7 +64,7 @@ def test_a_user_signs_in_with_a_password(services: FakeServices) -> None:
     page = parse(browser.get("/"))
     assert page.find(class_="who").get_text() == "ann"
     assert [link.get_text() for link in page.select("nav[aria-label=Pages] a")] == [
-        "Overview", "Jobs", "Runs", "Saved", "Schedules", "Notifications", "Agents",
+        "Overview", "Jobs", "Runs", "Saved", "Workflows", "Schedules", "Notifications", "Agents",
     ]  # fmt: skip
     assert browser.get("/ui/submit").status_code == 403
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from typing import Any
 
 import pytest
 
 from jobqueue.errors import InvalidInput, InvalidOperationData, OperationFailed
+from jobqueue.operations import step_values
 from jobqueue.operations.base import operation
 from jobqueue.operations.context import Context
 from jobqueue.operations.references import MAX_INSERTED
@@ -210,6 +214,25 @@ def test_a_value_must_fit_where_it_is_put(registry: Registry) -> None:
     assert "The data does not fit test.note.do: size: Not a valid integer" in entry["error"]
 
 
+def test_many_references_are_refused_quickly(registry: Registry) -> None:
+    names = [f"step number {number}" for number in range(49)]
+    begun = time.process_time()
+    for text in ("@step.{step number 50.stdout} " * 20_000, "@step.{step number 1.stdout} " * 20_000):
+        with pytest.raises(InvalidOperationData) as refused:
+            registry.validate(STEPS, {"steps": [*(echo("x", name) for name in names), step("b", text)]})
+        assert len(str(refused.value.details)) < 20_000
+    assert "At most 1000 references" in str(refused.value)
+    assert time.process_time() - begun < 5
+
+
+def test_large_output_is_read_once(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    original = json.loads
+    monkeypatch.setattr(step_values.json, "loads", lambda text: read.append(text) or original(text))
+    outcome = run(registry, echo('{"x": "y"}'), step("b", "@step.a.json.x" + "@step.a.json.x " * 100))
+    assert (outcome.error, len(read)) == (None, 1)
+
+
 def test_kinds_of_references_by_path(registry: Registry) -> None:
     script = bare("script.shell.execute", {"script": "true"}, name="s")
     run_ = registry.requested(STEPS, {"steps": [echo("x"), script]})
@@ -317,3 +340,20 @@ def test_a_value_in_code_is_refused_on_the_host_too(registry: Registry) -> None:
     others = {"module": "copy", "args": {"content": "@step.a.stdout", "cmds": ["@step.a.stdout"], "cmd": "true"}}
     expected = {"module": "copy", "args": {"content": "x", "cmds": ["x"], "cmd": "true"}}
     assert filled(module, others, {}, lambda name: "x") == expected
+
+
+def test_conditions_need_no_extra() -> None:
+    """An agent is installed without the extra `api`, which has the regular expressions of targets."""
+    program = (
+        "import sys\n"
+        "from jobqueue.extras import MODULES\n"
+        "sys.modules.update(dict.fromkeys(MODULES['api']))\n"
+        "from jobqueue.operations.context import Context\n"
+        "from jobqueue.operations.step_condition import StepCondition\n"
+        "from jobqueue.operations.step_values import StepValues\n"
+        "context = Context('web07', labels={'group': 'web'}, facts={'cpus': 4, 'kernel': '6.1.0-13'})\n"
+        "for text in ('group:web and cpus>=4', 'web[01-20]', 'web*', 'kernel<6.2 or not zone:?', 'group:db'):\n"
+        "    print(StepCondition(text, ()).holds(context, StepValues(())))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == ["True", "True", "True", "True", "False"]
