@@ -10,11 +10,13 @@ from api import validation
 from api.native import requests
 from api.native.job_request_schemas import JobRequest
 from api.native.saved_schemas import ScheduledSavedRequest
+from api.native.workflow_schemas import ScheduledWorkflowRequest
 from jobqueue.errors import InvalidInput, SavedJobNotFound
 from jobqueue.model.principal import Principal
 from jobqueue.model.saved_job import RUN
 from jobqueue.model.submission import Submission
 from jobqueue.services import Services
+from jobqueue.services.workflows.scheduled import WORKFLOW, WorkflowSubmission
 
 _FIELD, _SAVED = "job", "saved"
 #: Fields of a job's request that mean a single job, and what a schedule has instead.
@@ -39,8 +41,26 @@ class Content:
     submission: Callable[[Mapping[str, Any], Principal, Services], Submission]
 
 
+_workflow_request = ScheduledWorkflowRequest()
+
+
+def _check_workflow(content: Mapping[str, Any]) -> None:
+    validation.load(_workflow_request, dict(content), _FIELD)
+
+
+def _workflow_submission(content: Mapping[str, Any], principal: Principal, services: Services) -> Submission:
+    """A run of a workflow, in place of a job."""
+    principal.require(RUN)  # before the answer shows which workflows exist
+    name = str(content[WORKFLOW])
+    if not services.workflows.exists(name):
+        raise InvalidInput.of(f"{_FIELD}.{WORKFLOW}", f"No workflow has the name {name[:80]!r}.")
+    return WorkflowSubmission(
+        operation=WORKFLOW, target=name, principal=principal, parameters=content.get("parameters", {})
+    )
+
+
 #: The field by which a content is recognized -> its form. Facades add theirs.
-_contents: dict[str, Content] = {}
+_contents: dict[str, Content] = {WORKFLOW: Content(_check_workflow, _workflow_submission)}
 
 
 def add(contents: Mapping[str, Content]) -> None:

@@ -184,8 +184,8 @@ class Server(BaseApplication):
         doorkeeper = AgentAdmitter(services.enrolment)
         owners = OwnerReader(services.ledger.credentials)
         make = partial(submission_of, services=services)
-        cancel, engine = services.canceller.cancel, services.workflow_engine
-        scheduler = Scheduler(services.ledger, services.submitter, cancel, owners, make, engine)
+        submitter, engine = services.scheduled_submitter, services.workflow_engine
+        scheduler = Scheduler(services.ledger, submitter, submitter.cancel, owners, make, engine)
         notifier = Notifier(services.ledger, Deliverer(services.ledger, services.channels, owners))
         background = [("scheduler", scheduler.run), ("notifier", notifier.run), ("doorkeeper", doorkeeper.run)]
         if services.bucket_keeper is not None:

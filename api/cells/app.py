@@ -8,7 +8,7 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 from api import errors, foundation
 from api.auth.rules import ALIAS
 from api.auth.web_token import Claimed
-from api.cells import agents, context, dashboard, events, health, jobs
+from api.cells import agents, context, dashboard, events, health, jobs, saved
 from api.lean_flask import LeanFlask
 from api.native import audit as audit_trail
 from api.native import keys, operations, roles, users
@@ -19,7 +19,7 @@ from jobqueue.settings import Settings
 
 _BLUEPRINTS = (
     *(jobs.blueprint, jobs.executions, jobs.logs, events.blueprint),
-    *(agents.blueprint, agents.cells),
+    *(agents.blueprint, agents.cells, saved.blueprint),
     *(health.blueprint, health.metrics),
     # about the front's own credentials and trail
     *(keys.blueprint, users.blueprint, roles.blueprint, audit_trail.blueprint),
@@ -64,7 +64,7 @@ def _not_served(_: Exception) -> Response:
     addresses = ", ".join(f"{name} at {cell.url}" for name, cell in sorted(cells.by_name.items()))
     return errors.error_answer(
         NotServedByFront(
-            "A front serves jobs, events, agents, cells, health, operations and its own credentials (docs/cells.md), "
-            f"not this; send the request to a cell: {addresses}."
+            "A front serves jobs, saved jobs, events, agents, cells, health, operations and its own credentials "
+            f"(docs/cells.md), not this; send the request to a cell: {addresses}."
         )
     )

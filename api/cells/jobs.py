@@ -64,10 +64,10 @@ def submit() -> Response:
     submission = requests.submission(loaded, principal=principal(), header_key=key)
     parent, is_replayed = submitted(submission, body, _CREATED)
     headers = {"Location": links.path(f"/job/{parent.id}")}
-    return json_response(_accepted(parent), _REPLAYED if is_replayed else _CREATED, headers)
+    return json_response(accepted(parent), _REPLAYED if is_replayed else _CREATED, headers)
 
 
-def _accepted(parent: Parent) -> dict[str, Any]:
+def accepted(parent: Parent) -> dict[str, Any]:
     """The answer to a submission."""
     return {
         "job_id": parent.id,
@@ -100,7 +100,7 @@ def submit_batch() -> Response:
     results = [next(outcomes) if isinstance(answer, Submission) else answer for _, answer in items]
     jobs = [result.id for result in results if isinstance(result, Parent)]
     documents = [
-        _accepted(result) if isinstance(result, Parent) else {"index": index, **error_document(result)}
+        accepted(result) if isinstance(result, Parent) else {"index": index, **error_document(result)}
         for index, result in enumerate(results)
     ]
     audit.note(operations=sorted({answer.operation for answer, _ in valid}), jobs=jobs)
@@ -150,10 +150,26 @@ def cancel_job(job_id: str) -> Response:
 
 @blueprint.post("/job/<job_id>/retry")
 def retry_job(job_id: str) -> Response:
-    """Submit the job of one cell again, there."""
+    """Submit a job again: that of one cell there, one of several as a new parent."""
     body = read_object(required=False)
     validation.load(_retry_request, body)
-    return json_response(front().jobs.retry(requests.job_id(job_id), body, principal()), _CREATED)
+    answer = retried(requests.job_id(job_id), body, _CREATED)
+    return json_response(answer, _CREATED, {"Location": links.path(f"/job/{answer['job_id']}")})
+
+
+def retried(job_id: str, body: Mapping[str, Any], status: int) -> dict[str, Any]:
+    """Submit a job again, with its entry in the audit trail. ``status``: that of the answer."""
+    parent = front().jobs.parent_of_several(job_id)
+    if parent is None:
+        answer: dict[str, Any] = front().jobs.retry(job_id, body, principal())
+        audit.note(job=answer["job_id"])
+        return answer
+    if body.keys() - {"only"}:
+        raise InvalidInput.of("target_hostname", "A job over several cells is retried on its own hosts; leave it out.")
+    recorded = together(lambda: audit.entry_of(status))
+    new = front().submitter.retry(parent, body.get("only"), principal(), recorded)
+    audit.is_written(status)
+    return accepted(new)
 
 
 @executions.get("/job/<job_id>/executions")

@@ -24,6 +24,7 @@ from jobqueue.model.stored_limits import KEPT_RESULTS
 from jobqueue.model.timestamps import to_iso
 from jobqueue.schedules.zones import local, zone_of
 from jobqueue.services.backfill import BackfillSlice
+from jobqueue.services.workflows.scheduled import is_workflow
 
 _LIMIT = 50
 _LONGEST_REASON = 500
@@ -87,7 +88,8 @@ def trigger_schedule(name: str) -> Response:
         accepted = trigger(view, _SEEN_OTHER)
     except JobQueueError as error:
         return _refused(name, error)
-    back = f"{PREFIX}/jobs/{accepted.job_id}" if principal().may("job:read") else f"{PREFIX}/schedules/{name}"
+    made = "workflow-runs" if is_workflow(view.schedule) else "jobs"
+    back = f"{PREFIX}/{made}/{accepted.job_id}" if principal().may("job:read") else f"{PREFIX}/schedules/{name}"
     return flask.make_response(flask.redirect(pages.link(back), _SEEN_OTHER))
 
 

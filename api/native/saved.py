@@ -160,7 +160,7 @@ def run_saved(loaded: dict[str, Any], name: str) -> Response:
 
     It runs with the permissions of the caller, who also needs `job:write` and the permission of its operation.
     """
-    submission = _submission(name, loaded)
+    submission = submission_of_run(name, loaded)
     accepted = submitting.submit(submission, 201)
     status = 200 if accepted.replayed else 201 if accepted.is_confirmed else 202
     return json_response(mapping.accepted(accepted), status, {"Location": links.path(f"/job/{accepted.job_id}")})
@@ -176,12 +176,12 @@ def plan_saved(loaded: dict[str, Any], name: str) -> Response:
 
     Takes the body of `POST /saved/{name}/run` and runs nothing. Needs `agent:read` in addition.
     """
-    submission = _submission(name, loaded)
+    submission = submission_of_run(name, loaded)
     document = mapping.plan(services().planner.plan(submission))
     return json_response({**document, "data": submission.data, "saved": submission.saved})
 
 
-def _submission(name: str, loaded: dict[str, Any]) -> Submission:
+def submission_of_run(name: str, loaded: dict[str, Any]) -> Submission:
     """The submission of a run, with its audit details noted."""
     audit.note(saved=name)
     options: dict[str, Any] = {

@@ -152,7 +152,8 @@ class ScheduleRequest(TimingRequest):
         metadata=about(
             "The jobs that it makes: a body of POST /job, without idempotency_key, plan_hash, not_before, expires_at; "
             'or a saved job, {"saved": "deploy", "parameters": {"version": "1.4"}}, with target_hostname if it allows '
-            "another target. Its newest version runs at each time.",
+            "another target. Its newest version runs at each time. Or a workflow, "
+            '{"workflow": "upgrade", "parameters": {...}}: each time starts a run of it.',
             example={"operation": {"type": EXAMPLE_OPERATION}, "target_hostname": "_all"},
         ),
     )

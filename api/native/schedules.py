@@ -42,6 +42,7 @@ from jobqueue.model.schedule import Outcome, Progress, Schedule, ScheduleView
 from jobqueue.model.submission import Submission
 from jobqueue.model.timestamps import to_iso
 from jobqueue.services.backfill import BackfillSlice
+from jobqueue.services.workflows.scheduled import is_workflow
 
 blueprint = Blueprint("schedule", __name__, description="Schedules: jobs that are submitted at set times.")
 
@@ -174,12 +175,15 @@ def resume_schedule(name: str) -> Response:
 def trigger_schedule(name: str) -> Response:
     """Submit a schedule's job now, beside its times
 
-    The job is submitted for the caller, with the caller's permissions.
+    The job is submitted for the caller, with the caller's permissions. For a schedule that runs a workflow, `job_id` is
+    the id of the run.
     """
     if "HTTP_IDEMPOTENCY_KEY" in request.environ:
         raise InvalidInput.of("Idempotency-Key", "Not supported here; leave it out, and see the schedule's results.")
-    accepted = trigger(services().schedules.get(name))
-    return json_response(mapping.accepted(accepted), _CREATED, {"Location": links.path(f"/job/{accepted.job_id}")})
+    view = services().schedules.get(name)
+    accepted = trigger(view)
+    made = "workflow-run" if is_workflow(view.schedule) else "job"
+    return json_response(mapping.accepted(accepted), _CREATED, {"Location": links.path(f"/{made}/{accepted.job_id}")})
 
 
 @blueprint.route("/schedule/<name>/backfill", methods=["POST"], parameters=[_NAME])

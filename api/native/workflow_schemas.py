@@ -132,6 +132,13 @@ class WorkflowRunRequest(StrictSchema):
     )
 
 
+class ScheduledWorkflowRequest(StrictSchema):
+    """The runs of a schedule: a workflow, by its name, and the values of its parameters."""
+
+    workflow = Text(required=True, validate=length(1, 64), metadata=about("The name of the workflow."))
+    parameters = Data(load_default=dict, metadata=about("Values by the name of the parameter.", example={}))
+
+
 class WorkflowRunListQuery(StrictSchema):
     """Which runs to list."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jobqueue.model.job_fields import SHOWN
-from jobqueue.model.parent import Parent, Part, PartState
+from jobqueue.model.parent import RETRY_OF, SAVED, Parent, Part, PartState
 from jobqueue.model.states import ExecutionState, derive_status
 from jobqueue.model.timestamps import to_iso
 
@@ -32,6 +32,9 @@ def job_document(parent: Parent, documents: Mapping[str, Document]) -> Document:
         "updated_at": max([to_iso(parent.created), *(str(job.get("updated_at") or "") for job in jobs)]),
         "submitted_by": parent.submitted_by,
         "tags": parent.request.get("tags") or {},
+        "saved": parent.request.get(SAVED),
+        "target_hostname": parent.request.get("target_hostname"),
+        "retry_of": parent.request.get(RETRY_OF),
         "result": None if parent.is_broadcast or not jobs else jobs[0].get("result"),
         "changed": _changed([job.get("changed") for job in jobs], is_whole=len(jobs) == len(parent.parts)),
         "error": _error(parent, documents),

@@ -98,7 +98,8 @@ class OutputRoutes(Routes):
         ``job``: ``{"id", "job_id", "status", "event", "hostname", "timestamp", "message", "error"}``, where ``status``
         is the job's, and ``count`` is set for equal steps of that many agents (``hostname`` is then empty); ``reset``:
         some events may be missing, so reload the job; ``waiting``: the ledger does not answer at present; ``end``: the
-        job has ended. For
+        job has ended. Those of a front name their ``cell``; ``waiting`` and ``reset`` are then about this cell, and
+        ``resumed`` says that it sends events again, of which none is missing. For
         one job, its events so far come first, and ``end`` is the last. For all jobs, the stream does not end; it starts
         now, or after the event whose ``id`` is ``after``. Broken connections are resumed, with the same time limit as
         ``wait``. Raises ``NotFound`` if the job does not exist, or the server has no event stream.

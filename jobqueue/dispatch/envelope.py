@@ -20,6 +20,8 @@ from jobqueue.dispatch.queues import TASK
 
 _ORIGIN = "jobqueue"
 _SPREAD = re.compile(rf"{_ORIGIN}/([0-9]{{1,9}})")
+_PLACEHOLDERS = ("JOB", "SLOT", "QUEUE", "PRIORITY", "TASK", "TAG", "SPREAD")
+_PLACEHOLDER = re.compile(rf"@({'|'.join(_PLACEHOLDERS)})@")
 #: The placeholder of the one numeric JSON value; its quotes are replaced with it.
 _PRIORITY = '"@PRIORITY@"'
 
@@ -51,6 +53,15 @@ def template(app: Celery) -> str:
         },
     }
     return json.dumps(envelope, separators=(",", ":")).replace(_PRIORITY, "@PRIORITY@")
+
+
+def script_template(message: str) -> str:
+    """A template as the ledger's scripts take it (``lua/include/publish.lua``), which is the fastest to fill in.
+
+    The places of its placeholders in ``_PLACEHOLDERS``, a newline, and the message as Lua's ``string.format`` takes it.
+    """
+    places = "".join(str(_PLACEHOLDERS.index(name) + 1) for name in _PLACEHOLDER.findall(message))
+    return f"{places}\n{_PLACEHOLDER.sub('%s', message.replace('%', '%%'))}"
 
 
 def spread_of(origin: object) -> int:

@@ -10,7 +10,7 @@ from kombu.pools import producers
 from redis.exceptions import RedisError, ResponseError
 
 from jobqueue.dispatch.app import ANSWER_SECONDS, is_ledger_broker, is_redis, make_app
-from jobqueue.dispatch.envelope import template
+from jobqueue.dispatch.envelope import script_template, template
 from jobqueue.dispatch.queues import TASK, broker_priority, queue
 from jobqueue.dispatch.transport import BrokerRefuses
 from jobqueue.errors import LedgerRefuses, LedgerUnavailable
@@ -34,13 +34,13 @@ class Sender:
         self._keys = Keys(settings.key_prefix)
         app = make_app(settings)
         self._is_redis = is_redis(settings.broker()[0])
-        self._message = template(app)
+        self._template = script_template(template(app))
         self._app: Celery | None = None if is_ledger_broker(settings) else app
 
     @property
     def template(self) -> str:
-        """The message with placeholders, or '' if this sender publishes."""
-        return "" if self._app else self._message
+        """The message with placeholders, for the ledger's scripts, or '' if this sender publishes."""
+        return "" if self._app else self._template
 
     def send(self, executions: Iterable[Due]) -> None:
         """Publish messages, in one pipeline if the transport supports it; raises ``LedgerUnavailable``."""

@@ -85,6 +85,9 @@ CREATE_ARGUMENTS = (
     *("id", "document", "kind", "idempotent", "idempotency_key"),
     *("digest", "only", "seal", "entry", "entry_seal", "fire"),
 )
+_JOB = (*CREATE_ARGUMENTS, *(field.name for field in ARGUMENTS))
+#: A job's arguments from the place ``first`` on. Lua makes room for all of its fields at once, unlike in a loop.
+_JOB_RECORD = f"{{{', '.join(f'{name} = ARGV[first + {place}]' for place, name in enumerate(_JOB))}}}"
 #: Hosts of a job that one call creates and opens; the hosts of a larger one are staged first.
 LARGE_JOB = 500
 #: Field `fanout` of a broadcast, whose hosts have indexes of their own (``lua/include/index.lua``).
@@ -178,10 +181,10 @@ def _tables(large_job: int) -> dict[str, str]:
         "STATUSES": _lua_list(map(str, JobStatus)),
         "FINAL_STATES": _lua_set(map(str, FINAL_STATES)),
         "FAILURES": _lua_set(map(str, FAILURES)),
-        "JOB_ARGUMENTS": _lua_list([*CREATE_ARGUMENTS, *(field.name for field in ARGUMENTS)]),
         "JOB_STORED": _lua_list(name for field in STORED for name in (field.name, field.stored)),
         "JOB_LISTED": _lua_list(field.stored for field in LISTED),
         "FANNED_OUT": f"'{FANNED_OUT}'",
+        "JOB_SIZE": str(len(_JOB)),
         "LARGE_JOB": str(large_job),
         "MOST_BATCHES": str(MAX_BATCHES),
         "KEPT_RESULTS": str(KEPT_RESULTS),
@@ -223,6 +226,7 @@ def complete(code: str, keys: Keys, words: set[str] | None = None) -> str:
     tables = _tables_of(_words(code) if words is None else words)
     for word, states in _COUNTED.items():
         code = code.replace(word, ", ".join(f"'n.{state}'" for state in states))
+    code = code.replace("JOB_RECORD", _JOB_RECORD)
     code = _without_unused(_COMMENT.sub("", code))
     code = "\n".join([_guard(keys, _words(code)), *tables, code]).replace("redis.call", "redis_call")
     code = re.sub(r"\bK\.(\w+)", lambda kind: f"'{keys.kind(kind[1])}'", code)
@@ -230,7 +234,7 @@ def complete(code: str, keys: Keys, words: set[str] | None = None) -> str:
 
 
 def _words(code: str) -> set[str]:
-    return set(_WORD.findall(code))
+    return set(_WORD.findall(_COMMENT.sub("", code)))
 
 
 def _tables_of(words: set[str]) -> list[str]:

@@ -8,9 +8,11 @@ from typing import Any
 
 from jobqueue.errors import RecordAltered, RecordChanged, WorkflowRunNotFound
 from jobqueue.ledger import decoding
+from jobqueue.ledger.audit import together
 from jobqueue.ledger.connection import translated_errors
 from jobqueue.ledger.scripts import Argument, Clock, redis_clock
 from jobqueue.ledger.sealed_records import SealedRecords, SealedStorage
+from jobqueue.model.audit import AuditEntry
 from jobqueue.model.states import JobStatus
 from jobqueue.model.workflow import Workflow
 from jobqueue.model.workflow_run import RunEvent, Runner, RunSummary, WorkflowRun, progress_of
@@ -56,9 +58,17 @@ class WorkflowRuns:
         runs = [run for run in map(_summary, rows) if run is not None]
         return runs[:limit], int(total), runs[limit - 1].created if len(runs) > limit else None
 
-    def add(self, run: WorkflowRun, due_seconds: float) -> bool:
-        """Store a new run; False if there is one with this id."""
-        return self._store(run, "", due_seconds, record=self._record(run)) != "exists"
+    def add(self, run: WorkflowRun, due_seconds: float, fire: str = "", audit_entry: AuditEntry | None = None) -> bool:
+        """Store a new run; False if there is one with this id.
+
+        ``fire``: the time of a schedule that it is for (``ledger.schedules.fire_argument``); the schedule proceeds in
+        the same step. Raises ``RecordChanged`` if it has done so already.
+        """
+        record = self._record(run)
+        answer = self._store(run, "", due_seconds, record=record, fire=fire, audit_entry=audit_entry)
+        if answer == "unscheduled":
+            raise RecordChanged("The schedule was changed, or this time was already processed.")
+        return answer != "exists"
 
     def store(self, run: WorkflowRun, due_seconds: float) -> None:
         """Store the next state of a run, which is examined again after ``due_seconds`` if it has not ended.
@@ -101,14 +111,30 @@ class WorkflowRuns:
         if answer != "done":
             raise RecordChanged("The run has moved on meanwhile; try again.")
 
-    def _store(self, run: WorkflowRun, before: str, due_seconds: float, record: str = "", again: str = "") -> str:
+    def _store(
+        self,
+        run: WorkflowRun,
+        before: str,
+        due_seconds: float,
+        *,
+        record: str = "",
+        again: str = "",
+        fire: str = "",
+        audit_entry: AuditEntry | None = None,
+    ) -> str:
         cancelled = f"{run.cancelled_at}|{run.cancelled_by}" if run.cancelled_by else ""
         arguments: tuple[Argument, ...] = (
             *(self._now(), run.id, before, run.serial + 1, record, json.dumps(run.progress_document())),
             *(str(run.status), cancelled, "" if run.has_ended else round(due_seconds * 1_000_000)),
-            *(run.workflow.name, f"{run.workflow.version}|{run.runner.name}", again),
+            *(run.workflow.name, f"{run.workflow.version}|{run.runner.name}", again, fire),
         )
         details = {"workflow": run.workflow.name, "run": run.id}
+        if audit_entry is not None:
+            with together(lambda: audit_entry):
+                return self._change(arguments, details)
+        return self._change(arguments, details)
+
+    def _change(self, arguments: tuple[Argument, ...], details: Mapping[str, str]) -> str:
         return self._audit.change(lambda entry: self._scripts.call("store_workflow_run", *arguments, *entry), **details)
 
     def _record(self, run: WorkflowRun) -> str:

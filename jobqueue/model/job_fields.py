@@ -313,6 +313,7 @@ class JobFields:
             Kind.TEXTS,
             "types of the operations within its data, for pauses and for the choice of agents",
             stored="ops",
+            is_indexed=True,
             is_shown=False,
             is_renewed=False,
         ),

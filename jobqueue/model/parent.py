@@ -14,6 +14,9 @@ from jobqueue.model.states import ExecutionState, JobStatus, derive_status
 PARENT_TAG = "cells.parent"
 #: Key of the tag by which the front finds the part in its cell. Its value cannot be known before the cell has the part.
 PART_TAG = "cells.part"
+#: Fields of a parent's request that its cells do not get: the name and the version of the front's saved job, and the id
+#: of the parent that this one retries.
+SAVED, RETRY_OF = "saved", "retry_of"
 #: Errors of parts that a parent's own error spells out.
 _MOST_ERRORS = 10
 
@@ -54,7 +57,7 @@ _COUNTED_AS: Mapping[PartState, ExecutionState] = {
 class Part:
     """The part of one cell. ``status`` and ``counts`` are those of its job when the cell last answered.
 
-    ``cancelled``: the cell has taken the cancellation of the part's job.
+    ``cancelled``: the cell has taken the cancellation of the part's job. ``target``: in place of that of the request.
     """
 
     cell: str
@@ -64,6 +67,7 @@ class Part:
     status: str = ""
     counts: Mapping[str, int] = field(default_factory=dict)
     cancelled: bool = False
+    target: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -87,9 +91,9 @@ class Part:
 class Parent:
     """A request and its parts. Times are microseconds.
 
-    ``request`` is the body of POST /job for each part, without idempotency key. ``until``: parts that their cells have
-    not confirmed by then are given up. ``key`` is the caller's idempotency key with the caller's identity, or empty.
-    ``cancelled_by``: who cancelled the parent, or empty.
+    ``request`` is the body of POST /job for each part, without idempotency key, with ``SAVED`` and ``RETRY_OF``.
+    ``until``: parts that their cells have not confirmed by then are given up. ``key`` is the caller's idempotency key
+    with the caller's identity, or empty. ``cancelled_by``: who cancelled the parent, or empty.
     """
 
     id: str
@@ -143,8 +147,12 @@ class Parent:
         return replace(self, parts=tuple(new.get(part.cell, part) for part in self.parts))
 
     def document(self) -> dict[str, Any]:
-        """The record, for JSON."""
-        return asdict(self)
+        """The record, for JSON. Earlier versions know no target of a part."""
+        document = asdict(self)
+        document["parts"] = [
+            {name: value for name, value in part.items() if value or name != "target"} for part in document["parts"]
+        ]
+        return document
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Parent:

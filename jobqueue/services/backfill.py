@@ -20,7 +20,7 @@ from jobqueue.model.submission import Accepted, Submission
 from jobqueue.model.timestamps import to_iso
 from jobqueue.services.firing import job_id_of
 from jobqueue.services.schedules import made_for, times_for
-from jobqueue.services.submission import JobSubmitter, ScheduledJob
+from jobqueue.services.submission import ScheduledJob, Submitter
 
 #: Times of one slice, and of a whole range.
 SLICE, MOST_TIMES = 50, 1000
@@ -50,7 +50,7 @@ class BackfillSlice:
 class Backfiller:
     """Makes the jobs of past times, for the submission's principal."""
 
-    def __init__(self, ledger: Ledger, submitter: JobSubmitter) -> None:
+    def __init__(self, ledger: Ledger, submitter: Submitter) -> None:
         self._ledger = ledger
         self._submitter = submitter
 

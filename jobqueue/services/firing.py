@@ -19,7 +19,7 @@ from jobqueue.model.submission import Accepted
 from jobqueue.model.timestamps import to_iso
 from jobqueue.services.schedule_owner import OwnerReader
 from jobqueue.services.schedules import CancelJob, MakeSubmission, made_for
-from jobqueue.services.submission import JobSubmitter, ScheduledJob
+from jobqueue.services.submission import ScheduledJob, Submitter
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Firer:
     """Submits the jobs of firings, and settles those that are refused."""
 
     def __init__(
-        self, ledger: Ledger, submitter: JobSubmitter, cancel: CancelJob, owners: OwnerReader, make: MakeSubmission
+        self, ledger: Ledger, submitter: Submitter, cancel: CancelJob, owners: OwnerReader, make: MakeSubmission
     ) -> None:
         self._ledger = ledger
         self._submitter = submitter

@@ -24,7 +24,7 @@ from jobqueue.services.firing import Firer, Firing, result_reason
 from jobqueue.services.follower import Follower
 from jobqueue.services.schedule_owner import OwnerReader
 from jobqueue.services.schedules import CancelJob, MakeSubmission
-from jobqueue.services.submission import JobSubmitter
+from jobqueue.services.submission import Submitter
 from jobqueue.services.workflows.engine import WorkflowEngine
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Scheduler:
     def __init__(
         self,
         ledger: Ledger,
-        submitter: JobSubmitter,
+        submitter: Submitter,
         cancel: CancelJob,
         owners: OwnerReader,
         make: MakeSubmission,

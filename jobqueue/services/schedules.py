@@ -34,7 +34,7 @@ from jobqueue.model.timestamps import to_iso
 from jobqueue.schedules.times import DAY, Times, times_of
 from jobqueue.schedules.zones import instant, local, zone_of
 from jobqueue.services.schedule_owner import owner_of
-from jobqueue.services.submission import JobSubmitter, ScheduledJob
+from jobqueue.services.submission import ScheduledJob, Submitter
 
 #: Makes the submission that a schedule's content stands for: content, principal -> submission. The API provides it:
 #: only the API knows its requests. Raises ``InvalidInput``, ``PermissionDenied``, ``RecordAltered``,
@@ -64,7 +64,7 @@ _FINAL = frozenset(str(status) for status in FINAL_STATUSES)
 class ScheduleManager:
     """Stores, lists, changes and triggers schedules."""
 
-    def __init__(self, ledger: Ledger, submitter: JobSubmitter, cancel: CancelJob) -> None:
+    def __init__(self, ledger: Ledger, submitter: Submitter, cancel: CancelJob) -> None:
         self._ledger = ledger
         self._schedules = ledger.schedules
         self._submitter = submitter

@@ -66,6 +66,7 @@ from jobqueue.services.workflows.manager import WorkflowManager
 from jobqueue.services.workflows.node_jobs import NodeJobs
 from jobqueue.services.workflows.runners import RunnerReader
 from jobqueue.services.workflows.runs import WorkflowRunManager
+from jobqueue.services.workflows.scheduled import ScheduledSubmitter
 from jobqueue.settings import Settings
 from jobqueue.trust.signing.signer import Signer
 from jobqueue.trust.signing.trusted import TrustedKeys
@@ -105,6 +106,7 @@ class Services:
     workflows: WorkflowManager
     workflow_runs: WorkflowRunManager
     workflow_engine: WorkflowEngine
+    scheduled_submitter: ScheduledSubmitter
     enrolment: Enrolment
     bundles: BundleMaker
     redis_access: RedisAccess
@@ -172,6 +174,8 @@ class Services:
         node_jobs = NodeJobs(registry, saved_jobs)
         workflows = WorkflowManager(ledger, node_jobs)
         engine = WorkflowEngine(ledger, submitter, node_jobs, RunnerReader(OwnerReader(ledger.credentials)))
+        runs = WorkflowRunManager(ledger, workflows, node_jobs, submitter, engine)
+        scheduled = ScheduledSubmitter(submitter, canceller, runs)
         return cls(
             ledger=ledger,
             registry=registry,
@@ -189,15 +193,16 @@ class Services:
             pauses=PauseManager(ledger, targets, registry),
             alerts=AlertManager(ledger),
             stored_targets=StoredTargetManager(ledger, targets),
-            schedules=ScheduleManager(ledger, submitter, canceller.cancel),
+            schedules=ScheduleManager(ledger, scheduled, scheduled.cancel),
             channels=channels,
             notifications=NotificationManager(ledger, channels),
-            backfiller=Backfiller(ledger, submitter),
+            backfiller=Backfiller(ledger, scheduled),
             target_completion=TargetCompletion(targets, ledger.stored_targets.all),
             saved_jobs=saved_jobs,
             workflows=workflows,
-            workflow_runs=WorkflowRunManager(ledger, workflows, node_jobs, submitter, engine),
+            workflow_runs=runs,
             workflow_engine=engine,
+            scheduled_submitter=scheduled,
             enrolment=enrolment,
             bundles=BundleMaker(settings, enrolment, ledger.agents, signer),
             redis_access=RedisAccess(settings),

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from jobqueue.dispatch.sender import Sender
 from jobqueue.errors import JobQueueError, LedgerUnavailable, LedgerUncertain, UnknownTarget
@@ -37,6 +38,13 @@ class ScheduledJob:
     id: str
     fire: str
     audit_entry: AuditEntry
+
+
+class Submitter(Protocol):
+    """Submits what schedules hold; see ``JobSubmitter``."""
+
+    def check(self, submission: Submission) -> None: ...
+    def fire(self, jobs: Sequence[ScheduledJob]) -> list[Accepted | JobQueueError]: ...
 
 
 class JobSubmitter:

@@ -223,6 +223,22 @@ def test_the_command_line_follows_a_parent(front: Front) -> None:
     assert f"Job {job_id} is completed." in done.stdout, done.stdout
 
 
+def test_a_retry_where_it_failed(front: Front, tmp_path: Path) -> None:
+    """The hosts are those whose agents have signed that they failed: one of each cell."""
+    blocked = [tmp_path / f"{host}.conf" for host in ("agent2", HOST)]
+    for path in blocked:
+        path.mkdir()
+    data = {"path": f"{tmp_path}/@fact.{{hostname}}.conf", "content": "x"}
+    job_id = front.api.submit("file.deploy.execute", data, target="_all")
+    assert front.api.wait(job_id)["status"] == "partial_failure"
+    for path in blocked:
+        path.rmdir()
+    answer = front.api.post(f"/job/{job_id}/retry", {"only": ["failed"]})
+    assert answer.status == 201, answer
+    job = front.api.wait(answer.json["job_id"])
+    assert (job["status"], sorted(job["responses"]), job["retry_of"]) == ("completed", ["agent2", HOST], job_id)
+
+
 def test_the_dashboard_in_a_browser(front: Front, far: Far) -> None:
     """A job is submitted by the form, followed to its end without a reload, and a cell that is killed is named."""
     with opened(front.api.url) as browser:

@@ -83,8 +83,8 @@ class Clockwork:
     def process(self) -> Scheduler:
         services = self.services
         owners = OwnerReader(self.ledger.credentials)
-        cancel, engine = services.canceller.cancel, services.workflow_engine
-        return Scheduler(self.ledger, services.submitter, cancel, owners, self.make, engine)
+        submitter, engine = services.scheduled_submitter, services.workflow_engine
+        return Scheduler(self.ledger, submitter, submitter.cancel, owners, self.make, engine)
 
     def make(self, content: Mapping[str, Any], principal: Principal) -> Submission:
         return submission_of(content, principal)

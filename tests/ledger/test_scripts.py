@@ -148,9 +148,11 @@ def test_the_steps_of_a_rollout_are_built_only_when_they_are_taken() -> None:
 
 def test_a_table_that_only_deferred_functions_use_is_built_with_them() -> None:
     before, rest = source("claim", Keys("x:")).split("local function deferred_notice(name, ...)\n")
-    assert "local STATES =" in before
+    assert "local MOVES =" in before
+    assert "local STATES =" not in before
     assert "local FINAL_STATES =" not in before
-    assert rest.startswith("local FINAL = {")
+    assert rest.startswith("local STATES = {")
+    assert "\nlocal FINAL = {" in rest
 
 
 def test_the_states_that_have_not_ended_are_the_first() -> None:
@@ -158,7 +160,7 @@ def test_the_states_that_have_not_ended_are_the_first() -> None:
     states = list(ExecutionState)
     assert [state in FINAL_STATES for state in states] == [False] * 3 + [True] * (len(states) - 3)
     code = source("claim", Keys("x:"))
-    assert "'conc', 'n.submitted', 'n.acknowledged', 'n.started', ...)" in code
+    assert "'plain', 'n.submitted', 'n.acknowledged', 'n.started', ...)" in code
     assert "local FIRST_COUNT, FIRST_OWN = 7, 10" in code
     unfinished = " and ".join(f"state ~= '{state}'" for state in states[:3])
     assert f"local is_final = {unfinished}\n" in code

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from api.scheduling import submission_of
 from jobqueue.errors import (
     Conflict,
     IdempotencyConflict,
@@ -19,18 +21,23 @@ from jobqueue.errors import (
     RecordChanged,
     WorkflowRunNotFound,
 )
+from jobqueue.ledger.doctor import Damage, Doctor
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.job import Job
 from jobqueue.model.principal import Principal
 from jobqueue.model.saved_job import SavedJob
+from jobqueue.model.schedule import Overlap
 from jobqueue.model.states import ExecutionState, JobStatus
+from jobqueue.model.submission import Submission
 from jobqueue.model.workflow import Node, Workflow
 from jobqueue.model.workflow_run import WorkflowRun
 from jobqueue.services.workflows.engine import WorkflowEngine
-from tests.ledger.test_schedules import ADMIN, Clockwork, user
-from tests.ledger.world import World
+from tests.ledger.test_schedules import ADMIN, HOUR, Clockwork, user
+from tests.ledger.world import LEASE, World
+from workers.maintenance.services import WorkflowRunPruner
 
 RIGHTS = ("saved:run", "saved:write", "job:write", "job:read", "agent:read", "command:execute")
+JOB_ID = "123e4567-e89b-42d3-a456-426614174000"
 FAILED, COMPLETED = ExecutionState.FAILED, ExecutionState.COMPLETED
 
 
@@ -434,7 +441,8 @@ def test_old_runs_are_removed(workflows: Workflows) -> None:
     workflows.clock.advance(1000)
     runs = workflows.ledger.workflow_runs
     assert runs.prune(1001, 10) == 0
-    assert runs.prune(999, 10) == 1
+    assert WorkflowRunPruner(workflows.ledger, ttl_seconds=999).run_once() == 1
+    assert WorkflowRunPruner(workflows.ledger, ttl_seconds=999).run_once() == 0
     with pytest.raises(WorkflowRunNotFound):
         runs.get(old.id)
     assert [run.id for run in runs.page("", 10, None)[0]] == [running.id]
@@ -474,3 +482,113 @@ def test_no_job_starts_after_a_cancellation(workflows: Workflows, monkeypatch: p
     workflows.turns()
     assert len(workflows.made(run)) == 1
     assert workflows.run(run).status is JobStatus.CANCELLED
+
+
+class ScheduledWorkflows(Workflows):
+    """Workflows, and schedules that hold what the API takes."""
+
+    def make(self, content: Mapping[str, Any], principal: Principal) -> Submission:
+        return submission_of(content, principal, self.services)
+
+
+@pytest.fixture
+def scheduled(world: World, tmp_path: Path) -> ScheduledWorkflows:
+    scheduled = ScheduledWorkflows(world, tmp_path)
+    scheduled.store(node("a"), parameters={"x": {"default": "1"}})
+    return scheduled
+
+
+def test_each_time_of_a_schedule_starts_one_run(scheduled: ScheduledWorkflows, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if the process dies after the run was stored, and whatever the last run does (overlap: skip)."""
+    scheduled.create(content={"workflow": "deploy", "parameters": {"x": "2"}})
+
+    def die(*_: Any) -> Any:
+        raise LedgerUnavailable
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scheduled.services.workflow_engine, "advance", die)
+        for _ in range(2):
+            scheduled.scheduler.turn()
+    scheduled.clock.advance(5)
+    scheduled.turns()
+    (run,), total, _ = scheduled.services.workflow_runs.page("", 10, None)
+    view = scheduled.schedules.get("s")
+    assert (total, run.id, run.started_by) == (1, view.progress.job_id, "admin")
+    assert view.progress.job_status == "processing"
+    assert scheduled.services.workflow_runs.get(run.id).values == {"x": "2"}
+    assert scheduled.outcomes() == [("fired", 1)]
+    scheduled.go(HOUR)
+    assert scheduled.outcomes() == [("fired", 1), ("skipped", 1)]
+    scheduled.end(scheduled.services.workflow_runs.get(run.id), "a")
+    scheduled.go(HOUR)
+    assert scheduled.outcomes() == [("fired", 1), ("skipped", 1), ("fired", 1)]
+    (entry,) = [
+        one.content for one in scheduled.services.audit_trail.newest(20) if one.content.details.get("run") == run.id
+    ][-1:]
+    assert (entry.path, entry.details["workflow"]) == ("/schedule/s", "deploy")
+
+
+def test_overlap_cancels_the_last_run(scheduled: ScheduledWorkflows) -> None:
+    scheduled.create(content={"workflow": "deploy"}, overlap=Overlap.CANCEL_OTHER)
+    scheduled.turns()
+    first = scheduled.schedules.get("s").progress.job_id
+    scheduled.go(HOUR)
+    assert scheduled.services.workflow_runs.get(first).cancelled_by == "admin"
+    assert scheduled.schedules.get("s").progress.job_id != first
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"workflow": "deplyo"}, "job.workflow: No workflow has the name 'deplyo'"),
+        ({"workflow": 3}, "job.workflow: "),
+        ({"workflow": "deploy", "parameter": {}}, "job.parameter: Unknown field"),
+        ({"workflow": "deploy", "parameters": {"y": "1"}}, "parameters.y: Unknown parameter"),
+        ({"workflow": "deploy", "not_before": "2030-01-01"}, "job.not_before: "),
+    ],
+)
+def test_schedules_that_are_refused(scheduled: ScheduledWorkflows, content: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        scheduled.create(content=content)
+
+
+def test_who_may_not_run_the_workflow_cannot_schedule_it(scheduled: ScheduledWorkflows) -> None:
+    with pytest.raises(PermissionDenied, match="saved:run"):
+        scheduled.create(principal=user(scheduled, "job:write"), content={"workflow": "deploy"})
+    with pytest.raises(PermissionDenied, match="command:execute"):
+        scheduled.create(principal=user(scheduled, "job:write", "saved:run"), content={"workflow": "deploy"})
+
+
+@pytest.mark.parametrize("kind", ["workflow_runs", "workflow_runs_due", "workflow_runs_ended", "following", "named"])
+def test_the_doctor_lists_runs_again(workflows: Workflows, kind: str) -> None:
+    workflows.store(node("a"))
+    ended, running = workflows.start(), workflows.start()
+    workflows.end(ended, "a")
+    keys, client = workflows.ledger.keys, workflows.world.client
+
+    def examine(*, repairs: bool) -> list[Damage]:
+        return list(Doctor(workflows.ledger, repairs=repairs, lease_seconds=LEASE).run())
+
+    assert examine(repairs=False) == []
+    key = keys.kind("workflow_runs") + "deploy" if kind == "named" else keys.kind(kind)
+    client.delete(key)
+    assert {damage.key for damage in examine(repairs=False)} == {key}
+    examine(repairs=True)
+    ghost = f"workflow-run|{JOB_ID}" if kind == "following" else JOB_ID
+    client.zadd(key, {ghost: 1})
+    assert [damage.text for damage in examine(repairs=True)] == [f"the run {ghost!r} of a workflow does not exist"]
+    assert examine(repairs=False) == []
+    page, total, _ = workflows.services.workflow_runs.page("deploy", 10, None)
+    assert ([run.id for run in page], total) == ([running.id, ended.id], 2)
+    workflows.end(running, "a")
+    assert workflows.run(running).status is JobStatus.COMPLETED
+
+
+def test_the_doctor_names_jobs_whose_run_is_lost(workflows: Workflows) -> None:
+    workflows.store(node("a"))
+    run = workflows.start()
+    keys, client = workflows.ledger.keys, workflows.world.client
+    client.delete(keys.kind("workflow_run") + run.id)
+    texts = [damage.text for damage in Doctor(workflows.ledger, repairs=True, lease_seconds=LEASE).run()]
+    assert f"holds jobs of the run {run.id!r} of a workflow, which does not exist" in texts
+    client.flushall()

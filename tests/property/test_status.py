@@ -33,19 +33,6 @@ return found
 )
 
 
-#: The rule for a job with one execution; it is the first function of its file.
-_OF_ONE = complete(
-    (_INCLUDES / "settle.lua").read_text("utf-8").partition("\nend\n")[0]
-    + """
-end
-local found = {}
-for i, state in ipairs(ARGV) do found[i] = status_of(state) end
-return found
-""",
-    Keys("x:"),
-)
-
-
 def lua_statuses(client: redis.Redis, cases: Iterable[tuple[int, ...]]) -> list[JobStatus]:
     arguments = [count or "" for case in cases for count in case]  # a count of none is not stored
     return [JobStatus(answer) for answer in client.eval(_SCRIPT, 0, *(value or 0 for value in arguments))]
@@ -63,11 +50,6 @@ def fake() -> redis.Redis:
 
 def test_both_rules_agree_on_every_mixture(fake: redis.Redis) -> None:
     check(fake, list(itertools.product((0, 1), repeat=len(STATES))))
-
-
-def test_the_rule_for_one_execution_agrees(fake: redis.Redis) -> None:
-    answers = [JobStatus(answer) for answer in fake.eval(_OF_ONE, 0, *STATES)]
-    assert answers == [derive_status({state: 1}) for state in STATES]
 
 
 @pytest.mark.realredis

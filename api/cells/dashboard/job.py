@@ -8,10 +8,11 @@ from typing import Any
 
 from flask import Response
 
-from api import audit, errors
+from api import errors
 from api.cells.context import front
 from api.cells.dashboard import documents
 from api.cells.dashboard.blueprint import blueprint
+from api.cells.jobs import retried
 from api.context import principal
 from api.dashboard import job as page
 from api.dashboard import posted, query
@@ -19,10 +20,12 @@ from api.dashboard.blueprint import PREFIX
 from api.native import requests
 from jobqueue.errors import InvalidInput, JobQueueError
 from jobqueue.model.job import Job
+from jobqueue.model.states import FAILURES
 
 Document = dict[str, Any]
 #: Bytes of output that one page shows: more than an agent stores by default.
 _MOST_OUTPUT_BYTES = 64 * 1024**2
+_SEE_OTHER = 303
 
 
 @blueprint.get(f"{PREFIX}/jobs/<job_id>")
@@ -42,14 +45,13 @@ def output(job_id: str) -> Response:
 
 @blueprint.post(f"{PREFIX}/jobs/<job_id>/retry")
 def retry(job_id: str) -> Response:
-    """Submit it again in its cell: all of it, or only where it failed."""
+    """Submit it again in its cells: all of it, or only where it failed."""
     job_id = requests.job_id(job_id)
-    body = {"only": "failed"} if posted.form().get("only") == "failed" else {}
+    body = {"only": sorted(state.value for state in FAILURES)} if posted.form().get("only") == "failed" else {}
     try:
-        accepted = front().jobs.retry(job_id, body, principal())
+        accepted = retried(job_id, body, _SEE_OTHER)
     except JobQueueError as error:
         return _refused(job_id, error)
-    audit.note(job=accepted["job_id"])
     return page.go(f"{PREFIX}/jobs/{requests.job_id(accepted['job_id'])}?done=retried")
 
 
@@ -93,7 +95,6 @@ def _page(document: Document, problem: str = "", status: int = 200) -> Response:
         cell="" if sections else document["cell"],
         parent=document.get("parent"),
         live_ids=",".join([shown.id, *parts]),
-        can_retry=shown.status.is_final and len(sections) <= 1,
     )
 
 

@@ -63,7 +63,7 @@ def _show(out: Screen, event: Mapping[str, Any]) -> None:
     elif event["kind"] == "waiting":
         complain(one_line(event.get("reason")))
     elif event["kind"] == "resumed":
-        complain(f"Cell {one_line(event.get('cell'))} sends events again; none is missing.")
+        click.echo(f"Cell {one_line(event.get('cell'))} sends events again; none is missing.", err=True)
     elif event["kind"] == "end":
         out.line(f"Job {one_line(event.get('job_id'))} is {one_line(event.get('status'))}.", str(event.get("status")))
     else:

@@ -237,6 +237,8 @@ def _uses_declared(body: Mapping[str, Any], declared: Declared) -> bool:
     if not isinstance(job, Mapping):
         return False
     targets = frozenset(_REFERENCE.findall(f"{job.get('target_hostname')} {job.get('target')}"))
+    if str(job.get("workflow")) in declared[Workflows.name]:
+        return True
     saved = frozenset((str(job.get("saved")),))
     return bool(saved & declared[SavedJobs.name] or targets & declared[Targets.name])
 

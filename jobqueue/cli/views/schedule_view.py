@@ -95,10 +95,11 @@ def show_schedule(out: Screen, schedule: Mapping[str, Any]) -> None:
 def _job_fields(job: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """The fields that describe the jobs of a schedule, and where they run."""
     target = job.get("target_hostname") or job.get("target")
-    if job.get("saved"):
+    if job.get("saved") or job.get("workflow"):
         values = (job.get("parameters") or {}).items()
         shown = " ".join(f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in values)
-        fields = [("Saved job", f"@{job['saved']}"), ("Parameters", shown), ("Target", target)]
+        what = ("Saved job", f"@{job['saved']}") if job.get("saved") else ("Workflow", job["workflow"])
+        fields = [what, ("Parameters", shown), ("Target", target)]
         return [(label, value) for label, value in fields if value]
     if job.get("configuration"):
         return [("Configuration", job["configuration"])]

@@ -186,8 +186,7 @@ class CellJobs:
         """Submit a job with one part again, in its cell; its cell's answer.
 
         Raises ``PermissionDenied`` unless the principal might submit the job: its cell knows the front only.
-        ``NotServedByFront`` for a rollout, and for a job of several cells, which names their addresses; else as
-        ``get``.
+        ``NotServedByFront`` for a rollout; else as ``get``. For a job of several cells see ``ParentSubmitter.retry``.
         """
         cell, path = self._only_part(job_id, "/retry")
         job = shapes.job(cell, cell.get(path.removesuffix("/retry"), holding="operation"))
@@ -197,6 +196,13 @@ class CellJobs:
         for permission in submission_permissions.needed(self._registry.requested(operation["type"], operation["data"])):
             principal.require(permission)
         return cell.request("POST", path, body=body)
+
+    def parent_of_several(self, job_id: str) -> Parent | None:
+        """The parent with this id, if it has several parts, as it is now."""
+        parent, _ = self._parents.find(job_id)
+        if parent is None or len(parent.parts) < 2:
+            return None
+        return (self._runner.advance(job_id) or parent) if parent.is_open else parent
 
     def _part_with_output(self, job_id: str, query: Mapping[str, Any]) -> tuple[Cell, str]:
         """The one cell that has a job, or the host that ``query`` names, and the path to its output there."""

@@ -26,7 +26,7 @@ from jobqueue.errors import (
     RecordChanged,
 )
 from jobqueue.ledger.parents import Parents
-from jobqueue.model.parent import PARENT_TAG, PART_TAG, Parent, Part, PartState
+from jobqueue.model.parent import PARENT_TAG, PART_TAG, RETRY_OF, SAVED, Parent, Part, PartState
 
 logger = logging.getLogger(__name__)
 
@@ -146,7 +146,10 @@ def _created(cell: Cell, parent: Parent, part: Part, mark: str) -> Part:
     """The part after its cell was asked to create it. Raises ``CellUnavailable``: it may, or may not, have it."""
     tags = {**(parent.request.get("tags") or {}), PARENT_TAG: parent.id, PART_TAG: mark}
     # the same key in each cell: two addresses of one cell must not run the job twice
-    body = {**parent.request, "tags": tags, "idempotency_key": f"front-{parent.id}"}
+    request = {name: value for name, value in parent.request.items() if name not in (SAVED, RETRY_OF)}
+    if part.target:
+        request[_TARGET_FIELD] = part.target
+    body = {**request, "tags": tags, "idempotency_key": f"front-{parent.id}"}
     try:
         answer = cell.request("POST", "/job", body=body)
     except NotFound as error:

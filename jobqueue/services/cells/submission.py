@@ -12,13 +12,18 @@ from jobqueue.errors import (
     Conflict,
     IdempotencyConflict,
     InvalidInput,
+    JobNotFinal,
     JobQueueError,
     NoLiveAgent,
+    NothingToRetry,
     RecordChanged,
 )
 from jobqueue.ledger.parents import Parents
-from jobqueue.model.parent import PARENT_TAG, PART_TAG, Parent, Part, PartState
+from jobqueue.model.job_fields import REQUESTED, JobField, Kind
+from jobqueue.model.parent import PARENT_TAG, PART_TAG, RETRY_OF, SAVED, Parent, Part, PartState
+from jobqueue.model.principal import Principal
 from jobqueue.model.submission import Submission
+from jobqueue.model.timestamps import to_iso
 from jobqueue.operations.registry import Registry
 from jobqueue.services import submission_permissions
 from jobqueue.services.cells.locating import CellLocator
@@ -29,6 +34,8 @@ from jobqueue.services.preparation import parse_target
 #: for which a cell remembers an idempotency key: a part must not be sent after that, or it could run twice.
 PENDING_SECONDS = 43_200
 _MOST_TAGS = 62
+#: Times in a request, which have passed when it is retried.
+_OF_ONE_TIME = frozenset({"not_before", "expires_at"})
 #: Jobs of a batch that are sent at the same time: half of the requests that one process may send to a cell.
 _AT_A_TIME = 8
 _COUNTED = "counts over one cell only"
@@ -104,6 +111,39 @@ class ParentSubmitter:
             )
         return earlier, True
 
+    def retry(
+        self, parent: Parent, only: Sequence[str] | None, principal: Principal, recorded: AbstractContextManager[Any]
+    ) -> Parent:
+        """A new parent that runs the request of an ended one again: in all its cells, or only on the hosts whose
+        executions ended in one of the states ``only``.
+
+        A part that its cell never had counts as failed or expired, and is sent as it was. Raises ``JobNotFinal``,
+        ``NothingToRetry``, and as ``submit``.
+        """
+        if parent.is_open:
+            raise JobNotFinal(f"Job {parent.id} has not ended; cancel it first, or wait for it.")
+        operation = parent.request["operation"]
+        run = self._registry.requested(operation["type"], operation.get("data") or {})
+        for permission in submission_permissions.needed(run):
+            principal.require(permission)
+        parts = [part for part in (_again(part, only) for part in parent.parts) if part is not None]
+        if not parts:
+            raise NothingToRetry(f"Job {parent.id} has no execution that is {', '.join(only or ())}.")
+        request = {name: value for name, value in parent.request.items() if name not in _OF_ONE_TIME}
+        now = self._parents.time()
+        new = Parent(
+            id=str(uuid.uuid4()),
+            created=now,
+            until=now + PENDING_SECONDS * 1_000_000,
+            request={**request, RETRY_OF: parent.id},
+            submitted_by=principal.name,
+            is_broadcast=parent.is_broadcast,
+            parts=tuple(parts),
+        )
+        with recorded:
+            self._parents.add(new, FIRST_SECONDS)
+        return self._sent(new)
+
     def _sent(self, parent: Parent) -> Parent:
         """The parent after its first step. Raises ``Conflict`` if every cell has refused its part."""
         sent = self._runner.advance(parent.id) or parent
@@ -131,6 +171,32 @@ class ParentSubmitter:
         if not submission.tags.keys().isdisjoint((PARENT_TAG, PART_TAG)) or len(submission.tags) > _MOST_TAGS:
             sentence = f"A front adds the tags {PARENT_TAG} and {PART_TAG}: give at most {_MOST_TAGS} others."
             raise InvalidInput.of("tags", sentence)
+
+
+def _again(part: Part, only: Sequence[str] | None) -> Part | None:
+    """The part of a retry in the same cell; None if there is nothing to retry."""
+    if only is None:
+        return None if part.state is PartState.EMPTY else Part(part.cell, target=part.target)
+    states = [state.value for state, count in part.counted.items() if count and state.value in only]
+    if not states or part.state is PartState.DELETED:
+        return None
+    hosts = " or ".join(f"job:{part.job_id}.{state}" for state in states) if part.job_id else part.target
+    return Part(part.cell, target=hosts)
+
+
+def request_of(submission: Submission) -> dict[str, Any]:
+    """The body of a request for a submission that came in another form, with the saved job that it was made from."""
+    fields = {field.shown_as: _written(field, getattr(submission, field.name)) for field in REQUESTED}
+    return {
+        "operation": {"type": submission.operation, "data": dict(submission.data)},
+        "target_hostname": submission.target,
+        **{name: value for name, value in fields.items() if value not in (None, {}, [])},
+        **({SAVED: dict(submission.saved)} if submission.saved else {}),
+    }
+
+
+def _written(field: JobField, value: Any) -> Any:
+    return to_iso(value) if field.kind is Kind.TIME and value else field.document_value(value)
 
 
 def _refusal(parent: Parent) -> JobQueueError:

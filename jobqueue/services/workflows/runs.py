@@ -12,7 +12,7 @@ from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.principal import Principal
 from jobqueue.model.workflow_run import NodeState, RunSummary, WorkflowRun, new_run
 from jobqueue.services.saved.parameters import values_of
-from jobqueue.services.submission import JobSubmitter
+from jobqueue.services.submission import JobSubmitter, ScheduledJob
 from jobqueue.services.workflows.engine import SHORTEST, WorkflowEngine
 from jobqueue.services.workflows.manager import WorkflowManager
 from jobqueue.services.workflows.node_jobs import NodeJobs, of_node
@@ -55,34 +55,51 @@ class WorkflowRunManager:
         principal: Principal,
         *,
         version: int | None = None,
-        run_id: str = "",
         idempotency_key: str | None = None,
     ) -> tuple[WorkflowRun, bool]:
-        """Start a run; returns it, and whether it is an earlier one with the same id or idempotency key.
+        """Start a run; returns it, and whether it is an earlier one with the same idempotency key.
 
         Raises ``WorkflowNotFound``; ``PermissionDenied`` unless the principal may run the workflow and submit the job
         of each node; ``InvalidInput`` for a parameter or a node; ``RecordChanged`` for another version.
         """
-        workflow = self._workflows.get(name)
-        if not workflow.may_run(principal):
-            raise self._workflows.denied(principal, workflow, "run")
-        self._workflows.check_version(workflow, name, version)
-        values = values_of(workflow.parameters, parameters)
-        if idempotency_key:
-            run_id = str(uuid.uuid5(_NAMESPACE, f"{principal.identity} {idempotency_key}"))
-        now = self._runs.time()
-        run = new_run(run_id or str(uuid.uuid4()), workflow, values, runner_of(principal, now))
-        self.check(run, principal)
+        key = f"{principal.identity} {idempotency_key}"
+        run_id = str(uuid.uuid5(_NAMESPACE, key) if idempotency_key else uuid.uuid4())
+        run = self._checked_run(name, parameters, principal, run_id, version)
         if self._runs.add(run, SHORTEST):
             return self._engine.advance(run.id) or run, False
         earlier = self.get(run.id)
-        if idempotency_key and (earlier.workflow.name, earlier.values) != (name, values):
+        if idempotency_key and (earlier.workflow.name, earlier.values) != (name, run.values):
             raise IdempotencyConflict(
                 f"The idempotency key {idempotency_key!r} belongs to the run {run.id} of {earlier.workflow.name}, "
                 "whose request differs. Use a new key for a new request.",
                 {"run_id": run.id},
             )
         return earlier, True
+
+    def start_scheduled(self, name: str, parameters: Mapping[str, Any], job: ScheduledJob) -> WorkflowRun:
+        """Start the run of a schedule, in place of a job: once for each id. Raises as ``start``, and ``RecordChanged``
+        if the schedule was changed, or another process has processed this time.
+        """
+        run = self._checked_run(name, parameters, job.submission.principal, job.id, None)
+        if self._runs.add(run, SHORTEST, job.fire, job.audit_entry):
+            return self._engine.advance(run.id) or run
+        return self.get(run.id)
+
+    def check_start(self, name: str, parameters: Mapping[str, Any], principal: Principal) -> None:
+        """Raise what ``start`` raises; nothing is started."""
+        self._checked_run(name, parameters, principal, str(uuid.uuid4()), None)
+
+    def _checked_run(
+        self, name: str, parameters: Mapping[str, Any], principal: Principal, run_id: str, version: int | None
+    ) -> WorkflowRun:
+        workflow = self._workflows.get(name)
+        if not workflow.may_run(principal):
+            raise self._workflows.denied(principal, workflow, "run")
+        self._workflows.check_version(workflow, name, version)
+        values = values_of(workflow.parameters, parameters)
+        run = new_run(run_id, workflow, values, runner_of(principal, self._runs.time()))
+        self.check(run, principal)
+        return run
 
     def check(self, run: WorkflowRun, principal: Principal) -> None:
         """Raise what submitting the jobs of a run's nodes would raise, as far as that is known before it starts."""

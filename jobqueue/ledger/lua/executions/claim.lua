@@ -1,6 +1,6 @@
 -- Claims executions for an agent: at most one claim of an attempt succeeds; it returns a lease and a fencing token. Each
 -- claim is apart: a damaged record fails only its own.
--- include: clock events derive_status|all_counts<status> relist|change_host<index> reindex notice|advance|take_key|leave_execution|leave_job|pause_of|take_starts|park|offer_later|unpark|put_off|take_start<notice,batches,rollout,concurrency,parking,pace> settle transition offers apart
+-- include: clock events relist|change_host<index> notice|derive_status|all_counts|offers_all|advance|take_key|leave_execution|leave_job|pause_of|take_starts|park|offer_later|unpark|put_off|take_start<status,offers,notice,batches,rollout,concurrency,parking,pace> settle transition apart
 -- KEYS: none
 -- ARGV: 1 now, 2 hostname of the agent, 3 lease in microseconds, 4 '1': the agent stops, and gives the executions back,
 --   else '', then per claim: job id, slot, new token
@@ -18,9 +18,11 @@ local function claim(id, slot, token)
   local exec, job = K.exec .. slot .. ':' .. id, K.job .. id
   -- everything that decides the claim is read before the first write
   local record = redis.call('HMGET', exec, 'state', 'last', 'events', 'attempt', 'parked', 'paced')
-  local known = read_job(id, 'shared', 'outside', 'cancel', 'rate', 'expires')
-  local is_shared, is_outside, is_cancelled, rate, expires = unpack(known, FIRST_OWN)
-  local op, fanout, conc = known[4] or '?', known[5], known[6]
+  local known, few = read_job(id, 'shared', 'cancel')
+  local is_shared, is_cancelled = known[FIRST_OWN], known[FIRST_OWN + 1]
+  local conc, _, is_outside, rate, expires
+  if few then conc, _, is_outside, rate, expires = unpack(few) end
+  local op, fanout = known[4] or '?', known[5]
   local pause, is_of_hosts, starts
   if pauses then pause, is_of_hosts, starts = pause_of(pauses, id, op, host, at) end
   local doc = redis.call('GET', K.doc .. id)
@@ -59,7 +61,8 @@ local function claim(id, slot, token)
     return {'refused', 'away'}
   end
   if is_outside then return {'refused', 'foreign'} end -- an external driver runs it
-  if is_shared and not offers_all(host, op, is_shared == 'inner' and redis.call('HGET', job, 'ops')) then
+  if is_shared and (redis.call('SISMEMBER', K.offers .. op, host) == 0
+    or is_shared == 'inner' and not offers_all(host, op, redis.call('HGET', job, 'ops'))) then
     -- the agent joined after the submission, and others can run it. Delay it: an idle agent must not loop
     redis.call('ZADD', K.due, int(at + 1000000), member)
     return {'refused', 'unsupported'}
@@ -101,7 +104,7 @@ local function claim(id, slot, token)
   end
   local attempt = num(record[4]) + 1
   transition(id, host, at, host, {{'acknowledged', 'acknowledged'}, {'started', 'started'}},
-    {'attempt', int(attempt), 'token', token, key and 'key', key}, record, known)
+    {'attempt', int(attempt), 'token', token, key and 'key', key}, record, known, few)
   if published then observe('wait', op, at - tonumber(published)) end
   redis.call('ZADD', K.leases, lease, id .. ':' .. host)
   return {'granted', attempt, doc}

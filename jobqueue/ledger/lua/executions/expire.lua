@@ -1,6 +1,6 @@
 -- Ends executions that were not started before their deadline. Those of a broadcast end in slices: the job stays among the
 -- deadlines until all have been looked at; meanwhile `claim` starts none of them.
--- include: clock events notice status index reindex batches rollout concurrency settle end_held parking end_waiting slots
+-- include: clock events notice status index batches rollout concurrency settle end_held parking end_waiting slots
 -- KEYS: none
 -- ARGV: 1 now, 2 how many executions to look at
 -- returns: {number of executions that expired, '1' if there may be more, or ''}

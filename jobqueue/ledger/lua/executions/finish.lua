@@ -1,6 +1,6 @@
 -- Records the ends of executions. Only the holder of the token may; repeating the same report is harmless. Each report is
 -- apart: a damaged record fails only its own.
--- include: clock events notice derive_status|all_counts<status> relist<index> reindex advance|leave_execution|leave_job<batches,rollout,concurrency> settle transition answer release<release> apart
+-- include: clock events notice relist<index> derive_status|all_counts|advance|leave_execution|leave_job<status,batches,rollout,concurrency> settle transition short_answer release<answer,release> apart
 -- KEYS: none
 -- ARGV: 1 now, then per report: job id, hostname of the agent, token, state (completed, failed, skipped, cancelled),
 --   what it returned as JSON, or '' to leave what it reported, note: the error, or the reason, or '',

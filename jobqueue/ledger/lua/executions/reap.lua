@@ -1,6 +1,6 @@
 -- Handles expired leases: the agent died or was cut off. An execution that may run again waits for its next attempt;
 -- any other is `lost`, since its outcome is unknown.
--- include: clock events notice status index reindex advance<batches,rollout> concurrency settle transition answer release
+-- include: clock events notice status index advance<batches,rollout> concurrency settle transition short_answer answer release
 -- KEYS: none
 -- ARGV: 1 now, 2 how many at most, 3 only leases that had run out by this time, or ''
 -- returns: {retried, lost, cancelled}
@@ -34,4 +34,5 @@ for _, member in ipairs(redis.call('ZRANGEBYSCORE', K.leases, '-inf', int(until_
     lost = lost + 1
   end
 end
+store_measured()
 return {retried, lost, cancelled}

@@ -1,5 +1,5 @@
 -- Records an operation's progress report, which replaces the previous one.
--- include: answer
+-- include: short_answer answer
 -- KEYS: none
 -- ARGV: 1 job id, 2 hostname, 3 token, 4 JSON, 5 '1' while nothing has been begun that must not be begun twice, or ''
 -- returns: 1, or 0 if the token is stale

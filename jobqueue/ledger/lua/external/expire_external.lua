@@ -1,5 +1,5 @@
 -- Ends external runs whose drivers have been silent too long.
--- include: clock events notice status index reindex advance<batches,rollout> concurrency settle transition
+-- include: clock events notice status index advance<batches,rollout> concurrency settle transition
 -- KEYS: none
 -- ARGV: 1 now, 2 microseconds of silence, 3 how many at most, 4 their slot, 5 note
 -- returns: the number of runs that were ended
@@ -14,4 +14,5 @@ for _, id in ipairs(silent) do
     transition(id, slot, at, redis.call('HGET', K.job .. id, 'host') or slot, {{last, last, ARGV[5]}})
   end
 end
+store_measured()
 return #silent

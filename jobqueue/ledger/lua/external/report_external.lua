@@ -1,6 +1,6 @@
 -- Creates or moves an external run as its driver reports, through the same table of transitions as every job. Skipped
 -- steps are filled in.
--- include: clock next_time events notice status index reindex advance<batches,rollout> concurrency settle transition
+-- include: clock next_time events notice status index advance<batches,rollout> concurrency settle transition
 -- KEYS: none
 -- ARGV: 1 now, 2 the driver's name of the run, 3 id of the job if it is new, 4 its document, 5 its operation, 6 its slot,
 --   7 its tags ("key:value" lines) or '', 8 hostname of the driver or '', 9 its word for the state,
@@ -64,7 +64,7 @@ else
   if groups ~= '' then redis.call('HSET', job, 'groups', groups) end
   if host ~= '' then redis.call('HSET', job, 'host', host) end
   redis.call('HSET', K.exec .. slot .. ':' .. id, 'state', 'submitted', 'attempt', '0', 'last', created)
-  reindex(id, created, nil, 'submitted')
+  enter_indexes(id, created)
   count(K.measured, 'submitted|' .. ARGV[5], 1)
   announce(id, 'submitted', created, 'submitted', '_api')
 end
@@ -84,6 +84,7 @@ end
 local who = host ~= '' and host or known and known[3] or slot
 if #steps > 0 then
   transition(id, slot, at, who, steps)
+  store_measured()
 elseif known and word ~= known[2] then
   -- the ledger has no separate state for this word
   announce(id, known[1], append_event(job, at, 'reported', who, word), 'reported', who, word)

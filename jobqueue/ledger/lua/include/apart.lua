@@ -2,7 +2,6 @@
 -- answer {'error', why}, and all others are made; what a call has written before its error stays. Needs: transition.
 local function each_apart(call, first, last, size)
   local answers = {}
-  if last >= first + size then collected = {} end
   for i = first, last, size do
     local is_made, answer = pcall(call, unpack(ARGV, i, i + size - 1))
     if not is_made then
@@ -11,6 +10,6 @@ local function each_apart(call, first, last, size)
     end
     answers[#answers + 1] = answer
   end
-  if collected then store_collected() end
+  store_measured()
   return answers
 end

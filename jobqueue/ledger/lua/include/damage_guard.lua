@@ -44,63 +44,65 @@ end
 -- Id of a job that the script creates: its keys cannot exist yet.
 local new_job
 
-local function repair(failure, command, key, ...)
-  KEY_TYPES
-  local function repairable_type(key)
-    for start, wanted in pairs(REPAIRABLE) do
-      if key == start or (string.sub(start, -1) == ':' and string.sub(key, 1, #start) == start) then return wanted end
-    end
-    if new_job and string.sub(key, -#new_job) == new_job then return 'record of a new job' end
-  end
-
-  -- Moves a damaged key aside and raises an alert. Returns false if the user may not (an agent's user). Maintenance
-  -- checks the shared keys once a second, and does it then.
-  local function set_aside(key, what)
-    local moved = server.pcall('RENAME', key, SPOILED.aside .. key)
-    if type(moved) == 'table' and moved.err then return false end
-    server.pcall('EXPIRE', SPOILED.aside .. key, SPOILED.seconds)
-    local time = server.call('TIME')
-    local now = time[1] .. string.format('%06d', time[2])
-    if key == SPOILED.notices or key == SPOILED.job_notices then begin_stream(key, now) end -- notes only go into one that exists
-    local message = 'The key ' .. key .. ' ' .. what .. '. It was moved to ' .. SPOILED.aside .. key
-      .. ' and replaced by an empty one; `jobqueue doctor --repair` restores what other records contain.'
-    if type_of(SPOILED.alerts) ~= 'list' then server.call('DEL', SPOILED.alerts) end
-    for _, alert in ipairs(server.call('LRANGE', SPOILED.alerts, 0, -1)) do
-      if string.find(alert, cjson.encode(message), 1, true) then return true end
-    end
-    server.pcall('HINCRBY', SPOILED.stats, SPOILED.kind, 1)
-    server.call('LPUSH', SPOILED.alerts, now .. '|' .. cjson.encode({
-      kind = SPOILED.kind, job_id = '', hostname = '', message = message}))
-    server.call('LTRIM', SPOILED.alerts, 0, 99)
-    -- for the notification rules, as `notice` does
-    server.pcall('XADD', SPOILED.notices, 'NOMKSTREAM', 'MAXLEN', '~', KEPT_NOTICES, '*', 'v',
-      'alert|' .. now .. '|' .. SPOILED.kind .. '|' .. cjson.encode({job_id = '', hostname = '', message = message}))
-    return true
-  end
-
-  local why = tostring(failure.err)
-  local is_type = string.find(why, 'WRONGTYPE', 1, true)
-  local is_full = command == 'XADD'
-    and (key == SPOILED.events or key == SPOILED.notices or key == SPOILED.job_notices)
-    and (string.find(why, 'equal or smaller', 1, true) or string.find(why, 'exhausted', 1, true))
-  if not is_type and not is_full then return server.call(command, key, ...) end -- it fails again, which must surface
-  local wanted = repairable_type(key)
-  if not wanted then
-    local found = type_of(key)
-    error("WRONGTYPE the key '" .. key .. "' holds a " .. found, 0)
-  end
-  if set_aside(key, is_full and 'took no more entries: its last id is the highest that there is'
-      or 'held a ' .. type_of(key) .. ' in place of a ' .. wanted) then
-    return server.call(command, key, ...)
-  end
-  if string.find('HGET GET ZSCORE LINDEX', command, 1, true) then return false end
-  if string.find('SMEMBERS HMGET ZMSCORE HGETALL', command, 1, true) or string.find(command, 'RANGE', 1, true) then return {} end
-  return 0
-end
-
+-- most answers are none, 0 or 1: then this takes a fifth of a short command less
 function redis_call(...)
   local answer = pcall_server(...)
-  if type(answer) == 'table' and answer.err then return repair(answer, ...) end
-  return answer
-end
+  if answer == 1 or answer == 0 or not answer then return answer end
+  if type(answer) ~= 'table' or not answer.err then return answer end
 
+  local function repair(failure, command, key, ...)
+  KEY_TYPES
+    local function repairable_type(key)
+      for start, wanted in pairs(REPAIRABLE) do
+        if key == start or (string.sub(start, -1) == ':' and string.sub(key, 1, #start) == start) then return wanted end
+      end
+      if new_job and string.sub(key, -#new_job) == new_job then return 'record of a new job' end
+    end
+
+    -- Moves a damaged key aside and raises an alert. Returns false if the user may not (an agent's user). Maintenance
+    -- checks the shared keys once a second, and does it then.
+    local function set_aside(key, what)
+      local moved = server.pcall('RENAME', key, SPOILED.aside .. key)
+      if type(moved) == 'table' and moved.err then return false end
+      server.pcall('EXPIRE', SPOILED.aside .. key, SPOILED.seconds)
+      local time = server.call('TIME')
+      local now = time[1] .. string.format('%06d', time[2])
+      if key == SPOILED.notices or key == SPOILED.job_notices then begin_stream(key, now) end -- notes only go into one that exists
+      local message = 'The key ' .. key .. ' ' .. what .. '. It was moved to ' .. SPOILED.aside .. key
+        .. ' and replaced by an empty one; `jobqueue doctor --repair` restores what other records contain.'
+      if type_of(SPOILED.alerts) ~= 'list' then server.call('DEL', SPOILED.alerts) end
+      for _, alert in ipairs(server.call('LRANGE', SPOILED.alerts, 0, -1)) do
+        if string.find(alert, cjson.encode(message), 1, true) then return true end
+      end
+      server.pcall('HINCRBY', SPOILED.stats, SPOILED.kind, 1)
+      server.call('LPUSH', SPOILED.alerts, now .. '|' .. cjson.encode({
+        kind = SPOILED.kind, job_id = '', hostname = '', message = message}))
+      server.call('LTRIM', SPOILED.alerts, 0, 99)
+      -- for the notification rules, as `notice` does
+      server.pcall('XADD', SPOILED.notices, 'NOMKSTREAM', 'MAXLEN', '~', KEPT_NOTICES, '*', 'v',
+        'alert|' .. now .. '|' .. SPOILED.kind .. '|' .. cjson.encode({job_id = '', hostname = '', message = message}))
+      return true
+    end
+
+    local why = tostring(failure.err)
+    local is_type = string.find(why, 'WRONGTYPE', 1, true)
+    local is_full = command == 'XADD'
+      and (key == SPOILED.events or key == SPOILED.notices or key == SPOILED.job_notices)
+      and (string.find(why, 'equal or smaller', 1, true) or string.find(why, 'exhausted', 1, true))
+    if not is_type and not is_full then return server.call(command, key, ...) end -- it fails again, which must surface
+    local wanted = repairable_type(key)
+    if not wanted then
+      local found = type_of(key)
+      error("WRONGTYPE the key '" .. key .. "' holds a " .. found, 0)
+    end
+    if set_aside(key, is_full and 'took no more entries: its last id is the highest that there is'
+        or 'held a ' .. type_of(key) .. ' in place of a ' .. wanted) then
+      return server.call(command, key, ...)
+    end
+    if string.find('HGET GET ZSCORE LINDEX', command, 1, true) then return false end
+    if string.find('SMEMBERS HMGET ZMSCORE HGETALL', command, 1, true) or string.find(command, 'RANGE', 1, true) then return {} end
+    return 0
+  end
+
+  return repair(answer, ...)
+end

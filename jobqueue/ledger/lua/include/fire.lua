@@ -10,6 +10,11 @@ end
 -- Outcomes that leave the schedule's next time as it is.
 local BESIDE = {triggered = true, backfilled = true, followed = true, node = true}
 
+-- Whether the job is made beside the schedule's times.
+local function is_beside(text)
+  return BESIDE[fire_of(text)]
+end
+
 -- Whether the schedule is unchanged, and has not processed this time; or the run is, and has no job for this node.
 local function may_fire(text)
   local outcome, name, serial, time = fire_of(text)

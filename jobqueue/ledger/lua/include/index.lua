@@ -42,14 +42,25 @@ local function unlist(id, dim, status)
   end
 end
 
--- Moves the job from the indexes of its dimensions, but for 'all:', to those of another status; nil for either: the job
--- enters or leaves. job: see `dimensions`.
+-- Moves the job from the indexes of its dimensions, but for 'all:', to those of another status. job: see `dimensions`.
 local function relist(id, time, from, to, job)
-  local listed = to and '|' .. listed_as(to)
+  local listed = '|' .. listed_as(to)
   for _, dim in ipairs(dimensions(id, job)) do
-    if from then unlist(id, dim, from) end
-    if to then redis.call('ZADD', K.index .. dim .. listed, time, id) end
+    unlist(id, dim, from)
+    redis.call('ZADD', K.index .. dim .. listed, time, id)
   end
+end
+
+-- Takes a job out of all indexes of this status.
+local function leave_indexes(id, status)
+  redis.call('ZREM', K.index .. 'all:|' .. status, id)
+  for _, dim in ipairs(dimensions(id)) do unlist(id, dim, status) end
+end
+
+-- Lists a new job, which is submitted.
+local function enter_indexes(id, created, job)
+  redis.call('ZADD', K.index .. 'all:|submitted', created, id)
+  for _, dim in ipairs(dimensions(id, job)) do redis.call('ZADD', K.index .. dim .. '|submitted', created, id) end
 end
 
 -- Moves the job from the index of one host, if any, to that of another.

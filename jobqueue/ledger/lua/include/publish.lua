@@ -6,38 +6,23 @@ local function queue_list(slot, step)
   return K.queue .. slot .. (step == 0 and '' or '\6\22' .. int(step))
 end
 
--- A template, split into its texts and the names of the placeholders between them; nil without one: then the broker is
--- elsewhere, and the caller sends the message. Plain searches: a pattern would be tried at each character.
+-- A template, split into the places of the values that its format takes (in `message_of`), and the format; nil without one:
+-- then the broker is elsewhere, and the caller sends the message.
 local function parse_template(template)
   if template == '' then return nil end
-  local texts, names, from = {}, {}, 1
-  while true do
-    local open = string.find(template, '@', from, true)
-    if not open then break end
-    local close = string.find(template, '@', open + 1, true)
-    texts[#texts + 1] = string.sub(template, from, open - 1)
-    names[#names + 1] = string.sub(template, open + 1, close - 1)
-    from = close + 1
-  end
-  texts[#texts + 1] = string.sub(template, from)
-  return {texts = texts, names = names}
+  local stop = string.find(template, '\n', 1, true)
+  return {places = {string.byte(template, 1, stop - 1)}, format = string.sub(template, stop + 1)}
 end
 
 -- The message for one attempt. spread: how many hosts get one at the same time; nil: only this one.
 local function message_of(template, id, slot, attempt, priority, time, spread)
   if not template then return nil end
   local task = id .. ':' .. slot .. ':' .. attempt
-  local values = {
-    JOB = id, SLOT = slot, QUEUE = K.queue .. slot, PRIORITY = int(9 - priority), TASK = task,
-    TAG = task .. '@' .. int(time), SPREAD = spread and '/' .. int(spread) or '',
-  }
-  local texts, parts = template.texts, {}
-  for i, name in ipairs(template.names) do
-    parts[2 * i - 1] = texts[i]
-    parts[2 * i] = values[name]
-  end
-  parts[#parts + 1] = texts[#texts]
-  return table.concat(parts)
+  -- in the order of the placeholders in dispatch/envelope.py
+  local values = {id, slot, K.queue .. slot, int(9 - priority), task, task .. '@' .. int(time), spread and '/' .. int(spread) or ''}
+  local parts = {}
+  for i, place in ipairs(template.places) do parts[i] = values[place - 48] end -- '1' is the byte 49
+  return string.format(template.format, unpack(parts))
 end
 
 -- The same for many slots: the texts between the slot names, ready to be joined with each name.

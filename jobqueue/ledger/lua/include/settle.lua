@@ -1,9 +1,3 @@
--- The status of a job with one execution, from the state of that.
-local function status_of(state)
-  if state == 'submitted' or state == 'completed' or state == 'skipped' or state == 'cancelled' then return state end
-  return (state == 'acknowledged' or state == 'started') and 'processing' or 'failed'
-end
-
 -- Derives a job's status from its counts, and moves its indexes with it.
 -- Needs: clock, events, notice, status, index, concurrency.
 -- counts: in the order of STATES, or nil if the caller knows the status; known: its {status, created, updated} so far; is_stepwise: it is opened in steps.
@@ -26,7 +20,11 @@ local function settle(id, at, counts, known, is_stepwise, fields, gone, record)
     gone[#gone + 1] = 'retry'
   end
   if #gone > 0 then redis.call('HDEL', job, unpack(gone)) end
-  reindex(id, known[2], before, status, record and record.listed)
+  local time = score(known[2])
+  before = before or 'submitted' -- the record is damaged
+  redis.call('ZREM', K.index .. 'all:|' .. before, id)
+  redis.call('ZADD', K.index .. 'all:|' .. status, time, id)
+  if is_final or (before ~= 'submitted' and before ~= 'processing') then relist(id, time, before, status, record and record.listed) end
   if is_final then
     local conc = record and record.conc
     if not record then conc = redis.call('HGET', job, 'conc') end

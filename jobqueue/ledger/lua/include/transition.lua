@@ -1,28 +1,31 @@
 -- The only way to change the state of an execution. Needs: clock, events, status, index, advance, settle.
 -- steps: {{state, event, note}, ...}, applied together; each is checked against the table of transitions.
 -- more: fields of the execution that are written with its state, with their values, or nil. read: its {state, last, events}
--- if the caller has just read them, or nil; known: what `read_job` has just read, or nil, for a step to a state that is not final.
+-- if the caller has just read them, or nil; known, few: what `read_job` has just read, or nil, for a step to a state that is not final.
 -- Updates state, counts, timeline, the job's status and its indexes together, each record with one command: claims and
 -- results are the calls that a fleet makes most. Returns false if a step is not allowed.
 
--- Reads the fields of a job that every transition needs, from FIRST_COUNT on the counts of its unfinished states, which
--- are the first of STATES, and from FIRST_OWN on the fields that the caller names. Four fields take as long as one more
--- command, so the others are read when they are needed.
+-- Reads the fields of a job that every transition needs: from FIRST_COUNT on the counts of its unfinished states, which
+-- are the first of STATES, and from FIRST_OWN on the fields that the caller names. The second answer is the terms that few
+-- jobs have, {conc, rollout, outside, rate, expires, ops}, or nil for a job without any (`plain`). Four fields take as long as
+-- one more command, so the others are read when they are needed.
 local FIRST_COUNT, FIRST_OWN = 7, 10
 local function read_job(id, ...)
-  return redis.call('HMGET', K.job .. id, 'status', 'created', 'updated', 'op', 'fanout', 'conc', UNFINISHED_FIELDS, ...)
+  local known = redis.call('HMGET', K.job .. id, 'status', 'created', 'updated', 'op', 'fanout', 'plain', UNFINISHED_FIELDS, ...)
+  if known[6] then return known end
+  return known, redis.call('HMGET', K.job .. id, 'conc', 'rollout', 'outside', 'rate', 'expires', 'ops')
 end
 
--- In a call for several executions: what to add to the measurements once all of them are done, since most of them add to
--- the same fields (include/apart.lua). Else nil.
-local collected
+-- What a call adds to the measurements, {field: number}: most of several executions add to the same fields, so each script
+-- stores it once, at its end.
+local measured = {}
+
+local function store_measured()
+  for field, by in pairs(measured) do count(K.measured, field, int(by)) end
+end
 
 local function measure(field, by)
-  if collected then collected[field] = (collected[field] or 0) + by else count(K.measured, field, int(by)) end
-end
-
-local function store_collected()
-  for field, by in pairs(collected) do count(K.measured, field, int(by)) end
+  measured[field] = (measured[field] or 0) + by
 end
 
 -- Adds a duration to the operation's distribution ('wait' or 'run'): to one bucket, and to the sum.
@@ -33,7 +36,7 @@ local function observe(what, op, micros)
   measure(start .. 'sum', micros)
 end
 
-local function transition(id, slot, at, host, steps, more, read, known)
+local function transition(id, slot, at, host, steps, more, read, known, few)
   local exec, job = K.exec .. slot .. ':' .. id, K.job .. id
   local before = read or redis.call('HMGET', exec, 'state', 'last', 'events')
   local from = before[1]
@@ -45,8 +48,9 @@ local function transition(id, slot, at, host, steps, more, read, known)
   end
   -- read before the first write
   local is_final = state ~= 'submitted' and state ~= 'acknowledged' and state ~= 'started'
-  local now = known or (is_final and read_job(id, 'n.' .. state, 'rollout')) or read_job(id)
-  local fanout, rollout = now[5], is_final and now[FIRST_OWN + 1]
+  local now = known
+  if not now then now, few = read_job(id, 'n.' .. state) end
+  local fanout, conc, rollout = now[5], few and few[1], few and is_final and few[2]
   local status = now[1]
   if not status then return false end -- the job was deleted
   if fanout and fanout ~= FANNED_OUT then redis.call('LRANGE', K.slots .. id, 0, 0) end -- ends the script if it is damaged
@@ -63,12 +67,13 @@ local function transition(id, slot, at, host, steps, more, read, known)
   end
   redis.call('HSET', exec, 'state', state, 'events', number or int(events), 'last', time, unpack(fields))
 
-  if now[6] and (is_final or state == 'submitted') then leave_execution(id, slot, now[6], at) end
+  if conc and (is_final or state == 'submitted') then leave_execution(id, slot, conc, at) end
   local op, change, gone = now[4] or '?', {}, {}
   local counts, terms
   if not fanout then -- the job has no other execution
     if from ~= state then change[1], change[2], gone[1] = 'n.' .. state, '1', 'n.' .. from end
-    terms = {status = status_of(state)}
+    local is_failure = state == 'failed' or state == 'expired' or state == 'lost'
+    terms = {status = is_failure and 'failed' or (is_final or state == 'submitted') and state or 'processing'}
   else
     local old = from == 'submitted' and 1 or from == 'acknowledged' and 2 or 3
     local new = state == 'submitted' and 1 or state == 'acknowledged' and 2 or state == 'started' and 3 or 4
@@ -86,10 +91,10 @@ local function transition(id, slot, at, host, steps, more, read, known)
     end
   end
   if terms and (is_final or fanout) then
-    local rest = redis.call('HMGET', job, 'target', 'tags', 'host', 'groups', 'expires', 'ops',
-      unpack(fanout and {'opened'} or {})) -- only a broadcast is opened in steps
-    terms.conc, terms.opened, terms.expires = now[6], rest[7], rest[5]
-    terms.listed = {now[4], rest[1], rest[2], rest[3], fanout, rest[4], rest[6]}
+    local rest = redis.call('HMGET', job, 'target', 'tags', 'host', 'groups')
+    terms.conc, terms.expires = conc, few and few[5]
+    terms.opened = fanout and redis.call('HGET', job, 'opened') -- only a broadcast is opened in steps
+    terms.listed = {now[4], rest[1], rest[2], rest[3], fanout, rest[4], few and few[6]}
   end
   if is_final then
     measure('ended|' .. op .. '|' .. state, 1)

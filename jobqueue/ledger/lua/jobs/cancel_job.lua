@@ -1,7 +1,7 @@
 -- Cancels a job: executions that have not started end at once, those without a record together; running ones are marked,
 -- and their agents stop them. An external run is marked too: only its driver knows when it has stopped. The executions of a broadcast end in slices:
 -- from the first call on none of them starts (`claim`), and the caller repeats the call, or maintenance does.
--- include: clock events notice status index reindex batches rollout concurrency settle end_held parking end_waiting slots
+-- include: clock events notice status index batches rollout concurrency settle end_held parking end_waiting slots
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 who asked, 4 how many executions to look at, 5 '1' to take the next slice of a cancel that is
 --   not complete, regardless of who requested it, or ''

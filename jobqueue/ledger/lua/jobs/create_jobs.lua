@@ -1,9 +1,9 @@
 -- Accepts jobs: resolves each target to agents, stores the job with its executions and publishes them, all or nothing
 -- per job; a refused job does not affect the others.
--- include: clock next_time events notice index reindex batches publish audit_trail hosts schedule fire concurrency offers
+-- include: clock next_time events notice index publish audit_trail able_agents choose_among|choose<hosts,offers,choice> resolve_many|rollout_terms|store_steps<hosts,batches,broadcast> is_beside|may_fire|note_fire<schedule,fire> key_terms|key_holder|join_key<concurrency>
 -- KEYS: none
 -- ARGV: 1 now, 2 window of idempotency keys in ms, 3 message template or '', 4 how many entries the audit trail keeps,
---   5 '1' if a job is refused while its entry cannot be written, then per job what JOB_ARGUMENTS names, '' for what it
+--   5 '1' if a job is refused while its entry cannot be written, then per job what JOB_RECORD names, '' for what it
 --   does not have: its id, the document, kind of target (any, all, host, label; hosts: those to keep to; planned: all of
 --   those, or none; unplaced: any agent, as soon as one can run it; staged: the hosts that `stage_hosts` has listed,
 --   whose executions `open_slice` opens), '1' if the operation is idempotent,
@@ -22,11 +22,7 @@
 local at = clock(ARGV[1])
 local window, template, keep, is_strict = ARGV[2], parse_template(ARGV[3]), ARGV[4], ARGV[5] == '1'
 
--- Each function returns the slots, or nil and the refusal. Offline agents are waited for (patient) only if the caller
--- names an agent or sets a deadline: a broadcast without a deadline must not wait for a host that is gone permanently.
-local resolve = {}
-
-function resolve.host(job)
+local function resolve_host(job)
   if not redis.call('ZSCORE', K.agents, job.target) then
     for _, name in ipairs({string.lower(job.target), string.upper(job.target)}) do
       if redis.call('ZSCORE', K.agents, name) then return nil, {'unknown_target', name} end
@@ -37,201 +33,41 @@ function resolve.host(job)
   if barred or redis.call('SISMEMBER', K.away, job.target) == 1 then
     return nil, {'away', barred and 'Revoked' or redis.call('HGET', K.agent .. job.target, 'state') or ''}
   end
-  return {job.target}
+  return job.target
 end
 
-local function lines(text)
-  local list = {}
-  for line in string.gmatch(text, '[^\n]+') do list[#list + 1] = line end
-  return list
-end
-
--- Those of the hosts to which the job is restricted.
-local function restricted(hosts, only)
-  if only == '' then return hosts end
-  local is_permitted, permitted = {}, {}
-  for _, host in ipairs(lines(only)) do is_permitted[host] = true end
-  for _, host in ipairs(hosts) do
-    if is_permitted[host] then permitted[#permitted + 1] = host end
-  end
-  return permitted
-end
-
--- The operations that an agent must support to run a job: its own, and those within its data.
-local function operations_of(job)
-  local operations = lines(job.inner_operations)
-  operations[#operations + 1] = job.operation
-  return operations
-end
-
--- Whether agents with this profile support all of these operations.
-local function supports(profile, operations)
-  for _, op in ipairs(operations) do
-    if redis.call('SISMEMBER', K.profile .. profile, op) == 0 then return false end
-  end
-  return true
-end
-
--- The agents that take work, and those of them that support a job: {all, able, {{profile, number}...} of the able}.
--- since: the lowest time until which they must count as live.
-local function takers_of(job, since)
-  local operations = operations_of(job)
-  local found = {all = 0, able = 0, profiles = {}}
-  for _, profile in ipairs(redis.call('SMEMBERS', K.profiles)) do
-    local number = redis.call('ZCOUNT', K.takers .. profile, since, '+inf')
-    found.all = found.all + number
-    if number > 0 and supports(profile, operations) then
-      found.able = found.able + number
-      found.profiles[#found.profiles + 1] = {profile, number}
-    end
-  end
-  return found
-end
-
--- Some of these agents, from a varying start.
-local function some_of(takers)
-  local hosts, each = {}, math.ceil(SAMPLE / #takers.profiles)
-  for _, profile in ipairs(takers.profiles) do
-    -- the newest times come last, and those of the agents that count are the newest
-    local first = -profile[2] + (profile[2] > each and at % (profile[2] - each + 1) or 0)
-    local last = math.min(-1, first + each - 1)
-    for _, host in ipairs(redis.call('ZRANGE', K.takers .. profile[1], first, last)) do hosts[#hosts + 1] = host end
-  end
-  return hosts
-end
-
--- The able agents among those that the caller keeps the job to: enough of them, from a varying start.
-local function able_among(job, offline_too)
-  local hosts, able = lines(job.only), {}
-  for first = 1, #hosts, SAMPLE do
-    local part = {}
-    for i = first, math.min(first + SAMPLE - 1, #hosts) do part[#part + 1] = hosts[(at + i) % #hosts + 1] end
-    for _, host in ipairs(taking(part, at, offline_too)) do
-      if offers_all(host, job.operation, job.inner_operations) then able[#able + 1] = host end
-    end
-    if #able >= SAMPLE then break end
-  end
-  return able
-end
-
-local refused = {} -- by operations: that no agent is able, which is constant within one call
-local function no_able_agent(job)
-  local offers = K.offers .. job.operation
-  for _, op in ipairs(operations_of(job)) do
-    if redis.call('SCARD', K.offers .. op) == 0 and redis.call('ZCARD', K.agents) > 0 then return {'unsupported', op} end
-  end
-  local named = job.only == '' and redis.call('SRANDMEMBER', offers, 20) or {}
-  for _, host in ipairs(lines(job.only)) do
-    if #named == 20 then break end
-    if offers_all(host, job.operation, job.inner_operations) then named[#named + 1] = host end
-  end
-  return {'no_live_agent', unpack(named)}
-end
-
-local shared = {} -- by operations and patience: whether the shared queue is usable, which is constant within one call
-function resolve.any(job, patient)
-  local op = job.operation
-  if job.only ~= '' then
-    local able = able_among(job, false)
-    if patient and #able == 0 then able = able_among(job, true) end
-    if #able == 0 then return nil, no_able_agent(job) end
-    return {least_busy(able, at)}
-  end
-  local question = op .. '\n' .. job.inner_operations .. (patient and '+' or '')
-  if shared[question] then return {'_any'} end
+-- What is constant within one call, by operations and patience: whether the shared queue is usable, and that no agent is able.
+local shared, refused = {}, {}
+local function resolve_any(job, patient)
+  if job.only ~= '' then return choose_among(job, at, patient) end
+  local question = job.operation .. '\n' .. job.inner_operations .. (patient and '+' or '')
+  if shared[question] then return '_any' end
   if refused[question] then return nil, refused[question] end
   local takers = takers_of(job, '(' .. int(at))
   if patient and takers.able == 0 then takers = takers_of(job, '(0') end
   -- the shared queue is usable as long as all of its readers can run the operation
   shared[question] = takers.able > 0 and takers.able == takers.all
-  if shared[question] then return {'_any'} end
-  local able = {}
-  if takers.able > 0 then
-    able = some_of(takers)
+  if shared[question] then return '_any' end
+  local host, refusal = choose(job, at, patient, takers)
+  refused[question] = refusal
+  return host, refusal
+end
+
+-- The slots of a job, or nil and the refusal. Offline agents are waited for (patient) only if the caller
+-- names an agent or sets a deadline: a broadcast without a deadline must not wait for a host that is gone permanently.
+local function resolve(job, patient)
+  local slot, refusal
+  if job.kind == 'any' then
+    slot, refusal = resolve_any(job, patient)
+  elseif job.kind == 'host' then
+    slot, refusal = resolve_host(job)
+  elseif job.kind == 'unplaced' then
+    slot = '_unplaced' -- maintenance places the job once an agent has the resources that it needs
   else
-    -- never refuse for a damaged or incomplete list: look at agents that support the operation, of a large fleet at some
-    local offering = {}
-    for _, host in ipairs(redis.call('SRANDMEMBER', K.offers .. op, LARGE_JOB)) do
-      if offers_all(host, op, job.inner_operations) then offering[#offering + 1] = host end
-    end
-    able = taking(offering, at, false)
-    if patient and #able == 0 then able = taking(offering, at, true) end
+    return resolve_many(job, at, patient)
   end
-  if #able == 0 then
-    refused[question] = no_able_agent(job)
-    return nil, refused[question]
-  end
-  return {least_busy(able, at)}
-end
-
--- Maintenance places the job once an agent has the resources that it needs.
-function resolve.unplaced()
-  return {'_unplaced'}
-end
-
--- Kinds of targets whose jobs have an execution for each of several agents.
-local FANS_OUT = {all = true, label = true, hosts = true, planned = true}
-
-local function broadcast(hosts, only, patient)
-  if #hosts == 0 then return nil, {'unknown_target'} end
-  table.sort(hosts)
-  local slots = restricted(taking(hosts, at, patient), only)
-  if #slots == 0 then return nil, {'no_live_agent', unpack(hosts, 1, math.min(#hosts, 20))} end
-  return slots
-end
-
--- The target is an expression: the API has evaluated it, and lists the hosts.
-function resolve.hosts(job, patient)
-  local hosts = lines(job.only)
-  if #hosts > LARGE_JOB then return nil, {'large'} end
-  local slots, refusal = broadcast(hosts, '', patient)
-  return slots, refusal, hosts
-end
-
--- The hosts were planned: all of them, or none.
-function resolve.planned(job, patient)
-  local slots, refusal, hosts = resolve.hosts(job, patient)
-  if not slots then return nil, refusal end
-  local taken, gone = {}, {}
-  for _, host in ipairs(slots) do taken[host] = true end
-  for _, host in ipairs(hosts) do
-    if not taken[host] then gone[#gone + 1] = host end
-  end
-  if #gone > 0 then return nil, {'plan_changed', unpack(gone, 1, math.min(#gone, 20))} end
-  return slots
-end
-
-function resolve.all(job, patient)
-  if redis.call('ZCARD', K.agents) > LARGE_JOB then return nil, {'large'} end
-  return broadcast(redis.call('ZRANGE', K.agents, 0, -1), job.only, patient)
-end
-
-function resolve.label(job, patient)
-  if redis.call('SCARD', K.label .. job.target) > LARGE_JOB then return nil, {'large'} end
-  return broadcast(redis.call('SMEMBERS', K.label .. job.target), job.only, patient)
-end
-
--- Hosts that another script has listed for this job.
-function resolve.staged(job)
-  local hosts = redis.call('LLEN', K.staged .. job.id)
-  if hosts == 0 then return nil, {'no_live_agent'} end
-  return {staged = hosts}
-end
-
--- A share of the hosts ("10%"), rounded up, or a number of them.
-local function amount(text, hosts)
-  local share = string.match(text, '^([%d.]+)%%$')
-  return share and math.max(1, math.ceil(hosts * tonumber(share) / 100 - 1e-9)) or tonumber(text)
-end
-
--- The terms of a rollout over this number of hosts, as the other scripts read them; or nil and the refusal.
-local function rollout_terms(job, hosts)
-  local canary, batch, failures, rest = string.match(job.rollout, '^(%d+)|([^|]+)|([^|]+)|([^~]*)')
-  canary, batch = math.min(tonumber(canary), hosts), amount(batch, hosts)
-  local most = amount(failures, hosts)
-  if most > hosts and job.retry_of == '' then return nil, {'misfit', 'max_failures', int(hosts)} end
-  if math.ceil((hosts - canary) / batch) > MOST_BATCHES then return nil, {'misfit', 'batch', int(hosts)} end
-  return table.concat({int(canary), int(batch), int(math.min(most, hosts)), rest}, '|')
+  if slot then return {slot} end
+  return nil, refusal
 end
 
 -- Whether a job has its document and its first execution; an incompletely stored job does not exist.
@@ -268,7 +104,7 @@ local function earlier(job)
   end
   local holder = job.exclusive ~= '' and redis.call('GET', K.exclusive .. job.exclusive)
   local status = holder and redis.call('HGET', K.job .. holder, 'status')
-  if status and not FINAL[status] then return {'held', holder} end
+  if status == 'submitted' or status == 'processing' then return {'held', holder} end
   return nil
 end
 
@@ -285,31 +121,13 @@ local function store(job, slots, created, terms)
     end
   end
   for i = 1, #JOB_STORED, 2 do remember(JOB_STORED[i + 1], job[JOB_STORED[i]]) end
+  -- most jobs have none of the fields that `read_job` then need not look for
+  local is_plain = job.concurrency == '' and job.expires_at == '' and job.rollout == '' and job.inner_operations == ''
+  if is_plain then remember('plain', '1') end
   remember('idempotent', job.idempotent)
   remember('key', job.idempotency_key)
-  if slots.staged then
-    remember('fanout', FANNED_OUT)
-    redis.call('RENAME', K.staged .. id, K.slots .. id)
-    redis.call('PERSIST', K.slots .. id)
-    remember('opened', '0')
-    remember('not_before', job.not_before)
-    remember('rollout', terms or '')
-    remember('rate', string.match(job.rollout, '~(.*)$') or '')
-    if job.approval ~= '' then -- nothing is opened before it is approved
-      remember('gate', '0')
-      remember('awaits', when)
-      redis.call('ZADD', K.opening, AWAITING, id)
-      notice(K.job_notices, 'awaiting', num(when), id, 'job')
-    else
-      remember('gate', int(terms and batch_end(terms_of(terms), 0, slots.staged) or slots.staged))
-      redis.call('ZADD', K.opening, when, id)
-    end
-  elseif FANS_OUT[job.kind] then
-    remember('fanout', FANNED_OUT)
-    for first = 1, #slots, 1000 do -- unpack has a limit
-      redis.call('RPUSH', K.slots .. id, unpack(slots, first, math.min(first + 999, #slots)))
-    end
-  else
+  local is_single = job.kind == 'any' or job.kind == 'host' or job.kind == 'unplaced'
+  if is_single then
     remember('slot', slots[1])
     if slots[1] == '_any' then
       -- a claim reads the operations within its data only if there are some
@@ -317,6 +135,14 @@ local function store(job, slots, created, terms)
     elseif slots[1] ~= '_unplaced' then
       host = slots[1]
       remember('host', host)
+    end
+  else
+    remember('fanout', FANNED_OUT)
+    if slots.staged then
+      for _, word in ipairs(store_steps(job, slots.staged, when, terms)) do fields[#fields + 1] = word end
+    end
+    for first = 1, #slots, 1000 do -- unpack has a limit
+      redis.call('RPUSH', K.slots .. id, unpack(slots, first, math.min(first + 999, #slots)))
     end
   end
   redis.call('HSET', K.job .. id, unpack(fields))
@@ -326,8 +152,8 @@ local function store(job, slots, created, terms)
   end
   if job.alias ~= '' then redis.call('SET', K.alias .. job.alias, id) end
   if job.exclusive ~= '' then redis.call('SET', K.exclusive .. job.exclusive, id) end
-  reindex(id, when, nil, 'submitted', {job.operation, job.target, job.tags, host, FANNED_OUT, job.groups, job.inner_operations})
-  if FANS_OUT[job.kind] then list_under(slots, id, when) end
+  enter_indexes(id, when, {job.operation, job.target, job.tags, host, FANNED_OUT, job.groups, job.inner_operations})
+  if not is_single then list_under(slots, id, when) end
   announce(id, 'submitted', when, 'submitted', '_api')
   if job.fire ~= '' then note_fire(job, created) end
 end
@@ -337,12 +163,12 @@ local function accept(job)
   local answer = earlier(job)
   if answer then
     -- a time that comes again after the clock went back; a job beside the times was noted when it was stored
-    if answer[1] == 'replayed' and job.fire ~= '' and not BESIDE[fire_of(job.fire)] then note_fire(job, at) end
+    if answer[1] == 'replayed' and job.fire ~= '' and not is_beside(job.fire) then note_fire(job, at) end
     return answer
   end
   if job.fire ~= '' and not may_fire(job.fire) then return {'unscheduled'} end
   if job.expires_at ~= '' and tonumber(job.expires_at) <= at then return {'too_late'} end
-  local slots, refusal = resolve[job.kind](job, job.expires_at ~= '')
+  local slots, refusal = resolve(job, job.expires_at ~= '')
   if not slots then return refusal end
   local terms, misfit
   if job.rollout ~= '' then
@@ -350,7 +176,7 @@ local function accept(job)
     if not terms then return misfit end
   end
 
-  local keyed = key_terms(job.concurrency)
+  local keyed = job.concurrency ~= '' and key_terms(job.concurrency)
   if keyed and keyed.policy == 'refuse' then
     local holder = key_holder(keyed)
     if holder then return {'busy', holder} end
@@ -401,9 +227,8 @@ local function accept(job)
 end
 
 local answers = {}
-for first = 6, #ARGV, #JOB_ARGUMENTS do
-  local job = {}
-  for i, field in ipairs(JOB_ARGUMENTS) do job[field] = ARGV[first + i - 1] end
+for first = 6, #ARGV, JOB_SIZE do
+  local job = JOB_RECORD
   answers[#answers + 1] = accept(job)
 end
 if time and #answers > 1 then redis.call('SET', K.clock, int(time)) end

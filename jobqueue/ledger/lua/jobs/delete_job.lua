@@ -1,6 +1,6 @@
 -- Deletes a final job with all of its records. Those of a broadcast's executions are left to `remove_executions`, which
 -- removes them in slices; the job is gone with the first call.
--- include: clock index reindex concurrency fetched
+-- include: clock index concurrency fetched
 -- KEYS: none
 -- ARGV: 1 job id, 2 '1' to delete it in any state and even if its record is damaged, or ''
 -- returns: 'deleted' | 'removing' (its executions are left) | 'running' | 'unknown'
@@ -27,9 +27,9 @@ local is_broadcast = record[4] and redis.call('EXISTS', K.slots .. id) == 1
 if not forced and record[4] then need('list', K.slots .. id) end
 -- `remove_executions` takes it out of the indexes by host, in which versions before put it
 if is_broadcast and record[4] ~= FANNED_OUT then redis.call('HSET', job, 'fanout', FANNED_OUT) end
-for _, status in ipairs(forced and STATUSES or {record[1]}) do reindex(id, record[2], status, nil) end
+for _, status in ipairs(forced and STATUSES or {record[1]}) do leave_indexes(id, status) end
 -- an agent of a version before may have ended it without taking it out of the indexes of unfinished jobs
-if not forced then reindex(id, record[2], 'submitted', nil) end
+if not forced then leave_indexes(id, 'submitted') end
 local slot = record[3]
 if is_broadcast then
   redis.call('DEL', K.removing .. id)

@@ -1,5 +1,5 @@
 -- Opens the next executions of a job that is opened in steps: stores their records and publishes them.
--- include: clock next_time events notice status index reindex batches rollout concurrency settle publish
+-- include: clock next_time events notice status index batches rollout concurrency settle publish
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 how many at most, 4 message template or ''
 -- returns: {'more' (call again) | 'cancel' (its rollout stopped, and what was opened must be cancelled) | '',

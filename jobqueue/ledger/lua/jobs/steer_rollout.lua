@@ -1,5 +1,5 @@
 -- Pauses, resumes, approves or aborts a rollout.
--- include: clock events notice status index reindex batches rollout concurrency settle end_held audit_trail made_before
+-- include: clock events notice status index batches rollout concurrency settle end_held audit_trail made_before
 -- KEYS: none
 -- ARGV: 1 now, 2 job id, 3 'pause', 'resume', 'approve' or 'abort', 4 who asked,
 --   5 how many entries the audit trail keeps, 6 seal of the entry for it, 7 that entry or ''

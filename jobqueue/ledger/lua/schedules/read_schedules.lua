@@ -17,6 +17,9 @@ for _, name in ipairs(names) do
     and redis.call('HMGET', K.schedule .. name, 'record', 'next', 'due', 'job', 'waits', 'seen') or {}
   if known[1] then
     local status = known[4] and is_sound('hash', K.job .. known[4]) and redis.call('HGET', K.job .. known[4], 'status')
+    if known[4] and not status and is_sound('hash', K.workflow_run .. known[4]) then
+      status = redis.call('HGET', K.workflow_run .. known[4], 'status')
+    end
     local one = {name, known[1], known[2] or '', known[3] or '', known[4] or '', status or '', known[5] or '', known[6] or ''}
     if ARGV[1] ~= '0' then
       for _, result in ipairs(redis.call('LRANGE', K.schedule_log .. name, -ARGV[1], -1)) do one[#one + 1] = result end

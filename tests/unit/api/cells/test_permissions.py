@@ -138,7 +138,6 @@ def test_jobs_of_others_need_job_delete(front: FrontSite, west: CellSite, east: 
 
 def test_what_a_front_does_not_serve(front: FrontSite, west: CellSite) -> None:
     for method, path in (
-        ("POST", "/saved/one/run"),
         ("POST", "/agent/invite"),
         ("PUT", "/job"),
         ("GET", "/schedule"),

@@ -60,6 +60,23 @@ def test_each_step_is_an_event(ask: Ask, services: FakeServices) -> None:
     }
 
 
+def test_each_step_by_itself_and_where_the_stream_is(ask: Ask, services: FakeServices) -> None:
+    """For callers that merge streams: many equal steps stay events of their own, and positions have ids."""
+    many = [JobEvent(f"8-{n}", JOB.id, JobStatus.PROCESSING, (Event(AT, "started", f"web{n}"),)) for n in range(30)]
+
+    def follow(after: str | None = None) -> Iterator[list[JobEvent]]:
+        return iter([many] if after == "8-0" else [])
+
+    services.events.follow, services.events.position = follow, lambda: "8-0"
+    first, *others = events(ask("GET", "/events?each=true").get_data(as_text=True))
+    assert (first["event"], first["id"]) == ("position", "8-0")
+    assert [each["id"] for each in others] == [event.id for event in many]
+    resumed = events(ask("GET", "/events?each=true", headers={"Last-Event-ID": "5-0"}).get_data(as_text=True))
+    assert [(each["event"], each["id"]) for each in resumed] == [("position", "5-0")]
+    assert error(ask("GET", "/events?each=perhaps"), 400)
+    assert error(ask("GET", "/events?other=1"), 400)
+
+
 def test_a_gap_begins_anew(ask: Ask, services: FakeServices) -> None:
     def follow(after: str | None = None) -> Iterator[list[JobEvent]]:
         if after is not None:

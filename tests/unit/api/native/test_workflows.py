@@ -170,6 +170,21 @@ def test_what_is_not_there(client: FlaskClient, method: str, path: str, status: 
     error(getattr(client, method)(path), status)
 
 
+def test_schedules_run_workflows(client: FlaskClient) -> None:
+    put(client)
+    body = {"every": "1h", "job": {"workflow": "words", "parameters": {"word": "hi"}}}
+    assert client.put("/schedule/s", json=body).status_code == 201
+    triggered = client.post("/schedule/s/trigger")
+    assert triggered.status_code == 201
+    run = client.get(triggered.headers["Location"]).json
+    assert (run["workflow"], run["parameters"], run["id"]) == ("words", {"word": "hi"}, triggered.json["job_id"])
+    assert error(client.post("/schedule/s/trigger"), 409)  # the last run has not ended
+    assert client.put("/schedule/s", json={**body, "job": {"workflow": "none"}}).status_code == 400
+    # compared before the workflow is stored, as `jobqueue apply` does
+    query = "/schedule/t?dry_run=true&assume=true"
+    assert client.put(query, json={**body, "job": {"workflow": "none"}}).status_code == 200
+
+
 def test_rights(app: Flask, client: FlaskClient) -> None:
     put(client)
     assert put(client, "one", nodes=[NODES[0]]).status_code == 201

@@ -51,3 +51,30 @@ def test_an_error_on_the_way_is_the_last_line(api: FakeApi, run: Run) -> None:
     api.on("GET", "/events", stream(EVENTS[0], ("error", {"error": "The ledger is away.", "details": None})))
     result = run("event", "follow")
     assert (result.exit_code, result.stderr) == (2, "Error: The ledger is away.\n")
+
+
+def test_a_front_names_the_cell_of_each_event(api: FakeApi, run: Run) -> None:
+    step = event_of("started", "web1", timestamp="2026-01-01T00:00:00.000Z", cell="west")
+    about = {"cell": "east", "reason": "Cell east does not answer: no answer."}
+    api.on(
+        "GET",
+        f"/job/{ID}/events",
+        stream(("waiting", about), ("job", step), ("resumed", about), ("reset", about), EVENTS[-1]),
+    )
+    api.on("GET", f"/job/{ID}", Reply(200, job()))
+    result = run("event", "follow", "--job", ID)
+    assert result.stdout.splitlines()[0] == f"2026-01-01T00:00:00.000Z  {ID}  started       web1 (west)"
+    assert result.stderr.splitlines() == [
+        f"Error: {about['reason']}",
+        "Cell east sends events again; none is missing.",
+        f"Error: {about['reason']}",
+    ]
+
+
+def test_it_resumes_behind_an_event_that_it_does_not_show(api: FakeApi, run: Run) -> None:
+    """A front's first event is its position, of which the client shows nothing."""
+    api.on("GET", f"/job/{ID}", Reply(200, job()))
+    api.on("GET", f"/job/{ID}/events", stream(("position", {})), stream(EVENTS[-1]))
+    assert run("event", "follow", "--job", ID).exit_code == 0
+    first, second = [seen for seen in api.seen if seen.path.endswith("/events")]
+    assert ("Last-Event-ID" in first.headers, second.headers["Last-Event-ID"]) == (False, "1-0")

@@ -236,6 +236,15 @@ def test_wait_timeout_while_the_output_is_silent(accepting: FakeApi, run: Run, m
     assert "did not end within 0.1 s" in result.stderr
 
 
+@pytest.mark.parametrize("status", [409, 501])
+def test_a_front_that_cannot_follow_the_output(accepting: FakeApi, run: Run, status: int) -> None:
+    """No cell has the job yet, or several have: the answer is shown once the job has ended."""
+    accepting.on("GET", f"/job/{ID}/logs", Reply(status, {"error": "no", "code": status, "details": None}))
+    accepting.on("GET", f"/job/{ID}/events", Reply(501, {"error": "no", "code": 501, "details": None}))
+    result = run("run", "uname -s", "--on", "web1")
+    assert (result.exit_code, f"web1: completed in 1.5s; job {ID}" in result.stderr) == (0, True), result.stderr
+
+
 def test_ctrl_c_in_a_pipe_leaves_the_job_running(accepting: FakeApi, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
