@@ -100,7 +100,9 @@ def _environment() -> Environment:
 
 def render(template: str, status: int = 200, **values: Any) -> Response:
     """The page of a template. Everything in ``values`` is escaped where it is shown."""
-    response = Response(body(template, **values), status, content_type="text/html; charset=utf-8")
+    # a server in place of a cell may send halves of characters, which are none in UTF-8
+    page = body(template, **values).encode("utf-8", "replace")
+    response = Response(page, status, content_type="text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = POLICY
     response.headers["Cache-Control"] = "no-store"
     # with "no-referrer" browsers send our own forms with "Origin: null"

@@ -40,7 +40,7 @@ def agents() -> Response:
         "front_agents.html",
         400 if problem else 200,
         page=page,
-        agents=page["agents"],
+        agents=tuple(map(documents.agent, page["agents"])),
         view=view,
         views=tuple(_VIEWS),
         q=words,
@@ -66,7 +66,7 @@ def agent(hostname: str) -> Response:
         page = front().jobs.page({"hostname": hostname, "view": "summary"}, None, _JOBS)
     return pages.render(
         "front_agent.html",
-        agent=document,
+        agent=documents.agent(document),
         url=front().cells.by_name[document["cell"]].url,
         page=page,
         jobs=tuple(map(documents.summary, page["items"])) if page else (),

@@ -16,6 +16,7 @@ from jobqueue.model.timestamps import from_iso
 
 Document = Mapping[str, Any]
 #: Objects that a parent cannot have, and that the page shows from the model.
+_NONE = "\N{EN DASH}"
 _LEFT_OUT = frozenset({Kind.ROLLOUT, Kind.CONCURRENCY, Kind.NEEDS})
 
 
@@ -28,11 +29,11 @@ def summary(document: Document) -> JobSummary:
         created=micros(document.get("created")),
         updated=micros(document.get("updated_at")),
         operation=_operation(document)[0],
-        target=_text(document.get("target_hostname")),
+        target=text(document.get("target_hostname")),
         counts=counts,
-        alias=_text(document.get("alias")) or None,
-        title=_text(document.get("title")) or None,
-        hostname=_text(document.get("hostname")),
+        alias=text(document.get("alias")) or None,
+        title=text(document.get("title")) or None,
+        hostname=text(document.get("hostname")),
         is_broadcast=is_broadcast(document),
         cancel_requested=document.get("cancel_requested") is True,
     )
@@ -45,13 +46,16 @@ def job(document: Document) -> Job:
     hosts = _mapping(document.get("agent_states"))
     responses = _mapping(document.get("responses"))
     is_many = is_broadcast(document)
+    fields = {field.name: _value(field.kind, document.get(field.shown_as), field.default) for field in SHOWN}
+    if not {"name", "version"} <= _mapping(document.get("saved")).keys():
+        fields["saved"] = None
     executions = tuple(
         _execution(name, _mapping(state), _mapping(responses.get(name)), events.get(name, ()))
         for name, state in hosts.items()
-        if _text(_mapping(state).get("status")) in _STATES
+        if text(_mapping(state).get("status")) in _STATES
     )
     return Job(
-        **{field.name: _value(field.kind, document.get(field.shown_as), field.default) for field in SHOWN},
+        **fields,
         id=document["id"],
         status=JobStatus(document["status"]),
         created=micros(document.get("created")),
@@ -75,10 +79,38 @@ def is_broadcast(document: Document) -> bool:
     return number > 1 or document.get("target_hostname") not in (ANY, document.get("hostname"))
 
 
-def micros(text: Any) -> int:
+def agent(document: Document) -> dict[str, Any]:
+    """An agent with all fields that pages show: a dash for what is missing."""
+    texts = {name: text(document.get(name)) or _NONE for name in ("cell", "hostname", "status", "state", "version")}
+    numbers = {name: number(document.get(name)) for name in ("running", "concurrency", "queue_length")}
+    times = {name: text(document.get(name)) for name in ("last_heartbeat", "started_at")}
+    mappings = {name: _mapping(document.get(name)) for name in ("labels", "facts")}
+    conditions = [condition for condition in _list(document.get("conditions")) if isinstance(condition, str)]
+    return {**texts, **numbers, **times, **mappings, "conditions": conditions}
+
+
+def report(section: Document) -> dict[str, Any]:
+    """What a cell reports of itself, as far as a page shows it; an empty status without a report."""
+    document = _mapping(section.get("report"))
+    agents = _mapping(document.get("agents"))
+    return {"status": text(document.get("status"))} | {name: number(agents.get(name)) for name in ("live", "running")}
+
+
+def alert(document: Document) -> dict[str, Any]:
+    """An alert of a cell."""
+    texts = {name: text(document.get(name)) for name in ("cell", "timestamp", "message")}
+    return {**texts, "acknowledged": bool(document.get("acknowledged"))}
+
+
+def number(value: Any) -> Any:
+    """A number, or a dash for anything else."""
+    return value if type(value) in (int, float) else _NONE
+
+
+def micros(value: Any) -> int:
     """The microseconds of a time, 0 without one."""
     try:
-        return from_iso(text) if isinstance(text, str) else 0
+        return from_iso(value) if isinstance(value, str) else 0
     except (ValueError, OverflowError):
         return 0
 
@@ -101,12 +133,12 @@ def _execution(name: str, state: Document, response: Document, events: Iterable[
         finished=ended,
         data=response.get("data"),
         changed=response.get("changed") if isinstance(response.get("changed"), bool) else None,
-        error=_text(response.get("error") or state.get("error")) or None,
+        error=text(response.get("error") or state.get("error")) or None,
         events=steps,
         info=_mapping(state.get("info")),
         failure=failure if isinstance(failure, Mapping) else None,
-        authenticity=_text(response.get("authenticity")) or None,
-        held_by=_text(state.get("held_by")),
+        authenticity=text(response.get("authenticity")) or None,
+        held_by=text(state.get("held_by")),
     )
 
 
@@ -119,9 +151,9 @@ def _events(document: Document) -> dict[str, list[Event]]:
     """The steps of a timeline, by hostname."""
     by_host: dict[str, list[Event]] = {}
     for step in _list(document.get("timeline")):
-        name, hostname = _text(step.get("event")), _text(step.get("hostname"))
+        name, hostname = text(step.get("event")), text(step.get("hostname"))
         if name in EVENTS:
-            note = _text(step.get("error")) or note_in(_text(step.get("message")), name, hostname)
+            note = text(step.get("error")) or note_in(text(step.get("message")), name, hostname)
             by_host.setdefault(hostname, []).append(Event(micros(step.get("timestamp")), name, hostname, note))
     return by_host
 
@@ -148,7 +180,7 @@ def _value(kind: Kind, value: Any, default: Any) -> Any:
 
 def _operation(document: Document) -> tuple[str, Mapping[str, Any]]:
     operation = _mapping(document.get("operation"))
-    return _text(operation.get("type")), _mapping(operation.get("data"))
+    return text(operation.get("type")), _mapping(operation.get("data"))
 
 
 def _counts(document: Document) -> dict[ExecutionState, int]:
@@ -164,5 +196,6 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
+    """A text, empty for anything else."""
     return value if isinstance(value, str) else ""

@@ -23,6 +23,8 @@ from jobqueue.model.job import Job
 from jobqueue.model.states import FAILURES
 
 Document = dict[str, Any]
+#: Bytes of output that one page shows: more than an agent stores by default.
+_MOST_OUTPUT_BYTES = 64 * 1024**2
 _SEE_OTHER = 303
 
 
@@ -106,16 +108,20 @@ def _part(job: Job) -> page.Part:
 
 
 def _output(job_id: str, host: str) -> Iterator[bytes]:
-    offset = 0
-    while True:
+    """The pages of the output, up to a number of bytes: a server in place of a cell may send them without end."""
+    offset = sent = 0
+    while sent < _MOST_OUTPUT_BYTES:
         document = front().jobs.logs(job_id, {"hostname": host, "offset": offset} if host else {"offset": offset})
         chunks = document.get("chunks") if isinstance(document, dict) else None
-        if not chunks:
+        if not chunks or not isinstance(chunks, list):
             return
         for chunk in chunks:
-            yield str(chunk.get("text", "")).encode("utf-8", "replace")
-        following = document["next_offset"]
-        if following <= offset:
+            text = documents.text(chunk.get("text")) if isinstance(chunk, dict) else ""
+            encoded = text.encode("utf-8", "replace")
+            sent += len(encoded)
+            yield encoded
+        following = document.get("next_offset")
+        if type(following) is not int or following <= offset:
             return
         offset = following
 

@@ -49,7 +49,12 @@ def jobs() -> Response:
 
 def cells_of(items: Iterable[Mapping[str, Any]]) -> dict[str, tuple[str, str]]:
     """The cell of each job, and the id of the job of which it is a part."""
-    return {item["id"]: (item["cell"], item.get("parent") or "") for item in items}
+    return {item["id"]: (item["cell"], documents.text(item.get("parent"))) for item in items}
+
+
+def _details(item: Mapping[str, Any]) -> tuple[str, str]:
+    """The error of a job, and who submitted it."""
+    return documents.text(item.get("error")), documents.text(item.get("submitted_by"))
 
 
 def status_counts(page: Mapping[str, Any]) -> dict[str, int]:
@@ -77,7 +82,7 @@ def _render(list_query: JobListQuery, page: Document, *, problem: str = "") -> R
         "jobs.html",
         400 if problem else 200,
         page=shown,
-        details={item["id"]: (item.get("error"), str(item.get("submitted_by") or "")) for item in page["items"]},
+        details={item["id"]: _details(item) for item in page["items"]},
         cells=cells_of(page["items"]),
         sections=page["cells"],
         counts=counts,

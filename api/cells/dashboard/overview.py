@@ -22,7 +22,7 @@ _NEWEST = 10
 def overview() -> Response:
     """The cells, counts, and the newest jobs: as far as the viewer may see them."""
     caller = principal()
-    values: dict[str, Any] = {"states": None, "page": None, "counts": {}, "newest": (), "health": None}
+    values: dict[str, Any] = {"states": None, "page": None, "counts": {}, "newest": (), "reports": None, "alerts": ()}
     if caller.may("job:read"):
         page = front().jobs.page({"view": "summary"}, None, _NEWEST)
         values |= {
@@ -34,7 +34,11 @@ def overview() -> Response:
     if caller.may("agent:read"):
         values |= {"states": front().status.all()}
     if caller.may("metrics:read"):
-        values |= {"health": status_document()}
+        health = status_document()
+        values |= {
+            "reports": {section["cell"]: documents.report(section) for section in health["cells"]},
+            "alerts": tuple(map(documents.alert, health["alerts"])),
+        }
     return pages.render("front_overview.html", moment_of=documents.micros, **values)
 
 
