@@ -170,19 +170,30 @@ def _lua_list(values: Iterable[str]) -> str:
 
 
 @cache
-def _tables(large_job: int) -> dict[str, str]:
-    """The model's tables as Lua source, by the name that scripts use. Tests change ``large_job``."""
+def _tables() -> dict[str, str]:
+    """The model's tables as Lua source, by the name that scripts use."""
     allowed = ", ".join(f"{state} = {_lua_set(map(str, to))}" for state, to in TRANSITIONS.items())
     tables = {
         "STATES": _lua_list(map(str, ExecutionState)),
         "ALLOWED": f"{{{allowed}}}",
-        "MOVES": f"'{''.join(f' {state}>{to}' for state, targets in TRANSITIONS.items() for to in sorted(targets))} '",
         "FINAL": _lua_set(map(str, FINAL_STATUSES)),
         "STATUSES": _lua_list(map(str, JobStatus)),
         "FINAL_STATES": _lua_set(map(str, FINAL_STATES)),
         "FAILURES": _lua_set(map(str, FAILURES)),
         "JOB_STORED": _lua_list(name for field in STORED for name in (field.name, field.stored)),
         "JOB_LISTED": _lua_list(field.stored for field in LISTED),
+    }
+    return {name: f"local {name} = {table}" for name, table in tables.items()} | {"bucket_of": _bucket_of()}
+
+
+def _constants(large_job: int) -> dict[str, str]:
+    """The model's texts and numbers as Lua source, by the word that scripts use. Tests change ``large_job``.
+
+    They stand where they are used: giving a local variable to a function takes time with every call of the script.
+    """
+    moves = "".join(f" {state}>{to}" for state, targets in TRANSITIONS.items() for to in sorted(targets))
+    return {
+        "MOVES": f"'{moves} '",
         "FANNED_OUT": f"'{FANNED_OUT}'",
         "JOB_SIZE": str(len(_JOB)),
         "LARGE_JOB": str(large_job),
@@ -190,7 +201,6 @@ def _tables(large_job: int) -> dict[str, str]:
         "KEPT_RESULTS": str(KEPT_RESULTS),
         "KEPT_NOTICES": f"'{KEPT_NOTICES}'",
     }
-    return {name: f"local {name} = {table}" for name, table in tables.items()} | {"bucket_of": _bucket_of()}
 
 
 def _bucket_of() -> str:
@@ -227,6 +237,8 @@ def complete(code: str, keys: Keys, words: set[str] | None = None) -> str:
     for word, states in _COUNTED.items():
         code = code.replace(word, ", ".join(f"'n.{state}'" for state in states))
     code = code.replace("JOB_RECORD", _JOB_RECORD)
+    for word, constant in _constants(LARGE_JOB).items():
+        code = re.sub(rf"\b{word}\b", constant, code)
     code = _without_unused(_COMMENT.sub("", code))
     code = "\n".join([_guard(keys, _words(code)), *tables, code]).replace("redis.call", "redis_call")
     code = re.sub(r"\bK\.(\w+)", lambda kind: f"'{keys.kind(kind[1])}'", code)
@@ -239,7 +251,7 @@ def _words(code: str) -> set[str]:
 
 def _tables_of(words: set[str]) -> list[str]:
     """The model's tables that the code with these words uses."""
-    return [table for name, table in _tables(LARGE_JOB).items() if name in words]
+    return [table for name, table in _tables().items() if name in words]
 
 
 def _texts(includes: Iterable[str]) -> str:

@@ -148,7 +148,7 @@ def test_the_steps_of_a_rollout_are_built_only_when_they_are_taken() -> None:
 
 def test_a_table_that_only_deferred_functions_use_is_built_with_them() -> None:
     before, rest = source("claim", Keys("x:")).split("local function deferred_notice(name, ...)\n")
-    assert "local MOVES =" in before
+    assert "local function bucket_of(" in before
     assert "local STATES =" not in before
     assert "local FINAL_STATES =" not in before
     assert rest.startswith("local STATES = {")

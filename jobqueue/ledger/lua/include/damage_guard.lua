@@ -50,6 +50,7 @@ function redis_call(...)
   if answer == 1 or answer == 0 or not answer then return answer end
   if type(answer) ~= 'table' or not answer.err then return answer end
 
+  local server = redis
   local function repair(failure, command, key, ...)
   KEY_TYPES
     local function repairable_type(key)
