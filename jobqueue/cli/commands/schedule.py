@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
-from jobqueue.cli.candidates import schedules_like, work_like
+from jobqueue.cli.candidates import schedules_like, work_like, workflows_like
 from jobqueue.cli.connection import ClientGroup, connect
 from jobqueue.cli.each import name_each
 from jobqueue.cli.job_options import JobOptions, job_options
 from jobqueue.cli.parameters import full_option, json_object, json_option, past
 from jobqueue.cli.rollout import take_rollout
-from jobqueue.cli.saved_run import saved_options, saved_values
+from jobqueue.cli.saved_run import saved_options, saved_values, typed_values
 from jobqueue.cli.schedule_options import schedule_options, take_terms, timing_options
 from jobqueue.cli.views.answer_view import show_line, show_table
 from jobqueue.cli.views.output import Column, screen
@@ -40,6 +40,12 @@ def schedule() -> None:
 @click.argument("words", metavar="[COMMAND|OPERATION|@SAVED [-- WORD...]]", nargs=-1, shell_complete=work_like)
 @job_options
 @click.option("--job", type=json_object, metavar="JSON|@FILE", help="The whole job, as a body of POST /job.")
+@click.option(
+    "--workflow",
+    metavar="NAME",
+    shell_complete=workflows_like,
+    help="Start runs of this workflow; -p gives the values of its parameters.",
+)
 @schedule_options
 @click.option("--replace", is_flag=True, help="Replace the schedule with this name, if there is one.")
 @click.option("--dry-run", is_flag=True, help="Show the next ten times; store nothing.")
@@ -49,6 +55,7 @@ def create(
     name: str,
     words: Sequence[str],
     job: dict[str, Any] | None,
+    workflow: str | None,
     replace: bool,
     dry_run: bool,
     as_json: bool,
@@ -60,22 +67,27 @@ def create(
     jobqueue schedule create nightly --cron '0 3 * * 1-5' --time-zone Europe/Berlin --on group:web 'apt-get update'
     jobqueue schedule create pings --every 15m network.ping.do -d address=db1
     jobqueue schedule create releases --cron @daily @deploy -p version=1.4
+    jobqueue schedule create upgrades --cron @weekly --workflow upgrade-shop -p version=1.4
     jobqueue schedule create smoke-test --after @deploy --on group:web /opt/smoke-test
     jobqueue schedule create once --at 2030-01-31T12:00:00Z --job @job.json
     """
     terms, rollout = take_terms(options), take_rollout(options)
     parts = JobOptions.take(options)
-    name_of_saved = parts.saved_name(words, "jobqueue schedule create NAME @SAVED")
+    name_of_saved = None if workflow else parts.saved_name(words, "jobqueue schedule create NAME @SAVED")
     is_described = (
         words or rollout or any((parts.targets, parts.script, parts.steps_file, *parts.own_of_saved.values()))
     )
     if job is not None and is_described:
         raise click.UsageError("--job gives the jobs as a whole; leave out words and the other options of a job.")
+    if workflow and (is_described or job is not None):
+        raise click.UsageError("--workflow has jobs of its own; leave out words, --job and the other options of a job.")
     with connect() as client:
         if dry_run:
             _show_times(_preview(client, terms), as_json=as_json)
             return
-        if name_of_saved is not None:
+        if workflow:
+            job = _workflow_run(client, workflow, parts.values)
+        elif name_of_saved is not None:
             refused = parts.own_of_saved | {"An option of a rollout": rollout}
             job = _saved_job(client, name_of_saved, parts.values, saved_options(parts.targets, refused))
         elif job is None:
@@ -203,6 +215,11 @@ def _saved_job(
     client: Client, name: str, values: Sequence[tuple[str, Any]], options: Mapping[str, Any]
 ) -> dict[str, Any]:
     return {"saved": name, "parameters": saved_values(client, name, values), **options}
+
+
+def _workflow_run(client: Client, name: str, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    values = typed_values(pairs, lambda: client.workflows.get(name).get("parameters") or {})
+    return {"workflow": name, "parameters": values}
 
 
 def _preview(client: Client, terms: Mapping[str, Any]) -> dict[str, Any]:

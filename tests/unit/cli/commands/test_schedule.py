@@ -212,3 +212,27 @@ def test_show_names_the_saved_job(run: Run, api: FakeApi) -> None:
     api.on("GET", "/schedule/nightly", Reply(200, {**DETAIL, "job": job}))
     shown = " ".join(run("schedule", "show", "nightly").stdout.split())
     assert "Saved job @deploy Parameters version=1.4 count=3 Overlap" in shown
+
+
+def test_create_with_a_workflow(run: Run, api: FakeApi) -> None:
+    api.on("GET", "/workflow/upgrade", Reply(200, {"name": "upgrade", "parameters": {"count": {"type": "integer"}}}))
+    api.on("POST", "/schedule", Reply(201, STORED))
+    run("schedule", "create", "nightly", "--cron", "@daily", "--workflow", "upgrade", "-p", "count=3")
+    job = {"workflow": "upgrade", "parameters": {"count": 3}}
+    assert api.seen[-1].body == {"name": "nightly", "job": job, "cron": "@daily"}
+
+
+@pytest.mark.parametrize(
+    "words", [("true",), ("--on", "web1"), ("--job", "{}"), ("--title", "x"), ("--batch", "1"), ("@deploy",)]
+)
+def test_options_that_do_not_go_with_a_workflow(run: Run, api: FakeApi, words: tuple[str, ...]) -> None:
+    refused = run("schedule", "create", "nightly", "--cron", "@daily", "--workflow", "upgrade", *words)
+    assert (refused.exit_code, "--workflow has jobs of its own" in refused.stderr) == (2, True), refused.stderr
+    assert api.seen == []
+
+
+def test_show_names_the_workflow(run: Run, api: FakeApi) -> None:
+    job = {"workflow": "upgrade", "parameters": {"count": 3}}
+    api.on("GET", "/schedule/nightly", Reply(200, {**DETAIL, "job": job}))
+    shown = " ".join(run("schedule", "show", "nightly").stdout.split())
+    assert "Workflow upgrade Parameters count=3 Overlap" in shown
