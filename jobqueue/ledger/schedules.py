@@ -36,7 +36,8 @@ _KIND = NumberedKind(
 class Taken:
     """The work of the process that fires schedules. ``now`` is the ledger's time; ``first``: when the next schedule
     is due; ``due``: names of those that are; ``ahead``: names of those whose times were computed before the clock went
-    back; ``has_endings``: there are events that the schedules which follow jobs have not processed.
+    back; ``is_following``: schedules or runs of workflows follow the ends of jobs; ``has_endings``: there are some that
+    have not been processed for them.
     """
 
     now: int
@@ -44,6 +45,7 @@ class Taken:
     due: tuple[str, ...]
     ahead: tuple[str, ...]
     has_endings: bool
+    is_following: bool
 
 
 @dataclass(frozen=True)
@@ -114,13 +116,14 @@ class Schedules(NumberedRecords[ScheduleView]):
         answer = self._scripts.call("take_schedules", self._now(), holder, int(lease_seconds * 1000), most)
         if not answer:
             return None
-        now, first, due, ahead, has_endings = answer
+        now, first, due, ahead, endings = answer
         return Taken(
             int(now),
             int(float(first)) if first else None,
             tuple(map(str, due)),
             tuple(map(str, ahead)),
-            has_endings == "1",
+            endings == "1",
+            bool(endings),
         )
 
     def give_up(self, holder: str) -> None:

@@ -125,7 +125,7 @@ class WorkflowRuns:
         cancelled = f"{run.cancelled_at}|{run.cancelled_by}" if run.cancelled_by else ""
         arguments: tuple[Argument, ...] = (
             *(self._now(), run.id, before, run.serial + 1, record, json.dumps(run.progress_document())),
-            *(str(run.status), cancelled, "" if run.has_ended else round(due_seconds * 1_000_000)),
+            *(str(run.status), cancelled, round(due_seconds * 1_000_000) if run.ended is None else f"={run.ended}"),
             *(run.workflow.name, f"{run.workflow.version}|{run.runner.name}", again, fire),
         )
         details = {"workflow": run.workflow.name, "run": run.id}

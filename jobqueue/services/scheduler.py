@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 BATCH = 100
 #: Seconds for which a process that died keeps others from firing, and after which each process asks again.
 LEASE_SECONDS, IDLE_SECONDS = 5.0, 1.0
+#: Seconds between two turns while schedules or runs of workflows follow the ends of jobs.
+FOLLOWING_SECONDS = 0.2
 #: Seconds between two turns while schedules are due.
 _BUSY_SECONDS = 0.001
 #: How long a schedule that cannot be processed is left alone.
@@ -94,9 +96,10 @@ class Scheduler:
         has_more_runs = self._workflows.turn()
         if due.due or has_more_endings or has_more_runs:
             return _BUSY_SECONDS
+        idle = FOLLOWING_SECONDS if due.is_following else IDLE_SECONDS
         if due.first is None:
-            return IDLE_SECONDS
-        return min(IDLE_SECONDS, max((due.first - due.now) / SECOND, _BUSY_SECONDS))
+            return idle
+        return min(idle, max((due.first - due.now) / SECOND, _BUSY_SECONDS))
 
     def _process(self, names: tuple[str, ...], now: int) -> None:
         steps: list[Step] = []

@@ -138,6 +138,33 @@ def test_a_failure_starts_what_it_is_for(workflows: Workflows) -> None:
     assert workflows.run(run).status is JobStatus.FAILED
 
 
+def test_a_failed_node_says_on_how_many_hosts(workflows: Workflows) -> None:
+    hosts = [f"host{number}" for number in range(4)]
+    workflows.world.register(*hosts)
+    everywhere = {"operation": "command.exec.execute", "data": {"argv": ["x"]}, "target": ",".join(hosts)}
+    workflows.store(node("a"), node("all", job=everywhere))
+    run = workflows.start()
+    workflows.end(run, "a", FAILED)
+    for host, state in zip(hosts, (FAILED, COMPLETED, FAILED, COMPLETED), strict=True):
+        workflows.world.finish(workflows.world.claim(workflows.run(run).nodes["all"].job_id, host), state)
+    workflows.turns()
+    nodes = workflows.run(run).nodes
+    assert (nodes["a"].reason, nodes["all"].reason) == ("failed on web1", "2 failed of 4 hosts")
+
+
+def test_turns_are_frequent_while_a_run_goes_on(workflows: Workflows) -> None:
+    """A node must not wait a second for those before it."""
+    assert workflows.scheduler.turn() == 1.0
+    workflows.store(node("a"))
+    run = workflows.start()
+    workflows.turns()
+    assert workflows.scheduler.turn() == 0.2
+    workflows.end(run, "a")
+    assert workflows.scheduler.turn() == 1.0
+    [listed] = workflows.services.workflow_runs.page("deploy", 10, None)[0]
+    assert listed.ended == workflows.run(run).ended
+
+
 def test_a_failure_that_is_ignored_counts_as_a_success(workflows: Workflows) -> None:
     workflows.store(node("a", ignore_failure=True), node("b", "a"), node("c", "a", when="failure"))
     run = workflows.start()

@@ -24,7 +24,9 @@ from jobqueue.errors import (
 )
 from jobqueue.ledger.ledger import Ledger
 from jobqueue.model.audit import AuditEntry
+from jobqueue.model.job_summary import JobSummary
 from jobqueue.model.principal import Principal
+from jobqueue.model.states import FAILURES
 from jobqueue.model.submission import Accepted
 from jobqueue.model.workflow import MAX_NODES, RUN_GROUP, Node
 from jobqueue.model.workflow_run import STATE_OF, NodeProgress, NodeState, WorkflowRun
@@ -132,8 +134,7 @@ class WorkflowEngine:
                 reason = "its job was deleted before its end was seen"
                 ends[name] = replace(progress, state=NodeState.FAILED, ended=now, reason=reason)
             elif job.is_readable and job.status.is_final:
-                reason = "" if str(STATE_OF[job.status]) == str(job.status) else str(job.status)
-                ends[name] = replace(progress, state=STATE_OF[job.status], ended=job.updated, reason=reason)
+                ends[name] = replace(progress, state=STATE_OF[job.status], ended=job.updated, reason=_failures(job))
         return ends
 
     def _start(self, run: WorkflowRun, nodes: Sequence[Node], now: int) -> _Started:
@@ -202,6 +203,16 @@ def job_id_of(run: WorkflowRun, node: Node) -> str:
 def run_of_group(name: str) -> str | None:
     """The id of the run whose jobs are on a list; None for another list."""
     return name.removeprefix(RUN_GROUP) if name.startswith(RUN_GROUP) else None
+
+
+def _failures(job: JobSummary) -> str:
+    """How the executions of an ended job failed: ``failed on web1``, or ``2 failed, 1 lost of 5 hosts``."""
+    counts = {state: count for state, count in job.counts.items() if count and state in FAILURES}
+    if not counts:
+        return ""
+    if job.agents == 1:
+        return f"{next(iter(counts))} on {job.hostname}" if job.hostname else str(next(iter(counts)))
+    return f"{', '.join(f'{count} {state}' for state, count in counts.items())} of {job.agents} hosts"
 
 
 def _refused(run: WorkflowRun, node: Node, now: int, reason: str) -> NodeProgress:

@@ -4,15 +4,16 @@
 -- KEYS: none
 -- ARGV: 1 now, 2 id of the run, 3 its serial number as the caller has seen it or '' if it is new, 4 its new serial number,
 --   5 the record as sealed JSON or '' to keep it, 6 its progress, JSON, 7 its status, 8 who cancelled it and when or '',
---   9 microseconds until it is examined again or '' if it has ended, 10 name of the workflow, 11 version and who started the
---   run, 12 names of nodes that begin again (a name a line), 13 the time of a schedule that a new run is for
---   (include/fire.lua) or '', 14 how many entries the audit trail keeps, 15 seal of the entry for it, 16 that entry or ''
+--   9 microseconds until it is examined again, or those at which it ended with a '=' before them, 10 name of the workflow,
+--   11 version and who started the run, 12 names of nodes that begin again (a name a line), 13 the time of a schedule that
+--   a new run is for (include/fire.lua) or '', 14 how many entries the audit trail keeps, 15 seal of the entry for it,
+--   16 that entry or ''
 -- returns: {'done', number and link of the entry} | {'exists'} | {'unknown'} | {'changed'} (by a concurrent caller)
 --   | {'unscheduled'} (the schedule changed, or this time was already processed)
 --   | {'unrecorded', why} (the entry cannot be written, so nothing was done)
 local repeated = made_before('done', ARGV[15], ARGV[16])
 if repeated then return repeated end
-local id, workflow, has_ended = ARGV[2], ARGV[10], ARGV[9] == ''
+local id, workflow, ended = ARGV[2], ARGV[10], string.match(ARGV[9], '^=(%d+)$')
 local key = K.workflow_run .. id
 local known = redis.call('HMGET', key, 'serial', 'status')
 local serial = known[1] or ''
@@ -35,9 +36,9 @@ if serial == '' then
   for _, list in ipairs({'', workflow}) do redis.call('ZADD', K.workflow_runs .. list, created, id) end
   if fire then note_fire(fire, at) end
 end
-if has_ended then
+if ended then
   redis.call('ZREM', K.workflow_runs_due, id)
-  redis.call('HSET', key, 'ended', int(at))
+  redis.call('HSET', key, 'ended', ended)
   redis.call('ZADD', K.workflow_runs_ended, int(at), id)
   stop_following('workflow-run|' .. id)
   count(K.measured, 'workflow|' .. ARGV[7], '1')
