@@ -223,8 +223,9 @@ class LedgerMachine(RuleBasedStateMachine):
             return
         assert slot in (ANY, host)
         for held in self.held:
-            if held.claim == answer:  # asked again with the same token
+            if held.claim == answer:  # asked again with the same token: the lease begins again
                 assert held.is_current
+                held.until = self.clock.after(LEASE)
                 return
         key = (job_id, slot, answer.attempt)
         assert self.claims.setdefault(key, answer.token) == answer.token, "two claims of one attempt"
@@ -250,6 +251,7 @@ class LedgerMachine(RuleBasedStateMachine):
             if held.is_current:  # and all that run ask once more
                 again = self.world.claim(held.claim.job_id, held.slot, held.claim.hostname, held.claim.token)
                 assert again == held.claim
+                held.until = self.clock.after(LEASE)
 
     def finish(self, number: int, state: ExecutionState, back_off: float | None, forged: bool) -> None:
         if not self.held:
