@@ -6,14 +6,15 @@ import json
 import logging
 import os
 import random
+import re
 import shutil
 import socket
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 import redis
 
@@ -23,7 +24,7 @@ from jobqueue.settings import Settings
 from jobqueue.standalone.binary import find_redis_server
 from tests import hostile_bodies
 from tests.acceptance.support.prober import Prober
-from tests.acceptance.support.until import LONG
+from tests.acceptance.support.until import LONG, until
 from tests.acceptance.test_api_server import TOKEN, api, ask
 from tests.ledger.redis_server import RedisServer
 
@@ -62,10 +63,12 @@ def send(port: int, raw: bytes) -> bytes:
     with socket.create_connection(("127.0.0.1", port), timeout=LONG) as connection:
         with suppress(OSError):  # it may have ended already
             connection.sendall(raw)
-        answer = b""
-        while data := connection.recv(65_536):
-            answer += data
-    return answer
+        return received(connection)
+
+
+def received(connection: socket.socket) -> bytes:
+    """All that comes until the server ends the connection."""
+    return b"".join(iter(lambda: connection.recv(65_536), b""))
 
 
 def document(answer: bytes) -> tuple[int, dict[str, str], dict[str, object]]:
@@ -225,29 +228,42 @@ def test_generated_bodies_block_no_other_client(served: tuple[int, Path]) -> Non
     assert waits().longest < PATIENCE, str(waits())
 
 
-#: Enough for some seconds, so that the end of the other request is surely noticed before that of these.
+#: Enough for some hundred time slices of the server; they fit into the buffers of a connection.
 PIPELINED = 5_000
 
 
+#: A request that ends its connection, and whose id is in the server's log.
+REFUSED = b"GET /health HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n"
+
+
 def test_pipelined_requests_give_others_their_turn(served: tuple[int, Path]) -> None:
-    """Thousands of requests in advance on one connection, and one request of another client in the middle of them."""
-    port, _ = served
+    """Thousands of requests in advance on one connection, and one request on another, all sent before the server looks.
+
+    The server's log has the order in which it came to the ends of both.
+    """
+    port, log = served
     request = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    address = ("127.0.0.1", port)
     with (
-        closing(socket.create_connection(("127.0.0.1", port), timeout=LONG)) as greedy,
-        closing(greedy.dup()) as reader,
+        closing(socket.create_connection(address, timeout=LONG)) as greedy,
+        closing(socket.create_connection(address, timeout=LONG)) as other,
     ):
-        sender = threading.Thread(target=lambda: greedy.sendall(request * PIPELINED))
-        sender.start()
-        assert ask(port, "GET", "/health")[0] == 200
-        # the other was answered while most of these were not: nothing of them has been taken off the wire yet
-        reader.setblocking(False)  # the sender may still wait
-        answers = bytearray()
-        with suppress(BlockingIOError):
-            while data := reader.recv(1 << 20):
-                answers += data
-        assert answers.count(b"HTTP/1.1 200") < PIPELINED
-        reader.settimeout(LONG)
-        while answers.count(b"HTTP/1.1 200") < PIPELINED:
-            answers += reader.recv(1 << 20)
-        sender.join(LONG)
+        for connection in (greedy, other):  # the server knows both
+            connection.sendall(request)
+            assert connection.recv(1 << 20).startswith(b"HTTP/1.1 200")
+        server = next(
+            psutil.Process(found.pid)
+            for found in psutil.net_connections("tcp4")
+            if found.raddr and found.raddr.port == greedy.getsockname()[1] and found.laddr.port == port
+        )
+        server.suspend()
+        try:
+            greedy.sendall(request * PIPELINED + REFUSED)
+            other.sendall(REFUSED)
+        finally:
+            server.resume()
+        answers, answer = map(received, (greedy, other))
+    assert answers.count(b"HTTP/1.1 200") == PIPELINED
+    last, first = (re.findall(rb'"request_id": "(.+?)"', text)[-1].decode() for text in (answers, answer))
+    until(lambda: {first, last} <= set(log.read_text().split()), "both are in the log")
+    assert log.read_text().index(first) < log.read_text().index(last)
