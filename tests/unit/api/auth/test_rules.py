@@ -22,12 +22,14 @@ ID = "123e4567-e89b-42d3-a456-426614174000"
 #: Every permission that a route asks for.
 ASKED = sorted({rule for rule in RULES.values() if rule not in (PUBLIC, KNOWN)})
 
+#: How the names of the widest roles begin.
+WIDE = "all but "
 ROLES = {
     "nothing": frozenset[str](),
     **BUILTIN,
     # the narrowest roles that there can be, and the widest that lack just one permission
     **{f"only {permission}": frozenset({permission}) for permission in ASKED},
-    **{f"all but {permission}": frozenset(ASKED) - {permission} for permission in ASKED},
+    **{f"{WIDE}{permission}": frozenset(ASKED) - {permission} for permission in ASKED},
     **{
         f"all of {resource}": frozenset({f"{resource}:*"})
         for resource in sorted({name.partition(":")[0] for name in ASKED})
@@ -86,6 +88,8 @@ def test_every_route_for_every_role(
     for endpoint, method, path in routes(app):
         rule = rule_of(endpoint)
         assert rule is not None, endpoint
+        if role.startswith(WIDE) and rule in ASKED and principal.may(rule):
+            continue  # a role that has only this permission gets in, see the others
         response = client.open(path, method=method, buffered=True)
         if rule in (PUBLIC, KNOWN) or method == "OPTIONS" or principal.may(rule):
             assert response.status_code not in (401, 403), (method, path, role)

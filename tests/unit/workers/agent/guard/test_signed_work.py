@@ -356,7 +356,7 @@ def test_a_run_that_a_stopping_agent_hands_back_is_not_counted(
             until(lambda: len(held.all()) == 1, "it runs")
             held.all()[0].ask_to_stop("shutdown")
             assert run.result(30) == "retried"
-        ledger.executions.promote(10, "template")
+        ledger.executions.promote(10, "")
     assert ledger.stats()[WORK_REFUSED] == 0
 
 
