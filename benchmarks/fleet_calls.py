@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from jobqueue.dispatch.sender import Sender
 from jobqueue.ledger import connection
+from jobqueue.ledger.executions import Claim, Report
 from jobqueue.model.agent import Heartbeat, Registration
 from jobqueue.model.filter import JobFilter
 from jobqueue.model.principal import system
@@ -32,6 +33,8 @@ OPERATION = "node.hostname.get"
 _OUT = '{"data":{"hostname":"host00000","system_hostname":"vm","labels":{}},"changed":false}'
 _SIGNATURE = "k" * 16 + "." + "s" * 86
 _ANY_JOBS = 20
+#: Executions that an agent with a backlog claims in one call.
+_TOGETHER = 16
 
 
 class Fleet:
@@ -92,6 +95,16 @@ class Fleet:
     def finish(self, claim: Any) -> None:
         self.ledger.executions.finish(claim, ExecutionState.COMPLETED, out=_OUT, signature=_SIGNATURE)
 
+    def run_together(self, ids: Sequence[str], slot: str, host: str) -> None:
+        """Claim executions in one call, and report their results in one."""
+        claims = self.ledger.executions.claim_each(host, [(job_id, slot, f"token{job_id}") for job_id in ids])
+        done = [
+            Report(claim, ExecutionState.COMPLETED, _OUT, signature=_SIGNATURE)
+            for claim in claims
+            if isinstance(claim, Claim)
+        ]
+        self.ledger.executions.report_each(done)
+
 
 def _idle(fleet: Fleet) -> None:
     """What agents without work cost: two heartbeats of each."""
@@ -150,11 +163,15 @@ def _any(fleet: Fleet) -> None:
 
 def _single(fleet: Fleet) -> None:
     """Jobs of one execution, as most jobs are."""
-    for target, slot in ((fleet.hosts[0], fleet.hosts[0]), ("_any", "_any")):
+    for target, whose in ((fleet.hosts[0], "one host"), ("_any", "any")):
         ids = [fleet.submit(target) for _ in range(500)]
-        with fleet.measured(f"claim and finish, each job for {'any' if slot == '_any' else 'one host'}", 500):
+        with fleet.measured(f"claim and finish, each job for {whose}", len(ids)):
             for job_id in ids:
-                fleet.finish(fleet.claim(job_id, slot, fleet.hosts[0]))
+                fleet.finish(fleet.claim(job_id, target, fleet.hosts[0]))
+        ids = [fleet.submit(target) for _ in range(_TOGETHER * 32)]
+        with fleet.measured(f"claim and finish, each of {_TOGETHER} in a call, {whose}", len(ids)):
+            for start in range(0, len(ids), _TOGETHER):
+                fleet.run_together(ids[start : start + _TOGETHER], target, fleet.hosts[0])
 
 
 def main(url: str, state_dir: str, agents: int) -> None:

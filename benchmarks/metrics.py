@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 from benchmarks.process import BenchmarkError
 from benchmarks.report import Report, Row, median_ratio
@@ -108,16 +109,16 @@ def _requests(report: Report, site: Site, rounds: int) -> None:
 
     shared = SharedMetrics()  # before the library is imported: as in the server
     try:
-        import api.app as module
+        from api import foundation
+        from api.app import create_app
 
         services = Services.open(site.settings())
-        with_metrics = module.create_app(site.settings(), services)
-        install, module.request_metrics.install = module.request_metrics.install, lambda _app: None
-        track, module.tracking.install = module.tracking.install, lambda _app: None
-        try:
-            without = module.create_app(site.settings(), services)
-        finally:
-            module.request_metrics.install, module.tracking.install = install, track
+        with_metrics = create_app(site.settings(), services)
+        with (
+            mock.patch.object(foundation.request_metrics, "install"),
+            mock.patch.object(foundation.tracking, "install"),
+        ):
+            without = create_app(site.settings(), services)
         apps = {"metrics": with_metrics, "none": without}
         seconds: dict[str, list[float]] = {name: [] for name in apps}
         for number in range(rounds + 1):

@@ -16,8 +16,6 @@ from contextlib import ExitStack, contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from urllib.parse import urlsplit
 
-import psutil
-
 from benchmarks.load import drive, request_bytes
 from benchmarks.process import BenchmarkError, Process
 from benchmarks.site import Site, answers
@@ -104,8 +102,8 @@ def _rate(process: Process, url: str, request: bytes, seconds: float) -> tuple[f
 
 
 def _cpu(process: Process) -> float:
-    times: list[psutil._common.pcputimes] = [part.cpu_times() for part in process.tree()]
-    return sum(part.user + part.system for part in times)
+    times = [part.cpu_times() for part in process.tree()]
+    return float(sum(part.user + part.system for part in times))
 
 
 @contextmanager
