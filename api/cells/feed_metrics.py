@@ -8,7 +8,7 @@ from api.metrics.requests import REGISTRY
 
 CONNECTED = Gauge(
     "jobqueue_front_feeds",
-    "Processes of the front that receive the cell's events; while nobody follows events, none does.",
+    "Processes of the front that receive the cell's events: those with followers, and for a minute after the last one.",
     ("cell",),
     multiprocess_mode="livesum",
     registry=REGISTRY,
@@ -26,7 +26,7 @@ GAPS = Counter(
 
 
 class FeedMetrics:
-    """Counts what it is told of feeds (``jobqueue.cells.feed.FeedObserver``)."""
+    """Counts the open feeds, their delays and gaps (``jobqueue.cells.feed.FeedObserver``)."""
 
     def connected(self, cell: str, *, is_connected: bool) -> None:
         """The cell sends events, or no longer does."""

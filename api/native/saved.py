@@ -28,6 +28,7 @@ from api.native.saved_schemas import (
     SavedRunRequest,
 )
 from api.native.submission_schemas import AcceptedAnswer, UnconfirmedAnswer
+from api.native.versioned import ETAG, etag_of, if_match, stored
 from api.responses import json_response
 from jobqueue.model.changes import changes as changes_between
 from jobqueue.model.saved_job import SavedJob
@@ -37,13 +38,7 @@ from jobqueue.services.versioned import RecordChange
 blueprint = Blueprint("saved", __name__, description="Saved jobs: named jobs with parameters.")
 
 _NAME = {"in": "path", "name": "name", "required": True, "schema": {"type": "string"}}
-_IF_MATCH = {
-    "in": "header",
-    "name": "If-Match",
-    "description": "The version that the caller read (ETag), or 0 for a saved job that must be new.",
-    "schema": {"type": "string"},
-}
-_ETAG = {"ETag": {"description": "The version, for If-Match.", "schema": {"type": "string"}}}
+_IF_MATCH = if_match("a saved job")
 _LOCATION = {"Location": {"description": "Path of the job.", "schema": {"type": "string"}}}
 _absent = blueprint.alt_response(404, schema=ErrorAnswer, description="No job is saved under this name.")
 _changed = blueprint.alt_response(
@@ -63,7 +58,7 @@ def list_saved(loaded: dict[str, Any]) -> Response:
 
 @blueprint.route("/saved/<name>", methods=["GET"], parameters=[_NAME])
 @blueprint.arguments(SavedJobQuery, location="query")
-@blueprint.response(200, SavedJobAnswer, headers=_ETAG)
+@blueprint.response(200, SavedJobAnswer, headers=ETAG)
 @_absent
 @blueprint.doc(operationId="getSavedJob")
 def get_saved(loaded: dict[str, Any], name: str) -> Response:
@@ -75,8 +70,8 @@ def get_saved(loaded: dict[str, Any], name: str) -> Response:
 @blueprint.route("/saved/<name>", methods=["PUT"], parameters=[_NAME])
 @blueprint.arguments(SavedJobPutQuery, location="query")
 @blueprint.arguments(SavedJobRequest)
-@blueprint.response(200, SavedJobPutAnswer, headers=_ETAG)
-@blueprint.alt_response(201, schema=SavedJobPutAnswer, headers=_ETAG, description="The saved job is new.")
+@blueprint.response(200, SavedJobPutAnswer, headers=ETAG)
+@blueprint.alt_response(201, schema=SavedJobPutAnswer, headers=ETAG, description="The saved job is new.")
 @_changed
 @blueprint.doc(operationId="putSavedJob", parameters=[_IF_MATCH])
 def put_saved(loaded: dict[str, Any], query: dict[str, Any], name: str) -> Response:
@@ -133,7 +128,7 @@ def compare_versions(loaded: dict[str, Any], name: str) -> Response:
 
 @blueprint.route("/saved/<name>/restore", methods=["POST"], parameters=[_NAME])
 @blueprint.arguments(RestoreRequest)
-@blueprint.response(200, SavedJobPutAnswer, headers=_ETAG)
+@blueprint.response(200, SavedJobPutAnswer, headers=ETAG)
 @_absent
 @_changed
 @blueprint.doc(operationId="restoreSavedJob", parameters=[_IF_MATCH])
@@ -201,16 +196,8 @@ def submission_of_run(name: str, loaded: dict[str, Any]) -> Submission:
 
 
 def _stored(done: RecordChange[SavedJob], *, is_dry_run: bool) -> Response:
-    audit.note(saved=done.record.name, version=done.record.version, change=done.change, dry_run=int(is_dry_run))
-    document = {
-        "saved": saved_job(done.record),
-        "change": done.change,
-        "dry_run": is_dry_run,
-        "changes": changes(done.differences),
-    }
-    status = 201 if done.change == "created" and not is_dry_run else 200
-    return json_response(document, status, {"ETag": f'"{done.record.version}"'})
+    return stored("saved", saved_job, done, is_dry_run=is_dry_run)
 
 
 def _shown(saved: SavedJob) -> Response:
-    return json_response(saved_job(saved), 200, {"ETag": f'"{saved.version}"'})
+    return json_response(saved_job(saved), 200, etag_of(saved))

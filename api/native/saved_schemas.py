@@ -195,15 +195,20 @@ class ChangeAnswer(ma.Schema):
     after = fields.Raw(required=True, allow_none=True, metadata=about("null if it was removed."))
 
 
-class SavedJobPutAnswer(ma.Schema):
+class PutAnswer(ma.Schema):
     """What was stored, or would be."""
 
-    saved = fields.Nested(SavedJobAnswer, required=True)
     change = fields.String(
         required=True, validate=ma.validate.OneOf(["created", "changed", "unchanged"]), metadata=about("What happened.")
     )
     dry_run = fields.Boolean(required=True, metadata=about("Whether nothing was stored."))
     changes = fields.List(fields.Nested(ChangeAnswer), required=True)
+
+
+class SavedJobPutAnswer(PutAnswer):
+    """What was stored, or would be."""
+
+    saved = fields.Nested(SavedJobAnswer, required=True)
 
 
 class SavedJobDiffAnswer(ma.Schema):

@@ -8,7 +8,7 @@ from marshmallow import fields, validate
 from api.native.fields import Data, Flag, Line, QueryFlag, QueryWhole, Text, Whole, about, between, length
 from api.native.job_query_schemas import STATUSES
 from api.native.job_request_schemas import MAX_IDEMPOTENCY_KEY, JobRequest, OperationRequest
-from api.native.saved_schemas import ChangeAnswer, SavedJobRequest
+from api.native.saved_schemas import PutAnswer, SavedJobRequest
 from api.native.schedule_schemas import Duration
 from api.validation import StrictSchema
 from jobqueue.ledger.workflow_runs import MAX_PAGE as MAX_RUNS
@@ -201,15 +201,10 @@ class WorkflowVersionsAnswer(ma.Schema):
     versions = fields.List(fields.Nested(WorkflowAnswer), required=True)
 
 
-class WorkflowPutAnswer(ma.Schema):
+class WorkflowPutAnswer(PutAnswer):
     """What was stored, or would be."""
 
     workflow = fields.Nested(WorkflowAnswer, required=True)
-    change = fields.String(
-        required=True, validate=validate.OneOf(["created", "changed", "unchanged"]), metadata=about("What happened.")
-    )
-    dry_run = fields.Boolean(required=True, metadata=about("Whether nothing was stored."))
-    changes = fields.List(fields.Nested(ChangeAnswer), required=True)
 
 
 class WorkflowRunSummaryAnswer(ma.Schema):
@@ -251,7 +246,7 @@ class RunEventAnswer(ma.Schema):
 class WorkflowRunAnswer(WorkflowRunSummaryAnswer):
     """A run of a workflow."""
 
-    cancelled_by = fields.String(required=True, metadata=about("Who cancelled it; empty if nobody did."))
+    cancelled_by = fields.String(required=True, metadata=about("Who cancelled it; empty if it was not cancelled."))
     parameters = fields.Dict(required=True, metadata=about("The values of the workflow's parameters."))
     nodes = fields.List(fields.Nested(RunNodeAnswer), required=True)
     timeline = fields.List(fields.Nested(RunEventAnswer), required=True, metadata=about("Oldest first."))

@@ -11,7 +11,8 @@ from api.blueprint import Blueprint
 from api.context import principal, services
 from api.native import links, list_cursor, requests
 from api.native.error_schemas import ErrorAnswer
-from api.native.saved_mapping import changes, expected_version
+from api.native.saved_mapping import expected_version
+from api.native.versioned import ETAG, etag_of, if_match, stored
 from api.native.workflow_mapping import parsed, run_document, run_summary, workflow_document
 from api.native.workflow_schemas import (
     WorkflowAnswer,
@@ -35,13 +36,7 @@ blueprint = Blueprint("workflow", __name__, description="Workflows: procedures o
 
 _NAME = {"in": "path", "name": "name", "required": True, "schema": {"type": "string"}}
 _RUN_ID = {"in": "path", "name": "run_id", "required": True, "schema": {"type": "string", "format": "uuid"}}
-_IF_MATCH = {
-    "in": "header",
-    "name": "If-Match",
-    "description": "The version that the caller read (ETag), or 0 for a workflow that must be new.",
-    "schema": {"type": "string"},
-}
-_ETAG = {"ETag": {"description": "The version, for If-Match.", "schema": {"type": "string"}}}
+_IF_MATCH = if_match("a workflow")
 _LOCATION = {"Location": {"description": "Path of the run.", "schema": {"type": "string"}}}
 _RUNS = "workflow-run"
 _absent = blueprint.alt_response(404, schema=ErrorAnswer, description="No workflow has this name.")
@@ -63,7 +58,7 @@ def list_workflows(loaded: dict[str, Any]) -> Response:
 
 @blueprint.route("/workflow/<name>", methods=["GET"], parameters=[_NAME])
 @blueprint.arguments(WorkflowQuery, location="query")
-@blueprint.response(200, WorkflowAnswer, headers=_ETAG)
+@blueprint.response(200, WorkflowAnswer, headers=ETAG)
 @_absent
 @blueprint.doc(operationId="getWorkflow")
 def get_workflow(loaded: dict[str, Any], name: str) -> Response:
@@ -71,14 +66,14 @@ def get_workflow(loaded: dict[str, Any], name: str) -> Response:
     number = loaded.get("version")
     workflows = services().workflows
     workflow = workflows.get(name) if number is None else workflows.version(name, number)
-    return json_response(workflow_document(workflow), 200, {"ETag": f'"{workflow.version}"'})
+    return json_response(workflow_document(workflow), 200, etag_of(workflow))
 
 
 @blueprint.route("/workflow/<name>", methods=["PUT"], parameters=[_NAME])
 @blueprint.arguments(WorkflowPutQuery, location="query")
 @blueprint.arguments(WorkflowRequest)
-@blueprint.response(200, WorkflowPutAnswer, headers=_ETAG)
-@blueprint.alt_response(201, schema=WorkflowPutAnswer, headers=_ETAG, description="The workflow is new.")
+@blueprint.response(200, WorkflowPutAnswer, headers=ETAG)
+@blueprint.alt_response(201, schema=WorkflowPutAnswer, headers=ETAG, description="The workflow is new.")
 @_changed
 @blueprint.doc(operationId="putWorkflow", parameters=[_IF_MATCH])
 def put_workflow(loaded: dict[str, Any], query: dict[str, Any], name: str) -> Response:
@@ -93,15 +88,7 @@ def put_workflow(loaded: dict[str, Any], query: dict[str, Any], name: str) -> Re
     done = services().workflows.put(
         workflow, principal(), expected=expected, is_dry_run=is_dry_run, is_assumed=query["assume"]
     )
-    audit.note(workflow=name, version=done.record.version, change=done.change, dry_run=int(is_dry_run))
-    document = {
-        "workflow": workflow_document(done.record),
-        "change": done.change,
-        "dry_run": is_dry_run,
-        "changes": changes(done.differences),
-    }
-    status = 201 if done.change == "created" and not is_dry_run else 200
-    return json_response(document, status, {"ETag": f'"{done.record.version}"'})
+    return stored("workflow", workflow_document, done, is_dry_run=is_dry_run)
 
 
 @blueprint.route("/workflow/<name>", methods=["DELETE"], parameters=[_NAME])

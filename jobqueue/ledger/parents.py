@@ -9,7 +9,7 @@ from typing import Any
 
 from jobqueue.errors import JobNotFound, RecordAltered, RecordChanged
 from jobqueue.ledger.connection import translated_errors
-from jobqueue.ledger.scripts import Clock, redis_clock
+from jobqueue.ledger.scripts import Clock, redis_clock, time_of
 from jobqueue.ledger.sealed_records import SealedRecords, SealedStorage
 from jobqueue.model.parent import Parent
 
@@ -73,7 +73,7 @@ class Parents:
 
     def postpone(self, parent_id: str, due_seconds: float) -> None:
         """Examine an unchanged parent again after ``due_seconds``."""
-        at = self._micros() + round(due_seconds * 1_000_000)
+        at = self.time() + round(due_seconds * 1_000_000)
         self._scripts.command("ZADD", self._keys.kind("parents_due"), "XX", at, parent_id)
 
     def forget(self, parent_id: str) -> None:
@@ -83,7 +83,7 @@ class Parents:
     def due(self, limit: int) -> list[str]:
         """Up to ``limit`` ids of parents that are to be examined now, those that have waited longest first."""
         key = self._keys.kind("parents_due")
-        return [str(name) for name in self._scripts.command("ZRANGEBYSCORE", key, 0, self._micros(), "LIMIT", 0, limit)]
+        return [str(name) for name in self._scripts.command("ZRANGEBYSCORE", key, 0, self.time(), "LIMIT", 0, limit)]
 
     def pending(self, cells: Sequence[str], limit: int) -> dict[str, tuple[list[str], int]]:
         """For each of ``cells``, up to ``limit`` ids of parents whose part it has not confirmed, and their number."""
@@ -112,7 +112,7 @@ class Parents:
 
     def time(self) -> int:
         """The ledger's clock, in microseconds."""
-        return self._micros()
+        return time_of(self._now, self._scripts)
 
     def _of_key(self, parent_id: str, key: str) -> Parent | None:
         first, _ = self.find(parent_id)
@@ -147,13 +147,6 @@ class Parents:
         if parent.id != parent_id:
             raise RecordAltered(f"The record of the parent job {parent_id} was altered in Redis.")
         return parent
-
-    def _micros(self) -> int:
-        fixed = self._now()
-        if fixed:
-            return int(fixed)
-        seconds, micros = self._scripts.command("TIME")
-        return int(seconds) * 1_000_000 + int(micros)
 
 
 def _digest(key: str) -> str:

@@ -126,6 +126,14 @@ def redis_clock() -> str:
     return ""
 
 
+def time_of(clock: Clock, scripts: Scripts) -> int:
+    """The time of a clock, in microseconds. Raises ``LedgerUnavailable``."""
+    if fixed := clock():
+        return int(fixed)
+    seconds, micros = scripts.command("TIME")
+    return int(seconds) * 1_000_000 + int(micros)
+
+
 _LUA = files("jobqueue.ledger") / "lua"
 _INCLUDES = "include"
 

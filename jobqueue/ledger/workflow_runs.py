@@ -10,7 +10,7 @@ from jobqueue.errors import RecordAltered, RecordChanged, WorkflowRunNotFound
 from jobqueue.ledger import decoding
 from jobqueue.ledger.audit import together
 from jobqueue.ledger.connection import translated_errors
-from jobqueue.ledger.scripts import Argument, Clock, redis_clock
+from jobqueue.ledger.scripts import Argument, Clock, redis_clock, time_of
 from jobqueue.ledger.sealed_records import SealedRecords, SealedStorage
 from jobqueue.model.audit import AuditEntry
 from jobqueue.model.states import JobStatus
@@ -85,11 +85,11 @@ class WorkflowRuns:
     def due(self, limit: int) -> list[str]:
         """Up to ``limit`` ids of runs that are to be examined now, those that have waited longest first."""
         key = self._keys.kind("workflow_runs_due")
-        return [str(name) for name in self._scripts.command("ZRANGEBYSCORE", key, 0, self._micros(), "LIMIT", 0, limit)]
+        return [str(name) for name in self._scripts.command("ZRANGEBYSCORE", key, 0, self.time(), "LIMIT", 0, limit)]
 
     def postpone(self, run_id: str, due_seconds: float) -> None:
         """Examine an unchanged run again after ``due_seconds``."""
-        at = self._micros() + round(due_seconds * 1_000_000)
+        at = self.time() + round(due_seconds * 1_000_000)
         self._scripts.command("ZADD", self._keys.kind("workflow_runs_due"), "XX", at, run_id)
 
     def forget(self, run_id: str) -> None:
@@ -103,7 +103,7 @@ class WorkflowRuns:
 
     def time(self) -> int:
         """The ledger's clock, in microseconds."""
-        return self._micros()
+        return time_of(self._now, self._scripts)
 
     def _changed(self, run: WorkflowRun, answer: str) -> None:
         if answer == "unknown":
@@ -142,13 +142,6 @@ class WorkflowRuns:
 
     def _key(self, run_id: str) -> str:
         return self._keys.kind("workflow_run") + run_id
-
-    def _micros(self) -> int:
-        fixed = self._now()
-        if fixed:
-            return int(fixed)
-        seconds, micros = self._scripts.command("TIME")
-        return int(seconds) * 1_000_000 + int(micros)
 
 
 def _run(run_id: str, document: Mapping[str, Any], fields: Mapping[str, str]) -> WorkflowRun:

@@ -14,7 +14,7 @@ from jobqueue.cli.each import name_each
 from jobqueue.cli.parameters import full_option, json_option
 from jobqueue.cli.saved_edit import edit_saved
 from jobqueue.cli.views.answer_view import show_table
-from jobqueue.cli.views.change_view import show_changes
+from jobqueue.cli.views.change_view import show_changes, show_stored
 from jobqueue.cli.views.output import Column, Screen, screen
 from jobqueue.cli.views.text import one_line
 from jobqueue.client.saved import body_of
@@ -182,14 +182,7 @@ def restore(name: str, version: int, as_json: bool) -> None:
 
 
 def _show_done(done: Mapping[str, Any], *, as_json: bool) -> None:
-    out = screen()
-    if as_json:
-        out.json(done)
-        return
-    saved_job = done["saved"]
-    note = " (dry run; nothing was stored)" if done.get("dry_run") else ""
-    out.line(f"@{one_line(saved_job['name'])}  {one_line(done['change'])}, version {saved_job['version']}{note}")
-    show_changes(out, done["changes"])
+    show_stored(f"@{done['saved']['name']}", done, done["saved"], as_json=as_json)
 
 
 def _row(_: Screen, saved_job: Mapping[str, Any]) -> list[Any]:

@@ -16,7 +16,7 @@ from jobqueue.cli.finishing import EXIT_JOB_FAILED, GOOD_STATUSES
 from jobqueue.cli.parameters import data_pair, duration, full_option, json_option
 from jobqueue.cli.saved_run import typed_values
 from jobqueue.cli.views.answer_view import show_table
-from jobqueue.cli.views.change_view import show_changes
+from jobqueue.cli.views.change_view import show_stored
 from jobqueue.cli.views.output import Column, Screen, complain, screen
 from jobqueue.cli.views.text import one_line
 from jobqueue.cli.views.workflow_view import NODE_COLUMNS, RUN_COLUMNS, NodeNews, node_row, run_row, show_run
@@ -122,13 +122,7 @@ def set_workflow(name: str, path: str, version: int | None, dry_run: bool, as_js
     body = load_document(path)
     with connect() as client:
         done = client.workflows.put(name, body, version=version, dry_run=dry_run)
-    out = screen()
-    if as_json:
-        out.json(done)
-        return
-    note = " (dry run; nothing was stored)" if done.get("dry_run") else ""
-    out.line(f"{one_line(name)}  {one_line(done['change'])}, version {done['workflow']['version']}{note}")
-    show_changes(out, done["changes"])
+    show_stored(name, done, done["workflow"], as_json=as_json)
 
 
 @workflow.command()

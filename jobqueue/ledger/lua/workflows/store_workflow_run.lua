@@ -1,5 +1,5 @@
--- Stores a new run of a workflow, or the next state of one, unless it changed since the caller read it. A run that has not
--- ended is told of the endings of its jobs.
+-- Stores a new run of a workflow, or the next state of one, unless it changed since the caller read it. While a run
+-- has not ended, the ends of its jobs are passed on to it.
 -- include: clock next_time notice schedule fire follow audit_trail made_before
 -- KEYS: none
 -- ARGV: 1 now, 2 id of the run, 3 its serial number as the caller has seen it or '' if it is new, 4 its new serial number,
