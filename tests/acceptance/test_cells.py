@@ -168,12 +168,16 @@ def test_a_cell_that_is_killed_and_comes_back(front: Front, far: Far) -> None:
 def test_events_over_both_while_a_cell_is_killed(front: Front, far: Far) -> None:
     """Each step is seen once, in order, and the stream says when the cell was away."""
     events: SimpleQueue[dict[str, Any]] = SimpleQueue()
+    is_over = threading.Event()
 
     def follow() -> None:
         for event in Client(front.api.url, FRONT_TOKEN).follow_events():
             events.put(event)
+            if is_over.is_set():
+                return
 
-    threading.Thread(target=follow, daemon=True).start()
+    follower = threading.Thread(target=follow, daemon=True)
+    follower.start()
     seen: list[dict[str, Any]] = []
 
     def until_event(**fields: Any) -> dict[str, Any]:
@@ -196,6 +200,10 @@ def test_events_over_both_while_a_cell_is_killed(front: Front, far: Far) -> None
     steps = [event["event"] for event in seen if event.get("cell") == "far" and event["kind"] == "job"]
     assert steps[-4:] == ["submitted", "acknowledged", "started", "completed"]
     assert first not in {event.get("job_id") for event in seen[-4:]}
+    is_over.set()
+    front.api.submit(OPERATION, target=HOST)  # the next event ends the follower
+    follower.join(LONG)
+    assert not follower.is_alive()
 
 
 def probe(front: Front, events: SimpleQueue[dict[str, Any]], seen: list[dict[str, Any]]) -> str:
